@@ -1,0 +1,242 @@
+"""The one call to a model: the only place in the project that waits, retries and limits."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from arena_hard.limits import Gate
+from arena_hard.providers import adapter_of, connections
+from arena_hard.providers.base import Adapter, CallError, Connection, Dialect, Message, Reply, Request
+from arena_hard.records import Usage, UserError
+from arena_hard.settings import ModelSettings
+
+GIVE_UP_AFTER = 10  # records in a row that got nothing but errors from an endpoint
+LONGEST_WAIT = 60.0
+
+
+
+@dataclass
+class Endpoint:
+    """One server for a model: its client, its gate, and what it taught about how to be asked."""
+
+    adapter: Adapter
+    connection: Connection
+    client: Any
+    gate: Gate
+    dialect: Dialect = field(default_factory=set)
+    failed_in_a_row: int = 0
+
+    @property
+    def host(self) -> str:
+        """How the endpoint is called in messages."""
+        base = str(getattr(self.client, "base_url", None) or self.connection.base_url)
+        return urlsplit(base).netloc or base
+
+
+@dataclass
+class Model:
+    """A model ready to be called: its settings, its adapter and its endpoints."""
+
+    settings: ModelSettings
+    adapter: Adapter
+    endpoints: list[Endpoint]
+    on_reply: Callable[[list[Message], Reply], Awaitable[None]] | None = None
+    backing_off: int = 0
+
+    def best_endpoint(self) -> Endpoint:
+        """The endpoint with the most room among those that still answer."""
+        alive = [endpoint for endpoint in self.endpoints if not endpoint.gate.dead]
+        return min(alive or self.endpoints, key=lambda endpoint: endpoint.gate.load())
+
+
+class Models:
+    """Opens models so that endpoints with the same server, key and model share a client and its limits."""
+
+    def __init__(self) -> None:
+        self._endpoints: dict[tuple[Any, ...], Endpoint] = {}
+        self.opened: list[Model] = []
+
+    def open(self, model: ModelSettings) -> Model:
+        """A model ready to be called. Raises UserError for a missing key or address."""
+        adapter = adapter_of(model)
+        endpoints = [self._endpoint(adapter, connection, model) for connection in connections(model)]
+        self.opened.append(Model(model, adapter, endpoints))
+        return self.opened[-1]
+
+    def _endpoint(self, adapter: Adapter, connection: Connection, model: ModelSettings) -> Endpoint:
+        key = (connection.api_type, connection.base_url, connection.api_key, model.model_name)
+        if key not in self._endpoints:
+            gate = Gate(model.parallel, model.requests_per_minute, model.tokens_per_minute)
+            try:
+                client = adapter.open(connection)
+            except UserError:
+                raise
+            except Exception as error:
+                raise UserError(f"{model.name}: the endpoint cannot be used: {type(error).__name__}.") from None
+            self._endpoints[key] = Endpoint(adapter, connection, client, gate)
+        return self._endpoints[key]
+
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """Every endpoint, once."""
+        return list(self._endpoints.values())
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        for endpoint in self.endpoints:
+            await endpoint.adapter.close(endpoint.client)
+
+
+async def chat_completion(
+    model: Model, messages: list[Message], temperature: float | None, max_tokens: int
+) -> Reply:
+    """One completion. Waits for a slot, retries what may pass, asks in the server's terms.
+
+    A 429 waits as long as the server asks and costs no attempt; a transient error costs one of
+    `attempts`, with exponential backoff and full jitter; all within `deadline` seconds.
+    Raises CallError of kind 'final' when no reply could be had.
+    """
+    request = _request(model.settings, messages, temperature, max_tokens)
+    deadline = time.monotonic() + model.settings.deadline
+    failures = 0
+    while True:
+        endpoint = model.best_endpoint()
+        try:
+            reply = await _call(model, endpoint, request)
+            break
+        except CallError as error:
+            if error.lesson and error.lesson not in endpoint.dialect:
+                endpoint.dialect.add(error.lesson)
+                continue
+            failures += error.kind == "transient"
+            wait = _wait_before_retry(model, endpoint, error, failures)
+            if wait is None or time.monotonic() + wait > deadline:
+                raise _given_up(model, endpoint, error, failures) from None
+            await _sleep(model, wait)
+    if reply.finish_reason == "length" and model.settings.retry_truncated:
+        reply = await _with_more_room(model, request, reply)
+    if model.on_reply:
+        await model.on_reply(messages, reply)
+    return reply
+
+
+def _request(
+    model: ModelSettings, messages: list[Message], temperature: float | None, max_tokens: int
+) -> Request:
+    return Request(
+        model=model.model_name,
+        messages=messages,
+        temperature=temperature if model.temperature is None else model.temperature,
+        max_tokens=max_tokens if model.max_tokens is None else model.max_tokens,
+        extra=model.extra_body or {},
+        reasoning_effort=model.reasoning_effort,
+        thinking=model.thinking,
+    )
+
+
+async def _call(model: Model, endpoint: Endpoint, request: Request) -> Reply:
+    """One try on one endpoint, within its gate and its timeout. Raises CallError."""
+    import anyio
+
+    estimate = sum(len(message["content"]) for message in request.messages) / 4 + request.max_tokens / 4
+    await endpoint.gate.enter(estimate)
+    try:
+        with anyio.fail_after(model.settings.timeout):
+            reply = await model.adapter.send(endpoint.client, model.adapter.body(request, endpoint.dialect))
+    except TimeoutError:
+        error = CallError("transient", f"no answer within {model.settings.timeout:g} s")
+        endpoint.gate.failed(error)
+        raise error from None
+    except CallError as error:
+        learnt = error.lesson is not None and error.lesson not in endpoint.dialect
+        if learnt:
+            endpoint.gate.abandoned()
+        else:
+            endpoint.gate.failed(error)
+        raise
+    except BaseException:
+        endpoint.gate.abandoned()
+        raise
+    endpoint.failed_in_a_row = 0
+    usage = reply.usage
+    endpoint.gate.succeeded(estimate, usage.prompt_tokens + usage.completion_tokens if usage else None)
+    return reply
+
+
+def _wait_before_retry(model: Model, endpoint: Endpoint, error: CallError, failures: int) -> float | None:
+    """Seconds to wait before the next try, or None when there is none."""
+    if error.kind == "rate limit":
+        return 0.0  # the gate is closed for as long as the server asks
+    if error.kind == "final":
+        others = [other for other in model.endpoints if other is not endpoint and not other.gate.dead]
+        return 0.0 if error.endpoint_wide and others else None
+    if failures >= model.settings.attempts:
+        return None
+    longest = min(LONGEST_WAIT, model.settings.backoff * 2 ** (failures - 1))
+    return max(error.retry_after or 0.0, random.uniform(longest / 2, longest))
+
+
+def _given_up(model: Model, endpoint: Endpoint, error: CallError, failures: int) -> CallError:
+    """The final error of a record; an endpoint that only ever fails is not asked any more."""
+    tries = f" (after {failures} tries)" if failures > 1 else ""
+    last = CallError("final", f"{endpoint.host}: {error.message}{tries}", endpoint_wide=error.endpoint_wide)
+    if error.kind == "transient":
+        endpoint.failed_in_a_row += 1
+        if endpoint.failed_in_a_row >= GIVE_UP_AFTER:
+            endpoint.gate.shut(CallError("final", f"{last.message}; nothing else came, so the rest was not sent"))
+    return last
+
+
+async def _sleep(model: Model, seconds: float) -> None:
+    if seconds <= 0:
+        return
+    model.backing_off += 1
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        model.backing_off -= 1
+
+
+async def _with_more_room(model: Model, request: Request, cut: Reply) -> Reply:
+    """Ask again with twice the room; the cut reply stays when that fails."""
+
+    endpoint = model.best_endpoint()
+    try:
+        return await _call(model, endpoint, replace(request, max_tokens=2 * request.max_tokens))
+    except CallError:
+        return cut
+
+
+def width(model: Model) -> int:
+    """How many records of a model are worked on at once: as many as its gates could ever grant."""
+    return sum(endpoint.gate.ceiling for endpoint in model.endpoints)
+
+
+def state_of(models: Models) -> str:
+    """What is in flight and what is waited for, for the progress line."""
+    endpoints = models.endpoints
+    in_flight = sum(endpoint.gate.in_flight for endpoint in endpoints)
+    waiting = sum(model.backing_off for model in models.opened)
+    parts = [f"in flight {in_flight}", f"waiting {waiting}"]
+    for endpoint in endpoints:
+        gate = endpoint.gate
+        if gate.auto and int(gate.limit) != gate.start:
+            parts.append(f"{gate.start} → {int(gate.limit)} in flight")
+        closed = gate.closed_until - time.monotonic()
+        if closed >= 1:
+            parts.append(f"waiting {closed:.0f} s on 429 from {endpoint.host}")
+    return "; ".join(parts)
+
+
+def total_usage(replies: list[Reply]) -> Usage | None:
+    """The tokens of several calls, or None where a server did not count them."""
+    counts = [reply.usage for reply in replies]
+    if any(count is None for count in counts):
+        return None
+    return sum((count for count in counts if count), Usage())

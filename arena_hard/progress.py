@@ -1,0 +1,98 @@
+"""The progress line of a long run, and the list of what failed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+TICK_SECONDS = 0.5
+LATE_SECONDS = 60.0
+SHOWN_PER_REASON = 3
+
+
+class Progress:
+    """Counts records done and failed, and shows them with rate, remaining time and what is waited for."""
+
+    def __init__(self, total: int, unit: str, state: Callable[[], str]) -> None:
+        from tqdm import tqdm
+
+        interactive = sys.stderr.isatty()
+        self._bar: Any = tqdm(
+            total=total,
+            unit=unit,
+            dynamic_ncols=True,
+            smoothing=0.1,
+            mininterval=0.2 if interactive else 30.0,
+            maxinterval=1.0 if interactive else 60.0,
+        )
+        self._state = state
+        self._started: dict[str, float] = {}
+        self.failures: list[tuple[str, str]] = []
+        self.done = 0
+
+    def begin(self, label: str) -> None:
+        """A record is being worked on."""
+        self._started[label] = time.monotonic()
+
+    def finish(self, label: str) -> None:
+        """A record is on disk."""
+        self._started.pop(label, None)
+        self.done += 1
+        self._bar.update(1)
+
+    def fail(self, label: str, reason: str) -> None:
+        """A record could not be had."""
+        self._started.pop(label, None)
+        self.failures.append((label, reason))
+        self._bar.update(1)
+
+    def note(self, text: str) -> None:
+        """A line for people, above the bar."""
+        self._bar.write(text, file=sys.stderr)
+
+    @contextlib.asynccontextmanager
+    async def shown(self):  # type: ignore[no-untyped-def]
+        """Keep the line fresh while the body runs; the bar ends with it."""
+        ticker = asyncio.create_task(self._tick())
+        try:
+            yield self
+        finally:
+            ticker.cancel()
+            self._refresh()
+            self._bar.close()
+
+    async def _tick(self) -> None:
+        while True:
+            self._refresh()
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _refresh(self) -> None:
+        parts = [f"failed {len(self.failures)}", self._state(), self._late()]
+        self._bar.set_postfix_str("; ".join(part for part in parts if part), refresh=False)
+        if sys.stderr.isatty():
+            self._bar.refresh()
+
+    def _late(self) -> str:
+        """Which record is waited for longest, once that is long."""
+        if not self._started:
+            return ""
+        label, since = min(self._started.items(), key=lambda item: item[1])
+        age = time.monotonic() - since
+        return f"{label} takes {age:.0f} s" if age > LATE_SECONDS else ""
+
+
+def failure_lines(failures: list[tuple[str, str]]) -> Iterator[str]:
+    """What failed, one line for each reason with the first few records."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for label, reason in failures:
+        by_reason[reason].append(label)
+    for reason, labels in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        shown = ", ".join(labels[:SHOWN_PER_REASON])
+        more = f" and {len(labels) - SHOWN_PER_REASON} more" if len(labels) > SHOWN_PER_REASON else ""
+        yield f"  {len(labels)} × {reason}"
+        yield f"      {shown}{more}"

@@ -1,0 +1,139 @@
+"""Writing records so that a record counts as done only when it is on disk.
+
+One thread writes for all files: what has gathered while it wrote the last lot goes out together,
+with one fsync for each file, so that safety costs the event loop nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import filelock
+
+from arena_hard import jsonl
+from arena_hard.records import UserError
+
+
+class RecordWriter:
+    """Appends records to files that no other run can write at the same time."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, BinaryIO] = {}
+        self._locks: list[filelock.BaseFileLock] = []
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="record-writer", daemon=True)
+        self._started = False
+
+    def __enter__(self) -> RecordWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self, file: Path) -> int:
+        """Lock a file, repair its end and keep it open. Returns the bytes of a torn line cut off.
+
+        Raises UserError when another run has it or it cannot be written.
+        """
+        lock = filelock.FileLock(file.with_name(f".{file.name}.lock"), timeout=0)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+            self._locks.append(lock)
+            torn = jsonl.repair(file)
+            self._files[file] = open(file, "ab", buffering=0)
+        except filelock.Timeout:
+            raise UserError(f"{file} is being written by another run. Wait for it to end, or stop it.") from None
+        except OSError as error:
+            raise UserError(f"{file} cannot be written: {error.strerror or error}.") from None
+        return torn
+
+    async def write(self, file: Path, row: dict[str, Any]) -> None:
+        """Append one record; returns when it is on disk. Raises UserError when it cannot be written."""
+        if not self._started:
+            self._started = True
+            self._thread.start()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._queue.put(_Item(file, jsonl.encode(row), loop, done))
+        await done
+
+    def close(self) -> None:
+        """Write what is left, close the files, give the locks back."""
+        if self._started:
+            self._queue.put(None)
+            self._thread.join()
+            self._started = False
+        for stream in self._files.values():
+            stream.close()
+        self._files.clear()
+        for lock in self._locks:
+            lock.release()
+        self._locks.clear()
+
+    def _work(self) -> None:
+        while True:
+            batch = [self._queue.get()]
+            while not self._queue.empty():
+                batch.append(self._queue.get())
+            items = [item for item in batch if item is not None]
+            by_file: dict[Path, list[_Item]] = {}
+            for item in items:
+                by_file.setdefault(item.file, []).append(item)
+            for file, lot in by_file.items():
+                self._append(file, lot)
+            if len(items) < len(batch):
+                return
+
+    def _append(self, file: Path, items: list[_Item]) -> None:
+        stream = self._files[file]
+        size = os.fstat(stream.fileno()).st_size
+        try:
+            _write_all(stream, b"".join(item.line for item in items))
+            os.fsync(stream.fileno())
+            error = None
+        except OSError as failure:
+            _cut_back(stream, size)
+            error = UserError(f"{file} cannot be written: {failure.strerror}. Make room, then run again.")
+        for item in items:
+            item.finish(error)
+
+
+class _Item:
+    """A line on its way to a file, and the one who waits for it."""
+
+    def __init__(
+        self, file: Path, line: bytes, loop: asyncio.AbstractEventLoop, done: asyncio.Future[None]
+    ) -> None:
+        self.file, self.line, self._loop, self._done = file, line, loop, done
+
+    def finish(self, error: UserError | None) -> None:
+        """Wake the one who waits; a run that was stopped waits no more."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._set, error)
+
+    def _set(self, error: UserError | None) -> None:
+        if self._done.done():
+            return
+        if error is None:
+            self._done.set_result(None)
+        else:
+            self._done.set_exception(error)
+
+
+def _write_all(stream: BinaryIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[stream.write(view) :]
+
+
+def _cut_back(stream: BinaryIO, size: int) -> None:
+    """Take a half written lot away, so that the file ends with a whole line."""
+    with contextlib.suppress(OSError):  # if this fails too, the next start repairs it
+        os.ftruncate(stream.fileno(), size)

@@ -1,0 +1,315 @@
+"""What the scripts share: how they start and end, configs, records, and running many calls at once.
+
+Config files become checked settings, JSONL files become records; `chat_completion`, the one call to
+a model, is handed on from arena_hard.calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from arena_hard import jsonl, settings
+from arena_hard.calls import Model, Models, chat_completion, state_of, total_usage, width
+from arena_hard.paths import Bench
+from arena_hard.providers import provider_of
+from arena_hard.providers.base import Message, Reply
+from arena_hard.providers.recorded import recording_row
+from arena_hard.records import (
+    Answer,
+    Judgment,
+    Question,
+    UserError,
+    answer_from_row,
+    judgment_from_row,
+    question_from_row,
+)
+from arena_hard.settings import AnswerSettings, JudgeSettings, ModelSettings
+from arena_hard.writer import RecordWriter
+
+__all__ = ["Model", "Models", "chat_completion", "state_of", "total_usage", "width"]
+
+J = TypeVar("J")
+
+ERROR_MARK = "$ERROR$"  # what the original wrote in place of an answer that it could not get
+
+# ------------------------------------------------------------------------------------- scripts
+
+
+def run_main(main: Callable[[], int]) -> None:
+    """Run a script: a user's mistake is one message and exit code 2, Ctrl-C is 130."""
+    try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        code = main()
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("\nstopped; what has arrived is kept, and the same command goes on from there.", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output (head, less) has gone
+        code = 0
+    sys.exit(code)
+
+
+def parser(doc: str, examples: str) -> argparse.ArgumentParser:
+    """An argument parser that shows examples under its help, with the flags that every script has."""
+    made = argparse.ArgumentParser(
+        description=doc,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("--data-dir", type=Path, default=Path("data"), help="folder with the benches (default: data)")
+    return made
+
+
+# ------------------------------------------------------------------------------------- configs
+
+
+def load_yaml(file: Path) -> dict[str, Any]:
+    """A YAML file that holds keys. Raises UserError with the line of a mistake."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """A key written twice would win over the first one in silence."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            seen: set[Any] = set()
+            for key_node, _ in node.value:
+                key = self.construct_object(key_node, deep=True)
+                if key in seen and key != "<<":
+                    line = key_node.start_mark.line + 1
+                    raise UserError(f"{file}:{line}: the key {key!r} is there twice. Remove one of the two.")
+                seen.add(key)
+            return super().construct_mapping(node, deep)
+
+    try:
+        with open(file, encoding="utf-8") as stream:
+            values = yaml.load(stream, Loader)
+    except FileNotFoundError:
+        raise UserError(f"{file} does not exist. Name the right file, or run from the project's folder.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read: {error}.") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{_yaml_place(file, error)} Mend the line; indent with spaces, not tabs.") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{file} is not a config: it should hold keys with values (name: value).")
+    return values
+
+
+def _yaml_place(file: Path, error: Any) -> str:
+    mark = getattr(error, "problem_mark", None)
+    place = f"{file}:{mark.line + 1}" if mark else str(file)
+    return f"{place}: not readable as YAML ({getattr(error, 'problem', None) or error})."
+
+
+def load_answer_settings(file: Path) -> AnswerSettings:
+    """gen_answer_config.yaml. Raises UserError."""
+    loaded = settings.parse(load_yaml(file), AnswerSettings, str(file))
+    if loaded.num_choices < 1 or loaded.max_tokens < 1:
+        raise UserError(f"{file}: num_choices and max_tokens must be at least 1.")
+    _check_models(file, loaded.model_list)
+    return loaded
+
+
+def load_judge_settings(file: Path) -> JudgeSettings:
+    """judge_config.yaml. Raises UserError, also for a pattern or template that cannot work."""
+    from arena_hard import verdicts
+
+    loaded = settings.parse(load_yaml(file), JudgeSettings, str(file))
+    if loaded.number_of_judgment_attempts < 1:
+        raise UserError(f"{file}: number_of_judgment_attempts must be at least 1.")
+    if loaded.reference and not loaded.references:
+        raise UserError(f"{file}: reference is true but ref_model names no model. Name one, or set reference: false.")
+    _check_patterns(file, loaded)
+    for number, template in enumerate(loaded.prompt_template, 1):
+        _check_template(f"{file}: prompt_template {number}", template, verdicts)
+    _check_models(file, loaded.model_list)
+    return loaded
+
+
+def _check_models(file: Path, models: list[str]) -> None:
+    if not models:
+        raise UserError(f"{file}: model_list is empty. Name at least one model of the endpoint file.")
+    twice = sorted({model for model in models if models.count(model) > 1})
+    if twice:
+        raise UserError(f"{file}: model_list names {', '.join(twice)} twice.")
+
+
+def _check_patterns(file: Path, loaded: JudgeSettings) -> None:
+    import re
+
+    try:
+        patterns = loaded.patterns
+    except re.error as error:
+        raise UserError(f"{file}: regex_pattern is no regular expression ({error}).") from None
+    for pattern in patterns:
+        if pattern.groups != 1:
+            raise UserError(
+                f"{file}: regex_pattern {pattern.pattern!r} has {pattern.groups} groups and needs exactly one, "
+                f"around the label: {settings.DEFAULT_PATTERN}"
+            )
+
+
+def _check_template(where: str, template: str, verdicts: Any) -> None:
+    try:
+        fields = verdicts.fields_of(template)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}. Write {{{{ and }}}} for braces that are meant as text.") from None
+    for name in sorted(fields):
+        if not verdicts.is_placeholder(name):
+            known = {"question_1", "answer_1", "answer_2", "ref_answer_1", "QUESTION", "ANSWER_A", "ANSWER_B"}
+            raise UserError(f"{where}: unknown placeholder {{{name}}}. {settings.suggestion(name, known)}")
+
+
+def load_models(file: Path, names: Iterable[str]) -> list[ModelSettings]:
+    """The entries of api_config.yaml for these names. Raises UserError for those that are missing."""
+    entries = load_yaml(file)
+    names = list(names)
+    missing = [name for name in names if name not in entries]
+    if missing:
+        known = {str(name) for name in entries}
+        raise UserError(
+            f"{file} has no endpoint for {', '.join(missing)}. {settings.suggestion(missing[0], known)} "
+            "Add an entry with model_name, endpoints and api_type (README.md shows one)."
+        )
+    return [_model_settings(file, name, entries[name]) for name in names]
+
+
+def _model_settings(file: Path, name: str, values: Any) -> ModelSettings:
+    import msgspec
+
+    loaded = settings.parse(values, ModelSettings, f"{file}: {name}")
+    if not loaded.model_name:
+        raise UserError(f"{file}: {name}: the key 'model_name' is missing.")
+    if loaded.parallel != "auto" and loaded.parallel < 1:
+        raise UserError(f"{file}: {name}: parallel must be at least 1, or auto.")
+    if loaded.attempts < 1 or min(loaded.timeout, loaded.deadline) <= 0 or loaded.backoff < 0:
+        raise UserError(f"{file}: {name}: attempts, timeout and deadline must be above zero, backoff not below.")
+    loaded = msgspec.structs.replace(loaded, name=name)
+    provider_of(loaded)
+    return loaded
+
+
+# ------------------------------------------------------------------------------------- records
+
+
+def load_questions(bench: Bench) -> list[Question]:
+    """The questions in the order of the file. Raises UserError for a bad line or an id that is there twice."""
+    bench.check()
+    questions = list(jsonl.read(bench.question_file, question_from_row))
+    if not questions:
+        raise UserError(f"{bench.question_file} holds no question.")
+    seen: set[str] = set()
+    for question in questions:
+        if question.question_id in seen:
+            raise UserError(
+                f"{bench.question_file}: question_id {question.question_id} is there twice. Remove one of the two."
+            )
+        seen.add(question.question_id)
+    return questions
+
+
+def load_answers(file: Path) -> dict[str, Answer]:
+    """Answers by question_id, the last of several; empty when there is no file.
+
+    What the original wrote for a failed call is no answer.
+    """
+    if not file.is_file():
+        return {}
+    answers = {answer.question_id: answer for answer in jsonl.read(file, answer_from_row)}
+    return {key: answer for key, answer in answers.items() if not has_error_mark(answer)}
+
+
+def has_error_mark(answer: Answer) -> bool:
+    """Whether the original wrote this record for a call that failed."""
+    return any(turn.content == ERROR_MARK for turns in answer.choices for turn in turns)
+
+
+def load_judgments(file: Path) -> dict[str, Judgment]:
+    """Judgments by question_id, the last of several; empty when there is no file."""
+    if not file.is_file():
+        return {}
+    return {judgment.question_id: judgment for judgment in jsonl.read(file, judgment_from_row)}
+
+
+def put_in_order(file: Path, questions: list[Question]) -> None:
+    """Sort a finished record file by question, the last line of each: equal runs leave equal files.
+
+    The bootstrap draws rows by their place in the file, so the order is part of the result.
+    """
+    import msgspec
+
+    place = {question.question_id: index for index, question in enumerate(questions)}
+    lines = [line for _, line in jsonl.read_lines(file)]
+    last: dict[str, bytes] = {}
+    for line in lines:
+        row = msgspec.json.decode(line)
+        last[row.get("question_id") or row.get("uid")] = line if line.endswith(b"\n") else line + b"\n"
+    ordered = sorted(last, key=lambda key: place.get(key, len(place)))
+    if [last[key] for key in ordered] != lines:
+        jsonl.replace(file, [last[key] for key in ordered])
+
+
+# ----------------------------------------------------------------------------------------- runs
+
+
+async def run_jobs(jobs: Iterable[J], work: Callable[[J], Awaitable[None]], width: int) -> None:
+    """Work on the jobs, `width` at a time; the first exception stops all and is raised."""
+    queue: Iterator[J] = iter(jobs)
+
+    async def worker() -> None:
+        for job in queue:  # one iterator for all workers: each job is taken once
+            await work(job)
+
+    tasks = [asyncio.create_task(worker()) for _ in range(width)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def run_groups(
+    groups: list[tuple[Iterable[J], int]], work: Callable[[J], Awaitable[None]]
+) -> None:
+    """Run several groups of jobs side by side, each with its own width."""
+    tasks = [asyncio.create_task(run_jobs(jobs, work, width)) for jobs, width in groups]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def open_model(models: Models, model: ModelSettings, writer: RecordWriter) -> Model:
+    """A model ready to be called; with the config key `record`, its replies are recorded. Raises UserError."""
+    opened = models.open(model)
+    if model.record:
+        file = Path(model.record)
+        writer.open(file)
+
+        async def record(messages: list[Message], reply: Reply) -> None:
+            await writer.write(file, recording_row(model.model_name, messages, reply))
+
+        opened.on_reply = record
+    return opened
+
+
+def open_output(writer: RecordWriter, file: Path) -> None:
+    """Open a record file for writing, and say so when its end had to be repaired. Raises UserError."""
+    torn = writer.open(file)
+    if torn:
+        print(f"{file}: a torn last line of {torn} bytes, left by an interrupted run, was cut off.")
+
+
