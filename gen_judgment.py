@@ -325,10 +325,8 @@ async def play(
     references: list[list[str]],
 ) -> Game:
     """One game: ask, and ask again where no verdict came. Raises CallError."""
-    prompts = judge_prompts(settings, question, answers, references)
-    system = settings.system_prompt_of(question.category)
-    messages: list[Message] = [{"role": "system", "content": system}] if system else []
-    messages += [{"role": "user", "content": prompt} for prompt in prompts]
+    messages = opening_messages(settings, question, answers, references)
+    user_prompt = next(message["content"] for message in messages if message["role"] == "user")
     patterns = settings.patterns
     replies: list[Reply] = []
     text, reading = "", verdicts.Reading(None, missing=True)
@@ -338,12 +336,27 @@ async def play(
         reading = verdicts.read_verdict(text, patterns)
         if not reading.missing:
             break
-        messages = [
-            *messages,
-            {"role": "assistant", "content": replies[-1].content},
-            {"role": "user", "content": ASK_FOR_VERDICT},
-        ]
-    return Game(reading.verdict, text, prompts[0], utils.total_usage(replies), replies[-1].served_model)
+        messages = asked_again(messages, replies[-1].content)
+    return Game(reading.verdict, text, user_prompt, utils.total_usage(replies), replies[-1].served_model)
+
+
+def opening_messages(
+    settings: JudgeSettings, question: Question, answers: list[list[str]], references: list[list[str]]
+) -> list[Message]:
+    """What the judge is shown first, with the answers in the order of this game."""
+    system = settings.system_prompt_of(question.category)
+    messages: list[Message] = [{"role": "system", "content": system}] if system else []
+    prompts = judge_prompts(settings, question, answers, references)
+    return messages + [{"role": "user", "content": prompt} for prompt in prompts]
+
+
+def asked_again(messages: list[Message], judgment: str) -> list[Message]:
+    """The messages that ask a judge for the verdict that its judgment lacks."""
+    return [
+        *messages,
+        {"role": "assistant", "content": judgment},
+        {"role": "user", "content": ASK_FOR_VERDICT},
+    ]
 
 
 def judge_prompts(

@@ -82,13 +82,13 @@ def load_yaml(file: Path) -> dict[str, Any]:
         """A key written twice would win over the first one in silence."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            seen: set[Any] = set()
+            seen: set[str] = set()
             for key_node, _ in node.value:
-                key = self.construct_object(key_node, deep=True)
+                key = key_node.value if isinstance(key_node, yaml.ScalarNode) else ""
                 if key in seen and key != "<<":
                     line = key_node.start_mark.line + 1
                     raise UserError(f"{file}:{line}: the key {key!r} is there twice. Remove one of the two.")
-                seen.add(key)
+                seen.add(key or str(id(key_node)))
             return super().construct_mapping(node, deep)
 
     try:
@@ -130,6 +130,8 @@ def load_judge_settings(file: Path) -> JudgeSettings:
     if loaded.reference and not loaded.references:
         raise UserError(f"{file}: reference is true but ref_model names no model. Name one, or set reference: false.")
     _check_patterns(file, loaded)
+    if not loaded.prompt_template:
+        raise UserError(f"{file}: prompt_template is empty. It holds the user message for the judge.")
     for number, template in enumerate(loaded.prompt_template, 1):
         _check_template(f"{file}: prompt_template {number}", template, verdicts)
     _check_models(file, loaded.model_list)

