@@ -1,0 +1,253 @@
+"""The page *Games*: one question, both games, everything that was written."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+
+from arena_hard.browse import address, games, markup
+from arena_hard.browse.address import View
+from arena_hard.browse.games import Pair, Selection
+from arena_hard.browse.index import CUT_OFF, NO_GAME, UNREADABLE, BenchIndex
+from arena_hard.records import Game
+from arena_hard.settings import DEFAULT_PATTERN, JudgeSettings
+from arena_hard.verdicts import LABELS, outcome
+
+PLAIN = "plain"
+
+
+class Choice(NamedTuple):
+    """An entry of a dropdown."""
+
+    value: str
+    words: str
+
+
+class Column(NamedTuple):
+    """One answer in one game: `turns` are HTML; `words` say why there is none."""
+
+    label: str
+    model: str
+    role: str
+    turns: list[Markup]
+    thoughts: list[str | None]
+    words: str
+    notes: list[str]
+
+
+class Board(NamedTuple):
+    """One game as it is shown: number, verdict in words, two columns, the judge's text."""
+
+    number: int
+    label: str
+    kind: str
+    words: str
+    columns: tuple[Column, Column]
+    judgment: Markup | None
+    prompt: str
+
+
+def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
+    """Template and values of the page."""
+    selection = games.select(index, view, settings)
+    context: dict[str, Any] = {
+        "title": "Games",
+        "selection": selection,
+        "filters": filters(index, view),
+        "questions": question_choices(index, view, selection),
+        "pair": None,
+        "active": active_filters(view),
+    }
+    if selection.place < 0:
+        return "games.html", context
+    model, question = int(selection.models[selection.place]), int(selection.questions[selection.place])
+    pair = games.load(index, view.judge, model, question, settings)
+    patterns = tuple(settings.patterns) if settings else default_patterns()
+    context |= {
+        "title": f"{pair.model.model} · {short(first_turn(pair), 60)}",
+        "pair": pair,
+        "summary": agreement_words(pair),
+        "prompts": question_turns(pair, view),
+        "boards": [board(pair, number, view, patterns) for number in (1, 2)],
+        "at": view.but(question=pair.question_id, at="" if view.model else pair.model.model),
+        **neighbours(index, view, selection),
+    }
+    return "games.html", context
+
+
+def default_patterns() -> tuple[Any, ...]:
+    """The verdict pattern of the original, and v2.0's with single brackets."""
+    import re
+
+    return re.compile(DEFAULT_PATTERN), re.compile(r"\[([AB][<>=]{1,2}[AB])\]")
+
+
+# ----------------------------------------------------------------------------- dropdowns, links
+
+
+def filters(index: BenchIndex, view: View) -> dict[str, list[Choice]]:
+    """The entries of every dropdown but the questions'."""
+    found = [question for question in index.questions if question is not None]
+    categories = sorted({question.category for question in found if question.category})
+    inside = [question for question in found if view.category in ("", question.category)]
+    clusters = sorted({question.cluster for question in inside if question.cluster})
+    verdicts = [Choice("", "any"), *(Choice(label, label) for label in LABELS)]
+    verdicts += [Choice("unreadable", "unreadable"), Choice("none", "no game")]
+    return {
+        "judge": [Choice(judge, judge) for judge in index.judges],
+        "model": [Choice("", "all models"), *(Choice(model, model) for model in index.models)],
+        "category": [Choice("", "any category"), *(Choice(name, name) for name in categories)],
+        "cluster": [Choice("", "any cluster"), *(Choice(name, name) for name in clusters)],
+        "first": verdicts,
+        "second": verdicts,
+        "show": [Choice(value, words) for value, words in address.SHOWN.items()],
+    }
+
+
+def active_filters(view: View) -> int:
+    """How many filters besides judge and model are set."""
+    return sum(bool(value) for value in (view.category, view.cluster, view.first, view.second, view.show, view.text))
+
+
+def question_choices(index: BenchIndex, view: View, selection: Selection) -> list[Choice]:
+    """The questions that are left, each once, with the verdicts where one model is chosen."""
+    codes, places = np.unique(selection.questions, return_index=True)
+    choices = []
+    for code, place in zip(codes.tolist(), places.tolist()):
+        question = index.questions[code]
+        words = short(question.turns[0], 80) if question else "not in question.jsonl"
+        verdicts = f"[{pair_label(index, view.judge, int(selection.models[place]), code)}] " if view.model else ""
+        choices.append(Choice(index.question_ids[code], f"{code + 1}. {verdicts}{words}"))
+    return choices or [Choice("", "none is left")]
+
+
+def pair_label(index: BenchIndex, judge: str, model: int, question: int) -> str:
+    """Both verdicts of a judgment in a few characters: 'A>B, B>A'."""
+    first, second = games.verdict_codes(index, judge, [model])
+    return f"{label_of(int(first[0, question]))}, {label_of(int(second[0, question]))}"
+
+
+def label_of(code: int) -> str:
+    """A verdict code as it is shown."""
+    return LABELS[code] if code >= 0 else {UNREADABLE: "?", NO_GAME: "–"}[code]
+
+
+def neighbours(index: BenchIndex, view: View, selection: Selection) -> dict[str, View | None]:
+    """The views of the previous and the next game, None at the ends."""
+
+    def at(place: int) -> View | None:
+        if not 0 <= place < len(selection):
+            return None
+        model = index.models[int(selection.models[place])]
+        question = index.question_ids[int(selection.questions[place])]
+        return view.but(question=question, at="" if view.model else model)
+
+    return {"previous": at(selection.place - 1), "next": at(selection.place + 1)}
+
+
+# ---------------------------------------------------------------------------------------- words
+
+
+def short(text: str, most: int) -> str:
+    """The beginning of a text on one line."""
+    line = " ".join(text[: 4 * most].split())
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def first_turn(pair: Pair) -> str:
+    """The question's first turn, or its id when the question is unknown."""
+    return pair.question.turns[0] if pair.question else pair.question_id
+
+
+def verdict_words(code: int, pair: Pair, number: int) -> tuple[str, str]:
+    """(words, kind) of a game's verdict; kind is model, baseline, tie, unreadable or none."""
+    if code == NO_GAME:
+        return "no judgment", "none"
+    if code == UNREADABLE:
+        return "no verdict could be read", "unreadable"
+    won = outcome(LABELS[code])
+    if won.winner is None:
+        return "a tie", "tie"
+    side = pair.sides(number)[0 if won.winner == "A" else 1]
+    return f"{side.model} is {'much' if won.strong else 'slightly'} better", side.role
+
+
+def agreement_words(pair: Pair) -> str:
+    """What the two games say together."""
+    first, second = (np.array([code]) for code in pair.codes)
+    if min(pair.codes) < 0:
+        return "" if pair.codes == (NO_GAME, NO_GAME) else "The judge decided in one game only, or in none."
+    if games.disagree(first, second)[0]:
+        winners = [outcome(LABELS[code]).winner for code in pair.codes]
+        if winners[0] is not None and winners[0] == winners[1]:
+            place = "first" if winners[0] == "A" else "second"
+            return f"The two games disagree: whichever answer stood {place} won."
+        return "The two games disagree."
+    return "The two games agree." if pair.codes[0] == 4 - pair.codes[1] else "The two games agree on the winner."
+
+
+# ---------------------------------------------------------------------------------------- games
+
+
+def text_of(text: str, view: View) -> Markup:
+    """A model's text as the view wants it: formatted, or as it stands in the file."""
+    return markup.plain(text) if view.format == PLAIN else markup.formatted(text)
+
+
+def question_turns(pair: Pair, view: View) -> list[Markup]:
+    """The turns of the question as HTML."""
+    return [text_of(turn, view) for turn in pair.question.turns] if pair.question else []
+
+
+def board(pair: Pair, number: int, view: View, patterns: tuple[Any, ...]) -> Board:
+    """One game, ready for the template."""
+    game = pair.game(number)
+    code = pair.codes[number - 1]
+    words, kind = verdict_words(code, pair, number)
+    a, b = pair.sides(number)
+    return Board(
+        number=number,
+        label=label_of(code),
+        kind=kind,
+        words=words,
+        columns=(column("A", a, view), column("B", b, view)),
+        judgment=judgment_html(game, view, patterns),
+        prompt=game.user_prompt if game else "",
+    )
+
+
+def judgment_html(game: Game | None, view: View, patterns: tuple[Any, ...]) -> Markup | None:
+    """The judge's text with its verdict marked; None when it wrote nothing."""
+    if game is None or not game.judgment:
+        return None
+    render = markup.plain if view.format == PLAIN else markup.formatted
+    return render(game.judgment, patterns)
+
+
+def column(label: str, side: games.Side, view: View) -> Column:
+    """One answer under its label."""
+    turns = side.answer.turns if side.answer else ()
+    return Column(
+        label=label,
+        model=side.model,
+        role=side.role,
+        turns=[text_of(turn.content, view) for turn in turns],
+        thoughts=[turn.thought for turn in turns],
+        words=side.missing,
+        notes=notes(side),
+    )
+
+
+def notes(side: games.Side) -> list[str]:
+    """Short facts about an answer: its length, and whether it was cut off."""
+    answer = side.answer
+    if answer is None:
+        return []
+    lengths = [turn.token_len for turn in answer.turns]
+    tokens = sum(lengths) if None not in lengths else None  # type: ignore[arg-type]
+    facts = [f"{int(tokens):,} tokens"] if tokens is not None and tokens >= 0 else []
+    facts += ["cut off at max_tokens"] if answer.finish_reason in CUT_OFF else []
+    facts += [f"choice 1 of {len(answer.choices)}"] if len(answer.choices) > 1 else []
+    return facts

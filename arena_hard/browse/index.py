@@ -1,0 +1,348 @@
+"""Where every record of a bench lies in its file: byte offsets and verdicts, no texts.
+
+A judgment of 2.6 kB becomes some 30 bytes. Files are read again only when their size or time changed,
+so that judgments which are being written appear with the next page.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+import numpy as np
+
+from arena_hard import jsonl
+from arena_hard.paths import Bench, name_of, record_files
+from arena_hard.records import (
+    Answer,
+    Judgment,
+    Question,
+    answer_from_row,
+    judgment_from_row,
+    question_from_row,
+)
+from arena_hard.verdicts import LABELS, standard_label
+
+UNREADABLE = -1  # the judge wrote, but no verdict could be read
+NO_GAME = -2  # there is no such game, or no judgment at all
+CUT_OFF = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length"})
+
+
+class _GameHead(msgspec.Struct):
+    score: Any = None
+
+
+class _JudgmentHead(msgspec.Struct):
+    """What the index keeps of a judgment; the rest of the line is passed over while decoding."""
+
+    games: list[_GameHead | None]
+    question_id: str = ""
+    uid: str = ""
+    baseline: str | None = None
+
+
+class _TurnHead(msgspec.Struct):
+    token_len: int | float | None = None
+
+
+class _ChoiceHead(msgspec.Struct):
+    turns: list[_TurnHead] = []
+
+
+class _AnswerHead(msgspec.Struct):
+    question_id: str = ""
+    uid: str = ""
+    choices: list[_ChoiceHead] = []
+    finish_reason: str | None = None
+
+
+class RecordFile(NamedTuple):
+    """One record file: a row for each record, in the file's order.
+
+    question: [n] codes of the questions; offset, length: [n] bytes; facts: [n, 3] what the kind of
+    file has to say (judgments: verdict of game 1 and 2, code of the baseline; answers: tokens or -1,
+    whether it was cut off, 0). problems: lines that could not be read, said in words.
+    """
+
+    path: Path
+    stamp: tuple[int, int]
+    question: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    facts: np.ndarray
+    problems: list[str]
+
+
+@dataclass
+class Judged:
+    """All judgments of one judge as matrices [model, question] over the bench's models and questions.
+
+    first, second: verdict codes as the judge wrote them (index into LABELS, UNREADABLE or NO_GAME);
+    baseline: code of the baseline's name, -1 where the judgment names none; row: row in the model's
+    file, -1 where there is no judgment.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    baseline: np.ndarray
+    row: np.ndarray
+
+
+@dataclass
+class BenchIndex:
+    """The index of one bench. `refresh` brings it up to date; everything else only reads."""
+
+    bench: Bench
+    questions: list[Question | None] = field(default_factory=list)
+    question_ids: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    judged: dict[str, Judged] = field(default_factory=dict)
+    baselines: list[str] = field(default_factory=list)
+    answers: dict[str, RecordFile] = field(default_factory=dict)
+    judgments: dict[tuple[str, str], RecordFile] = field(default_factory=dict)
+    version: int = 0
+
+    def __post_init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self._baseline_codes: dict[str, int] = {}
+        self._question_stamp: tuple[int, int] | None = None
+        self._question_problems: list[str] = []
+        self._lock = threading.Lock()
+
+    # ------------------------------------------------------------------------------- building
+
+    def refresh(self) -> bool:
+        """Read what changed since the last time. Returns whether anything did."""
+        with self._lock:
+            changed = self._refresh_questions()
+            changed |= self._refresh_answers()
+            changed |= self._refresh_judgments()
+            if changed:
+                self._assemble()
+                self.version += 1
+            return changed
+
+    def _refresh_questions(self) -> bool:
+        stamp = _stamp(self.bench.question_file)
+        if stamp is None or stamp == self._question_stamp:
+            return False
+        known: dict[str, Question] = {}
+        self._question_problems = []
+        for number, line in jsonl.read_lines(self.bench.question_file):
+            try:
+                question = question_from_row(msgspec.json.decode(line))
+                known.setdefault(question.question_id, question)
+            except (ValueError, AttributeError, TypeError) as error:
+                self._question_problems.append(f"{self.bench.question_file}:{number}: {error}")
+        for question_id in known:
+            self._code(question_id)
+        self.questions = [known.get(question_id) for question_id in self.question_ids]
+        self._question_stamp = stamp
+        return True
+
+    def _refresh_answers(self) -> bool:
+        files = {name_of(path): path for path in record_files(self.bench.answer_folder)}
+        return self._refresh_files(self.answers, files, _AnswerHead, _answer_facts)
+
+    def _refresh_judgments(self) -> bool:
+        root = self.bench.folder / "model_judgment"
+        folders = sorted(folder for folder in root.iterdir() if folder.is_dir()) if root.is_dir() else []
+        files = {(unquote(folder.name), name_of(path)): path for folder in folders for path in record_files(folder)}
+        return self._refresh_files(self.judgments, files, _JudgmentHead, self._judgment_facts)
+
+    def _refresh_files(
+        self, known: dict[Any, RecordFile], files: dict[Any, Path], head: type, facts: Callable[[Any], Any]
+    ) -> bool:
+        """Bring `known` in line with the files on disk. Returns whether anything changed."""
+        gone = known.keys() - files.keys()
+        for key in gone:
+            del known[key]
+        changed = bool(gone)
+        for key, path in files.items():
+            stamp = _stamp(path)
+            if stamp is not None and (key not in known or known[key].stamp != stamp):
+                known[key] = self._scan(path, stamp, head, facts)
+                changed = True
+        return changed
+
+    def _scan(self, path: Path, stamp: tuple[int, int], head: type, facts: Callable[[Any], Any]) -> RecordFile:
+        decode = msgspec.json.Decoder(head).decode
+        codes: list[int] = []
+        places: list[tuple[int, int]] = []
+        values: list[tuple[int, int, int]] = []
+        problems: list[str] = []
+        for number, offset, line in _lines(path):
+            try:
+                row = decode(line)
+                code = self._code(row.question_id or row.uid)
+                value = facts(row)
+            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+                if line.endswith(b"\n"):  # else it is being written, or a power cut tore it
+                    problems.append(f"{path}:{number}: {error}")
+                continue
+            codes.append(code)
+            places.append((offset, len(line)))
+            values.append(value)
+        place = np.array(places, dtype=np.int64).reshape(-1, 2)
+        fact = np.array(values, dtype=np.int32).reshape(-1, 3)
+        return RecordFile(path, stamp, np.array(codes, dtype=np.int32), place[:, 0], place[:, 1], fact, problems)
+
+    def _code(self, question_id: str) -> int:
+        if not question_id:
+            raise ValueError("the key question_id or uid is missing")
+        code = self._codes.get(question_id)
+        if code is None:
+            code = self._codes[question_id] = len(self.question_ids)
+            self.question_ids.append(question_id)
+            self.questions.append(None)
+        return code
+
+    def _judgment_facts(self, row: _JudgmentHead) -> tuple[int, int, int]:
+        verdicts = [NO_GAME if game is None else verdict_code(game.score) for game in row.games[:2]]
+        verdicts += [NO_GAME] * (2 - len(verdicts))
+        return verdicts[0], verdicts[1], self._baseline_code(row.baseline)
+
+    def _baseline_code(self, name: str | None) -> int:
+        if not name:
+            return -1
+        code = self._baseline_codes.setdefault(name, len(self.baselines))
+        if code == len(self.baselines):
+            self.baselines.append(name)
+        return code
+
+    def _assemble(self) -> None:
+        """The matrices over all models that have answers or judgments."""
+        self.models = sorted(self.answers.keys() | {model for _, model in self.judgments}, key=str.lower)
+        place = {model: code for code, model in enumerate(self.models)}
+        shape = (len(self.models), len(self.question_ids))
+        judged: dict[str, Judged] = {}
+        for (judge, model), file in sorted(self.judgments.items()):
+            table = judged.get(judge) or _empty(shape)
+            judged[judge] = table
+            _fill(table, place[model], file)
+        self.judged = judged
+
+    # -------------------------------------------------------------------------------- reading
+
+    @property
+    def judges(self) -> list[str]:
+        """Names of the judges that have judged anything."""
+        return list(self.judged)
+
+    @property
+    def problems(self) -> list[str]:
+        """Lines that could not be read, with file and number."""
+        files = [*self.answers.values(), *self.judgments.values()]
+        return self._question_problems + [problem for file in files for problem in file.problems]
+
+    def question_code(self, question_id: str) -> int | None:
+        """The code of a question, None when no record names it."""
+        return self._codes.get(question_id)
+
+    def models_of(self, judge: str) -> list[int]:
+        """Codes of the models that a judge has judged; all models when there is no such judge."""
+        table = self.judged.get(judge)
+        return list(range(len(self.models))) if table is None else np.flatnonzero((table.row >= 0).any(1)).tolist()
+
+    def answer(self, model: str, question: int) -> Answer | None:
+        """A model's answer, read from its file; None when there is none."""
+        file = self.answers.get(model)
+        if file is None:
+            return None
+        rows = np.flatnonzero(file.question == question)
+        return None if rows.size == 0 else _read(file, int(rows[0]), answer_from_row)
+
+    def judgment(self, judge: str, model: int, question: int) -> Judgment | None:
+        """A judgment, read from its file; None when there is none."""
+        table = self.judged.get(judge)
+        row = -1 if table is None else int(table.row[model, question])
+        return None if row < 0 else _read(self.judgments[judge, self.models[model]], row, judgment_from_row)
+
+    def answered(self, model: str) -> np.ndarray:
+        """[question] whether the model has an answer."""
+        return self._of_answers(model, lambda file: np.ones(len(file.question), dtype=bool))
+
+    def cut_off(self, model: str) -> np.ndarray:
+        """[question] whether the model's answer ended because max_tokens was reached."""
+        return self._of_answers(model, lambda file: file.facts[:, 1] > 0)
+
+    def _of_answers(self, model: str, values: Callable[[RecordFile], np.ndarray]) -> np.ndarray:
+        result = np.zeros(len(self.question_ids), dtype=bool)
+        file = self.answers.get(model)
+        if file is not None:
+            result[file.question] = values(file)
+        return result
+
+
+def verdict_code(label: Any) -> int:
+    """Index of a verdict in LABELS, in whatever spelling; UNREADABLE for anything else."""
+    known = standard_label(label) if isinstance(label, str) else None
+    return UNREADABLE if known is None else LABELS.index(known)
+
+
+def _answer_facts(row: _AnswerHead) -> tuple[int, int, int]:
+    turns = row.choices[0].turns if row.choices else []
+    lengths = [turn.token_len for turn in turns]
+    tokens = -1 if not lengths or None in lengths else int(sum(lengths))  # type: ignore[arg-type]
+    return tokens, int(row.finish_reason in CUT_OFF), 0
+
+
+def _empty(shape: tuple[int, int]) -> Judged:
+    return Judged(
+        first=np.full(shape, NO_GAME, dtype=np.int8),
+        second=np.full(shape, NO_GAME, dtype=np.int8),
+        baseline=np.full(shape, -1, dtype=np.int32),
+        row=np.full(shape, -1, dtype=np.int32),
+    )
+
+
+def _fill(table: Judged, model: int, file: RecordFile) -> None:
+    """Put a file's rows into the matrices; of two lines for one question the first counts."""
+    codes, rows = np.unique(file.question, return_index=True)
+    table.row[model, codes] = rows
+    table.first[model, codes] = file.facts[rows, 0]
+    table.second[model, codes] = file.facts[rows, 1]
+    table.baseline[model, codes] = file.facts[rows, 2]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """(line number, byte offset, line) of each line that is not blank."""
+    offset = 0
+    with open(path, "rb", buffering=1 << 20) as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.isspace():
+                yield number, offset, line
+            offset += len(line)
+
+
+def read_row(file: RecordFile, row: int) -> dict[str, Any] | None:
+    """One record as it stands in the file; None when the file was changed under the index."""
+    with open(file.path, "rb") as stream:
+        stream.seek(int(file.offset[row]))
+        line = stream.read(int(file.length[row]))
+    try:
+        values = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _read(file: RecordFile, row: int, parse: Callable[[dict[str, Any]], Any]) -> Any:
+    values = read_row(file, row)
+    try:
+        return None if values is None else parse(values)
+    except (ValueError, AttributeError, TypeError, msgspec.ValidationError):
+        return None

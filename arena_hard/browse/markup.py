@@ -1,0 +1,218 @@
+"""What models wrote, as HTML in which nothing can run, load or break out of its box.
+
+Three layers, each enough alone for most attacks: the Markdown parser lets no HTML through, an
+allow-list drops every tag and attribute that it does not know, and the page's content security
+policy refuses scripts and addresses from elsewhere. Formulas become MathML, which needs no script.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import secrets
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
+MOST_CHARACTERS = 200_000  # longer texts are shown as they are: formatting them takes seconds
+_MARK = ("\ue000", "\ue001")  # stand around a verdict while the Markdown is rendered
+
+_TAGS = set("p br hr h4 h5 h6 ul ol li blockquote pre code span div table thead tbody tr th td em strong s a".split())
+_ATTRIBUTES = {
+    "a": {"href", "target"},
+    "ol": {"start"},
+    "pre": {"data-language", "tabindex"},
+    "span": {"class"},
+    "div": {"class", "tabindex"},
+    "th": {"style"},
+    "td": {"style"},
+}
+# Characters that reorder or hide text, which a reader must see to judge it.
+_HIDDEN = re.compile(
+    "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200b\u202a-\u202e\u2060\u2066-\u2069\ue000-\ue001]"
+)
+
+
+def plain(text: str, patterns: Sequence[re.Pattern[str]] = ()) -> Markup:
+    """The text as it stands, in one box; verdicts that `patterns` find are marked."""
+    escaped = html.escape(_marked(visible(text), patterns))
+    return Markup(f'<pre class="plain" tabindex="0">{_with_marks(escaped)}</pre>')
+
+
+@lru_cache(maxsize=64)
+def formatted(text: str, patterns: tuple[re.Pattern[str], ...] = ()) -> Markup:
+    """Markdown with tables, code and formulas as safe HTML; verdicts that `patterns` find are marked."""
+    if len(text) > MOST_CHARACTERS:
+        return plain(text, patterns)
+    import nh3
+
+    formulas: dict[str, str] = {}
+    try:
+        raw = _parser().render(_marked(visible(text), patterns), {"formulas": formulas})
+    except (RecursionError, ValueError, IndexError):
+        return plain(text, patterns)
+    clean = nh3.clean(
+        raw,
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        url_schemes={"http", "https", "mailto"},
+        filter_style_properties={"text-align"},
+        link_rel="noopener noreferrer nofollow",
+    )
+    for token, formula in formulas.items():
+        clean = clean.replace(token, formula)
+    return Markup(f'<div class="markup" dir="auto">{_with_marks(clean)}</div>')
+
+
+def visible(text: str) -> str:
+    """The text with control characters and those that reorder it written out as ⟨U+202E⟩."""
+    return _HIDDEN.sub(lambda match: f"⟨U+{ord(match.group()):04X}⟩", text.replace("\r\n", "\n"))
+
+
+def _marked(text: str, patterns: Sequence[re.Pattern[str]]) -> str:
+    for pattern in patterns:
+        if pattern.search(text):
+            return pattern.sub(lambda match: f"{_MARK[0]}{match.group()}{_MARK[1]}", text)
+    return text
+
+
+def _with_marks(safe: str) -> str:
+    return safe.replace(_MARK[0], '<mark class="verdict">').replace(_MARK[1], "</mark>")
+
+
+# ------------------------------------------------------------------------------------- Markdown
+
+
+@lru_cache(maxsize=1)
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+    from mdit_py_plugins.texmath import texmath_plugin
+
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    parser.use(texmath_plugin, delimiters="brackets")
+    parser.inline.ruler.before("escape", "display_formula", _display_formula)
+    parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
+    rules: dict[str, Any] = parser.renderer.rules  # type: ignore[assignment]
+    rules["fence"] = rules["code_block"] = _code_block
+    rules["image"] = _image
+    rules["heading_open"] = lambda tokens, i, *_: f"<{_heading(tokens[i].tag)}>"
+    rules["heading_close"] = lambda tokens, i, *_: f"</{_heading(tokens[i].tag)}>"
+    rules["link_open"] = _link_open
+    rules["table_open"] = lambda *_: '<div class="wide" tabindex="0"><table>'
+    rules["table_close"] = lambda *_: "</table></div>"
+    for name in ("math_inline", "math_single"):
+        rules[name] = lambda tokens, i, _, env: _formula(tokens[i].content, "inline", env)
+    for name in ("math_block", "math_block_eqno", "math_block_label", "math_inline_double"):
+        rules[name] = lambda tokens, i, _, env: _formula(tokens[i].content, "block", env)
+    return parser
+
+
+_DISPLAY = re.compile(r"\\\[(.+?)\\\]|(\\begin\{([a-z]+\*?)\}.+?\\end\{\3\})", re.DOTALL)
+
+
+def _display_formula(state: Any, silent: bool) -> bool:
+    r"""Inline rule: \[…\] or an environment in the middle of a paragraph."""
+    match = _DISPLAY.match(state.src, state.pos, state.posMax) if state.src[state.pos] == "\\" else None
+    if match is None:
+        return False
+    if not silent:
+        token = state.push("math_inline_double", "math", 0)
+        token.content = match.group(1) or match.group(2)
+    state.pos = match.end()
+    return True
+
+
+def _heading(tag: str) -> str:
+    """Headings of an answer stand below the page's own, so that a screen reader keeps its way."""
+    return f"h{min(6, int(tag[1]) + 3)}"
+
+
+def _link_open(tokens: Any, i: int, *_: Any) -> str:
+    address = html.escape(str(tokens[i].attrs.get("href", "")))
+    return f'<a href="{address}" target="_blank">'
+
+
+def _image(tokens: Any, i: int, *_: Any) -> str:
+    """An image is not loaded: its description stands there, and its address as a link."""
+    address = html.escape(str(tokens[i].attrs.get("src", "")))
+    words = html.escape(tokens[i].content or "image")
+    return f'<a href="{address}" target="_blank">[image, not loaded: {words}]</a>'
+
+
+def _code_block(tokens: Any, i: int, *_: Any) -> str:
+    language = (tokens[i].info or "").strip().split(" ")[0][:24]
+    shown = language if re.fullmatch(r"[\w+#.-]+", language) else ""
+    return (
+        f'<pre data-language="{html.escape(shown)}" tabindex="0"><code>{_highlighted(tokens[i].content, shown)}'
+        "</code></pre>"
+    )
+
+
+def _highlighted(code: str, language: str) -> str:
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import get_lexer_by_name
+    from pygments.util import ClassNotFound
+
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False) if language and len(code) < 50_000 else None
+    except ClassNotFound:
+        lexer = None
+    return html.escape(code) if lexer is None else highlight(code, lexer, HtmlFormatter(nowrap=True))
+
+
+# ------------------------------------------------------------------------------------- formulas
+
+_MATH_TAG_WORDS = "math mrow mi mn mo ms mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mtable mtr mtd "
+    "mstyle mpadded mphantom menclose mfenced"
+_TAGS = set(_TAG_WORDS.split())
+_MATH_ATTRIBUTE_WORDS = (
+    "display mathvariant stretchy fence separator form accent accentunder columnalign rowspacing columnspacing "
+    "linethickness displaystyle scriptlevel lspace rspace width height depth minsize maxsize symmetric notation "
+    "movablelimits"
+)
+_MATH_ATTRIBUTES = set(_MATH_ATTRIBUTE_WORDS.split())
+
+
+def _formula(latex: str, display: str, env: dict[str, Any]) -> str:
+    """A token that stands for the formula until the HTML around it is clean."""
+    token = secrets.token_hex(12)
+    env["formulas"][token] = mathml(latex.strip(), display)
+    return token
+
+
+def mathml(latex: str, display: str) -> str:
+    """A formula as MathML out of allowed elements; its source where it cannot be read."""
+    from xml.etree import ElementTree
+
+    source = f'<code class="formula">{html.escape(latex)}</code>'
+    if not latex or len(latex) > 5_000:
+        return source
+    try:
+        from latex2mathml.converter import convert
+
+        root = ElementTree.fromstring(convert(latex, display=display))
+        body = _allowed(root)
+    except Exception:  # the converter raises errors of many kinds on formulas that it does not know
+        return source
+    scroll = ' class="wide" tabindex="0"' if display == "block" else ""
+    return f"<span{scroll}>{body}</span>"
+
+
+def _allowed(element: Any) -> str:
+    """An element and what is in it, written anew from the allow-lists."""
+    tag = element.tag.rpartition("}")[2]
+    if tag not in _MATH_TAGS:
+        raise ValueError(f"{tag} is no element of a formula")
+    pairs = [(name, value) for name, value in element.attrib.items() if name in _MATH_ATTRIBUTES]
+    attributes = "".join(f' {name}="{html.escape(value)}"' for name, value in pairs)
+    inside = html.escape(element.text or "") + "".join(
+        _allowed(child) + html.escape(child.tail or "") for child in element
+    )
+    return f"<{tag}{attributes}>{inside}</{tag}>"

@@ -1,0 +1,118 @@
+// The page's own behaviour: links and forms fetch the next page without a reload, keys step through
+// the games, code blocks get a copy button. `fetchPage` is null in exported pages.
+function arenaHard(root, fetchPage) {
+  const room = root.querySelector("[data-room]") || root;
+  const spoken = root.querySelector("[data-spoken]");
+  let newest = 0;
+
+  const page = () => room.querySelector(".ah");
+
+  function copyButton(box) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", "Copy the code");
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(box.querySelector("code").textContent);
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Select and copy by hand";
+      }
+      setTimeout(() => (button.textContent = "Copy"), 2000);
+    });
+    const frame = document.createElement("div");
+    frame.className = "code";
+    frame.dataset.language = box.dataset.language || "";
+    box.replaceWith(frame);
+    frame.append(box, button);
+  }
+
+  function enhance() {
+    room.querySelectorAll(".markup pre, pre.run").forEach(copyButton);
+    const shown = page();
+    if (shown) document.title = shown.dataset.title;
+  }
+
+  function formAddress(form) {
+    const pairs = [...new FormData(form)].filter(([, value]) => value !== "");
+    return "?" + new URLSearchParams(pairs).toString();
+  }
+
+  async function go(address, { push = true, keep = false } = {}) {
+    const turn = ++newest;
+    const focus = document.activeElement && document.activeElement.name;
+    room.setAttribute("aria-busy", "true");
+    let html;
+    try {
+      html = await fetchPage(address);
+    } catch {
+      html = '<div class="ah"><main><section class="empty"><h1>The server does not answer</h1>' +
+        "<p>Is qa_browser.py still running? Start it again, then reload this page.</p></section></main></div>";
+    }
+    if (turn !== newest) return;
+    room.innerHTML = html;
+    room.removeAttribute("aria-busy");
+    enhance();
+    const shown = page();
+    if (push && shown && shown.dataset.address) history.pushState({}, "", shown.dataset.address);
+    if (keep && focus) room.querySelector(`[name="${CSS.escape(focus)}"]`)?.focus();
+    if (!keep) window.scrollTo(0, 0);
+    if (spoken) spoken.textContent = [shown?.dataset.title, room.querySelector(".count")?.textContent].join(" ");
+  }
+
+  root.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    if (!link) return;
+    const target = link.getAttribute("href");
+    if (target.startsWith("#")) {
+      event.preventDefault();
+      jump(target.slice(1));
+    } else if (fetchPage && target.startsWith("?") && !(event.ctrlKey || event.metaKey || event.shiftKey)) {
+      event.preventDefault();
+      go(target);
+    }
+  });
+
+  function jump(id) {
+    const place = room.querySelector("#" + CSS.escape(id));
+    place?.scrollIntoView({ block: "start" });
+    place?.focus({ preventScroll: true });
+  }
+
+  if (fetchPage) {
+    root.addEventListener("change", (event) => {
+      const form = event.target.closest("form[data-go]");
+      if (form) go(formAddress(form), { keep: true });
+    });
+    root.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (event.target.matches("form[data-go]")) go(formAddress(event.target), { keep: true });
+    });
+    window.addEventListener("popstate", () => go(location.search, { push: false }));
+  }
+
+  const KEYS = { ArrowLeft: "[rel=prev]", k: "[rel=prev]", ArrowRight: "[rel=next]", j: "[rel=next]" };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+    const scrolls = event.target.scrollWidth > event.target.clientWidth && event.target.matches("pre, .wide");
+    if (event.key.startsWith("Arrow") && scrolls) return;
+    const own = room.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    const link = own || (KEYS[event.key] && room.querySelector(`a${KEYS[event.key]}[href]`));
+    if (link) {
+      event.preventDefault();
+      link.click();
+    } else if (event.key === "1" || event.key === "2") {
+      jump(`game-${event.key}`);
+    } else if (event.key === "/" && room.querySelector("input[type=search]")) {
+      event.preventDefault();
+      room.querySelector("details.more")?.setAttribute("open", "");
+      room.querySelector("input[type=search]").focus();
+    }
+  });
+
+  if (fetchPage) go(location.search, { push: false });
+  else enhance();
+}

@@ -1,0 +1,106 @@
+"""Text search over questions, answers and judgments, without holding any text in memory.
+
+A file is scanned as bytes first; only lines that may hold the words are decoded and looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arena_hard.browse.index import BenchIndex, RecordFile, read_row
+from arena_hard.records import Question, answer_from_row, judgment_from_row
+
+
+def in_questions(index: BenchIndex, words: str) -> np.ndarray:
+    """[question] whether a turn of the question holds the words."""
+    wanted = words.casefold()
+
+    def holds(question: Question | None) -> bool:
+        return question is not None and any(wanted in turn.casefold() for turn in question.turns)
+
+    return np.fromiter((holds(question) for question in index.questions), bool, len(index.questions))
+
+
+def in_answers(index: BenchIndex, model: str, words: str) -> np.ndarray:
+    """[question] whether the model's answer holds the words (the thoughts are not searched)."""
+    return _of_file(index, index.answers.get(model), words, "answer")
+
+
+def in_judgments(index: BenchIndex, judge: str, model: str, words: str) -> np.ndarray:
+    """[question] whether the judge's text about the model, in either game, holds the words."""
+    return _of_file(index, index.judgments.get((judge, model)), words, "judgment")
+
+
+def _of_file(index: BenchIndex, file: RecordFile | None, words: str, kind: str) -> np.ndarray:
+    found = np.zeros(len(index.question_ids), dtype=bool)
+    if file is not None:
+        rows = _rows_with(_Same(file), words.casefold(), kind)
+        found[file.question[list(rows)]] = True
+    return found
+
+
+class _Same:
+    """A record file as a key: the same as long as path and stamp are."""
+
+    def __init__(self, file: RecordFile) -> None:
+        self.file = file
+        self.key = (file.path, file.stamp)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.key == self.key
+
+
+@lru_cache(maxsize=1024)
+def _rows_with(same: _Same, words: str, kind: str) -> tuple[int, ...]:
+    """The rows whose texts hold the words; `words` is casefolded."""
+    file = same.file
+    texts_of = _answer_texts if kind == "answer" else _judgment_texts
+    return tuple(row for row in _candidates(file, words) if _row_holds(file, row, words, texts_of))
+
+
+def _candidates(file: RecordFile, words: str) -> Iterable[int]:
+    """Rows whose line holds the longest run of plain characters of the words."""
+    key = _plain_run(words)
+    if not key:
+        return range(len(file.question))
+    data = Path(file.path).read_bytes().lower()
+    ends = file.offset + file.length
+    rows: list[int] = []
+    place = data.find(key.encode())
+    while place >= 0:
+        row = int(np.searchsorted(ends, place, side="right"))
+        if row >= len(ends):
+            break
+        rows.append(row)
+        place = data.find(key.encode(), int(ends[row]))
+    return rows
+
+
+def _plain_run(words: str) -> str:
+    r"""The longest part of the words that stands in a JSON file as it is: no quotes, \\n or \\u00e9."""
+    return max(re.findall(r"[ !#-.0-\[\]-~]+", words), key=len, default="")
+
+
+def _row_holds(file: RecordFile, row: int, words: str, texts_of: Callable[[Any], Iterable[str]]) -> bool:
+    values = read_row(file, row)
+    try:
+        return values is not None and any(words in text.casefold() for text in texts_of(values))
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
+def _answer_texts(row: dict[str, Any]) -> list[str]:
+    return [turn.content for turn in answer_from_row(row).turns]
+
+
+def _judgment_texts(row: dict[str, Any]) -> list[str]:
+    return [game.judgment for game in judgment_from_row(row).games if game is not None]

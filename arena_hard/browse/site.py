@@ -1,0 +1,110 @@
+"""Address → page: reads the state out of the query string and renders the template of its page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arena_hard.browse import address, games_page
+from arena_hard.browse.address import View
+from arena_hard.browse.index import BenchIndex
+from arena_hard.paths import Bench
+from arena_hard.settings import JudgeSettings
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PAGES = {"games": "Games"}
+DEMO = "demo"
+
+
+@dataclass
+class Site:
+    """All benches of a data folder. One page is rendered at a time; each is ready in milliseconds."""
+
+    data_dir: Path
+    settings: JudgeSettings | None = None
+    indexes: dict[str, BenchIndex] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def benches(self) -> list[str]:
+        """Names of the folders that hold questions."""
+        return sorted(file.parent.name for file in self.data_dir.glob("*/question.jsonl"))
+
+    def first_bench(self) -> str:
+        """The bench of the config when it is there, else any other than the demo, else the demo."""
+        benches = self.benches()
+        wanted = self.settings.bench_name if self.settings else ""
+        own = [name for name in benches if name != DEMO]
+        return wanted if wanted in benches else (own or benches or [""])[0]
+
+    def show(self, query: str) -> str:
+        """The page of an address as safe HTML."""
+        with self._lock:
+            return self._render(address.parse(query))
+
+    def _render(self, view: View) -> str:
+        benches = self.benches()
+        bench = view.bench if view.bench in benches else self.first_bench()
+        if not bench:
+            return render("empty.html", view, title="No data", data_dir=self.data_dir, pages={}, benches=[])
+        index = self.index(bench)
+        view = completed(view.but(bench=bench), index, self.settings_of(bench))
+        template, context = ROOMS[view.tab](index, view, self.settings_of(bench))
+        return render(template, view, index=index, benches=benches, pages=PAGES, data_dir=self.data_dir, **context)
+
+    def index(self, bench: str) -> BenchIndex:
+        """The index of a bench, brought up to date."""
+        if bench not in self.indexes:
+            self.indexes[bench] = BenchIndex(Bench(self.data_dir, bench))
+        self.indexes[bench].refresh()
+        return self.indexes[bench]
+
+    def settings_of(self, bench: str) -> JudgeSettings | None:
+        """The judge's config where it speaks of this bench."""
+        return self.settings if self.settings and self.settings.bench_name == bench else None
+
+
+def completed(view: View, index: BenchIndex, settings: JudgeSettings | None) -> View:
+    """The view with a judge and a page that exist, and without models that do not."""
+    judges = index.judges
+    wanted = [judge for judge in (settings.judges if settings else []) if judge in judges]
+    judge = view.judge if view.judge in judges else (wanted or judges or [""])[0]
+    known = {
+        "model": view.model if view.model in index.models else "",
+        "other": view.other if view.other in index.models else "",
+        "tab": view.tab if view.tab in PAGES else next(iter(PAGES)),
+    }
+    return view.but(judge=judge, at="" if known["model"] else view.at, **known)
+
+
+Room = Callable[[BenchIndex, View, "JudgeSettings | None"], tuple[str, dict[str, Any]]]
+ROOMS: dict[str, Room] = {"games": games_page.build}
+
+
+# ------------------------------------------------------------------------------------ templates
+
+
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """The templates in pages/; everything that is put into them is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, view: View, link: Callable[[View], str] = address.href, **context: Any) -> str:
+    """One page as HTML; `link` turns a view into what stands in an href."""
+    return templates().get_template(template).render(view=view, link=link, **context)
