@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 MOST_CHARACTERS = 200_000  # longer texts are shown as they are: formatting them takes seconds
 _MARK = ("\ue000", "\ue001")  # stand around a verdict while the Markdown is rendered
 
-_TAGS = set("p br hr h4 h5 h6 ul ol li blockquote pre code span div table thead tbody tr th td em strong s a".split())
+_TAG_WORDS = "p br hr h4 h5 h6 ul ol li blockquote pre code span div table thead tbody tr th td em strong s a"
+_TAGS = set(_TAG_WORDS.split())
 _ATTRIBUTES = {
     "a": {"href", "target"},
     "ol": {"start"},
@@ -169,9 +170,11 @@ def _highlighted(code: str, language: str) -> str:
 
 # ------------------------------------------------------------------------------------- formulas
 
-_MATH_TAG_WORDS = "math mrow mi mn mo ms mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mtable mtr mtd "
+_MATH_TAG_WORDS = (
+    "math mrow mi mn mo ms mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mtable mtr mtd "
     "mstyle mpadded mphantom menclose mfenced"
-_TAGS = set(_TAG_WORDS.split())
+)
+_MATH_TAGS = set(_MATH_TAG_WORDS.split())
 _MATH_ATTRIBUTE_WORDS = (
     "display mathvariant stretchy fence separator form accent accentunder columnalign rowspacing columnspacing "
     "linethickness displaystyle scriptlevel lspace rspace width height depth minsize maxsize symmetric notation "
