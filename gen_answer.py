@@ -14,17 +14,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 import utils
+from arena_hard.manifest import RunTally, add_run, last_failures, note_settings
 from arena_hard.paths import Bench
 from arena_hard.progress import Progress, failure_lines
 from arena_hard.providers.base import CallError, Message, Reply
 from arena_hard.records import Answer, AnswerTurn, Question, answer_row
+from arena_hard.serve import serving
 from arena_hard.settings import AnswerSettings, ModelSettings, short_hash
 from arena_hard.tokens import PromptLength, TokenCounter
 from arena_hard.writer import RecordWriter
 
 EXAMPLES = """\
   python gen_answer.py
+  python gen_answer.py --models my-model --limit 20
+  python gen_answer.py --dry-run
+  python gen_answer.py --redo my-model
   python gen_answer.py --setting-file config/demo/gen_answer_config.yaml --endpoint-file config/demo/api_config.yaml
 """
 
@@ -54,7 +61,8 @@ class ModelPlan:
     file: Path
     existing: int
     missing: list[Question]
-    settings_hash: str
+    shaping: dict[str, object]
+    tally: RunTally
 
 
 @dataclass
@@ -73,22 +81,48 @@ class Job:
 def main() -> int:
     args = parse_arguments()
     settings = utils.load_answer_settings(args.setting_file)
-    models = utils.load_models(args.endpoint_file, settings.model_list)
+    models = utils.load_models(args.endpoint_file, utils.chosen_models(args, settings.model_list))
     bench = Bench(args.data_dir, settings.bench_name)
     questions = utils.load_questions(bench)
+    chosen = utils.chosen_questions(args, questions)
 
-    plans = [plan_model(bench, model, settings, questions) for model in models]
-    print_plan(bench, questions, plans)
-    if not any(plan.missing for plan in plans):
+    plans = [plan_model(args, bench, model, settings, chosen) for model in models]
+    print_plan(bench, chosen, plans)
+    if args.dry_run:
+        print_requests(plans, settings, chosen)
+        return 0
+    plans = [plan for plan in plans if plan.missing]
+    if not plans:
         print("Nothing to ask.")
         return 0
-    return asyncio.run(answer_all(plans, settings, questions))
+    # models on a server of their own come one after the other, the rest side by side
+    together = [plan for plan in plans if not plan.settings.serve]
+    rounds = ([together] if together else []) + [[plan] for plan in plans if plan.settings.serve]
+    return max(answer_round(bench, round_, settings, questions) for round_ in rounds)
+
+
+def answer_round(bench: Bench, plans: list[ModelPlan], settings: AnswerSettings, questions: list[Question]) -> int:
+    """Run some models side by side; a model's own server runs for just this time. Returns the exit code."""
+    with serving(plans[0].settings, bench.log_file(plans[0].settings.name)) as served:
+        plans[0].settings = served
+        return asyncio.run(answer_all(plans, settings, questions))
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = utils.parser(__doc__ or "", EXAMPLES)
-    parser.add_argument("--setting-file", type=Path, default=Path("config/gen_answer_config.yaml"))
-    parser.add_argument("--endpoint-file", type=Path, default=Path("config/api_config.yaml"))
+    parser.add_argument(
+        "--setting-file",
+        type=Path,
+        default=Path("config/gen_answer_config.yaml"),
+        help="which models, and how they are asked (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--endpoint-file",
+        type=Path,
+        default=Path("config/api_config.yaml"),
+        help="where the models are (default: %(default)s)",
+    )
+    utils.add_selection(parser)
     return parser.parse_args()
 
 
@@ -96,19 +130,23 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def plan_model(
-    bench: Bench, model: ModelSettings, settings: AnswerSettings, questions: list[Question]
+    args: argparse.Namespace,
+    bench: Bench,
+    model: ModelSettings,
+    settings: AnswerSettings,
+    questions: list[Question],
 ) -> ModelPlan:
-    """Which answers exist and which are missing."""
+    """Which answers exist and which are missing. Raises UserError where settings would be mixed in silence."""
     file = bench.answer_file(model.name)
-    existing = utils.load_answers(file)
-    missing = [question for question in questions if question.question_id not in existing]
-    return ModelPlan(
-        settings=model,
-        file=file,
-        existing=len(questions) - len(missing),
-        missing=missing,
-        settings_hash=short_hash(answer_shaping_settings(model, settings)),
-    )
+    found = {key: answer.settings_hash for key, answer in utils.load_answers(file).items()}
+    shaping = answer_shaping_settings(model, settings)
+    again = utils.records_to_redo(args, file, model.name, found, {q.question_id: shaping for q in questions})
+    wanted = [q for q in questions if q.question_id not in found or q.question_id in again]
+    if args.only_failed:
+        failed = last_failures(file)
+        wanted = [question for question in wanted if question.question_id in failed]
+    existing = sum(question.question_id in found for question in questions)
+    return ModelPlan(model, file, existing, wanted, shaping, RunTally(file, short_hash(shaping)))
 
 
 def answer_shaping_settings(model: ModelSettings, settings: AnswerSettings) -> dict[str, object]:
@@ -123,6 +161,7 @@ def answer_shaping_settings(model: ModelSettings, settings: AnswerSettings) -> d
         "reasoning_effort": model.reasoning_effort,
         "thinking": model.thinking,
         "extra_body": model.extra_body,
+        "retry_truncated": model.retry_truncated,
     }
 
 
@@ -133,10 +172,23 @@ def system_prompt(model: ModelSettings) -> str | None:
     return DEFAULT_SYSTEM_PROMPT if model.model_name in MODELS_WITH_DEFAULT_PROMPT else None
 
 
+def opening_messages(model: ModelSettings) -> list[Message]:
+    """What stands before the first turn."""
+    system = system_prompt(model)
+    return [{"role": "system", "content": system}] if system else []
+
+
 def print_plan(bench: Bench, questions: list[Question], plans: list[ModelPlan]) -> None:
     print(f"{bench.name}: {len(questions)} questions, {len(plans)} models")
     for plan in plans:
         print(f"  {plan.settings.name:<40} {plan.existing:>5} answers exist, {len(plan.missing):>5} to ask for")
+
+
+def print_requests(plans: list[ModelPlan], settings: AnswerSettings, questions: list[Question]) -> None:
+    for plan in plans:
+        question = (plan.missing or questions)[0]
+        messages = [*opening_messages(plan.settings), {"role": "user", "content": question.turns[0]}]
+        utils.print_request(plan.settings, messages, settings.temperature, settings.max_tokens)
 
 
 # ----------------------------------------------------------------------------------------- run
@@ -144,70 +196,86 @@ def print_plan(bench: Bench, questions: list[Question], plans: list[ModelPlan]) 
 
 async def answer_all(plans: list[ModelPlan], settings: AnswerSettings, questions: list[Question]) -> int:
     """Ask for all that is missing. Returns the exit code."""
-    plans = [plan for plan in plans if plan.missing]
     models = utils.Models()
     counter = TokenCounter()
     with RecordWriter() as writer:
         for plan in plans:
             utils.open_output(writer, plan.file)
+            note_settings(plan.file, plan.shaping)
         groups = [(plan, utils.open_model(models, plan.settings, writer)) for plan in plans]
         progress = Progress(sum(len(plan.missing) for plan in plans), "answer", lambda: utils.state_of(models))
 
         async def work(job: Job) -> None:
-            progress.begin(job.label)
+            clock = progress.begin(job.label)
+            tally = job.plan.tally
             try:
-                answer = await get_answer(job, settings, counter)
+                answer = await get_answer(job, settings, clock)
             except CallError as error:
+                tally.failed[job.question.question_id] = error.message
                 progress.fail(job.label, error.message)
                 return
-            await writer.write(job.plan.file, answer_row(answer))
+            await writer.write(job.plan.file, lambda: answer_row(with_token_counts(answer, counter)))
+            tally.count(answer.usage)
+            tally.cut += answer.finish_reason == "length"
             progress.finish(job.label)
 
         try:
             async with progress.shown():
-                await utils.run_groups(
-                    [(jobs_of(plan, model), utils.width(model)) for plan, model in groups], work
-                )
+                await utils.run_groups([(jobs_of(plan, model), utils.width(model)) for plan, model in groups], work)
         finally:
             await models.close()
-    for plan in plans:
-        utils.put_in_order(plan.file, questions)
-    return report(progress, counter)
+            for plan in plans:
+                add_run(plan.file, plan.tally.entry())
+        for plan in plans:
+            utils.put_in_order(plan.file, questions)
+    return report(progress, counter, plans)
 
 
 def jobs_of(plan: ModelPlan, model: utils.Model) -> Iterator[Job]:
     return (Job(plan, model, question) for question in plan.missing)
 
 
-async def get_answer(job: Job, settings: AnswerSettings, counter: TokenCounter) -> Answer:
+async def get_answer(job: Job, settings: AnswerSettings, clock: utils.Clock) -> Answer:
     """All choices of one answer. Raises CallError."""
-    model = job.model
-    system = system_prompt(model.settings)
-    choices: list[tuple[AnswerTurn, ...]] = []
     replies: list[Reply] = []
-    for _ in range(settings.num_choices):
-        messages: list[Message] = [{"role": "system", "content": system}] if system else []
-        turns: list[AnswerTurn] = []
-        for question in job.question.turns:
-            messages = [*messages, {"role": "user", "content": question}]
-            room = await room_for_reply(model.settings, question, settings.max_tokens)
-            reply = await utils.chat_completion(model, messages, settings.temperature, room)
-            messages = [*messages, {"role": "assistant", "content": reply.content}]
-            tokens = await asyncio.to_thread(counter.count, reply.content)
-            turns.append(AnswerTurn(reply.content, tokens, reply.thought))
-            replies.append(reply)
-        choices.append(tuple(turns))
+    choices = [await get_choice(job, settings, clock, replies) for _ in range(settings.num_choices)]
     return Answer(
         question_id=job.question.question_id,
-        model=model.settings.name,
+        model=job.plan.settings.name,
         choices=tuple(choices),
         answer_id=new_answer_id(),
         tstamp=time.time(),
         finish_reason="length" if any(r.finish_reason == "length" for r in replies) else replies[-1].finish_reason,
         usage=utils.total_usage(replies),
         served_model=replies[-1].served_model,
-        settings_hash=job.plan.settings_hash,
+        settings_hash=job.plan.tally.settings_hash,
     )
+
+
+async def get_choice(
+    job: Job, settings: AnswerSettings, clock: utils.Clock, replies: list[Reply]
+) -> tuple[AnswerTurn, ...]:
+    """One conversation from its beginning, so that no choice sees another. Raises CallError."""
+    messages = opening_messages(job.plan.settings)
+    turns: list[AnswerTurn] = []
+    for question in job.question.turns:
+        messages = [*messages, {"role": "user", "content": question}]
+        room = await room_for_reply(job.plan.settings, question, settings.max_tokens)
+        reply = await utils.chat_completion(job.model, messages, settings.temperature, room, clock)
+        messages = [*messages, {"role": "assistant", "content": reply.content}]
+        turns.append(AnswerTurn(reply.content, thought=reply.thought))
+        job.plan.tally.saw(reply)
+        replies.append(reply)
+    return tuple(turns)
+
+
+def with_token_counts(answer: Answer, counter: TokenCounter) -> Answer:
+    """The answer with token_len, counted by the thread that writes it."""
+    choices = tuple(
+        tuple(msgspec.structs.replace(turn, token_len=counter.count(turn.content)) for turn in turns)
+        for turns in answer.choices
+    )
+    return msgspec.structs.replace(answer, choices=choices)
 
 
 async def room_for_reply(model: ModelSettings, prompt: str, max_tokens: int) -> int:
@@ -231,11 +299,14 @@ def new_answer_id() -> str:
     return shortuuid.uuid()
 
 
-def report(progress: Progress, counter: TokenCounter) -> int:
+def report(progress: Progress, counter: TokenCounter, plans: list[ModelPlan]) -> int:
     """Say how the run ended. Returns the exit code."""
     if counter.problem:
         print(counter.problem)
     print(f"{progress.done} answers written, {len(progress.failures)} failed.")
+    for plan in plans:
+        if plan.tally.cut:
+            print(f"  {plan.settings.name}: {plan.tally.cut} answers were cut at max_tokens (finish_reason length).")
     if not progress.failures:
         return 0
     print("\n".join(failure_lines(progress.failures)))

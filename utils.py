@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from arena_hard import jsonl, settings
-from arena_hard.calls import Model, Models, chat_completion, state_of, total_usage, width
+from arena_hard import jsonl, manifest, settings
+from arena_hard.calls import Clock, Model, Models, chat_completion, request_body, state_of, total_usage, width
 from arena_hard.paths import Bench
 from arena_hard.providers import provider_of
 from arena_hard.providers.base import Message, Reply
@@ -32,7 +32,7 @@ from arena_hard.records import (
 from arena_hard.settings import AnswerSettings, JudgeSettings, ModelSettings
 from arena_hard.writer import RecordWriter
 
-__all__ = ["Model", "Models", "chat_completion", "state_of", "total_usage", "width"]
+__all__ = ["Clock", "Model", "Models", "chat_completion", "state_of", "total_usage", "width"]
 
 J = TypeVar("J")
 
@@ -44,7 +44,8 @@ ERROR_MARK = "$ERROR$"  # what the original wrote in place of an answer that it 
 def run_main(main: Callable[[], int]) -> None:
     """Run a script: a user's mistake is one message and exit code 2, Ctrl-C is 130."""
     try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C: what was started is stopped
+            signal.signal(getattr(signal, name), signal.default_int_handler)
         code = main()
         sys.stdout.flush()
     except UserError as error:
@@ -69,6 +70,87 @@ def parser(doc: str, examples: str) -> argparse.ArgumentParser:
     )
     made.add_argument("--data-dir", type=Path, default=Path("data"), help="folder with the benches (default: data)")
     return made
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """The flags that choose what to run, alike for answers and judgments."""
+    group = parser.add_argument_group("what to run")
+    group.add_argument("--models", nargs="+", metavar="MODEL", help="these models instead of model_list")
+    group.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
+    group.add_argument("--question-ids", type=Path, metavar="FILE", help="only the question ids in FILE, one a line")
+    group.add_argument("--only-failed", action="store_true", help="only what failed in the last run")
+    group.add_argument(
+        "--redo",
+        nargs="+",
+        metavar="MODEL",
+        default=[],
+        help="ask again for these models: for records made with other settings, or for all where none were",
+    )
+    group.add_argument(
+        "--keep-mixed", action="store_true", help="go on where cached records were made with other settings"
+    )
+    group.add_argument("--dry-run", action="store_true", help="print the plan and one full request; send nothing")
+
+
+def chosen_models(args: argparse.Namespace, model_list: list[str]) -> list[str]:
+    """The models to run. Raises UserError for a --redo of a model that is not among them."""
+    names = list(dict.fromkeys(args.models or model_list))
+    for name in args.redo:
+        if name not in names:
+            raise UserError(f"--redo {name}: not among the models to run. {settings.suggestion(name, set(names))}")
+    return names
+
+
+def chosen_questions(args: argparse.Namespace, questions: list[Question]) -> list[Question]:
+    """The questions to run. Raises UserError for a bad --limit or an id that the bench has not."""
+    if args.question_ids is not None:
+        questions = _listed(args.question_ids, questions)
+    if args.limit is not None and args.limit < 1:
+        raise UserError(f"--limit {args.limit}: must be at least 1.")
+    return questions[: args.limit]
+
+
+def _listed(file: Path, questions: list[Question]) -> list[Question]:
+    try:
+        wanted = file.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--question-ids {file} cannot be read: {error}.") from None
+    known = {question.question_id for question in questions}
+    for number, key in enumerate(wanted, 1):
+        if key not in known:
+            raise UserError(f"{file}: entry {number}, {key!r}, is no question of this bench. Remove it.")
+    listed = set(wanted)
+    return [question for question in questions if question.question_id in listed]
+
+
+def records_to_redo(
+    args: argparse.Namespace,
+    file: Path,
+    name: str,
+    found: dict[str, str | None],
+    today: dict[str, dict[str, Any]],
+) -> set[str]:
+    """Which cached records are asked for again, and a check that nothing is mixed in silence.
+
+    found: settings_hash of each cached record by question id; today: today's settings by question id.
+    Raises UserError when records were made with other settings and no flag says what to do.
+    """
+    wanted = {key: settings.short_hash(values) for key, values in today.items()}
+    other = manifest.differing({key: found[key] for key in found if key in today}, wanted)
+    if name in args.redo:
+        return set(other or [key for key in found if key in today])
+    if other and not args.keep_mixed:
+        raise UserError(manifest.mixed_message(file, name, other, found, today))
+    return set()
+
+
+def print_request(model: ModelSettings, messages: list[Message], temperature: float, max_tokens: int) -> None:
+    """One request as it would go over the wire (--dry-run)."""
+    import json
+
+    body = request_body(model, messages, temperature, max_tokens)
+    print(f"\none request to {model.name} ({model.api_type}):")
+    print(json.dumps(body, indent=2, ensure_ascii=False))
 
 
 # ------------------------------------------------------------------------------------- configs
@@ -246,19 +328,28 @@ def load_judgments(file: Path) -> dict[str, Judgment]:
 def put_in_order(file: Path, questions: list[Question]) -> None:
     """Sort a finished record file by question, the last line of each: equal runs leave equal files.
 
-    The bootstrap draws rows by their place in the file, so the order is part of the result.
+    The bootstrap draws rows by their place in the file, so the order is part of the result. Lines
+    that a later one replaced are kept in FILE.superseded.
     """
     import msgspec
 
     place = {question.question_id: index for index, question in enumerate(questions)}
-    lines = [line for _, line in jsonl.read_lines(file)]
     last: dict[str, bytes] = {}
-    for line in lines:
+    lines, superseded = [], []
+    for _, line in jsonl.read_lines(file):
+        line = line if line.endswith(b"\n") else line + b"\n"
         row = msgspec.json.decode(line)
-        last[row.get("question_id") or row.get("uid")] = line if line.endswith(b"\n") else line + b"\n"
-    ordered = sorted(last, key=lambda key: place.get(key, len(place)))
-    if [last[key] for key in ordered] != lines:
-        jsonl.replace(file, [last[key] for key in ordered])
+        key = row.get("question_id") or row.get("uid")
+        superseded += [last.pop(key)] if key in last else []
+        last[key] = line
+        lines.append(line)
+    ordered = [last[key] for key in sorted(last, key=lambda key: place.get(key, len(place)))]
+    if ordered == lines:
+        return
+    if superseded:
+        with open(file.with_name(file.name.removesuffix(".jsonl") + ".superseded"), "ab") as stream:
+            stream.writelines(superseded)
+    jsonl.replace(file, ordered)
 
 
 # ----------------------------------------------------------------------------------------- runs
@@ -302,9 +393,9 @@ def open_model(models: Models, model: ModelSettings, writer: RecordWriter) -> Mo
         writer.open(file)
 
         async def record(messages: list[Message], reply: Reply) -> None:
-            await writer.write(file, recording_row(model.model_name, messages, reply))
+            await writer.write(file, lambda: recording_row(model.model_name, messages, reply))
 
-        opened.on_reply = record
+        opened.record = record
     return opened
 
 

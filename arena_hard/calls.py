@@ -18,6 +18,7 @@ from arena_hard.settings import ModelSettings
 
 GIVE_UP_AFTER = 10  # records in a row that got nothing but errors from an endpoint
 LONGEST_WAIT = 60.0
+MOST_LESSONS = 4  # as many as there are terms in a Dialect
 
 
 
@@ -46,7 +47,7 @@ class Model:
     settings: ModelSettings
     adapter: Adapter
     endpoints: list[Endpoint]
-    on_reply: Callable[[list[Message], Reply], Awaitable[None]] | None = None
+    record: Callable[[list[Message], Reply], Awaitable[None]] | None = None
     backing_off: int = 0
 
     def best_endpoint(self) -> Endpoint:
@@ -93,36 +94,54 @@ class Models:
             await endpoint.adapter.close(endpoint.client)
 
 
+@dataclass
+class Clock:
+    """The time that one record takes, from its first request on (waiting for a slot before it is free)."""
+
+    label: str = ""
+    started: float | None = None
+
+    def start(self) -> None:
+        """The first request goes out."""
+        if self.started is None:
+            self.started = time.monotonic()
+
+    def age(self) -> float:
+        """Seconds since the first request; 0 before it."""
+        return 0.0 if self.started is None else time.monotonic() - self.started
+
+
 async def chat_completion(
-    model: Model, messages: list[Message], temperature: float | None, max_tokens: int
+    model: Model, messages: list[Message], temperature: float | None, max_tokens: int, clock: Clock | None = None
 ) -> Reply:
     """One completion. Waits for a slot, retries what may pass, asks in the server's terms.
 
     A 429 waits as long as the server asks and costs no attempt; a transient error costs one of
-    `attempts`, with exponential backoff and full jitter; all within `deadline` seconds.
+    `attempts`, with exponential backoff and jitter; all within `deadline` seconds of the record's clock.
     Raises CallError of kind 'final' when no reply could be had.
     """
     request = _request(model.settings, messages, temperature, max_tokens)
-    deadline = time.monotonic() + model.settings.deadline
-    failures = 0
+    clock = clock or Clock()
+    failures = lessons = 0
     while True:
         endpoint = model.best_endpoint()
         try:
-            reply = await _call(model, endpoint, request)
+            reply = await _call(model, endpoint, request, clock)
             break
         except CallError as error:
-            if error.lesson and error.lesson not in endpoint.dialect:
+            if error.lesson and lessons < MOST_LESSONS:
                 endpoint.dialect.add(error.lesson)
+                lessons += 1
                 continue
             failures += error.kind == "transient"
             wait = _wait_before_retry(model, endpoint, error, failures)
-            if wait is None or time.monotonic() + wait > deadline:
+            if wait is None or clock.age() + wait > model.settings.deadline:
                 raise _given_up(model, endpoint, error, failures) from None
             await _sleep(model, wait)
     if reply.finish_reason == "length" and model.settings.retry_truncated:
-        reply = await _with_more_room(model, request, reply)
-    if model.on_reply:
-        await model.on_reply(messages, reply)
+        reply = await _with_more_room(model, request, reply, clock)
+    if model.record:
+        await model.record(messages, reply)
     return reply
 
 
@@ -140,25 +159,30 @@ def _request(
     )
 
 
-async def _call(model: Model, endpoint: Endpoint, request: Request) -> Reply:
+def request_body(
+    model: ModelSettings, messages: list[Message], temperature: float | None, max_tokens: int
+) -> dict[str, Any]:
+    """A call's JSON as it would be sent first, without sending it."""
+    return adapter_of(model).body(_request(model, messages, temperature, max_tokens), set())
+
+
+async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock) -> Reply:
     """One try on one endpoint, within its gate and its timeout. Raises CallError."""
     import anyio
 
     estimate = sum(len(message["content"]) for message in request.messages) / 4 + request.max_tokens / 4
     await endpoint.gate.enter(estimate)
+    clock.start()
+    timeout = max(min(model.settings.timeout, model.settings.deadline - clock.age()), 0.0)
     try:
-        with anyio.fail_after(model.settings.timeout):
+        with anyio.fail_after(timeout):
             reply = await model.adapter.send(endpoint.client, model.adapter.body(request, endpoint.dialect))
     except TimeoutError:
-        error = CallError("transient", f"no answer within {model.settings.timeout:g} s")
+        error = CallError("transient", f"no answer within {timeout:.3g} s")
         endpoint.gate.failed(error)
         raise error from None
     except CallError as error:
-        learnt = error.lesson is not None and error.lesson not in endpoint.dialect
-        if learnt:
-            endpoint.gate.abandoned()
-        else:
-            endpoint.gate.failed(error)
+        endpoint.gate.failed(error)
         raise
     except BaseException:
         endpoint.gate.abandoned()
@@ -203,19 +227,22 @@ async def _sleep(model: Model, seconds: float) -> None:
         model.backing_off -= 1
 
 
-async def _with_more_room(model: Model, request: Request, cut: Reply) -> Reply:
+async def _with_more_room(model: Model, request: Request, cut: Reply, clock: Clock) -> Reply:
     """Ask again with twice the room; the cut reply stays when that fails."""
 
     endpoint = model.best_endpoint()
     try:
-        return await _call(model, endpoint, replace(request, max_tokens=2 * request.max_tokens))
+        return await _call(model, endpoint, replace(request, max_tokens=2 * request.max_tokens), clock)
     except CallError:
         return cut
 
 
 def width(model: Model) -> int:
-    """How many records of a model are worked on at once: as many as its gates could ever grant."""
-    return sum(endpoint.gate.ceiling for endpoint in model.endpoints)
+    """How many records of a model are worked on at once: twice what its gates could ever grant.
+
+    While some records wait for the disk, others fill the slots.
+    """
+    return 2 * sum(endpoint.gate.ceiling for endpoint in model.endpoints)
 
 
 def state_of(models: Models) -> str:

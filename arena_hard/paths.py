@@ -63,6 +63,10 @@ class Bench:
     def judgment_file(self, judge: str, model: str) -> Path:
         return self.judgment_folder(judge) / f"{file_name(model)}.jsonl"
 
+    def log_file(self, model: str) -> Path:
+        """Where the output of a model's own server goes."""
+        return self.folder / "logs" / f"{file_name(model)}.log"
+
     def judges(self) -> list[str]:
         """Names of the judges that have a folder with judgments, sorted."""
         folder = self.folder / "model_judgment"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from arena_hard.calls import Clock
 
 TICK_SECONDS = 0.5
 LATE_SECONDS = 60.0
@@ -31,23 +32,24 @@ class Progress:
             maxinterval=1.0 if interactive else 60.0,
         )
         self._state = state
-        self._started: dict[str, float] = {}
+        self._clocks: dict[str, Clock] = {}
         self.failures: list[tuple[str, str]] = []
         self.done = 0
 
-    def begin(self, label: str) -> None:
-        """A record is being worked on."""
-        self._started[label] = time.monotonic()
+    def begin(self, label: str) -> Clock:
+        """A record is being worked on. Returns its clock."""
+        self._clocks[label] = Clock(label)
+        return self._clocks[label]
 
     def finish(self, label: str) -> None:
         """A record is on disk."""
-        self._started.pop(label, None)
+        self._clocks.pop(label, None)
         self.done += 1
         self._bar.update(1)
 
     def fail(self, label: str, reason: str) -> None:
         """A record could not be had."""
-        self._started.pop(label, None)
+        self._clocks.pop(label, None)
         self.failures.append((label, reason))
         self._bar.update(1)
 
@@ -79,11 +81,10 @@ class Progress:
 
     def _late(self) -> str:
         """Which record is waited for longest, once that is long."""
-        if not self._started:
+        oldest = max(self._clocks.values(), key=Clock.age, default=None)
+        if oldest is None or oldest.age() < LATE_SECONDS:
             return ""
-        label, since = min(self._started.items(), key=lambda item: item[1])
-        age = time.monotonic() - since
-        return f"{label} takes {age:.0f} s" if age > LATE_SECONDS else ""
+        return f"{oldest.label} takes {oldest.age():.0f} s"
 
 
 def failure_lines(failures: list[tuple[str, str]]) -> Iterator[str]:

@@ -11,8 +11,9 @@ import contextlib
 import os
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import filelock
 
@@ -54,14 +55,17 @@ class RecordWriter:
             raise UserError(f"{file} cannot be written: {error.strerror or error}.") from None
         return torn
 
-    async def write(self, file: Path, row: dict[str, Any]) -> None:
-        """Append one record; returns when it is on disk. Raises UserError when it cannot be written."""
+    async def write(self, file: Path, make_row: Callable[[], dict[str, Any]]) -> None:
+        """Append one record; returns when it is on disk. Raises UserError when it cannot be written.
+
+        `make_row` is called by the writing thread, so that counting tokens does not hold the loop up.
+        """
         if not self._started:
             self._started = True
             self._thread.start()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._queue.put(_Item(file, jsonl.encode(row), loop, done))
+        self._queue.put(_Item(file, make_row, loop, done))
         await done
 
     def close(self) -> None:
@@ -95,36 +99,36 @@ class RecordWriter:
         stream = self._files[file]
         size = os.fstat(stream.fileno()).st_size
         try:
-            _write_all(stream, b"".join(item.line for item in items))
+            lines = [jsonl.encode(item.make_row()) for item in items]
+            _write_all(stream, b"".join(lines))
             os.fsync(stream.fileno())
             error = None
         except OSError as failure:
             _cut_back(stream, size)
             error = UserError(f"{file} cannot be written: {failure.strerror}. Make room, then run again.")
-        for item in items:
-            item.finish(error)
+        except Exception as failure:  # whatever it is, the one who waits must hear of it
+            error = failure
+        with contextlib.suppress(RuntimeError):  # a loop that has ended waits no more
+            items[0].loop.call_soon_threadsafe(_finish, items, error)
 
 
-class _Item:
-    """A line on its way to a file, and the one who waits for it."""
+class _Item(NamedTuple):
+    """A record on its way to a file, and the one who waits for it."""
 
-    def __init__(
-        self, file: Path, line: bytes, loop: asyncio.AbstractEventLoop, done: asyncio.Future[None]
-    ) -> None:
-        self.file, self.line, self._loop, self._done = file, line, loop, done
+    file: Path
+    make_row: Callable[[], dict[str, Any]]
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[None]
 
-    def finish(self, error: UserError | None) -> None:
-        """Wake the one who waits; a run that was stopped waits no more."""
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._set, error)
 
-    def _set(self, error: UserError | None) -> None:
-        if self._done.done():
-            return
+def _finish(items: list[_Item], error: Exception | None) -> None:
+    for item in items:
+        if item.done.done():
+            continue
         if error is None:
-            self._done.set_result(None)
+            item.done.set_result(None)
         else:
-            self._done.set_exception(error)
+            item.done.set_exception(error)
 
 
 def _write_all(stream: BinaryIO, data: bytes) -> None:

@@ -44,18 +44,16 @@ class AnthropicMessages:
     def open(self, connection: Connection) -> Any:
         """One AsyncAnthropic whose pool fits the requests in flight."""
         import anthropic
-        import httpx2
 
-        limit = connection.concurrency
+        from arena_hard.providers.pool import http_client
+
         base = connection.base_url.removesuffix("/v1") if connection.base_url else None
         return anthropic.AsyncAnthropic(
             api_key=connection.api_key,
             base_url=base,
             timeout=connection.timeout,
             max_retries=0,  # retries happen in one place, the call loop
-            http_client=anthropic.DefaultAsyncHttpxClient(
-                limits=httpx2.Limits(max_connections=limit + 8, max_keepalive_connections=limit + 8),
-            ),
+            http_client=http_client(connection.concurrency),
         )
 
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def status_error(status: int, headers: Mapping[str, str], body: Any, text: str) 
     message = f"{status}: {text}"
     wait = retry_after(headers)
     lowered = f"{text} {body}".lower()
-    if status in (402, 429) and any(words in lowered for words in _NO_QUOTA):
+    if status in (400, 402, 403, 429) and any(words in lowered for words in _NO_QUOTA):
         return CallError("final", message, endpoint_wide=True)
     if status == 429:
         return CallError("rate limit", message, wait)

@@ -60,17 +60,15 @@ class OpenAIChat:
 
     def open(self, connection: Connection) -> Any:
         """One AsyncOpenAI (or AsyncAzureOpenAI) whose pool fits the requests in flight."""
-        import httpx2
         import openai
 
-        limit = connection.concurrency
+        from arena_hard.providers.pool import http_client
+
         options: dict[str, Any] = {
             "api_key": connection.api_key,
             "timeout": connection.timeout,
             "max_retries": 0,  # retries happen in one place, the call loop
-            "http_client": openai.DefaultAsyncHttpx2Client(
-                limits=httpx2.Limits(max_connections=limit + 8, max_keepalive_connections=limit + 8),
-            ),
+            "http_client": http_client(connection.concurrency),
         }
         if connection.api_type == "azure":
             return openai.AsyncAzureOpenAI(

@@ -1,0 +1,175 @@
+"""What a run leaves beside its records, so that others can repeat it: MODEL.manifest.json.
+
+`settings` holds, by the short hash that each record carries, the settings that shaped the records;
+`runs` holds one entry for each run, oldest first.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arena_hard import jsonl
+from arena_hard.providers.base import Reply
+from arena_hard.records import Usage, UserError, usage_row
+from arena_hard.settings import short_hash
+
+_PACKAGES = ("openai", "anthropic", "httpx2", "msgspec", "tiktoken")
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def manifest_file(records: Path) -> Path:
+    """Where the manifest of a record file lies."""
+    return records.with_name(records.name.removesuffix(".jsonl") + ".manifest.json")
+
+
+def load(records: Path) -> dict[str, Any]:
+    """The manifest of a record file; an empty one when there is none. Raises UserError."""
+    file = manifest_file(records)
+    if not file.is_file():
+        return {"settings": {}, "runs": []}
+    try:
+        return {"settings": {}, "runs": []} | msgspec.json.decode(file.read_bytes())
+    except (msgspec.DecodeError, TypeError):
+        raise UserError(f"{file} is not readable. Move it away; the records do not need it.") from None
+
+
+def note_settings(records: Path, settings: Mapping[str, Any]) -> None:
+    """Keep the settings by their hash, before the first record that carries it."""
+    manifest = load(records)
+    manifest["settings"][short_hash(settings)] = dict(settings)
+    _save(records, manifest)
+
+
+def add_run(records: Path, run: Mapping[str, Any]) -> None:
+    """Add what there is to say of a run that has ended."""
+    manifest = load(records)
+    manifest["runs"].append(dict(run))
+    _save(records, manifest)
+
+
+def _save(records: Path, manifest: Mapping[str, Any]) -> None:
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    try:
+        jsonl.replace(manifest_file(records), [text, b"\n"])
+    except OSError as error:
+        raise UserError(f"{manifest_file(records)} cannot be written: {error.strerror}.") from None
+
+
+def changes(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
+    """Which settings differ, in words; `old` is None where nobody noted them."""
+    if old is None:
+        return "unknown settings"
+    names = [name for name in new if old.get(name) != new.get(name)]
+    return ", ".join(_change(name, old.get(name), new.get(name)) for name in names) or "other settings"
+
+
+def _change(name: str, old: Any, new: Any) -> str:
+    shown = f"{old!r} → {new!r}"
+    return f"{name} {shown}" if len(shown) <= 60 else name
+
+
+def differing(found: Mapping[str, str | None], wanted: Mapping[str, str]) -> list[str]:
+    """The question ids whose records were made with other settings than today's.
+
+    found: the hash that each record carries (None: made by the original, nobody knows its settings).
+    """
+    return [key for key, made_with in found.items() if made_with not in (None, wanted.get(key, made_with))]
+
+
+def mixed_message(
+    records: Path, name: str, ids: list[str], found: Mapping[str, str | None], today: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """What to say of records that were made with other settings. `today`: settings by question id."""
+    known = load(records)["settings"]
+    reasons = {changes(known.get(str(found[key])), today[key]) for key in ids}
+    return (
+        f"{records}: {len(ids)} of {len(found)} records were made with other settings ({'; '.join(sorted(reasons))}). "
+        f"--redo {name} asks for them again, --keep-mixed keeps them beside what is new."
+    )
+
+
+def last_failures(records: Path) -> set[str]:
+    """The question ids that failed in the last run."""
+    runs = load(records)["runs"]
+    return set(runs[-1].get("failed", {})) if runs else set()
+
+
+@dataclass
+class RunTally:
+    """What one run did for one record file."""
+
+    records: Path
+    settings_hash: str
+    started: float = field(default_factory=time.time)
+    written: int = 0
+    cut: int = 0
+    usage: Usage = Usage()
+    served: set[str] = field(default_factory=set)
+    fingerprints: set[str] = field(default_factory=set)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def count(self, usage: Usage | None) -> None:
+        """A record was written."""
+        self.written += 1
+        self.usage += usage or Usage()
+
+    def saw(self, reply: Reply) -> None:
+        """A server answered."""
+        if reply.served_model:
+            self.served.add(reply.served_model)
+        if reply.fingerprint:
+            self.fingerprints.add(reply.fingerprint)
+
+    def entry(self) -> dict[str, Any]:
+        """The run as it stands in the manifest."""
+        return {
+            "settings_hash": self.settings_hash,
+            "started": _iso(self.started),
+            "ended": _iso(time.time()),
+            "written": self.written,
+            "cut_at_max_tokens": self.cut,
+            "failed": self.failed,
+            "usage": usage_row(self.usage),
+            "served_models": sorted(self.served),
+            "system_fingerprints": sorted(self.fingerprints),
+            "script": Path(sys.argv[0]).name,
+            "git_commit": git_commit(),
+            "python": platform.python_version(),
+            "packages": versions(),
+        }
+
+
+def _iso(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that a record may depend on."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """The commit of this checkout, or None outside one."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=_ROOT, capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
