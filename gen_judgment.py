@@ -16,15 +16,19 @@ from pathlib import Path
 
 import utils
 from arena_hard import verdicts
+from arena_hard.manifest import RunTally, add_run, last_failures, note_settings
 from arena_hard.paths import Bench
 from arena_hard.progress import Progress, failure_lines
 from arena_hard.providers.base import CallError, Message, Reply
-from arena_hard.records import Answer, Game, Judgment, Question, UserError, judgment_row
+from arena_hard.records import Answer, Game, Judgment, Question, Usage, UserError, judgment_row
+from arena_hard.serve import serving
 from arena_hard.settings import JudgeSettings, ModelSettings, short_hash
 from arena_hard.writer import RecordWriter
 
 EXAMPLES = """\
   python gen_judgment.py
+  python gen_judgment.py --models my-model --limit 20
+  python gen_judgment.py --dry-run
   python gen_judgment.py --setting-file config/demo/judge_config.yaml --endpoint-file config/demo/api_config.yaml
   python gen_judgment.py --retry-unreadable
 """
@@ -40,6 +44,7 @@ class Candidate:
     file: Path
     answers: dict[str, Answer]
     judged: dict[str, Judgment]
+    tally: RunTally
     missing: list[Question] = field(default_factory=list)
     without_answer: list[Question] = field(default_factory=list)
     unreadable: int = 0
@@ -65,25 +70,58 @@ class Job:
         return f"{self.candidate.name} {self.question.question_id}"
 
 
+@dataclass
+class Stage:
+    """One judge's part of a run: all that its planning and judging need."""
+
+    args: argparse.Namespace
+    settings: JudgeSettings
+    judge: ModelSettings
+    bench: Bench
+    questions: list[Question]
+    shown: Shown
+
+    def shaping(self, question: Question) -> dict[str, object]:
+        """The settings that shape the judgment of a question."""
+        return judgment_shaping_settings(self.judge, self.settings, question.category)
+
+
 def main() -> int:
     args = parse_arguments()
     settings = utils.load_judge_settings(args.setting_file)
     bench = Bench(args.data_dir, settings.bench_name)
     questions = utils.load_questions(bench)
+    chosen = utils.chosen_questions(args, questions)
     judges = utils.load_models(args.endpoint_file, settings.judges)
 
-    shown = load_shown(bench, settings, questions)
-    check_prompts(settings, questions)
-    codes = [
-        judge_with(judge, bench, settings, questions, shown, args.retry_unreadable) for judge in judges
-    ]
-    return max(codes)
+    shown = load_shown(bench, settings, chosen)
+    check_prompts(settings, chosen)
+    stages = [Stage(args, settings, judge, bench, chosen, shown) for judge in judges]
+    plans = [plan_judge(stage) for stage in stages]  # all judges are planned before one is paid
+    for stage, candidates in zip(stages, plans):
+        print_plan(stage, candidates)
+    if args.dry_run:
+        for stage, candidates in zip(stages, plans):
+            print_requests(stage, candidates)
+        return 0
+    return max(judge_with(stage, candidates, questions) for stage, candidates in zip(stages, plans))
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = utils.parser(__doc__ or "", EXAMPLES)
-    parser.add_argument("--setting-file", type=Path, default=Path("config/judge_config.yaml"))
-    parser.add_argument("--endpoint-file", type=Path, default=Path("config/api_config.yaml"))
+    parser.add_argument(
+        "--setting-file",
+        type=Path,
+        default=Path("config/judge_config.yaml"),
+        help="judge, baseline, prompts and models (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--endpoint-file",
+        type=Path,
+        default=Path("config/api_config.yaml"),
+        help="where the judge is (default: %(default)s)",
+    )
+    utils.add_selection(parser)
     parser.add_argument(
         "--retry-unreadable",
         action="store_true",
@@ -92,25 +130,14 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def judge_with(
-    judge: ModelSettings,
-    bench: Bench,
-    settings: JudgeSettings,
-    questions: list[Question],
-    shown: Shown,
-    retry_unreadable: bool,
-) -> int:
-    """Plan and run one judge. Returns the exit code."""
-    candidates = [
-        plan_candidate(bench, judge.name, name, settings, questions, shown, retry_unreadable)
-        for name in candidate_names(settings)
-    ]
-    check_answers(bench, candidates)
-    print_plan(bench, judge, settings, questions, candidates)
+def judge_with(stage: Stage, candidates: list[Candidate], questions: list[Question]) -> int:
+    """Run one judge; its own server runs for just this time. Returns the exit code."""
     if not any(candidate.missing for candidate in candidates):
-        print("Nothing to judge.")
+        print(f"{stage.judge.name}: nothing to judge.")
         return report_missing_answers(candidates)
-    return asyncio.run(judge_all(judge, settings, questions, candidates, shown))
+    with serving(stage.judge, stage.bench.log_file(stage.judge.name)) as served:
+        stage.judge = served
+        return asyncio.run(judge_all(stage, candidates, questions))
 
 
 # ---------------------------------------------------------------------------------------- plan
@@ -135,39 +162,87 @@ def load_shown(bench: Bench, settings: JudgeSettings, questions: list[Question])
     return Shown(baselines, references)
 
 
-def candidate_names(settings: JudgeSettings) -> list[str]:
-    """The models of model_list; the baseline is not judged against itself."""
-    own = settings.baseline_model if settings.baseline and not settings.categories else None
-    return [name for name in settings.model_list if name != own]
+def plan_judge(stage: Stage) -> list[Candidate]:
+    """What there is and what is missing of each model. Raises UserError."""
+    names = utils.chosen_models(stage.args, stage.settings.model_list)
+    own = stage.settings.baseline_model if stage.settings.baseline and not stage.settings.categories else None
+    # the baseline is not judged against itself
+    candidates = [plan_candidate(stage, name) for name in names if name != own]
+    check_answers(stage.bench, candidates)
+    return candidates
 
 
-def plan_candidate(
-    bench: Bench,
-    judge: str,
-    name: str,
-    settings: JudgeSettings,
-    questions: list[Question],
-    shown: Shown,
-    retry_unreadable: bool,
-) -> Candidate:
+def plan_candidate(stage: Stage, name: str) -> Candidate:
     """Which judgments of one model exist, are missing, or cannot be made for want of an answer."""
-    file = bench.judgment_file(judge, name)
-    candidate = Candidate(name, file, utils.load_answers(bench.answer_file(name)), utils.load_judgments(file))
-    check_baselines(candidate, settings, questions)
-    for question in questions:
-        judgment = candidate.judged.get(question.question_id)
-        unreadable = judgment is not None and not is_readable(judgment)
-        candidate.unreadable += unreadable
-        if judgment is not None and not (unreadable and retry_unreadable):
+    file = stage.bench.judgment_file(stage.judge.name, name)
+    candidate = Candidate(
+        name,
+        file,
+        utils.load_answers(stage.bench.answer_file(name)),
+        utils.load_judgments(file),
+        RunTally(file, ",".join(sorted({short_hash(stage.shaping(question)) for question in stage.questions}))),
+    )
+    check_baselines(candidate, stage.settings, stage.questions)
+    again = judgments_to_redo(stage, candidate)
+    failed = last_failures(file) if stage.args.only_failed else None
+    for question in stage.questions:
+        key = question.question_id
+        if key in candidate.judged and key not in again or failed is not None and key not in failed:
             continue
-        if settings.baseline_of(question.category) == name:
+        if stage.settings.baseline_of(question.category) == name:
             continue  # the baseline of this category
-        everything = [candidate.answers, *shown_for(shown, settings, question)]
-        if all(question.question_id in answers for answers in everything):
+        everything = [candidate.answers, *shown_for(stage.shown, stage.settings, question)]
+        if all(key in answers for answers in everything):
             candidate.missing.append(question)
         else:
             candidate.without_answer.append(question)
     return candidate
+
+
+def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
+    """The judgments to make again: those that --redo and --retry-unreadable name.
+
+    Raises UserError where judgments were made with other settings, or of answers that have changed.
+    """
+    found = {key: judgment.settings_hash for key, judgment in candidate.judged.items()}
+    today = {question.question_id: stage.shaping(question) for question in stage.questions}
+    again = utils.records_to_redo(stage.args, candidate.file, candidate.name, found, today)
+    unreadable = {key for key, judgment in candidate.judged.items() if not is_readable(judgment)}
+    candidate.unreadable = len(unreadable)
+    changed = {q.question_id for q in stage.questions if has_changed(stage, candidate, q)}
+    if changed - again and candidate.name not in stage.args.redo and not stage.args.keep_mixed:
+        raise UserError(
+            f"{candidate.file}: {len(changed)} judgments are of answers that have changed since. "
+            f"--redo {candidate.name} judges anew, --keep-mixed keeps them."
+        )
+    if candidate.name in stage.args.redo and changed:
+        again |= changed
+    return again | (unreadable & set(today) if stage.args.retry_unreadable else set())
+
+
+def has_changed(stage: Stage, candidate: Candidate, question: Question) -> bool:
+    """Whether a judgment that we made was of other texts than today's."""
+    judgment = candidate.judged.get(question.question_id)
+    answer = candidate.answers.get(question.question_id)
+    if judgment is None or judgment.settings_hash != short_hash(stage.shaping(question)) or answer is None:
+        return False
+    if not judgment.games or judgment.games[0] is None:
+        return False
+    others = [answers.get(question.question_id) for answers in shown_for(stage.shown, stage.settings, question)]
+    if any(other is None for other in others):
+        return False
+    pair, references = shown_texts(stage, candidate, question)
+    messages = opening_messages(stage.settings, question, pair, references)
+    return first_user_prompt(messages) != judgment.games[0].user_prompt
+
+
+def shown_texts(stage: Stage, candidate: Candidate, question: Question) -> tuple[list[list[str]], list[list[str]]]:
+    """The answers in the order of the first game, and the reference answers."""
+    key = question.question_id
+    baseline = stage.settings.baseline_of(question.category)
+    answer = texts_of(candidate.answers[key])
+    pair = [answer] if baseline is None else [texts_of(stage.shown.baselines[baseline][key]), answer]
+    return pair, [texts_of(answers[key]) for answers in stage.shown.references]
 
 
 def check_baselines(candidate: Candidate, settings: JudgeSettings, questions: list[Question]) -> None:
@@ -218,37 +293,38 @@ def check_prompts(settings: JudgeSettings, questions: list[Question]) -> None:
             ) from None
 
 
-def print_plan(
-    bench: Bench,
-    judge: ModelSettings,
-    settings: JudgeSettings,
-    questions: list[Question],
-    candidates: list[Candidate],
-) -> None:
+def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
+    settings = stage.settings
     games = 2 if settings.pairwise else 1
     against = f"against {settings.baseline_model}, " if settings.baseline and not settings.categories else ""
-    print(f"{bench.name}: {len(questions)} questions, judge {judge.name}, {against}{games} games a judgment")
+    print(
+        f"{stage.bench.name}: {len(stage.questions)} questions, judge {stage.judge.name}, {against}"
+        f"{games} games a judgment"
+    )
     for candidate in candidates:
-        line = (
-            f"  {candidate.name:<40} {len(candidate.judged):>5} judgments exist, {len(candidate.missing):>5} to make"
-        )
+        existing = sum(question.question_id in candidate.judged for question in stage.questions)
+        line = f"  {candidate.name:<40} {existing:>5} judgments exist, {len(candidate.missing):>5} to make"
         if candidate.without_answer:
             line += f", {len(candidate.without_answer)} lack an answer"
-        if candidate.unreadable:
+        if candidate.unreadable and not stage.args.retry_unreadable:
             line += f", {candidate.unreadable} unreadable (--retry-unreadable judges them again)"
         print(line)
+
+
+def print_requests(stage: Stage, candidates: list[Candidate]) -> None:
+    for candidate in candidates:
+        ready = candidate.missing or [q for q in stage.questions if q.question_id in candidate.answers]
+        if not ready:
+            continue
+        pair, references = shown_texts(stage, candidate, ready[0])
+        messages = opening_messages(stage.settings, ready[0], pair, references)
+        utils.print_request(stage.judge, messages, stage.settings.temperature, stage.settings.max_tokens)
 
 
 # ----------------------------------------------------------------------------------------- run
 
 
-async def judge_all(
-    judge: ModelSettings,
-    settings: JudgeSettings,
-    questions: list[Question],
-    candidates: list[Candidate],
-    shown: Shown,
-) -> int:
+async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Question]) -> int:
     """Make all judgments that are missing. Returns the exit code."""
     active = [candidate for candidate in candidates if candidate.missing]
     models = utils.Models()
@@ -256,29 +332,37 @@ async def judge_all(
     with RecordWriter() as writer:
         for candidate in active:
             utils.open_output(writer, candidate.file)
-        model = utils.open_model(models, judge, writer)
-        progress = Progress(
-            sum(len(candidate.missing) for candidate in active), "judgment", lambda: utils.state_of(models)
-        )
+            for shaping in {short_hash(s): s for s in map(stage.shaping, candidate.missing)}.values():
+                note_settings(candidate.file, shaping)
+        model = utils.open_model(models, stage.judge, writer)
+        total = sum(len(candidate.missing) for candidate in active)
+        progress = Progress(total, "judgment", lambda: utils.state_of(models))
 
         async def work(job: Job) -> None:
-            progress.begin(job.label)
+            clock = progress.begin(job.label)
+            tally = job.candidate.tally
             try:
-                judgment = await get_judgment(model, settings, job, shown)
+                judgment = await get_judgment(model, stage, job, clock)
             except CallError as error:
+                tally.failed[job.question.question_id] = error.message
                 progress.fail(job.label, error.message)
                 return
+            await writer.write(job.candidate.file, lambda: judgment_row(judgment))
             counts["unreadable"] += not is_readable(judgment)
-            await writer.write(job.candidate.file, judgment_row(judgment))
+            for game in judgment.games:
+                tally.usage += (game.usage if game else None) or Usage()
+            tally.count(None)
             progress.finish(job.label)
 
         try:
             async with progress.shown():
-                await utils.run_groups([(jobs_in_order(questions, active), utils.width(model))], work)
+                await utils.run_groups([(jobs_in_order(stage.questions, active), utils.width(model))], work)
         finally:
             await models.close()
-    for candidate in active:
-        utils.put_in_order(candidate.file, questions)
+            for candidate in active:
+                add_run(candidate.file, candidate.tally.entry())
+        for candidate in active:
+            utils.put_in_order(candidate.file, questions)
     return report(progress, counts["unreadable"], candidates)
 
 
@@ -291,25 +375,20 @@ def jobs_in_order(questions: list[Question], candidates: list[Candidate]) -> Ite
                 yield Job(candidate, question)
 
 
-async def get_judgment(model: utils.Model, settings: JudgeSettings, job: Job, shown: Shown) -> Judgment:
+async def get_judgment(model: utils.Model, stage: Stage, job: Job, clock: utils.Clock) -> Judgment:
     """Both games of one judgment. Raises CallError."""
-    question = job.question
-    key = question.question_id
-    baseline = settings.baseline_of(question.category)
-    answer = texts_of(job.candidate.answers[key])
-    references = [texts_of(answers[key]) for answers in shown.references]
-    pair = [answer] if baseline is None else [texts_of(shown.baselines[baseline][key]), answer]
-    games = [await play(model, settings, question, pair, references)]
-    if settings.pairwise:
-        games.append(await play(model, settings, question, pair[::-1], references))
+    question, settings = job.question, stage.settings
+    pair, references = shown_texts(stage, job.candidate, question)
+    orders = [pair, pair[::-1]] if settings.pairwise else [pair]
+    games = [await play(model, settings, question, order, references, job, clock) for order in orders]
     return Judgment(
-        question_id=key,
+        question_id=question.question_id,
         model=job.candidate.name,
         judge=model.settings.name,
         games=tuple(games),
-        baseline=baseline,
+        baseline=settings.baseline_of(question.category),
         category=question.category if settings.categories else None,
-        settings_hash=short_hash(judgment_shaping_settings(model.settings, settings, question.category)),
+        settings_hash=short_hash(stage.shaping(question)),
     )
 
 
@@ -323,21 +402,30 @@ async def play(
     question: Question,
     answers: list[list[str]],
     references: list[list[str]],
+    job: Job,
+    clock: utils.Clock,
 ) -> Game:
     """One game: ask, and ask again where no verdict came. Raises CallError."""
     messages = opening_messages(settings, question, answers, references)
-    user_prompt = next(message["content"] for message in messages if message["role"] == "user")
+    user_prompt = first_user_prompt(messages)
     patterns = settings.patterns
     replies: list[Reply] = []
     text, reading = "", verdicts.Reading(None, missing=True)
     for _ in range(settings.number_of_judgment_attempts):
-        replies.append(await utils.chat_completion(model, messages, settings.temperature, settings.max_tokens))
+        reply = await utils.chat_completion(model, messages, settings.temperature, settings.max_tokens, clock)
+        replies.append(reply)
+        job.candidate.tally.saw(reply)
         text = "\n".join(reply.content for reply in replies)
         reading = verdicts.read_verdict(text, patterns)
         if not reading.missing:
             break
-        messages = asked_again(messages, replies[-1].content)
+        messages = asked_again(messages, reply.content)
     return Game(reading.verdict, text, user_prompt, utils.total_usage(replies), replies[-1].served_model)
+
+
+def first_user_prompt(messages: list[Message]) -> str:
+    """What a record keeps of the prompt: the first user message."""
+    return next(message["content"] for message in messages if message["role"] == "user")
 
 
 def opening_messages(
