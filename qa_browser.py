@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 AUTH_VARIABLE = "ARENA_HARD_AUTH"
+CONFIG = Path("config/judge_config.yaml")
 PARTS = Path(__file__).parent / "arena_hard" / "browse"
 
 
@@ -73,7 +74,8 @@ def load_site(args: argparse.Namespace) -> Site:
 
     if not args.data_dir.is_dir():
         raise UserError(f"{args.data_dir}/ is no folder. Name the folder with the benches by --data-dir.")
-    settings = load_judge_settings(args.config_file) if args.config_file.is_file() else None
+    wanted = args.config_file != CONFIG or args.config_file.is_file()
+    settings = load_judge_settings(args.config_file) if wanted else None
     return Site(args.data_dir, settings)
 
 
@@ -109,21 +111,32 @@ def serve(site: Site, args: argparse.Namespace, auth: tuple[str, str] | None) ->
     from arena_hard.browse.guard import Guard
 
     hosts = LOCAL if args.host in LOCAL and not args.share else None
-    build_app(site).launch(
-        server_name=args.host,
-        server_port=args.port,
-        share=args.share,
-        auth=auth,
-        inbrowser=False,
-        quiet=False,
-        ssr_mode=False,
-        run_history=False,
-        enable_monitoring=False,
-        footer_links=[],
-        theme=Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        head=f"<style>{(PARTS / 'page.css').read_text(encoding='utf-8')}</style>",  # css= would be rewritten
-        app_kwargs={"middleware": [Middleware(Guard, hosts=hosts)]},
+    app = build_app(site)
+    try:
+        _, address, public = app.launch(
+            server_name=args.host,
+            server_port=args.port,
+            share=args.share,
+            auth=auth,
+            quiet=True,
+            prevent_thread_lock=True,
+            ssr_mode=False,
+            run_history=False,
+            enable_monitoring=False,
+            footer_links=[],
+            theme=Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+            head=f"<style>{(PARTS / 'page.css').read_text(encoding='utf-8')}</style>",  # css= would be rewritten
+            app_kwargs={"middleware": [Middleware(Guard, hosts=hosts)]},
+        )
+    except OSError as error:
+        raise UserError(f"Cannot listen on {args.host}, port {args.port or 'any from 7860'}: {error}") from None
+    print(
+        f"The browser is at {address}",
+        *([f"and, for others, at {public}"] if public else []),
+        "(Ctrl-C ends it)",
+        flush=True,
     )
+    app.block_thread()
 
 
 def main() -> int:

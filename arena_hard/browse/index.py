@@ -302,8 +302,9 @@ def _empty(shape: tuple[int, int]) -> Judged:
 
 
 def _fill(table: Judged, model: int, file: RecordFile) -> None:
-    """Put a file's rows into the matrices; of two lines for one question the first counts."""
-    codes, rows = np.unique(file.question, return_index=True)
+    """Put a file's rows into the matrices; of several lines for one question the last counts."""
+    codes, from_the_end = np.unique(file.question[::-1], return_index=True)
+    rows = len(file.question) - 1 - from_the_end
     table.row[model, codes] = rows
     table.first[model, codes] = file.facts[rows, 0]
     table.second[model, codes] = file.facts[rows, 1]
