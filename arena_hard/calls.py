@@ -170,8 +170,9 @@ async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock
     """One try on one endpoint, within its gate and its timeout. Raises CallError."""
     import anyio
 
-    estimate = sum(len(message["content"]) for message in request.messages) / 4 + request.max_tokens / 4
-    await endpoint.gate.enter(estimate)
+    # providers count the prompt and all of max_tokens against their limits
+    estimate = sum(len(message["content"]) for message in request.messages) / 4 + request.max_tokens
+    slot = await endpoint.gate.enter(estimate)
     clock.start()
     timeout = max(min(model.settings.timeout, model.settings.deadline - clock.age()), 0.0)
     try:
@@ -188,8 +189,8 @@ async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock
         endpoint.gate.abandoned()
         raise
     endpoint.failed_in_a_row = 0
-    usage = reply.usage
-    endpoint.gate.succeeded(estimate, usage.prompt_tokens + usage.completion_tokens if usage else None)
+    spent = reply.usage.prompt_tokens + reply.usage.completion_tokens if reply.usage else None
+    endpoint.gate.succeeded(slot, spent, reply.quotas)
     return reply
 
 

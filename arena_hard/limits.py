@@ -9,14 +9,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
+from arena_hard.pacing import AnnouncedQuota, LearntPace, Quota
 from arena_hard.providers.base import CallError
 
 AUTO_START = 8
 AUTO_CEILING = 512
 PROBE_SECONDS = 0.5  # how long the first request goes alone; a refusal comes faster than a reply
 SETTLE_GAIN = 1.1  # growth goes on while a doubled limit brings at least this much more throughput
+
+
+class Slot(NamedTuple):
+    """A granted request: when, its estimated tokens, and what the gate had let pass up to it."""
+
+    granted: float
+    tokens: float
+    requests_spent: float
+    tokens_spent: float
 
 
 class Gate:
@@ -49,6 +60,9 @@ class Gate:
         self._growing_fast = self.auto
         self._cut_at = 0.0
         self._epoch = _Epoch()
+        self._announced = {"requests": AnnouncedQuota(), "tokens": AnnouncedQuota()}
+        self._spent = {"requests": 0.0, "tokens": 0.0}
+        self._learnt = LearntPace()
 
     @property
     def waiting(self) -> int:
@@ -60,14 +74,18 @@ class Gate:
         closed = max(0.0, self.closed_until - time.monotonic())
         return (self.in_flight + len(self._waiters)) / max(self.limit, 1.0) + closed
 
-    async def enter(self, tokens: float) -> None:
-        """Wait for a slot. `tokens`: what the request will cost of tokens_per_minute.
+    async def enter(self, tokens: float) -> Slot:
+        """Wait for a slot. `tokens`: what the request will cost of the endpoint's tokens per minute.
 
         Raises CallError when the endpoint is known to refuse everything.
         """
+        await self._wait_for_room(tokens)
+        return Slot(time.monotonic(), tokens, self._spent["requests"], self._spent["tokens"])
+
+    async def _wait_for_room(self, tokens: float) -> None:
         if self.dead:
             raise self.dead
-        if not self._waiters and self._has_room() and self._delay() <= 0:
+        if not self._waiters and self._has_room() and self._delay(tokens) <= 0:
             self._take_slot(tokens)
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -80,10 +98,15 @@ class Gate:
                 self._release()
             raise
 
-    def succeeded(self, estimated_tokens: float, tokens: float | None) -> None:
-        """A reply came: give the slot back, correct the token count, and perhaps grow."""
+    def succeeded(self, slot: Slot, tokens: float | None, quotas: Mapping[str, Quota]) -> None:
+        """A reply came: give the slot back, correct the token count, heed the headers, perhaps grow."""
+        now = time.monotonic()
         if tokens is not None and self._per_minute[1]:
-            self._ready[1] += (tokens - estimated_tokens) * 60.0 / self._per_minute[1]
+            self._ready[1] += (tokens - slot.tokens) * 60.0 / self._per_minute[1]
+        for kind, quota in quotas.items():
+            since = self._spent[kind] - (slot.requests_spent if kind == "requests" else slot.tokens_spent)
+            self._announced[kind].update(quota, slot.granted, since, now)
+        self._learnt.outcome(True, now)
         self._proven = True
         self._grow()
         self._release()
@@ -117,9 +140,15 @@ class Gate:
     def _has_room(self) -> bool:
         return self.in_flight < (int(self.limit) if self._proven else 1)
 
-    def _delay(self) -> float:
-        """Seconds until the next request may go."""
-        return max(self.closed_until, *self._ready) - time.monotonic()
+    def _delay(self, tokens: float) -> float:
+        """Seconds until a request of so many tokens may go."""
+        now = time.monotonic()
+        return max(
+            max(self.closed_until, *self._ready) - now,
+            self._announced["requests"].delay(1.0, now),
+            self._announced["tokens"].delay(tokens, now),
+            self._learnt.delay(now),
+        )
 
     def _take_slot(self, tokens: float) -> None:
         now = time.monotonic()
@@ -128,6 +157,10 @@ class Gate:
             rate = self._per_minute[index]
             if rate:
                 self._ready[index] = max(self._ready[index], now) + cost * 60.0 / rate
+        for kind, cost in (("requests", 1.0), ("tokens", tokens)):
+            self._spent[kind] += cost
+            self._announced[kind].spend(cost, now)
+        self._learnt.spend(now)
         if not self._proven and self._probe is None:
             self._probe = asyncio.get_running_loop().call_later(PROBE_SECONDS, self._end_probe)
 
@@ -144,7 +177,7 @@ class Gate:
         if self.dead:
             self.shut(self.dead)
         while self._waiters and self._has_room():
-            delay = self._delay()
+            delay = self._delay(self._waiters[0][1])
             if delay > 0:
                 self._come_back(delay)
                 return
@@ -159,10 +192,11 @@ class Gate:
         self._timer = asyncio.get_running_loop().call_later(delay, self._pump)
 
     def _back_off(self, retry_after: float | None) -> None:
-        """Halve once for each burst of 429s, and keep the pace that the server took until now."""
+        """Close for as long as the server asks, and halve once for each burst of 429s."""
         now = time.monotonic()
         self.rate_limits += 1
         self._growing_fast = False
+        self._learnt.outcome(False, now)
         self.closed_until = max(self.closed_until, now + (5.0 if retry_after is None else retry_after))
         if now - self._cut_at > 1.0:
             self.limit = max(1.0, self.limit / 2)

@@ -135,6 +135,8 @@ def parse(values: Any, struct: type[S], where: str) -> S:
     if not isinstance(values, Mapping):
         raise UserError(f"{where}: expected keys with values, found {type(values).__name__}.")
     known = set(struct.__struct_fields__) - ({"name"} if struct is ModelSettings else set())
+    if isinstance(values.get("prompt_template"), str):  # v2.0 has one template, not a list
+        values = {**values, "prompt_template": [values["prompt_template"]]}
     renamed = {
         _ALIASES[key] if _ALIASES.get(key) in known and key not in known else key: value
         for key, value in values.items()

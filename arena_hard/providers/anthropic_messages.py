@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from arena_hard.providers.base import CallError, Connection, Dialect, Reply, Request
-from arena_hard.providers.http import call_error, empty_reply
+from arena_hard.providers.http import call_error, empty_reply, quotas_of
 from arena_hard.records import Usage
 
 _FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "refusal": "content_filter"}
@@ -80,7 +81,7 @@ class AnthropicMessages:
             response = await client.post("/v1/messages", body=body, cast_to=httpx2.Response)
         except (anthropic.APIError, ValueError) as error:
             raise call_error(anthropic, error, client, body) from None
-        return read_message(response.content)
+        return replace(read_message(response.content), quotas=quotas_of(response.headers))
 
     async def close(self, client: Any) -> None:
         """Close the pool."""

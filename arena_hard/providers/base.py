@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from arena_hard.pacing import Quota
 from arena_hard.records import Usage
 
 Message = dict[str, str]
@@ -35,6 +37,7 @@ class Reply:
     served_model: str | None
     fingerprint: str | None = None
     thought: str | None = None
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
 
 
 class CallError(Exception):

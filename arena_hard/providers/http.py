@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from arena_hard.pacing import Quota, quota_from
 from arena_hard.providers.base import CallError, without_secrets
 
 _NO_QUOTA = ("insufficient_quota", "insufficient balance", "billing", "credit balance", "exceeded your current quota")
@@ -58,6 +59,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError):
         return None
+
+
+def quotas_of(headers: Mapping[str, str]) -> dict[str, Quota]:
+    """What the server announces of its limits, by kind; empty for most."""
+    found = {kind: quota_from(headers, kind) for kind in ("requests", "tokens")}
+    return {kind: quota for kind, quota in found.items() if quota is not None}
 
 
 def message_of(body: Any) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from arena_hard.providers.base import CallError, Connection, Dialect, Reply, Request, without_secrets
-from arena_hard.providers.http import call_error, empty_reply, message_of, status_error
+from arena_hard.providers.http import call_error, empty_reply, message_of, quotas_of, status_error
 from arena_hard.providers.thoughts import split_thought
 from arena_hard.records import Usage
 
@@ -101,7 +102,7 @@ class OpenAIChat:
             response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
         except (openai.APIError, ValueError) as error:
             raise call_error(openai, error, client, body) from None
-        return read_completion(response.content)
+        return replace(read_completion(response.content), quotas=quotas_of(response.headers))
 
     async def close(self, client: Any) -> None:
         """Close the pool."""
