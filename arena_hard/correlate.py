@@ -64,7 +64,7 @@ def read_sources(spec: str, name: str | None = None) -> tuple[Source, ...]:
 def read_source(spec: str, name: str | None = None) -> Source:
     """The one source that `spec` means. Raises UserError where the file holds several."""
     sources = read_sources(spec, name)
-    if len(sources) > 1:
+    if len(sources) != 1:
         names = ", ".join(source.name for source in sources)
         raise UserError(f"{spec} holds several benchmarks: {names}. Name one as {spec}:{sources[0].name}.")
     return sources[0]
