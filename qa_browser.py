@@ -89,14 +89,18 @@ def build_app(site: Site) -> Any:
     def show_page(address: str) -> str:
         return site.show(str(address))
 
+    def decide(decision: dict[str, Any]) -> str:
+        bench, judge, name, label = (str(decision[key]) for key in ("bench", "judge", "name", "label"))
+        return site.decide(bench, judge, name, int(decision["place"]), label)
+
     script = (PARTS / "page.js").read_text(encoding="utf-8")
-    start = "\narenaHard(element, (address) => server.show_page(address));"
+    start = "\narenaHard(element, (address) => server.show_page(address), (decision) => server.decide(decision));"
     with gr.Blocks(title="Arena-Hard browser", analytics_enabled=False) as app:
         gr.HTML(
             html_template='<div data-spoken class="spoken" aria-live="polite"></div>'
             '<div data-room><div class="ah"><p class="loading">Loading…</p></div></div>',
             js_on_load=script + start,
-            server_functions=[show_page],
+            server_functions=[show_page, decide],
             apply_default_css=False,
         )
     return app
@@ -139,10 +143,23 @@ def serve(site: Site, args: argparse.Namespace, auth: tuple[str, str] | None) ->
     app.block_thread()
 
 
+def write_files(site: Site, folder: Path) -> int:
+    """Write the pages into a folder."""
+    from tqdm import tqdm
+
+    from arena_hard.browse.export import export
+
+    number = export(site, folder, lambda games: tqdm(games, desc="games", unit="game"))
+    print(f"{number:,} pages are in {folder}/; open {folder / 'index.html'}")
+    return 0
+
+
 def main() -> int:
     args = parse_arguments()
-    auth = checked_auth(args)
+    auth = None if args.export else checked_auth(args)
     site = load_site(args)
+    if args.export:
+        return write_files(site, args.export)
     serve(site, args, auth)
     return 0
 

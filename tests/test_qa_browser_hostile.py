@@ -89,7 +89,7 @@ def test_the_policy_stops_what_would_get_through(browser: Any, address: str) -> 
             asked.append(self.path)
             self.send_error(404)
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:

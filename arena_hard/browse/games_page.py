@@ -49,9 +49,24 @@ class Board(NamedTuple):
     prompt: str
 
 
+class Listed(NamedTuple):
+    """A game in the exported list: verdicts, what it is an example of, and its view."""
+
+    words: str
+    model: str
+    first: str
+    second: str
+    kinds: str
+    view: View
+
+
 def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
     """Template and values of the page."""
-    selection = games.select(index, view, settings)
+    return "games.html", page_of(index, view, games.select(index, view, settings), settings)
+
+
+def page_of(index: BenchIndex, view: View, selection: Selection, settings: JudgeSettings | None) -> dict[str, Any]:
+    """The values of the page that shows a selection's current game."""
     context: dict[str, Any] = {
         "title": "Games",
         "selection": selection,
@@ -61,11 +76,11 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
         "active": active_filters(view),
     }
     if selection.place < 0:
-        return "games.html", context
+        return context
     model, question = int(selection.models[selection.place]), int(selection.questions[selection.place])
     pair = games.load(index, view.judge, model, question, settings)
     patterns = tuple(settings.patterns) if settings else default_patterns()
-    context |= {
+    return context | {
         "title": f"{pair.model.model} · {short(first_turn(pair), 60)}",
         "pair": pair,
         "summary": agreement_words(pair),
@@ -74,7 +89,19 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
         "at": view.but(question=pair.question_id, at="" if view.model else pair.model.model),
         **neighbours(index, view, selection),
     }
-    return "games.html", context
+
+
+def listed(index: BenchIndex, view: View, model: int, question: int) -> Listed:
+    """A game as an entry of a list."""
+    first, second = games.verdict_codes(index, view.judge, [model])
+    one, two = first[0, question], second[0, question]
+    total = sum(int(points) for points in games.strengths(one, two))
+    kinds = ["won" if total > 0 else "lost" if total < 0 else "even"]
+    kinds += ["disagree"] if games.disagree(one, two) else []
+    kinds += ["unreadable"] if UNREADABLE in (one, two) else []
+    found = index.questions[question]
+    words = short(found.turns[0], 100) if found else index.question_ids[question]
+    return Listed(words, index.models[model], label_of(int(one)), label_of(int(two)), " ".join(kinds), view)
 
 
 def default_patterns() -> tuple[Any, ...]:

@@ -57,12 +57,24 @@ class Guard:
         path = scope["path"]
         if ".." in path or not _OPEN.fullmatch(path):
             return False
+        if scope["method"] == "POST" and not _is_from_here(scope):
+            return False
         return self.hosts is None or _host_of(scope) in self.hosts
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    return next((value for name, value in scope["headers"] if name == wanted), b"").decode("latin-1")
+
+
+def _is_from_here(scope: Scope) -> bool:
+    """Whether a request that may write comes from our own page; a program that names no origin may, too."""
+    origin = _header(scope, b"origin")
+    return not origin or urlsplit(origin).netloc == (_header(scope, b"x-forwarded-host") or _header(scope, b"host"))
 
 
 def _host_of(scope: Scope) -> str:
     """The host that the client asked for, without its port."""
-    host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+    host = _header(scope, b"host")
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:

@@ -54,11 +54,17 @@ class _ChoiceHead(msgspec.Struct):
     turns: list[_TurnHead] = []
 
 
+class _UsageHead(msgspec.Struct):
+    completion_tokens: int | None = None
+
+
 class _AnswerHead(msgspec.Struct):
     question_id: str = ""
     uid: str = ""
     choices: list[_ChoiceHead] = []
     finish_reason: str | None = None
+    usage: _UsageHead | None = None
+    metadata: _TurnHead | None = None
 
 
 class RecordFile(NamedTuple):
@@ -286,10 +292,17 @@ def verdict_code(label: Any) -> int:
 
 
 def _answer_facts(row: _AnswerHead) -> tuple[int, int, int]:
-    turns = row.choices[0].turns if row.choices else []
-    lengths = [turn.token_len for turn in turns]
-    tokens = -1 if not lengths or None in lengths else int(sum(lengths))  # type: ignore[arg-type]
-    return tokens, int(row.finish_reason in CUT_OFF), 0
+    return _tokens(row), int(row.finish_reason in CUT_OFF), 0
+
+
+def _tokens(row: _AnswerHead) -> int:
+    """Tokens of an answer: as counted, else as the server counted them, else -1."""
+    turns = row.choices[0].turns if row.choices else [row.metadata] if row.metadata else []
+    lengths = [turn.token_len for turn in turns if turn.token_len is not None]
+    if lengths and len(lengths) == len(turns):
+        return int(sum(lengths))
+    served = row.usage.completion_tokens if row.usage else None
+    return -1 if served is None else served
 
 
 def _empty(shape: tuple[int, int]) -> Judged:

@@ -1,6 +1,6 @@
 // The page's own behaviour: links and forms fetch the next page without a reload, keys step through
 // the games, code blocks get a copy button. `fetchPage` is null in exported pages.
-function arenaHard(root, fetchPage) {
+function arenaHard(root, fetchPage, decide) {
   const room = root.querySelector("[data-room]") || root;
   const spoken = root.querySelector("[data-spoken]");
   let newest = 0;
@@ -62,7 +62,19 @@ function arenaHard(root, fetchPage) {
     if (spoken) spoken.textContent = [shown?.dataset.title, room.querySelector(".count")?.textContent].join(" ");
   }
 
+  async function decideGame(button) {
+    const { bench, judge, name, place, decide: label } = button.dataset;
+    button.closest(".decide").querySelectorAll("button").forEach((each) => (each.disabled = true));
+    const trouble = await decide({ bench, judge, name, place, label }).catch(() => "The server does not answer.");
+    if (trouble) return alert(trouble);
+    const next = new URLSearchParams(page().dataset.address);
+    next.delete("at");
+    return go("?" + next, { push: false });
+  }
+
   root.addEventListener("click", (event) => {
+    const verdict = event.target.closest("button[data-decide]");
+    if (verdict && decide) return void decideGame(verdict);
     const link = event.target.closest("a[href]");
     if (!link) return;
     const target = link.getAttribute("href");
@@ -84,7 +96,7 @@ function arenaHard(root, fetchPage) {
   if (fetchPage) {
     root.addEventListener("change", (event) => {
       const form = event.target.closest("form[data-go]");
-      if (form) go(formAddress(form), { keep: true });
+      if (form && !("late" in event.target.dataset)) go(formAddress(form), { keep: true });
     });
     root.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -112,6 +124,39 @@ function arenaHard(root, fetchPage) {
       room.querySelector("input[type=search]").focus();
     }
   });
+
+  // Exported pages: a dropdown of files, and a list whose filters live behind the '#' of the address.
+  function filterList() {
+    const form = room.querySelector("form[data-list]");
+    if (!form) return;
+    const { text, ...exact } = Object.fromEntries(new FormData(form));
+    let left = 0;
+    for (const row of room.querySelectorAll("[data-rows] tr")) {
+      const fits = Object.entries(exact).every(([key, value]) => !value || row.dataset[key].split(" ").includes(value) || row.dataset[key] === value);
+      row.hidden = !fits || !row.textContent.toLowerCase().includes(text.toLowerCase());
+      left += !row.hidden;
+    }
+    room.querySelector(".count").textContent = `${left} games`;
+  }
+
+  function readHash() {
+    const form = room.querySelector("form[data-list]");
+    if (!form) return;
+    const wanted = location.hash.slice(1).split("&").map((pair) => [pair.slice(0, pair.indexOf("=")), decodeURIComponent(pair.slice(pair.indexOf("=") + 1))]);
+    form.reset();
+    for (const [key, value] of wanted) if (form.elements[key]) form.elements[key].value = value === "unreadable" && key !== "show" ? "?" : value;
+    filterList();
+  }
+
+  if (!fetchPage) {
+    root.addEventListener("change", (event) => {
+      if (event.target.matches("select[data-files]")) location.href = event.target.value;
+      filterList();
+    });
+    root.addEventListener("input", filterList);
+    window.addEventListener("hashchange", readHash);
+    readHash();
+  }
 
   if (fetchPage) go(location.search, { push: false });
   else enhance();

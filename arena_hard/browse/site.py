@@ -9,16 +9,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arena_hard.browse import address, games_page
+from arena_hard.browse import address, blind_page, compare_page, games_page, judge_page, leaderboard_page
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.paths import Bench
+from arena_hard.records import UserError
 from arena_hard.settings import JudgeSettings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-PAGES = {"games": "Games"}
+PAGES = {"leaderboard": "Leaderboard", "games": "Games", "judge": "Judge", "compare": "Compare", "blind": "Blind check"}
 DEMO = "demo"
 
 
@@ -48,6 +49,15 @@ class Site:
         """The page of an address as safe HTML."""
         with self._lock:
             return self._render(address.parse(query))
+
+    def decide(self, bench: str, judge: str, name: str, place: int, label: str) -> str:
+        """Store a decision of a blind check; returns what went wrong in words, or nothing."""
+        with self._lock:
+            try:
+                blind_page.decide(self.index(bench if bench in self.benches() else ""), judge, name, place, label)
+            except (UserError, OSError) as error:
+                return str(error)
+        return ""
 
     def _render(self, view: View) -> str:
         benches = self.benches()
@@ -81,11 +91,19 @@ def completed(view: View, index: BenchIndex, settings: JudgeSettings | None) -> 
         "other": view.other if view.other in index.models else "",
         "tab": view.tab if view.tab in PAGES else next(iter(PAGES)),
     }
-    return view.but(judge=judge, at="" if known["model"] else view.at, **known)
+    if known["model"] and known["tab"] == "games":
+        known["at"] = ""
+    return view.but(judge=judge, **known)
 
 
 Room = Callable[[BenchIndex, View, "JudgeSettings | None"], tuple[str, dict[str, Any]]]
-ROOMS: dict[str, Room] = {"games": games_page.build}
+ROOMS: dict[str, Room] = {
+    "leaderboard": leaderboard_page.build,
+    "games": games_page.build,
+    "judge": judge_page.build,
+    "compare": compare_page.build,
+    "blind": blind_page.build,
+}
 
 
 # ------------------------------------------------------------------------------------ templates
@@ -107,4 +125,4 @@ def templates() -> Environment:
 
 def render(template: str, view: View, link: Callable[[View], str] = address.href, **context: Any) -> str:
     """One page as HTML; `link` turns a view into what stands in an href."""
-    return templates().get_template(template).render(view=view, link=link, **context)
+    return templates().get_template(template).render(**{"view": view, "link": link, "static": False, **context})

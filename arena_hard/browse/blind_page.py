@@ -1,0 +1,119 @@
+"""The page *Blind check*: decide games without names, then see how far the judge agrees."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arena_hard.browse import blind, games, games_page
+from arena_hard.browse.address import View
+from arena_hard.browse.blind import Check
+from arena_hard.browse.index import BenchIndex
+from arena_hard.records import UserError
+from arena_hard.settings import JudgeSettings
+from arena_hard.verdicts import LABELS
+
+WORDS = ("A is much better", "A is slightly better", "a tie", "B is slightly better", "B is much better")
+
+
+class Differing(NamedTuple):
+    """A decided game: both verdicts, and the view of its games."""
+
+    words: str
+    own: str
+    judge: str
+    same: bool
+    view: View
+
+
+def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
+    """Template and values of the page: the start, a game to decide, or the result."""
+    context: dict[str, Any] = {"title": "Blind check", "check": None, "error": "", "buttons": list(zip(LABELS, WORDS))}
+    name = view.name.strip()
+    if not view.judge or not name:
+        return "blind.html", context | others(index, view)
+    try:
+        check = opened(index, view.judge, name, settings)
+    except UserError as error:
+        return "blind.html", context | others(index, view) | {"error": str(error)}
+    place = int(view.at) - 1 if view.at.isdecimal() and int(view.at) <= len(check.plan) else check.next_place
+    if place is not None and 0 <= place < len(check.plan):
+        return "blind.html", context | {"check": check, "place": place} | game_of(index, view, check, place)
+    return "blind.html", context | {"check": check, "place": None} | result_of(index, view, check)
+
+
+def others(index: BenchIndex, view: View) -> dict[str, Any]:
+    """Who has checked this judge so far."""
+    found = blind.checks(index.bench, view.judge) if view.judge else []
+    return {"found": found, "together": blind.agreement(found) if found else None}
+
+
+def opened(index: BenchIndex, judge: str, name: str, settings: JudgeSettings | None) -> Check:
+    """The person's check, begun now if it was not before. Raises UserError."""
+    file = blind.check_file(index.bench, judge, name)
+    check = blind.load(file)
+    if check is not None:
+        return check
+    seed = int.from_bytes(f"{judge}/{name}".encode(), "big") % 2**32
+    plan = blind.draw(index, judge, showable(index, judge, settings), seed)
+    if not plan:
+        raise UserError(
+            "No game can be shown: a blind check needs readable verdicts, and the answers of both the model "
+            f"and the baseline in {index.bench.name}/model_answer/."
+        )
+    return blind.start(index.bench, judge, name, plan)
+
+
+def showable(index: BenchIndex, judge: str, settings: JudgeSettings | None) -> dict[tuple[int, int], str]:
+    """The baseline's name for each (model, question) that is judged and has both answers."""
+    table = index.judged[judge]
+    answered = {model: index.answered(model) for model in index.answers}
+    nothing = np.zeros(len(index.question_ids), dtype=bool)
+    found = {}
+    for model, question in np.argwhere(table.row >= 0).tolist():
+        baseline = games.baseline_name(index, judge, model, question, settings)
+        known = index.questions[question] is not None
+        if known and answered.get(index.models[model], nothing)[question] and answered.get(baseline, nothing)[question]:
+            found[model, question] = baseline
+    return found
+
+
+def game_of(index: BenchIndex, view: View, check: Check, place: int) -> dict[str, Any]:
+    """The texts of one planned game, without names."""
+    planned = check.plan[place]
+    code = index.question_code(planned.question_id)
+    question = index.questions[code] if code is not None else None
+    order = [planned.baseline, planned.model] if planned.game == 1 else [planned.model, planned.baseline]
+    answers = [index.answer(model, code) if code is not None else None for model in order]
+    shown = [[games_page.text_of(turn.content, view) for turn in answer.turns] if answer else [] for answer in answers]
+    return {
+        "prompts": [games_page.text_of(turn, view) for turn in question.turns] if question else [],
+        "answers": list(zip("AB", shown)),
+        "chosen": check.decisions.get(place, ""),
+    }
+
+
+def result_of(index: BenchIndex, view: View, check: Check) -> dict[str, Any]:
+    """The agreement with the judge and the games, those that differ most first."""
+    rows = []
+    for place, planned in enumerate(check.plan):
+        own = check.decisions[place]
+        if own == blind.SKIP:
+            continue
+        code = index.question_code(planned.question_id)
+        question = index.questions[code] if code is not None else None
+        seen = View(tab="games", bench=view.bench, judge=check.judge, model=planned.model, question=planned.question_id)
+        words = games_page.short(question.turns[0], 90) if question else planned.question_id
+        rows.append((abs(LABELS.index(own) - LABELS.index(planned.verdict)), words, own, planned, seen))
+    rows.sort(key=lambda row: -row[0])
+    table = [Differing(words, own, p.verdict, gap == 0, seen) for gap, words, own, p, seen in rows]
+    return {"agreement": blind.agreement([check]), "rows": table, "skipped": len(check.plan) - len(rows)}
+
+
+def decide(index: BenchIndex, judge: str, name: str, place: int, label: str) -> None:
+    """Store a decision of a check that was begun. Raises UserError."""
+    check = blind.load(blind.check_file(index.bench, judge, name))
+    if check is None:
+        raise UserError(f"{name} has begun no blind check of {judge}.")
+    blind.decide(check, place, label)

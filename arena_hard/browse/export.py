@@ -1,0 +1,132 @@
+"""The pages as static files that open from disk, for sending along with a paper."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from arena_hard.browse import compare_page, games, games_page, judge_page, leaderboard_page
+from arena_hard.browse.address import View
+from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.site import Site, completed, render
+from arena_hard.records import UserError
+from arena_hard.settings import JudgeSettings
+
+PARTS = Path(__file__).parent
+MOST_PAIRS = 300  # pages of two models; beyond that only neighbours on the leaderboard are compared
+PAGES = {"leaderboard": "Leaderboard", "games": "Games", "judge": "Judge", "compare": "Compare"}
+_FRAME = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self' 'unsafe-inline' file:;
+style-src 'self' 'unsafe-inline' file:; img-src 'none'"><title>{title}</title>
+<link rel="stylesheet" href="style.css"></head>
+<body>{body}<script src="page.js"></script><script>arenaHard(document.body, null);</script></body></html>
+"""
+
+
+@dataclass
+class Export:
+    """One bench and judge on its way into a folder; every view has one file name."""
+
+    index: BenchIndex
+    settings: JudgeSettings | None
+    view: View
+    folder: Path
+    title: str = ""
+
+    def link(self, view: View) -> str:
+        """The file of a view; filters of the games are kept behind a '#'."""
+        if view.tab != "games":
+            name = "index" if view.tab == "leaderboard" else view.tab
+            if view.tab == "compare" and view.model and view.other:
+                name = f"compare-{self._number(view.model)}-{self._number(view.other)}"
+            return f"{name}.html"
+        model = view.model or view.at
+        if model and view.question:
+            return f"game-{self._number(model)}-{self.index.question_code(view.question)}.html"
+        wanted = {"model": view.model, "show": view.show, "first": view.first, "second": view.second}
+        return "games.html#" + "&".join(f"{key}={quote(value, safe='')}" for key, value in wanted.items() if value)
+
+    def _number(self, model: str) -> int:
+        return self.index.models.index(model)
+
+    def write(self, view: View, template: str, context: dict[str, Any], name: str | None = None) -> None:
+        """Render one page into its file."""
+        body = render(
+            template,
+            view,
+            link=self.link,
+            index=self.index,
+            benches=[view.bench],
+            pages=PAGES,
+            data_dir="",
+            static=True,
+            **context,
+        )
+        page = _FRAME.format(title=context["title"].replace("<", "&lt;"), body=body)
+        (self.folder / (name or self.link(view))).write_text(page, encoding="utf-8")
+
+
+def export(site: Site, folder: Path, progress: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> int:
+    """Write the pages of the first bench and judge. Returns how many; raises UserError.
+
+    `progress` wraps the games as they are written.
+    """
+    bench = site.first_bench()
+    if not bench:
+        raise UserError(f"{site.data_dir}/ holds no bench. Run: bash run.sh demo")
+    if folder.exists() and any(folder.iterdir()) and not (folder / "page.js").is_file():
+        raise UserError(f"{folder}/ is not empty and holds no export. Name a new or empty folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    index, settings = site.index(bench), site.settings_of(bench)
+    view = completed(View(bench=bench), index, settings)
+    work = Export(index, settings, view, folder)
+    for source, target in (("page.css", "style.css"), ("page.js", "page.js")):
+        shutil.copyfile(PARTS / source, folder / target)
+    rooms = {"leaderboard": leaderboard_page.build, "judge": judge_page.build}
+    for tab, build in rooms.items():
+        work.write(view.but(tab=tab), *build(index, view.but(tab=tab), settings))
+    pairs = _write_pairs(work)
+    return len(rooms) + pairs + _write_games(work, progress)
+
+
+def _write_pairs(work: Export) -> int:
+    """The pages of two models; compare.html is the first of them."""
+    names = [work.index.models[code] for code in work.index.models_of(work.view.judge)] if work.view.judge else []
+    pairs = [(one, other) for one in names for other in names if one != other]
+    if len(pairs) > MOST_PAIRS:
+        pairs = [pair for place, one in enumerate(names[:-1]) for pair in [(one, names[place + 1])]]
+    first = work.view.but(tab="compare")
+    work.write(first, *compare_page.build(work.index, first, work.settings), name="compare.html")
+    for one, other in pairs:
+        view = first.but(model=one, other=other)
+        template, context = compare_page.build(work.index, view, work.settings)
+        work.write(view, template, context | {"pairs": pairs})
+    return len(pairs) + 1
+
+
+def _write_games(work: Export, progress: Callable[[Iterable[Any]], Iterable[Any]]) -> int:
+    """One page for each judged question and model, and the list of them all."""
+    base = work.view.but(tab="games")
+    selection = games.select(work.index, base, work.settings)
+    rows = list(zip(selection.models.tolist(), selection.questions.tolist()))
+    table = work.index.judged.get(base.judge)
+    rows = [(model, question) for model, question in rows if table is not None and table.row[model, question] >= 0]
+    listed = []
+    kept = games.Selection(np.array([m for m, _ in rows], int), np.array([q for _, q in rows], int), 0)
+    for place, (model, question) in enumerate(progress(rows)):
+        name, asked = work.index.models[model], work.index.question_ids[question]
+        view = base.but(model=name, question=asked)
+        context = games_page.page_of(
+            work.index, view, games.Selection(kept.models, kept.questions, place), work.settings
+        )
+        work.write(view, "games.html", context)
+        listed.append(games_page.listed(work.index, view, model, question))
+    work.write(base, "list.html", {"title": "Games", "rows": listed, "judge": base.judge}, name="games.html")
+    return len(rows) + 1

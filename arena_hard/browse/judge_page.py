@@ -1,0 +1,96 @@
+"""The page *Judge*: can the verdicts be trusted?"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arena_hard import judge_stats
+from arena_hard.browse import tables
+from arena_hard.browse.address import View
+from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.leaderboard_page import _Key
+from arena_hard.settings import JudgeSettings
+from arena_hard.verdicts import LABELS
+
+
+class Cell(NamedTuple):
+    """A cell of the 5×5 table: how often, the share in percent, what the pair of verdicts means, its view."""
+
+    games: int
+    share: float
+    kind: str
+    view: View
+
+
+def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
+    """Template and values of the page."""
+    model = view.model
+    context: dict[str, Any] = {
+        "title": "Judge",
+        "judges": index.judges,
+        "models": [index.models[code] for code in index.models_of(view.judge)] if view.judge else [],
+        "report": None,
+        "pairs": None,
+        "labels": LABELS,
+    }
+    if not view.judge:
+        return "judge.html", context
+    key = _Key(index, view.judge, settings)
+    context["report"] = report_of(key, model)
+    context["cells"] = cells_of(index, view, model)
+    context["pairs"] = agreement_of(key, tuple(index.judges)) if len(index.judges) > 1 else None
+    return "judge.html", context
+
+
+@lru_cache(maxsize=16)
+def report_of(key: _Key, model: str) -> judge_stats.JudgeReport | None:
+    """The judge's report over one model, or over all of them."""
+    from arena_hard.games import select
+
+    table = tables.game_table(key.index, [key.judge], key.settings)
+    if model:
+        table = select(table, table.model == key.index.models.index(model))
+    reports = judge_stats.judge_reports(table)
+    return reports[0] if reports else None
+
+
+@lru_cache(maxsize=8)
+def agreement_of(key: _Key, judges: tuple[str, ...]) -> judge_stats.EnsembleAgreement:
+    """How the judges of a bench agree on the games that they share."""
+    return judge_stats.ensemble_agreement(tables.game_table(key.index, list(judges), key.settings))
+
+
+def cells_of(index: BenchIndex, view: View, model: str) -> list[list[Cell]]:
+    """Verdict of game 1 down, of game 2 across, as the judge wrote them; each with the view of its games."""
+    table = index.judged[view.judge]
+    rows = [index.models.index(model)] if model else slice(None)
+    first, second = table.first[rows].ravel(), table.second[rows].ravel()
+    read = (first >= 0) & (second >= 0)
+    n = len(LABELS)
+    codes = first[read].astype(np.int64) * n + second[read]
+    counts = np.bincount(codes, minlength=n * n).reshape(n, n)
+    total = max(1, int(counts.sum()))
+    games = View(tab="games", bench=view.bench, judge=view.judge, model=model)
+    return [
+        [
+            Cell(
+                int(counts[i, j]),
+                100.0 * counts[i, j] / total,
+                kind_of(i, j),
+                games.but(first=LABELS[i], second=LABELS[j]),
+            )
+            for j in range(n)
+        ]
+        for i in range(n)
+    ]
+
+
+def kind_of(first: int, second: int) -> str:
+    """Whether two verdicts agree, contradict each other by following the position, or neither."""
+    one, two = np.sign(first - 2), np.sign(2 - second)
+    if one == two:
+        return "agree"
+    return "position" if one == -two and one != 0 else "half"

@@ -1,0 +1,126 @@
+"""The page *Leaderboard*: who won, how sure that is, and the way to the games."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arena_hard import battles, intervals, ratings
+from arena_hard.browse import tables
+from arena_hard.browse.address import View
+from arena_hard.browse.games import default_baseline
+from arena_hard.browse.index import BenchIndex
+from arena_hard.games import GameTable
+from arena_hard.settings import JudgeSettings
+
+RULES = {
+    "": "as published (bootstrap of rows)",
+    "sandwich": "honest (clustered by question)",
+}
+SORTS = ("score", "model", "tokens", "judged", "unreadable")
+
+
+class Row(NamedTuple):
+    """A model on the leaderboard; score, lower and upper are win rates in percent."""
+
+    rank: int
+    model: str
+    is_baseline: bool
+    score: float
+    lower: float
+    upper: float
+    tokens: float | None
+    judged: int
+    unreadable: int
+
+
+class Board(NamedTuple):
+    """The leaderboard of all models that were judged against one baseline."""
+
+    baseline: str
+    rows: list[Row]
+    missing: list[str]
+
+
+def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
+    """Template and values of the page."""
+    rule = view.format if view.format in RULES else ""
+    boards = boards_of(_Key(index, view.judge, settings), rule) if view.judge else []
+    sort = view.sort.removeprefix("-")
+    column = sort if sort in SORTS else "score"
+    context = {
+        "title": "Leaderboard",
+        "boards": [board._replace(rows=ordered(board.rows, column, view.sort.startswith("-"))) for board in boards],
+        "judges": index.judges,
+        "rules": RULES,
+        "rule": rule,
+        "column": column,
+        "reverse": view.sort.startswith("-"),
+        "summary": summary(boards),
+        "assumed": default_baseline(settings, ""),
+    }
+    return "leaderboard.html", context
+
+
+class _Key:
+    """What a board depends on: computed anew only when a file changed."""
+
+    def __init__(self, index: BenchIndex, judge: str, settings: JudgeSettings | None) -> None:
+        self.index, self.judge, self.settings = index, judge, settings
+        self.key = (index.bench.folder, index.version, judge)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and other.key == self.key
+
+
+@lru_cache(maxsize=8)
+def boards_of(key: _Key, rule: str) -> list[Board]:
+    """One board for each baseline that a judge's games were played against."""
+    table = tables.game_table(key.index, [key.judge], key.settings)
+    codes = np.flatnonzero(np.bincount(table.baseline, minlength=len(table.baselines))).tolist()
+    return [board_of(key.index, tables.of_baseline(table, code), table.baselines[code], rule) for code in codes]
+
+
+def board_of(index: BenchIndex, table: GameTable, baseline: str, rule: str) -> Board:
+    """The board of games against one baseline, best first."""
+    fought = battles.from_games(table, baseline)
+    if len(fought) == 0:
+        return Board(baseline, [], fought.models[1:])
+    cells = battles.cells_of(fought)
+    judged = np.bincount(table.model[table.game == 0], minlength=len(table.models))
+    nulls = np.bincount(table.model[table.verdict < 0], minlength=len(table.models))
+    fit = intervals.fit_with_intervals(fought, cells, 0, intervals.Rule(kind=rule or "rows"))
+    score, lower, upper = (ratings.win_rate(values).tolist() for values in (fit.ratings, fit.lower, fit.upper))
+    place = {model: code for code, model in enumerate(table.models)}
+    rows = []
+    for order, i in enumerate(sorted(range(len(fit.models)), key=lambda i: -score[i]), 1):
+        model = fit.models[i]
+        own = place.get(model)
+        counts = (int(judged[own]), int(nulls[own])) if own is not None and i else (0, 0)
+        rows.append(Row(order, model, i == 0, score[i], lower[i], upper[i], tables.tokens_of(index, model), *counts))
+    known = [row for row in rows if row.score == row.score]
+    return Board(baseline, known, [row.model for row in rows if row.score != row.score])
+
+
+def ordered(rows: list[Row], column: str, reverse: bool) -> list[Row]:
+    """The rows by a column: numbers from the highest, names from a; `reverse` turns it round."""
+    if column == "model":
+        return sorted(rows, key=lambda row: row.model.lower(), reverse=reverse)
+    known = sorted(rows, key=lambda row: -1.0 if getattr(row, column) is None else getattr(row, column))
+    return known if reverse else known[::-1]
+
+
+def summary(boards: list[Board]) -> str:
+    """Who won, in a sentence or two."""
+    if len(boards) != 1 or len(boards[0].rows) < 2:
+        return ""
+    rows = boards[0].rows
+    first, second = rows[0], rows[1]
+    told = "" if first.lower > second.upper else f", but its interval overlaps that of {second.model}"
+    told = told or f", and its interval does not touch that of {second.model}"
+    return f"{first.model} is first with {first.score:.1f}{told}."

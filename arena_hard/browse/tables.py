@@ -1,0 +1,91 @@
+"""The index as a table of games, for the statistics: no file is read again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from arena_hard import games as game_tables
+from arena_hard.browse.games import default_baseline
+from arena_hard.browse.index import NO_GAME, BenchIndex, RecordFile
+from arena_hard.games import GameTable
+from arena_hard.settings import JudgeSettings
+
+
+def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | None) -> GameTable:
+    """All games of some judges in the order of their files, so that seeded statistics agree with show_result.
+
+    Models are coded as in the index, questions too; where a judgment names no baseline, it is the one that
+    the pages assume.
+    """
+    baselines = list(index.baselines)
+    unnamed = _unnamed_baselines(index, baselines, settings)
+    columns: dict[str, list[np.ndarray]] = {
+        name: [] for name in ("question", "model", "judge", "baseline", "game", "verdict")
+    }
+    for (judge, model), file in sorted(index.judgments.items(), key=lambda item: item[1].path):
+        if judge not in judges:
+            continue
+        rows = _last_rows(file)
+        question, n = file.question[rows], len(rows)
+        named = file.facts[rows, 2]
+        values = {
+            "question": question,
+            "model": np.full(n, index.models.index(model), dtype=np.int32),
+            "judge": np.full(n, judges.index(judge), dtype=np.int32),
+            "baseline": np.where(named < 0, unnamed[question], named),
+        }
+        verdict = file.facts[rows, :2].ravel().astype(np.int8)
+        played = verdict != NO_GAME
+        for name, column in values.items():
+            columns[name].append(np.repeat(column, 2)[played])
+        columns["game"].append(np.tile(np.array([0, 1], dtype=np.int8), n)[played])
+        columns["verdict"].append(verdict[played])
+    joined = {name: np.concatenate(parts) if parts else np.array([], np.int32) for name, parts in columns.items()}
+    categories, of_question = categories_of(index)
+    return GameTable(
+        questions=index.question_ids,
+        models=index.models,
+        judges=judges,
+        baselines=baselines,
+        categories=categories,
+        category=of_question[joined["question"]],
+        **joined,
+    )
+
+
+def categories_of(index: BenchIndex) -> tuple[list[str], np.ndarray]:
+    """The categories of a bench, and the code of each question's [question]."""
+    names = [question.category if question else "" for question in index.questions]
+    categories = sorted(set(names))
+    return categories, np.array([categories.index(name) for name in names], dtype=np.int32)
+
+
+def _unnamed_baselines(index: BenchIndex, baselines: list[str], settings: JudgeSettings | None) -> np.ndarray:
+    """[question] code of the baseline for judgments that name none; new names are added to `baselines`."""
+    codes = []
+    for question in index.questions:
+        name = default_baseline(settings, question.category if question else "")
+        if name not in baselines:
+            baselines.append(name)
+        codes.append(baselines.index(name))
+    return np.array(codes, dtype=np.int32)
+
+
+def _last_rows(file: RecordFile) -> np.ndarray:
+    """The rows of a file in its order; of several lines for one question only the last."""
+    n = len(file.question)
+    _, from_the_end = np.unique(file.question[::-1], return_index=True)
+    return np.sort(n - 1 - from_the_end)
+
+
+def of_baseline(table: GameTable, code: int) -> GameTable:
+    """The games that were played against one baseline."""
+    return game_tables.select(table, table.baseline == code)
+
+
+def tokens_of(index: BenchIndex, model: str) -> float | None:
+    """Mean tokens of a model's answers, None where no answer says how long it is."""
+    file = index.answers.get(model)
+    lengths = file.facts[:, 0] if file is not None else np.array([])
+    known = lengths[lengths >= 0]
+    return float(known.mean()) if len(known) else None
