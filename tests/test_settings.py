@@ -1,0 +1,200 @@
+"""What bad input gets: one message with file, line or key, and the remedy; exit code 2; nothing changed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import utils
+from tests.pipeline_bench import Scratch, question, run_script, write_rows
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file with its bytes, lock files aside."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file() and not file.name.endswith(".lock"))
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def check_refused(scratch: Scratch, script: str, *words: str, arguments: tuple[str, ...] = ()) -> None:
+    scratch.write()
+    check_refused_as_written(scratch, script, *words, arguments=arguments)
+
+
+def check_refused_as_written(scratch: Scratch, script: str, *words: str, arguments: tuple[str, ...] = ()) -> None:
+    before = snapshot(scratch.folder)
+    done: subprocess.CompletedProcess[str] = run_script(scratch.folder, script, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert "sk-secret" not in done.stdout + done.stderr
+    assert snapshot(scratch.folder) == before
+
+
+def test_a_config_that_is_not_yaml(scratch: Scratch) -> None:
+    scratch.write()
+    (scratch.folder / "config/gen_answer_config.yaml").write_text("bench_name: bench\nmodel_list: [m\nx: {\n")
+    check_refused_as_written(scratch, "gen_answer.py", "config/gen_answer_config.yaml:", "YAML")
+
+
+def test_a_config_that_is_not_there(scratch: Scratch) -> None:
+    check_refused(scratch, "gen_answer.py", "no.yaml does not exist", arguments=("--setting-file", "no.yaml"))
+
+
+def test_a_key_written_twice(scratch: Scratch) -> None:
+    scratch.write()
+    (scratch.folder / "config/gen_answer_config.yaml").write_text("bench_name: a\nbench_name: b\nmodel_list: [m]\n")
+    check_refused_as_written(scratch, "gen_answer.py", "gen_answer_config.yaml:2", "'bench_name' is there twice")
+
+
+@pytest.mark.parametrize("script", ["gen_answer.py", "gen_judgment.py"])
+def test_an_unknown_key_names_the_nearest_known_one(scratch: Scratch, script: str) -> None:
+    scratch.models["m"]["paralel"] = scratch.models["judge"]["paralel"] = 3
+    scratch.put_answers("m", "base")
+    check_refused(scratch, script, "api_config.yaml", "'paralel'", "Did you mean 'parallel'?")
+
+
+def test_a_value_of_the_wrong_kind(scratch: Scratch) -> None:
+    scratch.answers["num_choices"] = "two"
+    check_refused(scratch, "gen_answer.py", "gen_answer_config.yaml", "num_choices")
+
+
+def test_a_model_without_an_endpoint(scratch: Scratch) -> None:
+    scratch.answers["model_list"] = ["bose"]
+    check_refused(scratch, "gen_answer.py", "api_config.yaml", "bose", "Did you mean 'base'?")
+
+
+def test_a_missing_bench_names_those_that_are_there(scratch: Scratch) -> None:
+    scratch.answers["bench_name"] = "banch"
+    check_refused(scratch, "gen_answer.py", "data/banch/question.jsonl", "bench")
+
+
+def test_a_broken_line_in_the_middle_of_the_questions(scratch: Scratch) -> None:
+    file = scratch.bench / "question.jsonl"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([lines[0], lines[1][:30], lines[2]]) + "\n")
+    check_refused(scratch, "gen_answer.py", "question.jsonl:2", "Mend this line")
+
+
+def test_duplicate_ids(scratch: Scratch) -> None:
+    scratch.set_questions([question(1), question(2), question(1)])
+    check_refused(scratch, "gen_answer.py", "question.jsonl", "twice", question(1)["question_id"])
+
+
+@pytest.mark.parametrize("name", ["..", "../m", "a/../m", "/etc/m", ".hidden"])
+def test_a_model_name_that_leaves_the_folder(scratch: Scratch, name: str) -> None:
+    scratch.models[name] = scratch.models["m"]
+    scratch.answers["model_list"] = [name]
+    check_refused(scratch, "gen_answer.py", repr(name), "another name")
+
+
+def test_an_empty_answer_file(scratch: Scratch) -> None:
+    scratch.put_answers("base")
+    write_rows(scratch.answer_file(), [])
+    check_refused(scratch, "gen_judgment.py", "for m", "gen_answer.py")
+
+
+def test_a_judgment_against_another_baseline(scratch: Scratch) -> None:
+    scratch.put_answers("m", "base")
+    games = [{"user_prompt": "p", "judgment": "j", "score": "A>B"}] * 2
+    row = {"question_id": question(1)["question_id"], "model": "m", "judge": "judge", "games": games}
+    write_rows(scratch.judgment_file(), [row | {"baseline": "other"}])
+    check_refused(scratch, "gen_judgment.py", "against other", "baseline_model is base")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("regex_pattern", r"\[\[[AB<>=]+\]\]", ("0 groups", "exactly one")),
+        ("regex_pattern", "([", ("regex_pattern", "no regular expression")),
+        ("prompt_template", [], ("prompt_template is empty",)),
+        ("prompt_template", ["{answer_x}"], ("unknown placeholder {answer_x}",)),
+        ("prompt_template", ["{question_1"], ("prompt_template 1", "braces")),
+        ("prompt_template", ["{question_2}"], ("{question_2}",)),
+        ("number_of_judgment_attempts", 0, ("number_of_judgment_attempts",)),
+        ("reference", True, ("ref_model",)),
+    ],
+)
+def test_judge_settings_that_cannot_work(scratch: Scratch, key: str, value: Any, words: tuple[str, ...]) -> None:
+    scratch.judging[key] = value
+    scratch.put_answers("m", "base")
+    check_refused(scratch, "gen_judgment.py", *words)
+
+
+def test_an_environment_variable_that_is_not_set(scratch: Scratch) -> None:
+    scratch.models["m"]["endpoints"][0]["api_key"] = "${NO_SUCH_KEY}"
+    scratch.write()
+    done = scratch.run("gen_answer.py")
+    assert done.returncode == 2
+    assert "NO_SUCH_KEY is not set" in done.stderr
+    assert "export" in done.stderr
+
+
+ORIGINAL_ENDPOINTS = """
+gpt-4-1106-preview:
+    model_name: gpt-4-1106-preview
+    endpoints: null
+    api_type: openai
+    parallel: 32
+gpt-35:
+    model_name: gpt-35
+    endpoints:
+        - api_base: https://example.invalid
+          api_key: key-in-file
+          api_version: 2023-07-01-preview
+    api_type: azure
+    parallel: 8
+llama:
+    model_name: meta/llama
+    endpoints:
+        - api_base: http://localhost:8000/v1
+          api_key: token
+    tokenizer: gpt-4
+    parallel: 8
+"""
+
+ORIGINAL_JUDGE = r"""
+name: judge config
+bench_name: bench
+judge_model: gpt-4-1106-preview
+reference: False
+ref_model: null
+baseline: True
+baseline_model: gpt-4-0314
+pairwise: True
+temperature: 0
+max_tokens: 4096
+regex_pattern: \[\[([AB<>=]+)\]\]
+number_of_judgment_attempts: 2
+system_prompt: "Judge.\n\nEnd with [[A>B]]."
+prompt_template: ["<|User|>\n{question_1}\n\n{answer_1}\n\n{answer_2}"]
+model_list:
+  - llama
+"""
+
+
+def test_the_originals_files_are_accepted_as_they_are(tmp_path: Path) -> None:
+    endpoints, judge, answers = tmp_path / "api.yaml", tmp_path / "judge.yaml", tmp_path / "answer.yaml"
+    endpoints.write_text(ORIGINAL_ENDPOINTS)
+    judge.write_text(ORIGINAL_JUDGE)
+    answers.write_text("name: x\nbench_name: b\nmax_tokens: 4096\nnum_choices: 1\nmodel_list:\n- llama\n")
+    models = utils.load_models(endpoints, ["gpt-4-1106-preview", "gpt-35", "llama"])
+    assert [model.parallel for model in models] == [32, 8, 8]
+    assert models[2].tokenizer == "gpt-4"
+    loaded = utils.load_judge_settings(judge)
+    assert (loaded.baseline_model, loaded.references) == ("gpt-4-0314", [])
+    assert utils.load_answer_settings(answers).max_tokens == 4096
+
+
+def test_settings_files_of_this_project_load() -> None:
+    root = Path(utils.__file__).parent
+    for endpoints in sorted(root.glob("config/**/api_config.yaml")):
+        utils.load_models(endpoints, utils.load_yaml(endpoints))
+    for file in sorted(root.glob("config/**/judge_config.yaml")):
+        utils.load_judge_settings(file)
+    assert json.dumps(utils.load_yaml(root / "config/api_config.yaml"))
