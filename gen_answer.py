@@ -17,10 +17,12 @@ from pathlib import Path
 import msgspec
 
 import utils
+from arena_hard.costs import Account
 from arena_hard.manifest import RunTally, add_run, last_failures, note_settings
 from arena_hard.paths import Bench
 from arena_hard.progress import Progress, failure_lines
 from arena_hard.providers.base import CallError, Message, Reply
+from arena_hard.quotes import output_seen_in_answers, quote, quote_lines
 from arena_hard.records import Answer, AnswerTurn, Question, answer_row
 from arena_hard.serve import serving
 from arena_hard.settings import AnswerSettings, ModelSettings, short_hash
@@ -30,6 +32,8 @@ from arena_hard.writer import RecordWriter
 EXAMPLES = """\
   python gen_answer.py
   python gen_answer.py --models my-model --limit 20
+  python gen_answer.py --quote
+  python gen_answer.py --max-cost 5 --sample 100
   python gen_answer.py --dry-run
   python gen_answer.py --redo my-model
   python gen_answer.py --setting-file config/demo/gen_answer_config.yaml --endpoint-file config/demo/api_config.yaml
@@ -63,6 +67,7 @@ class ModelPlan:
     missing: list[Question]
     shaping: dict[str, object]
     tally: RunTally
+    account: Account
 
 
 @dataclass
@@ -72,6 +77,7 @@ class Job:
     plan: ModelPlan
     model: utils.Model
     question: Question
+    worst: float = 0.0
 
     @property
     def label(self) -> str:
@@ -86,19 +92,25 @@ def main() -> int:
     questions = utils.load_questions(bench)
     chosen = utils.chosen_questions(args, questions)
 
-    plans = [plan_model(args, bench, model, settings, chosen) for model in models]
+    account = Account(args.max_cost)
+    plans = [plan_model(args, bench, model, settings, chosen, account) for model in models]
     print_plan(bench, chosen, plans)
     if args.dry_run:
         print_requests(plans, settings, chosen)
         return 0
     plans = [plan for plan in plans if plan.missing]
+    if args.quote:
+        print_quote(bench, plans, settings)
+        return 0
     if not plans:
         print("Nothing to ask.")
         return 0
     # models on a server of their own come one after the other, the rest side by side
     together = [plan for plan in plans if not plan.settings.serve]
     rounds = ([together] if together else []) + [[plan] for plan in plans if plan.settings.serve]
-    return max(answer_round(bench, round_, settings, questions) for round_ in rounds)
+    code = max(answer_round(bench, round_, settings, questions) for round_ in rounds)
+    print("\n".join(account.lines()))
+    return code
 
 
 def answer_round(bench: Bench, plans: list[ModelPlan], settings: AnswerSettings, questions: list[Question]) -> int:
@@ -135,6 +147,7 @@ def plan_model(
     model: ModelSettings,
     settings: AnswerSettings,
     questions: list[Question],
+    account: Account,
 ) -> ModelPlan:
     """Which answers exist and which are missing. Raises UserError where settings would be mixed in silence."""
     file = bench.answer_file(model.name)
@@ -146,7 +159,8 @@ def plan_model(
         failed = last_failures(file)
         wanted = [question for question in wanted if question.question_id in failed]
     existing = sum(question.question_id in found for question in questions)
-    return ModelPlan(model, file, existing, wanted, shaping, RunTally(file, short_hash(shaping)))
+    account.open(model.name, model)
+    return ModelPlan(model, file, existing, wanted, shaping, RunTally(file, short_hash(shaping)), account)
 
 
 def answer_shaping_settings(model: ModelSettings, settings: AnswerSettings) -> dict[str, object]:
@@ -191,6 +205,21 @@ def print_requests(plans: list[ModelPlan], settings: AnswerSettings, questions: 
         utils.print_request(plan.settings, messages, settings.temperature, settings.max_tokens)
 
 
+def print_quote(bench: Bench, plans: list[ModelPlan], settings: AnswerSettings) -> None:
+    quotes = []
+    for plan in plans:
+        prompts = (prompt for q in plan.missing for prompt in prompts_of(plan, q) * settings.num_choices)
+        seen = output_seen_in_answers(utils.load_answers(plan.file).values())
+        quotes.append(quote(plan.settings, prompts, settings.max_tokens, seen))
+    print("\n".join(quote_lines(quotes, "answers by")))
+
+
+def prompts_of(plan: ModelPlan, question: Question) -> list[list[Message]]:
+    """What is known today of each request for a question: later turns will hold the answers before them too."""
+    turns: list[Message] = [{"role": "user", "content": turn} for turn in question.turns]
+    return [[*opening_messages(plan.settings), *turns[: end + 1]] for end in range(len(turns))]
+
+
 # ----------------------------------------------------------------------------------------- run
 
 
@@ -205,7 +234,7 @@ async def answer_all(plans: list[ModelPlan], settings: AnswerSettings, questions
         groups = [(plan, utils.open_model(models, plan.settings, writer)) for plan in plans]
         progress = Progress(sum(len(plan.missing) for plan in plans), "answer", lambda: utils.state_of(models))
 
-        async def work(job: Job) -> None:
+        async def ask(job: Job) -> None:
             clock = progress.begin(job.label)
             tally = job.plan.tally
             try:
@@ -218,6 +247,12 @@ async def answer_all(plans: list[ModelPlan], settings: AnswerSettings, questions
             tally.count(answer.usage)
             tally.cut += answer.finish_reason == "length"
             progress.finish(job.label)
+
+        async def work(job: Job) -> None:
+            job.worst = most_it_may_cost(job, settings)
+            async with job.plan.account.room(job.worst) as granted:
+                if granted:
+                    await ask(job)
 
         try:
             async with progress.shown():
@@ -233,6 +268,12 @@ async def answer_all(plans: list[ModelPlan], settings: AnswerSettings, questions
 
 def jobs_of(plan: ModelPlan, model: utils.Model) -> Iterator[Job]:
     return (Job(plan, model, question) for question in plan.missing)
+
+
+def most_it_may_cost(job: Job, settings: AnswerSettings) -> float:
+    """Dollars for all requests of an answer if each is answered at full length."""
+    sizes = [sum(len(turn.encode()) for turn in job.question.turns)] * settings.num_choices
+    return job.plan.account.worst(job.plan.settings.name, sizes, settings.max_tokens, len(job.question.turns))
 
 
 async def get_answer(job: Job, settings: AnswerSettings, clock: utils.Clock) -> Answer:
@@ -265,6 +306,7 @@ async def get_choice(
         messages = [*messages, {"role": "assistant", "content": reply.content}]
         turns.append(AnswerTurn(reply.content, thought=reply.thought))
         job.plan.tally.saw(reply)
+        job.plan.account.pay(job.plan.settings.name, reply.usage, job.worst)
         replies.append(reply)
     return tuple(turns)
 

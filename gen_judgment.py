@@ -11,15 +11,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import utils
 from arena_hard import verdicts
+from arena_hard.costs import Account
 from arena_hard.manifest import RunTally, add_run, last_failures, note_settings
 from arena_hard.paths import Bench
 from arena_hard.progress import Progress, failure_lines
 from arena_hard.providers.base import CallError, Message, Reply
+from arena_hard.quotes import output_seen_in_judgments, quote, quote_lines
 from arena_hard.records import Answer, Game, Judgment, Question, Usage, UserError, judgment_row
 from arena_hard.serve import serving
 from arena_hard.settings import JudgeSettings, ModelSettings, short_hash
@@ -28,6 +30,8 @@ from arena_hard.writer import RecordWriter
 EXAMPLES = """\
   python gen_judgment.py
   python gen_judgment.py --models my-model --limit 20
+  python gen_judgment.py --quote
+  python gen_judgment.py --max-cost 20 --sample 100
   python gen_judgment.py --dry-run
   python gen_judgment.py --setting-file config/demo/judge_config.yaml --endpoint-file config/demo/api_config.yaml
   python gen_judgment.py --retry-unreadable
@@ -64,6 +68,7 @@ class Job:
 
     candidate: Candidate
     question: Question
+    worst: float = 0.0
 
     @property
     def label(self) -> str:
@@ -80,6 +85,7 @@ class Stage:
     bench: Bench
     questions: list[Question]
     shown: Shown
+    account: Account
 
     def shaping(self, question: Question) -> dict[str, object]:
         """The settings that shape the judgment of a question."""
@@ -96,7 +102,8 @@ def main() -> int:
 
     shown = load_shown(bench, settings, chosen)
     check_prompts(settings, chosen)
-    stages = [Stage(args, settings, judge, bench, chosen, shown) for judge in judges]
+    account = Account(args.max_cost)
+    stages = [Stage(args, settings, judge, bench, chosen, shown, account) for judge in judges]
     plans = [plan_judge(stage) for stage in stages]  # all judges are planned before one is paid
     for stage, candidates in zip(stages, plans):
         print_plan(stage, candidates)
@@ -104,7 +111,13 @@ def main() -> int:
         for stage, candidates in zip(stages, plans):
             print_requests(stage, candidates)
         return 0
-    return max(judge_with(stage, candidates, questions) for stage, candidates in zip(stages, plans))
+    if args.quote:
+        for stage, candidates in zip(stages, plans):
+            print_quote(stage, candidates)
+        return 0
+    code = max(judge_with(stage, candidates, questions) for stage, candidates in zip(stages, plans))
+    print("\n".join(account.lines()))
+    return code
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -182,6 +195,7 @@ def plan_candidate(stage: Stage, name: str) -> Candidate:
         utils.load_judgments(file),
         RunTally(file, ",".join(sorted({short_hash(stage.shaping(question)) for question in stage.questions}))),
     )
+    stage.account.open(bill_label(stage, candidate), stage.judge)
     check_baselines(candidate, stage.settings, stage.questions)
     again = judgments_to_redo(stage, candidate)
     failed = last_failures(file) if stage.args.only_failed else None
@@ -321,6 +335,27 @@ def print_requests(stage: Stage, candidates: list[Candidate]) -> None:
         utils.print_request(stage.judge, messages, stage.settings.temperature, stage.settings.max_tokens)
 
 
+def print_quote(stage: Stage, candidates: list[Candidate]) -> None:
+    output = output_seen_in_judgments(stage.bench.judgment_folder(stage.judge.name), stage.judge.model_name)
+    quotes = []
+    for candidate in (each for each in candidates if each.missing):
+        prompts = (prompt for question in candidate.missing for prompt in prompts_of(stage, candidate, question))
+        made = quote(stage.judge, prompts, stage.settings.max_tokens, output)
+        quotes.append(replace(made, name=candidate.name))
+    print("\n".join(quote_lines(quotes, f"judgments by {stage.judge.name} of")))
+
+
+def prompts_of(stage: Stage, candidate: Candidate, question: Question) -> list[list[Message]]:
+    """What the judge is shown first in each game of a judgment."""
+    pair, references = shown_texts(stage, candidate, question)
+    orders = [pair, pair[::-1]] if stage.settings.pairwise else [pair]
+    return [opening_messages(stage.settings, question, order, references) for order in orders]
+
+
+def bill_label(stage: Stage, candidate: Candidate) -> str:
+    return f"{stage.judge.name} judging {candidate.name}"
+
+
 # ----------------------------------------------------------------------------------------- run
 
 
@@ -338,7 +373,7 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
         total = sum(len(candidate.missing) for candidate in active)
         progress = Progress(total, "judgment", lambda: utils.state_of(models))
 
-        async def work(job: Job) -> None:
+        async def ask(job: Job) -> None:
             clock = progress.begin(job.label)
             tally = job.candidate.tally
             try:
@@ -353,6 +388,12 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
                 tally.usage += (game.usage if game else None) or Usage()
             tally.count(None)
             progress.finish(job.label)
+
+        async def work(job: Job) -> None:
+            job.worst = most_it_may_cost(stage, job)
+            async with stage.account.room(job.worst) as granted:
+                if granted:
+                    await ask(job)
 
         try:
             async with progress.shown():
@@ -375,12 +416,22 @@ def jobs_in_order(questions: list[Question], candidates: list[Candidate]) -> Ite
                 yield Job(candidate, question)
 
 
+def most_it_may_cost(stage: Stage, job: Job) -> float:
+    """Dollars for both games of a judgment if each attempt is answered at full length; 0 without a limit."""
+    if stage.account.limit is None:
+        return 0.0
+    prompts = prompts_of(stage, job.candidate, job.question)
+    sizes = [sum(len(message["content"].encode()) for message in prompt) for prompt in prompts]
+    attempts = stage.settings.number_of_judgment_attempts
+    return stage.account.worst(bill_label(stage, job.candidate), sizes, stage.settings.max_tokens, attempts)
+
+
 async def get_judgment(model: utils.Model, stage: Stage, job: Job, clock: utils.Clock) -> Judgment:
     """Both games of one judgment. Raises CallError."""
     question, settings = job.question, stage.settings
     pair, references = shown_texts(stage, job.candidate, question)
     orders = [pair, pair[::-1]] if settings.pairwise else [pair]
-    games = [await play(model, settings, question, order, references, job, clock) for order in orders]
+    games = [await play(model, stage, question, order, references, job, clock) for order in orders]
     return Judgment(
         question_id=question.question_id,
         model=job.candidate.name,
@@ -398,7 +449,7 @@ def texts_of(answer: Answer) -> list[str]:
 
 async def play(
     model: utils.Model,
-    settings: JudgeSettings,
+    stage: Stage,
     question: Question,
     answers: list[list[str]],
     references: list[list[str]],
@@ -406,6 +457,7 @@ async def play(
     clock: utils.Clock,
 ) -> Game:
     """One game: ask, and ask again where no verdict came. Raises CallError."""
+    settings = stage.settings
     messages = opening_messages(settings, question, answers, references)
     user_prompt = first_user_prompt(messages)
     patterns = settings.patterns
@@ -415,6 +467,7 @@ async def play(
         reply = await utils.chat_completion(model, messages, settings.temperature, settings.max_tokens, clock)
         replies.append(reply)
         job.candidate.tally.saw(reply)
+        stage.account.pay(bill_label(stage, job.candidate), reply.usage, job.worst)
         text = "\n".join(reply.content for reply in replies)
         reading = verdicts.read_verdict(text, patterns)
         if not reading.missing:

@@ -29,6 +29,7 @@ from arena_hard.records import (
     judgment_from_row,
     question_from_row,
 )
+from arena_hard.sample import sample
 from arena_hard.settings import AnswerSettings, JudgeSettings, ModelSettings
 from arena_hard.writer import RecordWriter
 
@@ -77,6 +78,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to run")
     group.add_argument("--models", nargs="+", metavar="MODEL", help="these models instead of model_list")
     group.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
+    group.add_argument("--sample", type=int, metavar="N", help="N questions, a share of each cluster; seeded, nested")
     group.add_argument("--question-ids", type=Path, metavar="FILE", help="only the question ids in FILE, one a line")
     group.add_argument("--only-failed", action="store_true", help="only what failed in the last run")
     group.add_argument(
@@ -90,6 +92,9 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         "--keep-mixed", action="store_true", help="go on where cached records were made with other settings"
     )
     group.add_argument("--dry-run", action="store_true", help="print the plan and one full request; send nothing")
+    money = parser.add_argument_group("what it costs")
+    money.add_argument("--quote", action="store_true", help="print requests, tokens, price and time; send nothing")
+    money.add_argument("--max-cost", type=float, metavar="DOLLARS", help="stop before the run costs more than this")
 
 
 def chosen_models(args: argparse.Namespace, model_list: list[str]) -> list[str]:
@@ -105,6 +110,8 @@ def chosen_questions(args: argparse.Namespace, questions: list[Question]) -> lis
     """The questions to run. Raises UserError for a bad --limit or an id that the bench has not."""
     if args.question_ids is not None:
         questions = _listed(args.question_ids, questions)
+    if args.sample is not None:
+        questions = sample(questions, args.sample)
     if args.limit is not None and args.limit < 1:
         raise UserError(f"--limit {args.limit}: must be at least 1.")
     return questions[: args.limit]

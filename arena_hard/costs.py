@@ -1,0 +1,240 @@
+"""What a run may cost and has cost: a budget that is kept, and bills from the tokens that servers reported."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from arena_hard import jsonl
+from arena_hard.paths import Bench, name_of, record_files
+from arena_hard.prices import Price, money, price_by_name, price_of, source_note
+from arena_hard.records import Judgment, Usage, UserError, answer_from_row, judgment_from_row
+from arena_hard.settings import ModelSettings
+
+# ----------------------------------------------------------------------------------------- budget
+
+
+@dataclass
+class Bill:
+    """What one model or judge was paid for: `usage` sums the calls that reported it, `silent` did not."""
+
+    model: ModelSettings
+    price: Price | None
+    requests: int = 0
+    silent: int = 0
+    usage: Usage = Usage()
+
+    @property
+    def dollars(self) -> float | None:
+        """The cost of what was reported, or None when the price is not known."""
+        return self.price.cost(self.usage) if self.price else None
+
+
+class Account:
+    """The bills of a run, and the limit that it must not pass.
+
+    limit: dollars (--max-cost), or None. Before a record's requests are sent, room for the most that
+    they may cost is set aside; while there is none, the record waits for what is in flight.
+    """
+
+    def __init__(self, limit: float | None = None, by_batch: bool = False) -> None:
+        self.limit = limit
+        self.bills: dict[str, Bill] = {}
+        self.not_sent = 0
+        self._paid = 0.0
+        self._set_aside: list[float] = []  # a list, because a running sum of floats never comes back to zero
+        self._by_batch = by_batch
+        self._room: asyncio.Condition | None = None
+
+    def open(self, label: str, model: ModelSettings) -> None:
+        """Begin a bill. Raises UserError when a limit is set and the price is not known."""
+        price = price_of(model)
+        if price and price.batch and self._by_batch:
+            price = price.batch
+        if price is None and self.limit is not None:
+            raise UserError(
+                f"--max-cost: the price of {model.name} is not known. Add price: {{input: …, output: …}} "
+                "(dollars per million tokens) to its entry."
+            )
+        self.bills.setdefault(label, Bill(model, price))
+
+    def worst(self, label: str, prompts: Sequence[int], max_tokens: int, attempts: int = 1) -> float:
+        """The most dollars that some requests may cost: prompts in bytes, which no tokenizer makes more of.
+
+        Each further attempt sees the prompt and the replies before it again.
+        """
+        bill = self.bills[label]
+        if bill.price is None:
+            return 0.0
+        most = (max_tokens if bill.model.max_tokens is None else bill.model.max_tokens) + (
+            bill.model.thinking or 0
+        )
+        most *= 3 if bill.model.retry_truncated else 1
+        per_token = max(bill.price.input, bill.price.cache_write)
+        again = range(attempts)
+        return (
+            sum((size + k * most) * per_token + most * bill.price.output for size in prompts for k in again)
+            / 1e6
+        )
+
+    async def enter(self, worst: float) -> bool:
+        """Set room aside for a record; False, for good, when there is none left."""
+        if self.limit is None:
+            return True
+        self._room = self._room or asyncio.Condition()
+        async with self._room:
+            while self._paid + math.fsum(self._set_aside) + worst > self.limit:
+                if not self._set_aside or self.not_sent:
+                    self.not_sent += 1
+                    self._room.notify_all()
+                    return False
+                await self._room.wait()
+            self._set_aside.append(worst)
+        return True
+
+    async def leave(self, worst: float) -> None:
+        """A record is done: what was set aside for it and not spent is free again."""
+        if self.limit is None or self._room is None:
+            return
+        async with self._room:
+            self._set_aside.remove(worst)
+            self._room.notify_all()
+
+    @contextlib.asynccontextmanager
+    async def room(self, worst: float) -> AsyncIterator[bool]:
+        """Room for a record while the body runs; False where there is none and nothing may be sent."""
+        granted = await self.enter(worst)
+        try:
+            yield granted
+        finally:
+            if granted:
+                await self.leave(worst)
+
+    def pay(self, label: str, usage: Usage | None, worst: float = 0.0) -> None:
+        """A reply came. Without reported usage the most that it may have cost is counted as paid."""
+        bill = self.bills[label]
+        bill.requests += 1
+        if usage is None:
+            bill.silent += 1
+            self._paid += worst
+            return
+        bill.usage += usage
+        self._paid += bill.price.cost(usage) if bill.price else 0.0
+
+    def lines(self) -> list[str]:
+        """The bills for people, and what the limit left undone."""
+        rows = [(label, bill) for label, bill in self.bills.items() if bill.requests]
+        lines = bill_lines(rows) if rows else []
+        if self.not_sent:
+            lines.append(
+                f"--max-cost {self.limit:g}: stopped before it could be passed; {self.not_sent} records were not asked "
+                "for. The same command with more goes on from there."
+            )
+        return lines
+
+
+def bill_lines(rows: Iterable[tuple[str, Bill]]) -> list[str]:
+    """One line for each bill, cached input apart, and their sum."""
+    lines, total, whole = [], 0.0, True
+    rows = list(rows)
+    for label, bill in rows:
+        usage, dollars = bill.usage, bill.dollars
+        line = f"  {label}: {bill.requests:,} requests, {usage.prompt_tokens:,} input tokens"
+        if usage.cached_tokens:
+            line += f" ({usage.cached_tokens:,} of them cached)"
+        line += f", {usage.completion_tokens:,} output tokens: "
+        line += "price unknown" if dollars is None else money(dollars)
+        saved = bill.price.saved_by_cache(usage) if bill.price else 0.0
+        if abs(saved) >= 5e-7:
+            line += f" (the cache {'saved' if saved > 0 else 'cost'} {money(abs(saved))})"
+        if bill.silent:
+            line += f"; {bill.silent} requests reported no usage"
+        lines.append(line)
+        total += dollars or 0.0
+        whole = whole and dollars is not None
+    end = "" if whole else ", without what has no known price"
+    return ["cost by the reported usage:", *lines, f"  all: {money(total)}{end}"]
+
+
+# ----------------------------------------------------------------------------------------- report
+
+
+@dataclass
+class _Sum:
+    records: int = 0
+    silent: int = 0
+    requests: int = 0
+    usage: Usage = Usage()
+    served: set[str] = field(default_factory=set)
+
+    def add(self, usages: Sequence[Usage | None], served: str | None) -> None:
+        self.records += 1
+        self.requests += len(usages)
+        self.silent += sum(usage is None for usage in usages)
+        self.usage = sum((usage for usage in usages if usage), self.usage)
+        if served:
+            self.served.add(served)
+
+
+def report_lines(bench: Bench, models: Mapping[str, ModelSettings] | None = None) -> list[str]:
+    """What all records of a bench have cost, by model and judge (show_result.py --costs).
+
+    models: entries of the endpoint file by name, for their `price:` and api_type; for names that are not
+    among them the price list is asked for the model that the server named. Records that later ones
+    replaced (FILE.superseded) were paid for too and count. Raises UserError for a broken line.
+    """
+    known = models or {}
+    rows = [
+        (f"answers by {name_of(file)}", _bill(name_of(file), _sum_answers(file), known))
+        for file in record_files(bench.answer_folder)
+    ]
+    for judge in bench.judges():
+        for file in record_files(bench.judgment_folder(judge)):
+            rows.append(
+                (f"judgments by {judge} of {name_of(file)}", _bill(judge, _sum_judgments(file), known))
+            )
+    rows = [(label, bill) for label, bill in rows if bill.requests]
+    return [*bill_lines(rows), f"prices: {source_note()}, as of today"]
+
+
+def _bill(name: str, counted: _Sum, known: Mapping[str, ModelSettings]) -> Bill:
+    model = known.get(name) or ModelSettings(name=name, model_name=name)
+    if name in known:
+        price = price_of(model)
+    else:
+        price = next((p for p in map(price_by_name, [*sorted(counted.served), name]) if p), None)
+    return Bill(model, price, counted.requests, counted.silent, counted.usage)
+
+
+def _superseded(file: Path) -> list[Path]:
+    old = file.with_name(file.name.removesuffix(".jsonl") + ".superseded")
+    return [file, old] if old.is_file() else [file]
+
+
+def _sum_answers(file: Path) -> _Sum:
+    total = _Sum()
+    for each in _superseded(file):
+        for answer in jsonl.read(each, answer_from_row):
+            turns = sum(len(choice) for choice in answer.choices)
+            total.add([answer.usage], answer.served_model)
+            total.requests += turns - 1
+    return total
+
+
+def _sum_judgments(file: Path) -> _Sum:
+    total = _Sum()
+
+    def add(judgment: Judgment) -> None:
+        games = [game for game in judgment.games if game]
+        total.add(
+            [game.usage for game in games], next((g.served_model for g in games if g.served_model), None)
+        )
+
+    for each in _superseded(file):
+        for judgment in jsonl.read(each, judgment_from_row):
+            add(judgment)
+    return total
