@@ -19,7 +19,7 @@ from arena_hard.records import UserError
 from arena_hard.settings import JudgeSettings
 
 PARTS = Path(__file__).parent
-MOST_PAIRS = 300  # pages of two models; beyond that only neighbours on the leaderboard are compared
+MOST_PAIRS = 300  # pages of two models; beyond that only neighbours in the list of models are compared
 PAGES = {"leaderboard": "Leaderboard", "games": "Games", "judge": "Judge", "compare": "Compare"}
 _FRAME = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -101,9 +101,10 @@ def _write_pairs(work: Export) -> int:
     names = [work.index.models[code] for code in work.index.models_of(work.view.judge)] if work.view.judge else []
     pairs = [(one, other) for one in names for other in names if one != other]
     if len(pairs) > MOST_PAIRS:
-        pairs = [pair for place, one in enumerate(names[:-1]) for pair in [(one, names[place + 1])]]
+        pairs = list(zip(names[:-1], names[1:]))
     first = work.view.but(tab="compare")
-    work.write(first, *compare_page.build(work.index, first, work.settings), name="compare.html")
+    template, context = compare_page.build(work.index, first, work.settings)
+    work.write(first, template, context | ({"pairs": pairs} if pairs else {}), name="compare.html")
     for one, other in pairs:
         view = first.but(model=one, other=other)
         template, context = compare_page.build(work.index, view, work.settings)
