@@ -214,6 +214,20 @@ def select(table: GameTable, mask: np.ndarray) -> GameTable:
     return replace(table, **{column: getattr(table, column)[mask] for column in columns})
 
 
+class _Question(msgspec.Struct):
+    question_id: str = ""
+    uid: str = ""
+    category: str | None = None
+
+
+def question_categories(file: Path) -> dict[str, str]:
+    """The category of each question by id; empty without a question file. Raises UserError."""
+    if not file.is_file():
+        return {}
+    reader: Reader[_Question] = Reader(_Question)
+    return {row.question_id or row.uid: row.category or "" for rows in reader.blocks(file) for row in rows}
+
+
 def in_categories(table: GameTable, category_of: Mapping[str, str]) -> GameTable:
     """The table with the category of each question where the records do not say one themselves."""
     codes = _Codes((name, code) for code, name in enumerate(table.categories))

@@ -27,7 +27,8 @@ class Fit:
     questions: with how many questions each model has a battle; ratio: how much wider than the rule of
     rows the clustered standard error is (median over models; NaN where there is none).
     monte_carlo: how far, in points of the win rate, an end of an interval would move with other random
-    numbers (median; None for a rule without any). rounds: [rounds, p] or None.
+    numbers (median; None for a rule without any). rounds: [rounds, p] or None. clustered: the clustered
+    standard errors in rating points.
     """
 
     models: list[str]
@@ -39,6 +40,7 @@ class Fit:
     ratio: float
     monte_carlo: float | None
     rounds: np.ndarray | None
+    clustered: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def fit_with_intervals(
         error = monte_carlo_error(point, by_rows if rule.kind == "rows" else clustered, len(rounds), rule.level)
     lower, upper = with_bounds(point, lower, upper, questions, rule, anchor)
     ratio = _median(clustered / np.where(by_rows > 0, by_rows, np.nan))
-    return Fit(battles.models, anchor, point, lower, upper, questions, ratio, error, rounds)
+    return Fit(battles.models, anchor, point, lower, upper, questions, ratio, error, rounds, clustered)
 
 
 def percentile_ends(rounds: np.ndarray, rule: Rule, anchor: int) -> tuple[np.ndarray, np.ndarray]:
