@@ -8,7 +8,7 @@ next writer cuts it off.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -105,7 +105,7 @@ def encode(row: dict[str, Any]) -> bytes:
         return text.encode("utf-8", errors="replace") + b"\n"
 
 
-def replace(file: Path, lines: list[bytes]) -> None:
+def replace(file: Path, lines: Iterable[bytes]) -> None:
     """Write a whole file anew in one step: the old one stays until the new one is on disk."""
     temporary = file.with_name(f".{file.name}.tmp")
     try:

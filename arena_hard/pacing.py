@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+SAFETY = 0.97  # of the announced rate, because clocks and roundings differ
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -71,15 +72,17 @@ class AnnouncedQuota:
     def __init__(self) -> None:
         self._quota: Quota | None = None
         self._rate = 0.0
+        self._used = 0.0
         self._level = 0.0
         self._at = 0.0
 
     def update(self, quota: Quota, asked_at: float, spent_since: float, now: float) -> None:
         """A reply to a request of `asked_at` told the quota; `spent_since` was sent after that request."""
-        rate = quota.rate
+        rate, used = quota.rate, quota.limit - quota.remaining
         if rate is None and self._rate == 0.0:
             return
-        self._rate = rate or self._rate
+        if rate is not None and used >= 0.8 * self._used:  # the emptier the bucket, the less rounding matters
+            self._rate, self._used = SAFETY * rate, max(used, self._used)
         self._quota = quota
         filled = quota.remaining + self._rate * (now - asked_at)
         self._level, self._at = min(quota.limit, filled) - spent_since, now
@@ -93,7 +96,8 @@ class AnnouncedQuota:
         """Seconds until the bucket holds so much; 0 while nothing is known."""
         if self._quota is None or amount > self._quota.limit:
             return 0.0
-        return max(0.0, (amount - self._level_at(now)) / self._rate)
+        wanted = min(amount + 1.0, self._quota.limit)  # one in hand, for what is rounded off
+        return max(0.0, (wanted - self._level_at(now)) / self._rate)
 
     def _level_at(self, now: float) -> float:
         assert self._quota is not None
