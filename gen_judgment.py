@@ -24,7 +24,7 @@ from arena_hard.providers.base import CallError, Message, Reply
 from arena_hard.quotes import output_seen_in_judgments, quote, quote_lines
 from arena_hard.records import Answer, Game, Judgment, Question, Usage, UserError, judgment_row
 from arena_hard.serve import serving
-from arena_hard.settings import JudgeSettings, ModelSettings, short_hash
+from arena_hard.settings import JudgeSettings, ModelSettings, short_hash, suggestion
 from arena_hard.writer import RecordWriter
 
 EXAMPLES = """\
@@ -32,6 +32,7 @@ EXAMPLES = """\
   python gen_judgment.py --models my-model --limit 20
   python gen_judgment.py --quote
   python gen_judgment.py --max-cost 20 --sample 100
+  python gen_judgment.py --until-decided model-a model-b
   python gen_judgment.py --dry-run
   python gen_judgment.py --setting-file config/demo/judge_config.yaml --endpoint-file config/demo/api_config.yaml
   python gen_judgment.py --retry-unreadable
@@ -115,7 +116,8 @@ def main() -> int:
         for stage, candidates in zip(stages, plans):
             print_quote(stage, candidates)
         return 0
-    code = max(judge_with(stage, candidates, questions) for stage, candidates in zip(stages, plans))
+    judge = judge_in_waves if args.until_width or args.until_decided else judge_with
+    code = max(judge(stage, candidates, questions) for stage, candidates in zip(stages, plans))
     print("\n".join(account.lines()))
     return code
 
@@ -140,6 +142,13 @@ def parse_arguments() -> argparse.Namespace:
         action="store_true",
         help="judge again where an earlier judgment holds a game without a readable verdict",
     )
+    waves = parser.add_argument_group("stop early", "judge in waves of questions, and stop when enough is known")
+    waves.add_argument(
+        "--until-width", type=float, metavar="POINTS", help="until each score's 95%% interval is so narrow"
+    )
+    waves.add_argument(
+        "--until-decided", nargs=2, metavar="MODEL", help="until it is decided which of two models is better"
+    )
     return parser.parse_args()
 
 
@@ -151,6 +160,66 @@ def judge_with(stage: Stage, candidates: list[Candidate], questions: list[Questi
     with serving(stage.judge, stage.bench.log_file(stage.judge.name)) as served:
         stage.judge = served
         return asyncio.run(judge_all(stage, candidates, questions))
+
+
+def judge_in_waves(stage: Stage, candidates: list[Candidate], questions: list[Question]) -> int:
+    """Run one judge wave by wave until the flags are met. Returns the exit code."""
+    from arena_hard import sequential
+
+    check_waves(stage, candidates)
+    waves = sequential.waves(stage.questions)
+    seen: list[str] = []
+    shares = [sum(map(len, waves[: end + 1])) / len(stage.questions) for end in range(len(waves))]
+    for wave, boundary in zip(waves, sequential.boundaries(shares)):
+        keys = {question.question_id for question in wave}
+        seen += sorted(keys)
+        for_now = [only(candidate, keys) for candidate in candidates]
+        if any(candidate.missing for candidate in for_now) and judge_with(stage, for_now, questions):
+            return 1
+        enough, said = look(stage, candidates, seen, boundary)
+        print(f"judged {len(seen)} of {len(stage.questions)} questions: {said}")
+        if enough or stage.account.not_sent:
+            break
+    return report_missing_answers(candidates)
+
+
+def check_waves(stage: Stage, candidates: list[Candidate]) -> None:
+    """Raises UserError for flags that cannot be met."""
+    names = {candidate.name for candidate in candidates}
+    for name in stage.args.until_decided or []:
+        if name not in names:
+            raise UserError(f"--until-decided {name}: not among the models to judge. {suggestion(name, names)}")
+    if stage.args.until_width is not None and stage.args.until_width <= 0:
+        raise UserError("--until-width: must be above 0 points.")
+
+
+def only(candidate: Candidate, keys: set[str]) -> Candidate:
+    """The candidate with no more to judge than these questions."""
+    missing = [question for question in candidate.missing if question.question_id in keys]
+    tally = RunTally(candidate.file, candidate.tally.settings_hash)
+    left_out = [question for question in candidate.without_answer if question.question_id in keys]
+    return replace(candidate, missing=missing, without_answer=left_out, tally=tally)
+
+
+def look(stage: Stage, candidates: list[Candidate], seen: list[str], boundary: float) -> tuple[bool, str]:
+    """Whether enough is known after these questions, and what is known."""
+    from arena_hard import sequential
+
+    totals = {c.name: sequential.totals(utils.load_judgments(c.file), seen) for c in candidates}
+    enough, said = True, []
+    if stage.args.until_decided:
+        first, second = stage.args.until_decided
+        found = sequential.look_at(totals[first], totals[second], boundary)
+        low, high = found.interval
+        verdict = "decided" if found.decided else "not decided"
+        said.append(f"{first} − {second} = {found.difference:+.1f} points ({low:+.1f} to {high:+.1f}), {verdict}")
+        enough = found.decided
+    if stage.args.until_width is not None:
+        widths = {name: sequential.width_of(*total, boundary) for name, total in totals.items()}
+        widest = max(widths, key=lambda name: widths[name])
+        said.append(f"the widest interval is that of {widest}: {widths[widest]:.1f} points")
+        enough = enough and widths[widest] <= stage.args.until_width
+    return enough, "; ".join(said)
 
 
 # ---------------------------------------------------------------------------------------- plan

@@ -158,3 +158,15 @@ def test_a_sample_is_bought_in_slices(bench: Path) -> None:
     run(bench, "gen_judgment.py", "--sample", "8")
     second = judged(bench, "left")
     assert len(first) == 4 and len(second) == 8 and first < second
+
+
+def test_waves_stop_when_the_scores_are_narrow_enough_and_go_on_later(bench: Path) -> None:
+    flags = ("--models", "left", "--until-width")
+    done = run(bench, "gen_judgment.py", *flags, "200")
+    assert "judged 12 of 12 questions: the widest interval is that of left" in done.stdout, done.stderr
+    assert judged(bench, "left") and not judged(bench, "right")
+
+
+def test_waves_name_a_model_that_is_not_judged(bench: Path) -> None:
+    done = run(bench, "gen_judgment.py", "--until-decided", "left", "rihgt")
+    assert done.returncode == 2 and "Did you mean 'right'?" in done.stderr
