@@ -33,7 +33,7 @@ def test_a_replay_gives_the_same_records(scratch: Scratch, wire: Server) -> None
     assert wire.stats()["requests"] == asked
 
 
-def test_the_demo_answers_and_judges_without_a_server(tmp_path: Path) -> None:
+def test_the_demo_goes_from_questions_to_a_leaderboard(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "config", tmp_path / "config")
     (tmp_path / "data/demo").mkdir(parents=True)
     for name in ("question.jsonl", "recordings.jsonl"):
@@ -48,3 +48,11 @@ def test_the_demo_answers_and_judges_without_a_server(tmp_path: Path) -> None:
     judgments = sorted((tmp_path / "data/demo/model_judgment/demo-judge").glob("*.jsonl"))
     assert [len(rows(file)) for file in answers] == [questions] * 5
     assert [len(rows(file)) for file in judgments] == [questions] * 4
+    names = ("--bench-name", "demo", "--judge-name", "demo-judge", "--baseline", "demo-baseline")
+    done = run_script(tmp_path, "show_result.py", *names)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = [line for line in done.stdout.splitlines() if "| score:" in line]
+    assert len(table) == 5
+    baseline = next(line for line in table if line.startswith("demo-baseline"))
+    assert "50.0" in baseline
+    assert "(0.0, 0.0)" in baseline
