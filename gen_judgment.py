@@ -18,6 +18,7 @@ import utils
 from arena_hard import verdicts
 from arena_hard.costs import Account
 from arena_hard.manifest import RunTally, add_run, last_failures, note_settings
+from arena_hard.order import in_blocks, shared_length
 from arena_hard.paths import Bench
 from arena_hard.progress import Progress, failure_lines
 from arena_hard.providers.base import CallError, Message, Reply
@@ -70,6 +71,7 @@ class Job:
     candidate: Candidate
     question: Question
     worst: float = 0.0
+    shared_by: int = 1
 
     @property
     def label(self) -> str:
@@ -439,6 +441,7 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
             for shaping in {short_hash(s): s for s in map(stage.shaping, candidate.missing)}.values():
                 note_settings(candidate.file, shaping)
         model = utils.open_model(models, stage.judge, writer)
+        width = utils.width(model)
         total = sum(len(candidate.missing) for candidate in active)
         progress = Progress(total, "judgment", lambda: utils.state_of(models))
 
@@ -466,7 +469,7 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
 
         try:
             async with progress.shown():
-                await utils.run_groups([(jobs_in_order(stage.questions, active), utils.width(model))], work)
+                await utils.run_groups([(jobs_in_order(stage.questions, active, width), width)], work)
         finally:
             await models.close()
             for candidate in active:
@@ -476,13 +479,13 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
     return report(progress, counts["unreadable"], candidates)
 
 
-def jobs_in_order(questions: list[Question], candidates: list[Candidate]) -> Iterator[Job]:
-    """Question by question, so that what all prompts of a question share stays in the provider's cache."""
-    wanted = [({question.question_id for question in c.missing}, c) for c in candidates]
-    for question in questions:
-        for missing, candidate in wanted:
-            if question.question_id in missing:
-                yield Job(candidate, question)
+def jobs_in_order(questions: list[Question], candidates: list[Candidate], width: int) -> Iterator[Job]:
+    """In the order in which what all prompts of a question share is found in the provider's cache."""
+    missing = {c.name: {question.question_id for question in c.missing} for c in candidates}
+    for question, candidate in in_blocks(questions, candidates, width):
+        if question.question_id in missing[candidate.name]:
+            shared_by = sum(question.question_id in keys for keys in missing.values())
+            yield Job(candidate, question, shared_by=shared_by)
 
 
 def most_it_may_cost(stage: Stage, job: Job) -> float:
@@ -529,11 +532,14 @@ async def play(
     settings = stage.settings
     messages = opening_messages(settings, question, answers, references)
     user_prompt = first_user_prompt(messages)
+    shared = shared_with_others(stage, job, answers, references, user_prompt)
     patterns = settings.patterns
     replies: list[Reply] = []
     text, reading = "", verdicts.Reading(None, missing=True)
     for _ in range(settings.number_of_judgment_attempts):
-        reply = await utils.chat_completion(model, messages, settings.temperature, settings.max_tokens, clock)
+        reply = await utils.chat_completion(
+            model, messages, settings.temperature, settings.max_tokens, clock, shared
+        )
         replies.append(reply)
         job.candidate.tally.saw(reply)
         stage.account.pay(bill_label(stage, job.candidate), reply.usage, job.worst)
@@ -543,6 +549,22 @@ async def play(
             break
         messages = asked_again(messages, reply.content)
     return Game(reading.verdict, text, user_prompt, utils.total_usage(replies), replies[-1].served_model)
+
+
+def shared_with_others(
+    stage: Stage, job: Job, answers: list[list[str]], references: list[list[str]], user_prompt: str
+) -> int:
+    """Characters of a prompt that those of the question's other models begin with too.
+
+    Nothing for a model alone: to write to Anthropic's cache costs more than to read without it.
+    """
+    if job.shared_by < 2 or stage.judge.api_type != "anthropic":
+        return 0
+    own = texts_of(job.candidate.answers[job.question.question_id])
+    place = len(answers) - 1 if answers[-1] == own and answers[0] != own else 0
+    another = [*answers[:place], [f"\0{turn}" for turn in own], *answers[place + 1 :]]
+    messages = opening_messages(stage.settings, job.question, another, references)
+    return shared_length(user_prompt, first_user_prompt(messages))
 
 
 def first_user_prompt(messages: list[Message]) -> str:

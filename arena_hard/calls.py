@@ -112,15 +112,21 @@ class Clock:
 
 
 async def chat_completion(
-    model: Model, messages: list[Message], temperature: float | None, max_tokens: int, clock: Clock | None = None
+    model: Model,
+    messages: list[Message],
+    temperature: float | None,
+    max_tokens: int,
+    clock: Clock | None = None,
+    shared: int = 0,
 ) -> Reply:
     """One completion. Waits for a slot, retries what may pass, asks in the server's terms.
 
     A 429 waits as long as the server asks and costs no attempt; a transient error costs one of
     `attempts`, with exponential backoff and jitter; all within `deadline` seconds of the record's clock.
+    `shared`: characters of the first user message that other requests begin with too, for prompt caches.
     Raises CallError of kind 'final' when no reply could be had.
     """
-    request = _request(model.settings, messages, temperature, max_tokens)
+    request = replace(_request(model.settings, messages, temperature, max_tokens), shared=shared)
     clock = clock or Clock()
     failures = lessons = 0
     while True:

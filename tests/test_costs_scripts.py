@@ -170,3 +170,22 @@ def test_waves_stop_when_the_scores_are_narrow_enough_and_go_on_later(bench: Pat
 def test_waves_name_a_model_that_is_not_judged(bench: Path) -> None:
     done = run(bench, "gen_judgment.py", "--until-decided", "left", "rihgt")
     assert done.returncode == 2 and "Did you mean 'right'?" in done.stderr
+
+
+@pytest.mark.parametrize("models", [["left", "right"], ["left"]])
+def test_what_models_share_is_marked_for_anthropic_when_there_are_several(
+    bench: Path, server: Server, models: list[str]
+) -> None:
+    entry = {"model_name": "m", "api_type": "anthropic", "price": PRICE, "parallel": 4}
+    entry["endpoints"] = [{"api_base": server.anthropic_base, "api_key": "k"}]
+    save(bench / "api.yaml", {"judge": entry})
+    assert run(bench, "gen_judgment.py", "--models", *models).returncode == 0
+    contents = [request["body"]["messages"][0]["content"] for request in server.requests(100)]
+    assert len(contents) == 2 * QUESTIONS * len(models)
+    if len(models) == 1:
+        assert all(isinstance(content, str) for content in contents)
+        return
+    assert all("cache_control" in content[0] and len(content) == 2 for content in contents)
+    first_games = [content for content in contents if "base says" in content[0]["text"]]
+    assert len(first_games) == len(contents) // 2  # in game 1 the baseline's answer is in the shared block
+    assert not any("left says" in content[0]["text"] for content in contents)

@@ -64,7 +64,7 @@ class AnthropicMessages:
         if messages and messages[0]["role"] == "system":
             body["system"] = messages[0]["content"]
             messages = messages[1:]
-        body["messages"] = messages
+        body["messages"] = marked(messages, request.shared) if request.shared else messages
         if request.thinking:
             body["thinking"] = {"type": "enabled", "budget_tokens": request.thinking}
             body["max_tokens"] += request.thinking  # the budget is counted within max_tokens
@@ -86,6 +86,20 @@ class AnthropicMessages:
     async def close(self, client: Any) -> None:
         """Close the pool."""
         await client.close()
+
+
+def marked(messages: list[dict[str, str]], shared: int) -> list[dict[str, Any]]:
+    """The messages with the shared beginning as a block of its own, which the server is asked to cache.
+
+    What stands before it, the system prompt too, is cached with it.
+    """
+    text = messages[0]["content"]
+    blocks: list[dict[str, Any]] = [
+        {"type": "text", "text": text[:shared], "cache_control": {"type": "ephemeral"}},
+        {"type": "text", "text": text[shared:]},
+    ]
+    whole = [block for block in blocks if block["text"].strip()]  # the server refuses empty blocks
+    return [{"role": messages[0]["role"], "content": whole}, *messages[1:]]
 
 
 def read_message(content: bytes) -> Reply:

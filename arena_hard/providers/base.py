@@ -16,7 +16,10 @@ Kind = Literal["rate limit", "transient", "final"]
 
 @dataclass(frozen=True)
 class Request:
-    """One completion to ask for. `max_tokens` counts the tokens of the reply."""
+    """One completion to ask for. `max_tokens` counts the tokens of the reply.
+
+    shared: characters at the start of the first user message that other requests begin with too.
+    """
 
     model: str
     messages: list[Message]
@@ -25,6 +28,7 @@ class Request:
     extra: dict[str, Any] = field(default_factory=dict)
     reasoning_effort: str | None = None
     thinking: int | None = None
+    shared: int = 0
 
 
 @dataclass(frozen=True)
