@@ -53,7 +53,7 @@ class Gate:
         self.rate_limits = 0
         self._per_minute = (requests_per_minute, tokens_per_minute)
         self._ready = [0.0, 0.0]
-        self._waiters: deque[tuple[asyncio.Future[None], float]] = deque()
+        self._waiters: deque[tuple[asyncio.Future[Slot], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._probe: asyncio.TimerHandle | None = None
         self._proven = False
@@ -79,20 +79,15 @@ class Gate:
 
         Raises CallError when the endpoint is known to refuse everything.
         """
-        await self._wait_for_room(tokens)
-        return Slot(time.monotonic(), tokens, self._spent["requests"], self._spent["tokens"])
-
-    async def _wait_for_room(self, tokens: float) -> None:
         if self.dead:
             raise self.dead
         if not self._waiters and self._has_room() and self._delay(tokens) <= 0:
-            self._take_slot(tokens)
-            return
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            return self._take_slot(tokens)
+        waiter: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
         self._waiters.append((waiter, tokens))
         self._pump()
         try:
-            await waiter
+            return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and not waiter.exception():
                 self._release()
@@ -150,7 +145,7 @@ class Gate:
             self._learnt.delay(now),
         )
 
-    def _take_slot(self, tokens: float) -> None:
+    def _take_slot(self, tokens: float) -> Slot:
         now = time.monotonic()
         self.in_flight += 1
         for index, cost in enumerate((1.0, tokens)):
@@ -163,6 +158,7 @@ class Gate:
         self._learnt.spend(now)
         if not self._proven and self._probe is None:
             self._probe = asyncio.get_running_loop().call_later(PROBE_SECONDS, self._end_probe)
+        return Slot(now, tokens, self._spent["requests"], self._spent["tokens"])
 
     def _end_probe(self) -> None:
         self._proven = True
@@ -183,8 +179,7 @@ class Gate:
                 return
             waiter, tokens = self._waiters.popleft()
             if not waiter.done():
-                self._take_slot(tokens)
-                waiter.set_result(None)
+                waiter.set_result(self._take_slot(tokens))
 
     def _come_back(self, delay: float) -> None:
         if self._timer is not None:

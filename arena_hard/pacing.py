@@ -83,9 +83,10 @@ class AnnouncedQuota:
             return
         if rate is not None and used >= 0.8 * self._used:  # the emptier the bucket, the less rounding matters
             self._rate, self._used = SAFETY * rate, max(used, self._used)
-        self._quota = quota
-        filled = quota.remaining + self._rate * (now - asked_at)
-        self._level, self._at = min(quota.limit, filled) - spent_since, now
+        told = min(quota.limit, quota.remaining + self._rate * (now - asked_at)) - spent_since
+        if self._quota is not None:  # replies overtake each other, so good news is believed bit by bit
+            told = min(told, self._level_at(now) + 1.0)
+        self._quota, self._level, self._at = quota, told, now
 
     def spend(self, amount: float, now: float) -> None:
         """A request goes out."""
