@@ -1,126 +1,217 @@
-"""The battle and bootstrap files that show_result.py leaves, and whether they still hold.
+"""Battles and bootstrap rounds on disk, each with a note beside it of everything that it depends on.
 
-The default case keeps the names that the original documents; every other case has a name of its own.
-Beside each file a sidecar says what it was made from.
+The original's names stand for its default case; every other case has a file of its own in data/BENCH/cache/.
+A file without its note (the original's) is believed; one whose note does not fit is never used in silence.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from arena_hard import jsonl
-from arena_hard.paths import Bench, file_name, record_files
+from arena_hard import paths
+from arena_hard.paths import Bench
 from arena_hard.records import UserError
-from arena_hard.typed import InputFile, is_unchanged, name_in
+from arena_hard.typed import InputFile, Reader, is_unchanged, name_in
 
-_DEFAULT = ("arena-hard-v0.1", "gpt-4-1106-preview", "gpt-4-0314", 3, False)
+INFINITE = 1e6  # stands for a rating without an end in the file of rounds, which is plain JSON
 
 
 class Case(msgspec.Struct, frozen=True):
-    """What battles depend on besides their inputs."""
+    """What battles depend on besides the judgments."""
 
-    bench: str
-    judge: str
-    baseline: str
-    weight: int
+    bench: str = "arena-hard-v0.1"
+    judges: tuple[str, ...] = ("gpt-4-1106-preview",)
+    baseline: str = "gpt-4-0314"
+    weight: int = 3
     first_game_only: bool = False
+    category: str = ""
 
 
-class Sidecar(msgspec.Struct, frozen=True):
-    """What a cache was made from; `rule` names the bootstrap and is empty for battles."""
+class Draw(msgspec.Struct, frozen=True):
+    """What bootstrap rounds depend on besides the battles."""
+
+    interval: str
+    rounds: int
+    seed: int
+
+
+class Note(msgspec.Struct, frozen=True):
+    """The note beside a cache: its case, the inputs' fingerprints, and the cache's own."""
 
     case: Case
     inputs: tuple[InputFile, ...]
-    rule: str = ""
+    itself: InputFile
+    draw: Draw | None = None
 
 
-@dataclass(frozen=True)
-class CacheFiles:
-    """Where the caches of a case lie."""
-
-    battles: Path
-    bootstrap: Path
+def default_battle_file(bench: Bench) -> Path:
+    return bench.data_dir / "arena_hard_battles.jsonl"
 
 
-def cache_files(bench: Bench, case: Case) -> CacheFiles:
-    """The original's names in the default case, names that carry the case otherwise."""
-    if msgspec.structs.astuple(case) == _DEFAULT:
-        return CacheFiles(
-            bench.data_dir / "arena_hard_battles.jsonl", bench.data_dir / "bootstrapping_results.jsonl"
-        )
-    first = "_first" if case.first_game_only else ""
-    tail = f"{file_name(case.judge)}_vs_{file_name(case.baseline)}_w{case.weight}{first}.jsonl"
-    folder = bench.folder / "cache"
-    return CacheFiles(folder / f"battles_{tail}", folder / f"bootstrap_{tail}")
+def default_round_file(bench: Bench) -> Path:
+    return bench.data_dir / "bootstrapping_results.jsonl"
 
 
-def sidecar_file(cache: Path) -> Path:
-    """Where the sidecar of a cache lies."""
-    return cache.with_name(cache.name.removesuffix(".jsonl") + ".meta.json")
+def battle_file(bench: Bench, case: Case) -> Path:
+    """Where the battles of a case lie."""
+    return default_battle_file(bench) if case == Case() else _own_file(bench, case, "battles")
 
 
-def write(cache: Path, lines: Iterable[bytes], sidecar: Sidecar) -> None:
-    """Write a cache and its sidecar; a cache without a sidecar of its own never stands. Raises OSError."""
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    sidecar_file(cache).unlink(missing_ok=True)
-    jsonl.replace(cache, lines)
-    text = msgspec.json.format(msgspec.json.encode(sidecar), indent=1)
-    jsonl.replace(sidecar_file(cache), [text, b"\n"])
+def round_file(bench: Bench, case: Case, interval: str) -> Path:
+    """Where the bootstrap rounds of a case lie."""
+    if case == Case() and interval == "rows":
+        return default_round_file(bench)
+    return _own_file(bench, case, f"rounds-of-{interval}")
 
 
-def check(bench: Bench, cache: Path, case: Case, rule: str = "") -> bool:
-    """Whether a cache is known to hold; False for one of the original, of which nobody knows.
+def _own_file(bench: Bench, case: Case, kind: str) -> Path:
+    parts = [kind, "+".join(case.judges), "vs", case.baseline, f"weight{case.weight}"]
+    parts += ["first-game"] * case.first_game_only + [case.category] * bool(case.category)
+    name = "_".join(paths.file_name(part) for part in parts)
+    if len(name) > 150:
+        name = f"{name[:120]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return bench.folder / "cache" / f"{name}.jsonl"
 
-    Raises UserError when it does not exist, belongs to another case, or its inputs have changed.
-    """
-    if not cache.is_file():
-        raise UserError(f"{cache} does not exist. Run once without --load-battles and --load-bootstrap.")
-    if not sidecar_file(cache).is_file():
-        return False
+
+def note_file(file: Path) -> Path:
+    """Where the note of a cache lies."""
+    return file.with_name(file.name.removesuffix(".jsonl") + ".meta.json")
+
+
+def read_note(file: Path) -> Note | None:
+    """The note beside a cache; None when there is none or the cache has been replaced since."""
     try:
-        known = msgspec.json.decode(sidecar_file(cache).read_bytes(), type=Sidecar)
-    except msgspec.MsgspecError:
-        raise UserError(f"{sidecar_file(cache)} is not readable. Run once without --load-battles.") from None
-    reason = _stale(bench, known, case, rule)
-    if reason:
-        raise UserError(f"{cache} is stale: {reason}. Run without --load-battles and --load-bootstrap to renew it.")
-    return True
+        note = msgspec.json.decode(note_file(file).read_bytes(), type=Note)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return note if is_unchanged(file, note.itself) else None
 
 
-def _stale(bench: Bench, known: Sidecar, case: Case, rule: str) -> str | None:
-    """Why a cache does not hold any more."""
-    if known.case != case:
-        names = [name for name in Case.__struct_fields__ if getattr(known.case, name) != getattr(case, name)]
-        return "it was made for " + ", ".join(f"{name} {getattr(known.case, name)}" for name in names)
-    if known.rule != rule:
-        return f"it was made by {known.rule or 'another rule'}, not by {rule}"
-    for each in known.inputs:
-        if not is_unchanged(bench.data_dir / each.name, each):
-            return f"{each.name} has changed"
-    names = {each.name for each in known.inputs}
-    for judge in case.judge.split(","):
-        for file in record_files(bench.judgment_folder(judge)):
-            if name_in(bench.data_dir, file) not in names:
-                return f"{file} is new"
-    return None
+# ----------------------------------------------------------------------------------------- loading
 
 
-def round_lines(models: Sequence[str], rounds: np.ndarray) -> list[bytes]:
-    """The original's bootstrap file: one line for each round, {model: rating}; no rating is null."""
-    return [
-        jsonl.encode({model: rating if np.isfinite(rating) else None for model, rating in zip(models, row)})
-        for row in rounds.tolist()
-    ]
+def find_battles(bench: Bench, case: Case) -> tuple[Path, Note | None]:
+    """The battle file of a case and its note. Raises UserError when there is none or it is stale."""
+    file = battle_file(bench, case)
+    if not file.is_file():
+        original = default_battle_file(bench)
+        if not original.is_file():
+            raise UserError(f"{file} does not exist. Run once without --load-battles, which writes it.")
+        file = original
+    note = read_note(file)
+    if note is not None:
+        check_note(file, note, case, bench)
+    return file, note
+
+
+def find_rounds(bench: Bench, case: Case, draw: Draw) -> tuple[Path, Note | None]:
+    """The file of rounds of a case and its note. Raises UserError when there is none or it is stale."""
+    file = round_file(bench, case, draw.interval)
+    if not file.is_file():
+        original = default_round_file(bench)
+        if not original.is_file():
+            raise UserError(f"{file} does not exist. Run once without --load-bootstrap, which writes it.")
+        file = original
+    note = read_note(file)
+    if note is not None:
+        check_note(file, note, case, bench)
+        if note.draw != draw:
+            raise UserError(
+                f"{file} holds other bootstrap rounds ({_text(note.draw)}; asked for: {_text(draw)}). "
+                "Run without --load-bootstrap."
+            )
+    return file, note
+
+
+def check_note(file: Path, note: Note, case: Case, bench: Bench) -> None:
+    """Raises UserError when a cache was made from something else."""
+    for field in Case.__struct_fields__:
+        made, wanted = getattr(note.case, field), getattr(case, field)
+        if made != wanted:
+            raise UserError(
+                f"{file} was made with {field.replace('_', ' ')} {_text(made)}, not {_text(wanted)}. "
+                "Run without --load-battles, or with the options that it was made with."
+            )
+    changed = changed_inputs(note, bench)
+    if changed:
+        more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise UserError(
+            f"{file} is stale: {changed[0]} has changed since it was made{more}. Run without --load-battles."
+        )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Draw):
+        return f"{value.interval}, {value.rounds} rounds, seed {value.seed}"
+    return ", ".join(value) if isinstance(value, tuple) else str(value) or "none"
+
+
+def changed_inputs(note: Note, bench: Bench) -> list[str]:
+    """The judgment files that changed, came or went; empty where the judgments are not here at all."""
+    folders = [bench.judgment_folder(judge) for judge in note.case.judges]
+    now = {name_in(bench.data_dir, file) for folder in folders for file in paths.record_files(folder)}
+    known = {known.name: known for known in note.inputs}
+    if not now:
+        return []
+    return sorted(
+        name
+        for name in now | set(known)
+        if name not in now or name not in known or not is_unchanged(bench.data_dir / name, known[name])
+    )
 
 
 def read_rounds(file: Path, models: Sequence[str]) -> np.ndarray:
-    """Rounds [rounds, p] for these models. Raises UserError for a file of other models."""
-    rows = list(jsonl.read(file, lambda row: row))
-    if not rows or set(rows[0]) != set(models):
-        raise UserError(f"{file} holds rounds of other models. Run without --load-bootstrap to renew it.")
-    return np.array([[np.nan if row.get(model) is None else row[model] for model in models] for row in rows])
+    """Ratings [rounds, p] of the models from a file of rounds; NaN where a round has none. Raises UserError."""
+    reader: Reader[dict[str, float | None]] = Reader(dict[str, float | None])
+    rounds = [row for rows in reader.blocks(file) for row in rows]
+    if not rounds:
+        raise UserError(f"{file} holds no bootstrap round. Run without --load-bootstrap.")
+    unknown = [model for model in models if model not in rounds[0]]
+    if unknown:
+        raise UserError(f"{file} has no rating of {unknown[0]}. Run without --load-bootstrap.")
+    values = np.array([[row.get(model) for model in models] for row in rounds], dtype=float)
+    return np.where(np.abs(values) >= INFINITE, np.copysign(np.inf, values), values)
+
+
+def round_lines(models: Sequence[str], rounds: np.ndarray) -> Iterable[bytes]:
+    """The original's file of rounds: one line for each, {model: rating}; no rating is null."""
+    for row in np.clip(rounds, -INFINITE, INFINITE).tolist():
+        yield msgspec.json.encode(dict(zip(models, row))) + b"\n"
+
+
+# ----------------------------------------------------------------------------------------- writing
+
+
+def save(file: Path, lines: Iterable[bytes], case: Case, inputs: Sequence[InputFile], draw: Draw | None) -> str | None:
+    """Write a cache and its note, unless the same is there. Returns why it could not be written, or None."""
+    old = read_note(file)
+    if old is not None and (old.case, _contents(old.inputs), old.draw) == (case, _contents(inputs), draw):
+        return None
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    digest = hashlib.sha256()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as stream:  # what can be made again needs no fsync
+            for chunk in lines:
+                stream.write(chunk)
+                digest.update(chunk)
+        os.replace(temporary, file)
+        status = file.stat()
+        itself = InputFile(file.name, status.st_size, status.st_mtime_ns, digest.hexdigest())
+        note_file(file).write_bytes(msgspec.json.encode(Note(case, tuple(inputs), itself, draw)))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        return f"{file} could not be written ({error.strerror}); the result is not affected."
+    return None
+
+
+def _contents(inputs: Sequence[InputFile]) -> list[tuple[str, str]]:
+    return [(one.name, one.sha256) for one in inputs]

@@ -1,203 +1,207 @@
-"""From a fit to what people read: rows, the printed table, CSV, Markdown, JSON."""
+"""The leaderboard: its rows, and how they are printed as a table, CSV, Markdown and JSON."""
 
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Any
 
-import msgspec
 import numpy as np
 
-from arena_hard import ratings
-from arena_hard.intervals import Fit
-from arena_hard.paths import Bench
-from arena_hard.typed import Reader
+from arena_hard.intervals import Fit, Rule, t_quantile
+from arena_hard.ratings import SCALE, win_rate
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model's line: win rates in percent with 2 decimals, or ratings cut to whole numbers.
+    """One model. score, lower, upper: win rate against the baseline in percent, with 2 decimals as in
+    published tables; rating and its ends: the baseline's is 1000. NaN where nothing can be said.
 
-    tokens: mean length of its answers, None where it is not known; ranks: its rank interval.
+    avg_tokens: mean length of its answers, None where it is not known; ranks: best and worst rank that
+    the data do not exclude; by_judge: score of each judge alone.
     """
 
     model: str
     score: float
     lower: float
     upper: float
-    tokens: float | None = None
-    questions: int = 0
+    rating: float
+    rating_lower: float
+    rating_upper: float
+    avg_tokens: float | None
+    questions: int
     ranks: tuple[int, int] | None = None
+    by_judge: Mapping[str, float] = field(default_factory=dict)
 
 
-def rows_of(fit: Fit, tokens: Mapping[str, float], show_elo: bool = False) -> list[Row]:
-    """The rows of a fit, best first. As in the original: percentiles on the rating scale, then win rates."""
-    scale = _whole if show_elo else _win_rate
+def rows_of(
+    fit: Fit,
+    tokens: Mapping[str, float | None],
+    ranks: Mapping[str, tuple[int, int]] | None = None,
+    by_judge: Mapping[str, Mapping[str, float]] | None = None,
+) -> list[Row]:
+    """The rows of a fit, best first. As in the original: ends on the rating scale, then win rates."""
+    score, lower, upper = (win_rate(ends).tolist() for ends in (fit.ratings, fit.lower, fit.upper))
     rows = [
         Row(
-            model,
-            scale(fit.ratings[index]),
-            scale(fit.lower[index]),
-            scale(fit.upper[index]),
-            tokens.get(model),
-            int(fit.questions[index]),
+            model=model,
+            score=round(score[i], 2),
+            lower=round(lower[i], 2),
+            upper=round(upper[i], 2),
+            rating=float(fit.ratings[i]),
+            rating_lower=float(fit.lower[i]),
+            rating_upper=float(fit.upper[i]),
+            avg_tokens=tokens.get(model),
+            questions=int(fit.questions[i]),
+            ranks=(ranks or {}).get(model),
+            by_judge={judge: found[model] for judge, found in (by_judge or {}).items() if model in found},
         )
-        for index, model in enumerate(fit.models)
+        for i, model in enumerate(fit.models)
     ]
-    return sorted(rows, key=lambda row: -row.score)
+    return in_order(rows)
 
 
-def _win_rate(rating: float) -> float:
-    return round(float(ratings.win_rate(np.asarray(rating))), 2)
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    """Best first, models without a score last, equal ones by name."""
+    known = sorted((row for row in rows if not math.isnan(row.score)), key=lambda row: (-row.score, row.model))
+    return known + sorted((row for row in rows if math.isnan(row.score)), key=lambda row: row.model)
 
 
-def _whole(rating: float) -> float:
-    return float(rating) if math.isinf(rating) else int(rating)
+def over_categories(fits: Sequence[Fit], rule: Rule) -> list[Row]:
+    """The mean of the categories' win rates, for the models that all categories have; no ratings.
+
+    Categories hold different questions, so their errors are independent: rounds are averaged one by one,
+    or variances added.
+    """
+    shared = [model for model in fits[0].models if all(model in fit.models for fit in fits)]
+    places = [[fit.models.index(model) for model in shared] for fit in fits]
+    scores = np.mean([win_rate(fit.ratings)[place] for fit, place in zip(fits, places)], axis=0)
+    rounds = [fit.rounds for fit in fits if fit.rounds is not None]
+    if len(rounds) == len(fits):
+        drawn = np.mean([win_rate(each)[:, place] for each, place in zip(rounds, places)], axis=0)
+        tail = (1.0 - rule.level) / 2.0
+        lower, upper = np.quantile(drawn, tail, axis=0), np.quantile(drawn, 1.0 - tail, axis=0)
+    else:
+        reach = _reach_over_categories(fits, places, rule)
+        lower, upper = np.clip(scores - reach, 0, 100), np.clip(scores + reach, 0, 100)
+    nan = float("nan")
+    columns = zip(shared, *(np.round(values, 2).tolist() for values in (scores, lower, upper)))
+    return in_order([Row(*column, nan, nan, nan, None, 0) for column in columns])
 
 
-def with_ranks(rows: Sequence[Row], ranks: Mapping[str, tuple[int, int]]) -> list[Row]:
-    """The rows with the rank intervals of those models that have one."""
-    return [replace(row, ranks=ranks.get(row.model)) for row in rows]
+def _reach_over_categories(fits: Sequence[Fit], places: Sequence[Sequence[int]], rule: Rule) -> np.ndarray:
+    variance = np.zeros(len(places[0]))
+    for fit, place in zip(fits, places):
+        share = win_rate(fit.ratings)[place] / 100.0
+        variance += (100.0 * share * (1.0 - share) * np.nan_to_num(fit.clustered[place]) / SCALE) ** 2
+    questions = min(int(fit.questions.max()) for fit in fits)
+    return t_quantile(rule.level, questions - 1) * np.sqrt(variance) / len(fits)
 
 
-# ----------------------------------------------------------------------------------------- printed
+# -------------------------------------------------------------------------------------- the table
 
 
-def table_lines(rows: Sequence[Row], show_elo: bool = False, level: float = 0.95) -> list[str]:
-    """The original's lines; a level of its own and rank intervals come beside them when asked for."""
-    return [_line(row, show_elo, f"{level * 100:g}% CI") for row in rows]
+def table_lines(rows: Sequence[Row], level: float = 0.95, show_elo: bool = False) -> list[str]:
+    """The table as the original prints it, one line a model; ranks and judges come after it."""
+    return [_line(row, level, show_elo) for row in rows]
 
 
-def _line(row: Row, show_elo: bool, interval_name: str) -> str:
-    digits = None if show_elo else 1
-    interval = str((_rounded(row.lower - row.score, digits), _rounded(row.upper - row.score, digits)))
-    tokens = "n/a" if row.tokens is None else int(row.tokens)
-    line = (
-        f"{row.model:<30} | score: {_rounded(row.score, digits):^5} | {interval_name}: {interval:^12} "
-        f"| average #tokens: {tokens}"
+def _line(row: Row, level: float, show_elo: bool) -> str:
+    score, interval = _rating_texts(row) if show_elo else score_texts(row)
+    tokens = "n/a" if row.avg_tokens is None else int(row.avg_tokens)
+    line = f"{row.model:<30} | score: {score:^5} | {percent(level)}% CI: {interval:^12} | average #tokens: {tokens}"
+    if row.ranks is not None:
+        line += f" | rank: {row.ranks[0]}-{row.ranks[1]}"
+    return line + "".join(f" | {judge}: {_text(value)}" for judge, value in row.by_judge.items())
+
+
+def score_texts(row: Row) -> tuple[str, str]:
+    """Score and interval as the original prints them; n/a where nothing is known."""
+    if math.isnan(row.score):
+        return "n/a", "n/a"
+    score = str(round(row.score, 1))
+    if math.isnan(row.lower) or math.isnan(row.upper):
+        return score, "n/a"
+    return score, str((round(row.lower - row.score, 1), round(row.upper - row.score, 1)))
+
+
+def _rating_texts(row: Row) -> tuple[str, str]:
+    """Ratings cut to whole numbers, as the original cuts them."""
+    if math.isnan(row.rating):
+        return "n/a", "n/a"
+    rating, lower, upper = (
+        int(value) if math.isfinite(value) else value for value in (row.rating, row.rating_lower, row.rating_upper)
     )
-    return line if row.ranks is None else f"{line} | rank: {row.ranks[0]}-{row.ranks[1]}"
+    if math.isinf(rating):  # the ends stand for themselves where there is nothing to subtract them from
+        return f"{rating:+}", f"[{lower}, {upper}]"
+    return str(rating), str((lower - rating, upper - rating))
 
 
-def _rounded(value: float, digits: int | None) -> float:
-    """`value` rounded for the table; the difference of two infinite ratings is none."""
-    if math.isnan(value):
-        return 0 if digits is None else 0.0
-    if math.isinf(value):
-        return value
-    return int(value) if digits is None else round(value, digits) + 0.0
+def percent(level: float) -> str:
+    """0.95 → '95'."""
+    return f"{round(100 * level, 6):g}"
 
 
-def markdown_lines(rows: Sequence[Row], level: float = 0.95) -> list[str]:
-    """A Markdown table of the rows."""
-    lines = [f"| model | score | {level * 100:g}% CI | tokens |", "|---|---:|---|---:|"]
-    for row in rows:
-        tokens = "n/a" if row.tokens is None else str(int(row.tokens))
-        name = row.model.replace("|", "\\|")
-        lines.append(f"| {name} | {row.score:.1f} | {_interval(row)} | {tokens} |")
-    return lines
+def _text(value: float | None) -> str:
+    return "n/a" if value is None or math.isnan(value) else f"{value:.1f}"
 
 
-def _interval(row: Row) -> str:
-    return f"({row.lower - row.score:+.1f}, {row.upper - row.score:+.1f})"
+# ---------------------------------------------------------------------------------- other formats
+
+CSV_COLUMNS = ("model", "score", "rating_q025", "rating_q975", "CI", "avg_tokens", "date")
 
 
-# --------------------------------------------------------------------------------------- for files
-
-
-def csv_text(rows: Sequence[Row], date: str) -> str:
-    """The original's leaderboard file: model,score,rating_q025,rating_q975,CI,avg_tokens,date."""
+def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> str:
+    """The CSV of published leaderboards; with another level the columns of the ends are named after it."""
+    columns = list(CSV_COLUMNS)
+    columns[2:4] = [f"rating_q{1000 * (1 + sign * level) / 2:03.0f}" for sign in (-1, 1)]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["model", "score", "rating_q025", "rating_q975", "CI", "avg_tokens", "date"])
+    writer.writerow(columns)
     for row in rows:
-        interval = f"({row.lower - row.score:+.2f}, {row.upper - row.score:+.2f})"
-        tokens = "" if row.tokens is None else float(int(row.tokens))
-        writer.writerow([row.model, row.score, row.lower, row.upper, interval, tokens, date])
+        if math.isnan(row.score):
+            continue
+        ends = f"(-{row.score - row.lower:.2f}, +{row.upper - row.score:.2f})"
+        tokens = "" if row.avg_tokens is None else float(int(row.avg_tokens))
+        writer.writerow([row.model, row.score, row.lower, row.upper, ends, tokens, date.isoformat()])
     return out.getvalue()
 
 
-def json_rows(rows: Sequence[Row]) -> list[dict[str, object]]:
-    """The rows as plain values; infinite ends are null, for JSON has no number for them."""
-    return [
-        {key: None if isinstance(value, float) and math.isinf(value) else value for key, value in asdict(row).items()}
-        for row in rows
-    ]
+def markdown_lines(rows: Sequence[Row], level: float = 0.95) -> list[str]:
+    """The table in Markdown, with ranks and judges where the rows have them."""
+    judges = list(dict.fromkeys(judge for row in rows for judge in row.by_judge))
+    ranks = any(row.ranks for row in rows)
+    head = ["model", "score", f"{percent(level)}% CI", "tokens", *(["rank"] if ranks else []), *judges]
+    lines = [cells(head), cells(["---"] + ["---:"] * (len(head) - 1))]
+    for row in rows:
+        shown = [row.model, _text(row.score), score_texts(row)[1]]
+        shown.append("n/a" if row.avg_tokens is None else str(int(row.avg_tokens)))
+        if ranks:
+            shown.append("" if row.ranks is None else f"{row.ranks[0]}–{row.ranks[1]}")
+        lines.append(cells([*shown, *(_text(row.by_judge.get(judge)) for judge in judges)]))
+    return lines
 
 
-# -------------------------------------------------------------------------------------------- tokens
+def cells(texts: Sequence[str]) -> str:
+    """One line of a Markdown table."""
+    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
 
 
-class _Turn(msgspec.Struct, gc=False):
-    token_len: float | None = None
+def row_dict(row: Row) -> dict[str, Any]:
+    """A row for JSON: what is not known is null, a rating without an end the text '+inf' or '-inf'."""
+    values = {name: _plain(getattr(row, name)) for name in Row.__dataclass_fields__}
+    return {name: value for name, value in values.items() if value != {}}
 
 
-class _Choice(msgspec.Struct, gc=False):
-    turns: list[_Turn] = []
-
-
-class _Usage(msgspec.Struct, gc=False):
-    completion_tokens: int | None = None
-    reasoning_tokens: int = 0
-
-
-class _Metadata(msgspec.Struct, gc=False):
-    token_len: float | None = None
-
-
-class _Answer(msgspec.Struct, gc=False):
-    choices: list[_Choice] = []
-    metadata: _Metadata | None = None
-    usage: _Usage | None = None
-
-
-@dataclass(frozen=True)
-class TokenCounts:
-    """Mean tokens of each model's answers; `by_server`: models counted by the server's own tokenizer."""
-
-    means: dict[str, float]
-    by_server: list[str]
-
-
-def average_tokens(bench: Bench, models: Sequence[str]) -> TokenCounts:
-    """Mean tokens of the answers (all turns of the first choice; the original took the first turn only).
-
-    Where tiktoken could not count, the server's own count stands in, without reasoning tokens.
-    """
-    means: dict[str, float] = {}
-    by_server = []
-    for model in models:
-        file = bench.answer_file(model)
-        if not file.is_file():
-            continue
-        counted = [_tokens_of(answer) for block in Reader(_Answer).blocks(file) for answer in block]
-        known = [tokens for tokens, _ in counted if tokens is not None]
-        if known:
-            means[model] = sum(known) / len(known)
-        if any(from_server for _, from_server in counted):
-            by_server.append(model)
-    return TokenCounts(means, by_server)
-
-
-def _tokens_of(answer: _Answer) -> tuple[float | None, bool]:
-    """(tokens of an answer, whether the server counted them)."""
-    lengths = [turn.token_len for turn in answer.choices[0].turns] if answer.choices else []
-    if lengths and None not in lengths:
-        return sum(length for length in lengths if length is not None), False
-    if answer.metadata is not None and answer.metadata.token_len is not None:
-        return answer.metadata.token_len, False
-    if answer.usage is not None and answer.usage.completion_tokens is not None:
-        return float(answer.usage.completion_tokens - answer.usage.reasoning_tokens), True
-    return None, False
-
-
-def write_csv(rows: Sequence[Row], folder: Path, date: str) -> Path:
-    """Write the CSV under the original's name; `date` is YYYY-MM-DD. Returns the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"arena_hard_leaderboard_{date.replace('-', '')}.csv"
-    file.write_text(csv_text(rows, date), encoding="utf-8")
-    return file
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, float) and math.isinf(value):
+        return f"{value:+}"
+    return value

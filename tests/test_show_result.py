@@ -99,7 +99,7 @@ def test_views_beside_the_table(arena_ta: Path) -> None:
     assert done.returncode == 0, done.stderr
     for text in ("sandwich, clustered by question", "position bias", "gemma-2-9b-it − Yi-34B-Chat", "| rank: 1-1"):
         assert text in done.stdout
-    rows = json.loads(run(arena_ta, *TA, "--format", "json").stdout)
+    rows = json.loads(run(arena_ta, *TA, "--format", "json").stdout)["parts"][0]["rows"]
     assert {row["model"]: row["score"] for row in rows}["gemma-2-9b-it"] == 61.52
 
 

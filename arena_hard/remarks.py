@@ -1,0 +1,103 @@
+"""What a reader of the leaderboard has to know besides the numbers, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from arena_hard.games import GameTable
+from arena_hard.intervals import Fit, Rule
+from arena_hard.leaderboard import percent
+from arena_hard.lengths import AnswerLengths
+from arena_hard.verdicts import LABELS
+
+FEW_QUESTIONS = 10
+
+
+def interval_line(fit: Fit, rule: Rule) -> str:
+    """Which interval was used, how sure its ends are, and what the other rule would say."""
+    parts = [f"Interval: {rule.kind}, {percent(rule.level)} %"]
+    if rule.kind == "sandwich":
+        parts[0] = f"Interval: sandwich, clustered by question, {percent(rule.level)} %"
+    if fit.rounds is not None:
+        parts[0] += f", {len(fit.rounds)} rounds, seed {rule.seed}"
+        if rule.compat_unanchored:
+            parts[0] += ", unanchored as the original's"
+        if fit.monte_carlo is not None and np.isfinite(fit.monte_carlo):
+            parts.append(f"chance of the rounds moves an end by ±{fit.monte_carlo:.2f} points")
+    if rule.kind == "rows" and np.isfinite(fit.ratio):
+        parts.append(
+            f"clustered by question the intervals are {fit.ratio:.2f} times as wide on this data (--interval sandwich)"
+        )
+    return "; ".join(parts) + "."
+
+
+def fit_notes(fit: Fit, rule: Rule) -> list[str]:
+    """Notes on models whose score or interval is not what it looks like."""
+    notes = []
+    level = percent(rule.level)
+    others = np.arange(len(fit.models)) != fit.anchor
+    for model in np.flatnonzero(others & np.isinf(fit.ratings)):
+        what = "lost" if fit.ratings[model] > 0 else "won"
+        notes.append(
+            f"{fit.models[model]} {what} nothing, so no finite rating fits; the other end of its interval is the "
+            f"{level} % binomial bound for {fit.questions[model]} questions."
+        )
+    for model in np.flatnonzero(others & np.isnan(fit.ratings)):
+        why = "has no readable verdict" if fit.questions[model] == 0 else "is not linked to the baseline by battles"
+        notes.append(f"{fit.models[model]} {why}: no score.")
+    few = [m for m in np.flatnonzero(others & (fit.questions > 0)) if fit.questions[m] < FEW_QUESTIONS]
+    if few:
+        named = ", ".join(f"{fit.models[m]} {fit.questions[m]}" for m in few)
+        notes.append(f"Few questions with a readable verdict, so the intervals mean little: {named}.")
+    flat = others & np.isfinite(fit.ratings) & (fit.upper == fit.lower)
+    if flat.any():
+        named = ", ".join(fit.models[m] for m in np.flatnonzero(flat))
+        notes.append(f"No variation between questions, so the interval has no width: {named}.")
+    return notes
+
+
+def table_notes(table: GameTable) -> list[str]:
+    """Notes on null verdicts and on judges that never differ."""
+    notes = []
+    nulls = np.bincount(table.model[table.verdict < 0], minlength=len(table.models))
+    if nulls.any():
+        named = ", ".join(f"{table.models[m]} {nulls[m]}" for m in np.flatnonzero(nulls))
+        notes.append(f"Games without a readable verdict, not counted ({nulls.sum()} of {len(table)}): {named}.")
+    for code, judge in enumerate(table.judges):
+        given = table.verdict[(table.judge == code) & (table.verdict >= 0)]
+        if len(given) > 1 and (given == given[0]).all():
+            notes.append(f"{judge} gave the same verdict, {LABELS[given[0]]}, in all of its {len(given)} games.")
+    return notes + _coverage_notes(table)
+
+
+def duplicate_notes(duplicates: Mapping[str, int]) -> list[str]:
+    """Which files hold several judgments of one question."""
+    return [
+        f"{file}: {count} judgment{'s' * (count > 1)} replaced by a later line for the same question."
+        for file, count in duplicates.items()
+    ]
+
+
+def length_notes(lengths: Mapping[str, AnswerLengths]) -> list[str]:
+    """Where token counts are missing or not comparable."""
+    missing = [model for model, length in lengths.items() if length.average is None]
+    by_server = [model for model, length in lengths.items() if length.by_server]
+    notes = []
+    if missing:
+        notes.append(f"No answers with a token count: {', '.join(missing)}.")
+    if by_server:
+        notes.append(f"Tokens as the server counted them, with the model's own tokenizer: {', '.join(by_server)}.")
+    return notes
+
+
+def _coverage_notes(table: GameTable) -> list[str]:
+    """Models that not all judges of an ensemble have judged."""
+    seen = np.zeros((len(table.models), len(table.judges)), dtype=np.int64)
+    np.add.at(seen, (table.model, table.judge), 1)
+    uneven: Sequence[int] = np.flatnonzero((seen != seen[:, :1]).any(axis=1) & (seen.sum(axis=1) > 0)).tolist()
+    if not uneven:
+        return []
+    named = ", ".join(table.models[model] for model in uneven)
+    return [f"The judges have not judged the same games of: {named}. The pooled score follows the busier judge."]
