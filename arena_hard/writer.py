@@ -48,7 +48,7 @@ class RecordWriter:
             lock.acquire()
             self._locks.append(lock)
             torn = jsonl.repair(file)
-            self._files[file] = open(file, "ab", buffering=0)
+            self._files[file] = open(file, "ab", buffering=0)  # noqa: SIM115 - open for the whole run
         except filelock.Timeout:
             raise UserError(f"{file} is being written by another run. Wait for it to end, or stop it.") from None
         except OSError as error:
