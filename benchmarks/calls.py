@@ -1,0 +1,118 @@
+"""How fast gen_answer.py is, beside the original's way of calling, against the loopback server.
+
+  python benchmarks/calls.py                    2,000 requests of 2 KB in and 4 KB out, three settings
+  python benchmarks/calls.py --memory           memory over 20,000 requests against 2,000
+
+Printed: wall time over the ideal, ceil(N / parallel) · latency; CPU of the client for each request;
+peak memory. The original's way is a thread pool in which every call makes a client of its own; it
+is measured on fewer requests, for it is slow. The server is a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.loopback import running_server  # noqa: E402
+
+SETTINGS = ((0.05, 64, 1.9), (1.0, 256, 1.35), (5.0, 512, 1.15))  # latency, in flight, goal
+PROMPT = "word " * 400
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--original-requests", type=int, default=256, help="0 leaves the original's way out")
+    parser.add_argument("--memory", action="store_true")
+    args = parser.parse_args()
+    if args.memory:
+        for count in (2000, 20_000):
+            _, _, peak = measured_script(0.0, 64, count)
+            print(f"{count:>6} requests: peak {peak:.0f} MB")
+        return 0
+    print("latency  in flight  goal | script: wall/ideal  CPU ms/request  peak MB | original's way: wall/ideal")
+    for latency, parallel, goal in SETTINGS:
+        wall, cpu, peak = measured_script(latency, parallel, args.requests)
+        ratio = wall / ideal(args.requests, parallel, latency)
+        beside = original_ratio(latency, parallel, args.original_requests) if args.original_requests else math.nan
+        print(
+            f"{latency:>5g} s  {parallel:>9}  {goal:>4g} | {ratio:>18.2f}  {cpu * 1000:>14.2f}  {peak:>7.0f} "
+            f"| {beside:>10.2f}",
+            flush=True,
+        )
+    return 0
+
+
+def ideal(count: int, parallel: int, latency: float) -> float:
+    return math.ceil(count / parallel) * latency
+
+
+def measured_script(latency: float, parallel: int, count: int) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds for each request, and peak MB of the whole script."""
+    with tempfile.TemporaryDirectory() as folder, running_server(
+        latency=latency, reply="size=4096", keep_requests=10
+    ) as server:
+        write_bench(Path(folder), server.openai_base, parallel, count)
+        command = [sys.executable, __file__, "--child", str(ROOT / "gen_answer.py")]
+        command += ["--setting-file", "answer.yaml", "--endpoint-file", "api.yaml"]
+        start = time.perf_counter()
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        wall = time.perf_counter() - start
+        usage = json.loads(done.stdout.splitlines()[-1])
+        with open(Path(folder) / "data/b/model_answer/m.jsonl", "rb") as stream:
+            assert sum(1 for _ in stream) == count
+    return wall, usage["cpu"] / count, usage["peak_mb"]
+
+
+def write_bench(folder: Path, base: str, parallel: int, count: int) -> None:
+    bench = folder / "data" / "b"
+    bench.mkdir(parents=True)
+    rows = ({"question_id": f"{n:032x}", "turns": [{"content": f"{n} {PROMPT}"}]} for n in range(count))
+    (bench / "question.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "answer.yaml").write_text("bench_name: b\nmodel_list: [m]\nmax_tokens: 3000\n")
+    (folder / "api.yaml").write_text(
+        f"m: {{model_name: m, parallel: {parallel}, endpoints: [{{api_base: '{base}', api_key: k}}]}}\n"
+    )
+
+
+def child(command: list[str]) -> int:
+    """Run the script and print what it used, as the last line."""
+    code = subprocess.call([sys.executable, *command])
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    unit = 1024 if sys.platform != "darwin" else 1024 * 1024
+    print(json.dumps({"cpu": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / unit}))
+    return code
+
+
+def original_ratio(latency: float, parallel: int, count: int) -> float:
+    """The original's way: a thread for each slot, a client for each call, nothing written."""
+    import openai
+
+    count = max(count, parallel)
+    with running_server(latency=latency, reply="size=4096", keep_requests=10) as server:
+
+        def call(number: int) -> str | None:
+            client = openai.OpenAI(base_url=server.openai_base, api_key="k")
+            messages = [{"role": "user", "content": f"{number} {PROMPT}"}]
+            reply = client.chat.completions.create(model="m", messages=messages, max_tokens=3000)  # type: ignore[arg-type]
+            return reply.choices[0].message.content
+
+        start = time.perf_counter()
+        with ThreadPoolExecutor(parallel) as pool:
+            list(pool.map(call, range(count)))
+        return (time.perf_counter() - start) / ideal(count, parallel, latency)
+
+
+if __name__ == "__main__":
+    sys.exit(child(sys.argv[2:]) if sys.argv[1:2] == ["--child"] else main())
