@@ -172,6 +172,16 @@ def test_no_name_of_a_model_is_on_the_blind_page(tmp_path: Path) -> None:
     assert not re.search(r"\b(alpha|beta|base)\b", words)
 
 
+def test_a_file_of_decisions_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    write_bench(tmp_path / "small")
+    file = blind.check_file(Bench(tmp_path, "small"), "judy", "Ann")
+    write_lines(file, [{"name": "Ann", "judge": "judy", "plan": []}])
+    file.write_text(file.read_text() + "{broken\n")
+    html = Site(tmp_path).show("?tab=blind")
+    assert "This page cannot be shown" in html
+    assert f"{file}:2" in html
+
+
 # ---------------------------------------------------------------------------------------- export
 
 

@@ -168,3 +168,16 @@ def test_the_page_is_never_wider_than_the_window(browser: Any, address: str, wid
     dark = page.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor") == "rgb(26, 30, 36)"
     assert dark == (scheme == "dark")
     page.close()
+
+
+def test_with_a_password_the_page_is_there_after_the_login_only(browser: Any, tmp_path: Path) -> None:
+    write_bench(tmp_path / "small")
+    with served(tmp_path, "--auth", "ann:secret word") as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_label("username").fill("ann")
+        page.get_by_label("password").fill("secret word")
+        assert page.locator(".ah .leaderboard").count() == 0
+        page.get_by_role("button", name="Login").click()
+        page.wait_for_selector(".ah .leaderboard")
+        page.close()

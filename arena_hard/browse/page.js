@@ -49,7 +49,7 @@ function arenaHard(root, fetchPage, decide) {
       html = await fetchPage(address);
     } catch {
       html = '<div class="ah"><main><section class="empty"><h1>The server does not answer</h1>' +
-        "<p>Is qa_browser.py still running? Start it again, then reload this page.</p></section></main></div>";
+        "<p>Is qa_browser.py still running? What went wrong stands in its terminal. Start it again, then reload this page.</p></section></main></div>";
     }
     if (turn !== newest) return;
     room.innerHTML = html;

@@ -36,7 +36,8 @@ class Site:
 
     def benches(self) -> list[str]:
         """Names of the folders that hold questions."""
-        return sorted(file.parent.name for file in self.data_dir.glob("*/question.jsonl"))
+        found = (file.parent.name for file in self.data_dir.glob("*/question.jsonl"))
+        return sorted(name for name in found if not name.startswith("."))
 
     def first_bench(self) -> str:
         """The bench of the config when it is there, else any other than the demo, else the demo."""
@@ -46,9 +47,13 @@ class Site:
         return wanted if wanted in benches else (own or benches or [""])[0]
 
     def show(self, query: str) -> str:
-        """The page of an address as safe HTML."""
+        """The page of an address as safe HTML; a file that cannot be read is said in words."""
+        view = address.parse(query)
         with self._lock:
-            return self._render(address.parse(query))
+            try:
+                return self._render(view)
+            except (UserError, OSError) as error:
+                return render("error.html", view, title="Error", words=str(error), pages={}, benches=[])
 
     def decide(self, bench: str, judge: str, name: str, place: int, label: str) -> str:
         """Store a decision of a blind check; returns what went wrong in words, or nothing."""
