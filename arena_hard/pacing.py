@@ -54,7 +54,8 @@ def _seconds(text: str) -> float:
     """Seconds in '1m30.5s', '500ms', '12' or a date and time. Raises ValueError."""
     if "T" in text:
         when = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return max(0.0, (when - datetime.now(timezone.utc)).total_seconds())
+        zone = when.tzinfo or timezone.utc
+        return max(0.0, (when.replace(tzinfo=zone) - datetime.now(timezone.utc)).total_seconds())
     total, number, unit = 0.0, "", ""
     for letter in text + "0":  # the added digit ends the last unit
         if letter.isdigit() or letter == ".":
@@ -83,7 +84,7 @@ class AnnouncedQuota:
             return
         if rate is not None and used >= 0.8 * self._used:  # the emptier the bucket, the less rounding matters
             self._rate, self._used = SAFETY * rate, max(used, self._used)
-        told = min(quota.limit, quota.remaining + self._rate * (now - asked_at)) - spent_since
+        told = min(quota.limit, quota.remaining + self._rate * (now - asked_at) - spent_since)
         if self._quota is not None:  # replies overtake each other, so good news is believed bit by bit
             told = min(told, self._level_at(now) + 1.0)
         self._quota, self._level, self._at = quota, told, now
