@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 import utils
+from arena_hard.batch import Waiting
 from arena_hard.costs import Account
 from arena_hard.manifest import RunTally, add_run, last_failures, note_settings
 from arena_hard.paths import Bench
@@ -92,7 +93,7 @@ def main() -> int:
     questions = utils.load_questions(bench)
     chosen = utils.chosen_questions(args, questions)
 
-    account = Account(args.max_cost)
+    account = Account(args.max_cost, args.batch)
     plans = [plan_model(args, bench, model, settings, chosen, account) for model in models]
     print_plan(bench, chosen, plans)
     if args.dry_run:
@@ -108,16 +109,18 @@ def main() -> int:
     # models on a server of their own come one after the other, the rest side by side
     together = [plan for plan in plans if not plan.settings.serve]
     rounds = ([together] if together else []) + [[plan] for plan in plans if plan.settings.serve]
-    code = max(answer_round(bench, round_, settings, questions) for round_ in rounds)
+    code = max(answer_round(args, bench, round_, settings, questions) for round_ in rounds)
     print("\n".join(account.lines()))
     return code
 
 
-def answer_round(bench: Bench, plans: list[ModelPlan], settings: AnswerSettings, questions: list[Question]) -> int:
+def answer_round(
+    args: argparse.Namespace, bench: Bench, plans: list[ModelPlan], settings: AnswerSettings, questions: list[Question]
+) -> int:
     """Run some models side by side; a model's own server runs for just this time. Returns the exit code."""
     with serving(plans[0].settings, bench.log_file(plans[0].settings.name)) as served:
         plans[0].settings = served
-        return asyncio.run(answer_all(plans, settings, questions))
+        return asyncio.run(answer_all(args, bench, plans, settings, questions))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -223,7 +226,9 @@ def prompts_of(plan: ModelPlan, question: Question) -> list[list[Message]]:
 # ----------------------------------------------------------------------------------------- run
 
 
-async def answer_all(plans: list[ModelPlan], settings: AnswerSettings, questions: list[Question]) -> int:
+async def answer_all(
+    args: argparse.Namespace, bench: Bench, plans: list[ModelPlan], settings: AnswerSettings, questions: list[Question]
+) -> int:
     """Ask for all that is missing. Returns the exit code."""
     models = utils.Models()
     counter = TokenCounter()
@@ -239,6 +244,9 @@ async def answer_all(plans: list[ModelPlan], settings: AnswerSettings, questions
             tally = job.plan.tally
             try:
                 answer = await get_answer(job, settings, clock)
+            except Waiting:
+                progress.later(job.label)
+                raise
             except CallError as error:
                 tally.failed[job.question.question_id] = error.message
                 progress.fail(job.label, error.message)
@@ -255,8 +263,12 @@ async def answer_all(plans: list[ModelPlan], settings: AnswerSettings, questions
                     await ask(job)
 
         try:
-            async with progress.shown():
-                await utils.run_groups([(jobs_of(plan, model), utils.width(model)) for plan, model in groups], work)
+            with utils.posting(bench, "answers by", [model for _, model in groups], args) as mailboxes:
+                async with progress.shown():
+                    jobs = [(jobs_of(plan, model), utils.width(model)) for plan, model in groups]
+                    await utils.run_exchanges(jobs, work, mailboxes, plans[0].account)
+                for mailbox in mailboxes if not progress.failures else []:
+                    mailbox.archive()
         finally:
             await models.close()
             for plan in plans:
@@ -279,7 +291,15 @@ def most_it_may_cost(job: Job, settings: AnswerSettings) -> float:
 async def get_answer(job: Job, settings: AnswerSettings, clock: utils.Clock) -> Answer:
     """All choices of one answer. Raises CallError."""
     replies: list[Reply] = []
-    choices = [await get_choice(job, settings, clock, replies) for _ in range(settings.num_choices)]
+    choices: list[tuple[AnswerTurn, ...]] = []
+    waiting: Waiting | None = None
+    for _ in range(settings.num_choices):
+        try:
+            choices.append(await get_choice(job, settings, clock, replies))
+        except Waiting as later:
+            waiting = later  # all choices go into the same batch
+    if waiting:
+        raise waiting
     return Answer(
         question_id=job.question.question_id,
         model=job.plan.settings.name,

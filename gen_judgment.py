@@ -16,6 +16,7 @@ from pathlib import Path
 
 import utils
 from arena_hard import verdicts
+from arena_hard.batch import Waiting
 from arena_hard.costs import Account
 from arena_hard.manifest import RunTally, add_run, last_failures, note_settings
 from arena_hard.order import in_blocks, shared_length
@@ -105,7 +106,7 @@ def main() -> int:
 
     shown = load_shown(bench, settings, chosen)
     check_prompts(settings, chosen)
-    account = Account(args.max_cost)
+    account = Account(args.max_cost, args.batch)
     stages = [Stage(args, settings, judge, bench, chosen, shown, account) for judge in judges]
     plans = [plan_judge(stage) for stage in stages]  # all judges are planned before one is paid
     for stage, candidates in zip(stages, plans):
@@ -450,6 +451,9 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
             tally = job.candidate.tally
             try:
                 judgment = await get_judgment(model, stage, job, clock)
+            except Waiting:
+                progress.later(job.label)
+                raise
             except CallError as error:
                 tally.failed[job.question.question_id] = error.message
                 progress.fail(job.label, error.message)
@@ -468,8 +472,12 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
                     await ask(job)
 
         try:
-            async with progress.shown():
-                await utils.run_groups([(jobs_in_order(stage.questions, active, width), width)], work)
+            with utils.posting(stage.bench, "judgments by", [model], stage.args) as mailboxes:
+                async with progress.shown():
+                    jobs = jobs_in_order(stage.questions, active, width)
+                    await utils.run_exchanges([(jobs, width)], work, mailboxes, stage.account)
+                for mailbox in mailboxes if not progress.failures else []:
+                    mailbox.archive()
         finally:
             await models.close()
             for candidate in active:
@@ -503,7 +511,15 @@ async def get_judgment(model: utils.Model, stage: Stage, job: Job, clock: utils.
     question, settings = job.question, stage.settings
     pair, references = shown_texts(stage, job.candidate, question)
     orders = [pair, pair[::-1]] if settings.pairwise else [pair]
-    games = [await play(model, stage, question, order, references, job, clock) for order in orders]
+    games: list[Game] = []
+    waiting: Waiting | None = None
+    for order in orders:
+        try:
+            games.append(await play(model, stage, question, order, references, job, clock))
+        except Waiting as later:
+            waiting = later  # both games go into the same batch
+    if waiting:
+        raise waiting
     return Judgment(
         question_id=question.question_id,
         model=job.candidate.name,

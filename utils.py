@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from arena_hard import jsonl, manifest, settings
+from arena_hard.batch import Mailbox, Waiting
 from arena_hard.calls import Clock, Model, Models, chat_completion, request_body, state_of, total_usage, width
-from arena_hard.paths import Bench
+from arena_hard.costs import Account
+from arena_hard.paths import Bench, file_name
 from arena_hard.providers import provider_of
-from arena_hard.providers.base import Message, Reply
+from arena_hard.providers.base import CallError, Message, Reply
+from arena_hard.providers.batches import batches_of
 from arena_hard.providers.recorded import recording_row
 from arena_hard.records import (
     Answer,
@@ -94,6 +98,10 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dry-run", action="store_true", help="print the plan and one full request; send nothing")
     money = parser.add_argument_group("what it costs")
     money.add_argument("--quote", action="store_true", help="print requests, tokens, price and time; send nothing")
+    money.add_argument("--batch", action="store_true", help="ask by batch, at half the price and within a day")
+    money.add_argument(
+        "--finish-live", action="store_true", help="with --batch: ask live what a batch brought no reply for"
+    )
     money.add_argument("--max-cost", type=float, metavar="DOLLARS", help="stop before the run costs more than this")
 
 
@@ -380,7 +388,7 @@ async def run_jobs(jobs: Iterable[J], work: Callable[[J], Awaitable[None]], widt
 
 
 async def run_groups(
-    groups: list[tuple[Iterable[J], int]], work: Callable[[J], Awaitable[None]]
+    groups: Sequence[tuple[Iterable[J], int]], work: Callable[[J], Awaitable[None]]
 ) -> None:
     """Run several groups of jobs side by side, each with its own width."""
     tasks = [asyncio.create_task(run_jobs(jobs, work, width)) for jobs, width in groups]
@@ -390,6 +398,55 @@ async def run_groups(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def run_exchanges(
+    groups: Sequence[tuple[Iterable[J], int]],
+    work: Callable[[J], Awaitable[None]],
+    mailboxes: list[Mailbox],
+    account: Account,
+) -> None:
+    """Run groups of jobs; those that wait for a batch run again when it has come. Raises UserError."""
+    waiting: list[J] = []
+
+    async def attempt(job: J) -> None:
+        try:
+            await work(job)
+        except Waiting:
+            waiting.append(job)
+
+    try:
+        if any(mailbox.busy for mailbox in mailboxes):
+            await asyncio.gather(*(mailbox.exchange() for mailbox in mailboxes))
+        while groups:
+            await run_groups(groups, attempt)
+            await asyncio.gather(*(mailbox.exchange() for mailbox in mailboxes))
+            await account.batches_came_back()
+            groups = [(list(waiting), 64)] if waiting else []
+            waiting.clear()
+    except CallError as error:
+        raise UserError(f"--batch: {error.message}. Mend it and run the same command again.") from None
+
+
+@contextlib.contextmanager
+def posting(bench: Bench, stage: str, models: list[Model], args: argparse.Namespace) -> Iterator[list[Mailbox]]:
+    """With --batch, a mailbox for each model; it is put away when all records are written. Raises UserError."""
+    with contextlib.ExitStack() as stack:
+        boxes: list[Mailbox] = []
+        for model in models if args.batch else []:
+            batches = batches_of(model.settings.api_type, model.endpoints[0].client)
+            if batches is None:
+                raise UserError(f"{model.settings.name}: no batches for api_type {model.settings.api_type}.")
+            folder = bench.folder / "batch" / f"{stage} {file_name(model.settings.name)}"
+            model.mailbox = stack.enter_context(Mailbox(folder, batches, model.adapter, _say, args.finish_live))
+            boxes.append(model.mailbox)
+        yield boxes
+
+
+def _say(text: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
 
 
 def open_model(models: Models, model: ModelSettings, writer: RecordWriter) -> Model:

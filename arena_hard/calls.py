@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from arena_hard.batch import Mailbox
 from arena_hard.limits import Gate
 from arena_hard.providers import adapter_of, connections
 from arena_hard.providers.base import Adapter, CallError, Connection, Dialect, Message, Reply, Request
@@ -49,6 +50,7 @@ class Model:
     endpoints: list[Endpoint]
     record: Callable[[list[Message], Reply], Awaitable[None]] | None = None
     backing_off: int = 0
+    mailbox: Mailbox | None = None
 
     def best_endpoint(self) -> Endpoint:
         """The endpoint with the most room among those that still answer."""
@@ -100,6 +102,7 @@ class Clock:
 
     label: str = ""
     started: float | None = None
+    asked: dict[str, int] = field(default_factory=dict)
 
     def start(self) -> None:
         """The first request goes out."""
@@ -124,10 +127,14 @@ async def chat_completion(
     A 429 waits as long as the server asks and costs no attempt; a transient error costs one of
     `attempts`, with exponential backoff and jitter; all within `deadline` seconds of the record's clock.
     `shared`: characters of the first user message that other requests begin with too, for prompt caches.
+    A model with a mailbox is asked by batch: raises Waiting until the reply is there.
     Raises CallError of kind 'final' when no reply could be had.
     """
     request = replace(_request(model.settings, messages, temperature, max_tokens), shared=shared)
     clock = clock or Clock()
+    posted = model.mailbox.reply(request, clock.label, clock.asked) if model.mailbox else None
+    if posted is not None:
+        return posted
     failures = lessons = 0
     while True:
         endpoint = model.best_endpoint()

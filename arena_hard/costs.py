@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from arena_hard import jsonl
+from arena_hard.batch import Waiting
 from arena_hard.paths import Bench, name_of, record_files
 from arena_hard.prices import Price, money, price_by_name, price_of, source_note
 from arena_hard.records import Judgment, Usage, UserError, answer_from_row, judgment_from_row
@@ -48,6 +49,8 @@ class Account:
         self._paid = 0.0
         self._set_aside: list[float] = []  # a list, because a running sum of floats never comes back to zero
         self._by_batch = by_batch
+        self._by_batch_seen: dict[int, Usage] = {}
+        self._waiting: list[float] = []
         self._room: asyncio.Condition | None = None
 
     def open(self, label: str, model: ModelSettings) -> None:
@@ -88,7 +91,7 @@ class Account:
         self._room = self._room or asyncio.Condition()
         async with self._room:
             while self._paid + math.fsum(self._set_aside) + worst > self.limit:
-                if not self._set_aside or self.not_sent:
+                if self._by_batch or not self._set_aside or self.not_sent:
                     self.not_sent += 1
                     self._room.notify_all()
                     return False
@@ -110,13 +113,26 @@ class Account:
         granted = await self.enter(worst)
         try:
             yield granted
+        except Waiting:
+            self._waiting += [worst] if granted else []
+            granted = False
+            raise
         finally:
             if granted:
                 await self.leave(worst)
 
+    async def batches_came_back(self) -> None:
+        """What was set aside for records that waited for a batch is free again; they come in once more."""
+        while self._waiting:
+            await self.leave(self._waiting.pop())
+
     def pay(self, label: str, usage: Usage | None, worst: float = 0.0) -> None:
         """A reply came. Without reported usage the most that it may have cost is counted as paid."""
         bill = self.bills[label]
+        if self._by_batch and usage is not None:
+            if id(usage) in self._by_batch_seen:
+                return  # a record that waited is played again, with the replies that it has
+            self._by_batch_seen[id(usage)] = usage
         bill.requests += 1
         if usage is None:
             bill.silent += 1

@@ -47,6 +47,10 @@ class Progress:
         self.done += 1
         self._bar.update(1)
 
+    def later(self, label: str) -> None:
+        """A record will be worked on again when its replies have come."""
+        self._clocks.pop(label, None)
+
     def fail(self, label: str, reason: str) -> None:
         """A record could not be had."""
         self._clocks.pop(label, None)

@@ -1,0 +1,283 @@
+"""Batches at half the price: requests gather in a mailbox, go out together, and their replies come back.
+
+A stage is played as ever; a call whose reply is not in the mailbox raises `Waiting`, and its record is
+played again after the next exchange. So later turns and second attempts are later, smaller batches.
+
+On disk, in one folder for each stage and model, each step before the next one:
+
+    prepared   batch.jsonl: marker and keys; MARKER.jsonl: the requests
+    submitted  batch.jsonl: the provider's id (after a kill before this note, the batch is found by its marker)
+    collected  replies.jsonl: what came; then batch.jsonl
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import msgspec
+
+from arena_hard import jsonl
+from arena_hard.providers.base import Adapter, CallError, Dialect, Reply, Request
+from arena_hard.providers.batches import Batches, Line
+from arena_hard.records import UserError, usage_from_row, usage_row
+
+POLL_SECONDS = (2.0, 60.0)  # the first wait, and the longest
+ROUNDS = 4  # a request that so many batches brought no reply for has failed
+
+
+class Waiting(Exception):
+    """The reply will come with a batch."""
+
+
+@dataclass
+class Batch:
+    """One batch: what went into it, and how far it is."""
+
+    marker: str
+    keys: list[str]
+    batch_id: str | None = None
+    fresh: bool = True  # prepared by this run: the provider cannot have it yet
+
+
+class Mailbox:
+    """The requests and replies of one stage and model. Use as a context manager: it holds a lock.
+
+    finish_live: what a batch brought no reply for is asked live. say: a line for people.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        batches: Batches,
+        adapter: Adapter,
+        say: Callable[[str], None],
+        finish_live: bool = False,
+        poll: tuple[float, float] = POLL_SECONDS,
+    ) -> None:
+        self._folder, self._batches, self._adapter = folder, batches, adapter
+        self._say, self._finish_live, self._poll = say, finish_live, poll
+        self._lock = filelock.FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
+        self._replies: dict[str, Reply] = {}
+        self._pending: dict[str, Request] = {}
+        self._misses: dict[str, list[CallError]] = {}
+        self._dialect: Dialect = set()
+        self._open: list[Batch] = []
+        self._known: set[str] = set()
+
+    def __enter__(self) -> Mailbox:
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except filelock.Timeout:
+            raise UserError(
+                f"{self._folder} is being used by another run. Wait for it to end, or stop it."
+            ) from None
+        self._folder.mkdir(exist_ok=True)
+        self._load()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    @property
+    def busy(self) -> bool:
+        """Whether batches of an earlier run have not been collected yet."""
+        return bool(self._open)
+
+    def reply(self, request: Request, label: str, asked: dict[str, int]) -> Reply | None:
+        """The reply to a call of the record `label`; None when it is to be asked live.
+
+        asked: how often this playing of the record has asked the same before (choices ask it several times).
+
+        Raises Waiting when it will come with the next batch, CallError when the provider refused it.
+        """
+        first = key_of(request, label, 0)
+        key = key_of(request, label, asked.get(first, 0))
+        asked[first] = asked.get(first, 0) + 1
+        if key in self._replies:
+            return self._replies[key]
+        misses = self._misses.get(key, [])
+        if misses and self._finish_live:
+            return None
+        if misses and (misses[-1].kind == "final" and not misses[-1].lesson or len(misses) >= ROUNDS):
+            raise CallError("final", f"in {len(misses)} batches: {misses[-1].message}")
+        self._pending[key] = request
+        raise Waiting
+
+    async def exchange(self) -> None:
+        """Send what has gathered, wait for all batches, and take in what they brought. Raises CallError."""
+        under_way = {key for batch in self._open for key in batch.keys}
+        lines = [
+            (key, self._adapter.body(request, self._dialect))
+            for key, request in self._pending.items()
+            if key not in under_way
+        ]
+        self._pending.clear()
+        for lot in split(lines, self._batches.limits.requests, self._batches.limits.size):
+            self._prepare(lot)
+        for batch in self._open:
+            await self._submit(batch)
+        for batch in list(self._open):
+            await self._wait_for(batch)
+            await self._collect(batch)
+
+    def archive(self) -> None:
+        """All records are written: put the replies away, so that asking again asks anew."""
+        if self._open or not any(self._folder.iterdir()):
+            return
+        done = self._folder.parent / "done"
+        done.mkdir(exist_ok=True)
+        self._folder.rename(
+            done / f"{self._folder.name}-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:4]}"
+        )
+
+    # ------------------------------------------------------------------------------------ steps
+
+    def _prepare(self, lines: list[Line]) -> None:
+        batch = Batch(uuid.uuid4().hex[:12], [key for key, _ in lines])
+        rows = [jsonl.encode({"key": key, "body": body}) for key, body in lines]
+        jsonl.replace(self._input(batch), rows)
+        self._note({"step": "prepared", "marker": batch.marker, "keys": batch.keys})
+        self._open.append(batch)
+
+    async def _submit(self, batch: Batch) -> None:
+        if batch.batch_id is not None:
+            return
+        if not batch.fresh:  # an earlier run may have been stopped between the provider's yes and our note
+            batch.batch_id = await self._patiently(
+                lambda: self._batches.find(batch.marker, len(batch.keys), self._known)
+            )
+        if batch.batch_id is None:
+            lines = [(row["key"], row["body"]) for row in jsonl.read(self._input(batch), dict)]
+            batch.batch_id = await self._batches.submit(lines, batch.marker)
+            self._say(f"batch {batch.batch_id}: {len(lines)} requests submitted")
+        else:
+            self._say(f"batch {batch.batch_id}: found again")
+        self._known.add(batch.batch_id)
+        self._note({"step": "submitted", "marker": batch.marker, "id": batch.batch_id})
+
+    async def _wait_for(self, batch: Batch) -> None:
+        pause, longest = self._poll
+        while True:
+            status = await self._patiently(lambda: self._batches.status(str(batch.batch_id)))
+            if status.ended:
+                return
+            self._say(
+                f"batch {batch.batch_id}: {status.word}; stop whenever you like, the same command goes on"
+            )
+            await asyncio.sleep(pause)
+            pause = min(longest, pause * 1.5)
+
+    async def _patiently(self, ask: Callable[[], Any]) -> Any:
+        """Ask until an answer comes: a batch that is paid for is not given up for a lost connection."""
+        pause, longest = self._poll
+        while True:
+            try:
+                return await ask()
+            except CallError as error:
+                if error.kind == "final":
+                    raise
+                self._say(f"{error.message}; asking again in {pause:.0f} s")
+            await asyncio.sleep(pause)
+            pause = min(longest, pause * 1.5)
+
+    async def _collect(self, batch: Batch) -> None:
+        bodies = {row["key"]: row["body"] for row in jsonl.read(self._input(batch), dict)}
+        outcomes: dict[str, Reply | CallError] = {}
+        try:
+            outcomes = await self._patiently(lambda: self._batches.results(str(batch.batch_id), bodies))
+        except CallError as error:  # the provider refused it as a whole
+            outcomes = dict.fromkeys(batch.keys, error)
+        rows = []
+        for key in batch.keys:
+            outcome = outcomes.get(key) or CallError("transient", "the batch ended without this request")
+            if isinstance(outcome, Reply):
+                self._replies[key] = outcome
+                rows.append(_reply_row(key, outcome))
+            else:
+                self._misses.setdefault(key, []).append(outcome)
+                self._dialect |= {outcome.lesson} if outcome.lesson else set()
+        _append(self._folder / "replies.jsonl", rows)
+        self._note({"step": "collected", "marker": batch.marker, "replies": len(rows)})
+        self._open.remove(batch)
+        self._say(f"batch {batch.batch_id}: {len(rows)} of {len(batch.keys)} replies collected")
+
+    # ------------------------------------------------------------------------------------- disk
+
+    def _input(self, batch: Batch) -> Path:
+        return self._folder / f"{batch.marker}.jsonl"
+
+    def _note(self, row: dict[str, Any]) -> None:
+        _append(self._folder / "batch.jsonl", [row])
+
+    def _load(self) -> None:
+        """Where an earlier run stopped."""
+        found: dict[str, Batch] = {}
+        for row in _rows(self._folder / "batch.jsonl"):
+            if row["step"] == "prepared":
+                found[row["marker"]] = Batch(row["marker"], row["keys"], fresh=False)
+            elif row["step"] == "submitted":
+                found[row["marker"]].batch_id = row["id"]
+                self._known.add(row["id"])
+            else:
+                found.pop(row["marker"], None)
+        self._open = list(found.values())
+        for row in _rows(self._folder / "replies.jsonl"):
+            values: dict[str, Any] = {**row, "usage": usage_from_row(row["usage"])}
+            key = values.pop("key")
+            self._replies[key] = Reply(**values)
+
+
+def key_of(request: Request, label: str, number: int) -> str:
+    """The name of a call: the same for the same call of the same record, whenever it is played."""
+    content = msgspec.json.encode([label, number, asdict(request)], order="deterministic")
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def split(lines: list[Line], requests: int, size: int) -> list[list[Line]]:
+    """The lines in lots of at most so many requests and bytes."""
+    lots: list[list[Line]] = []
+    room = 0
+    for line in lines:
+        length = len(msgspec.json.encode(line)) + 200  # custom_id, method and url come on top
+        if not lots or len(lots[-1]) >= requests or length > room:
+            lots.append([])
+            room = size
+        lots[-1].append(line)
+        room -= length
+    return lots
+
+
+def _reply_row(key: str, reply: Reply) -> dict[str, Any]:
+    return {
+        "key": key,
+        "content": reply.content,
+        "finish_reason": reply.finish_reason,
+        "usage": usage_row(reply.usage),
+        "served_model": reply.served_model,
+        "fingerprint": reply.fingerprint,
+        "thought": reply.thought,
+    }
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    return list(jsonl.read(file, dict)) if file.exists() else []
+
+
+def _append(file: Path, rows: list[dict[str, Any]]) -> None:
+    """On disk before it returns; a torn end of an earlier run is cut off first."""
+    if file.exists():
+        jsonl.repair(file)
+    with open(file, "ab") as stream:
+        stream.write(b"".join(map(jsonl.encode, rows)))
+        stream.flush()
+        os.fsync(stream.fileno())

@@ -1,0 +1,342 @@
+"""Batches: what a mailbox promises, by itself and against a third party's server, killed between any two steps."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arena_hard import jsonl
+from arena_hard.batch import Mailbox, Waiting, split
+from arena_hard.costs import Account
+from arena_hard.providers.base import CallError, Reply, Request
+from arena_hard.providers.batches import Limits, Line, Status
+from arena_hard.providers.openai_chat import ADAPTER
+from arena_hard.records import Usage, UserError
+from arena_hard.settings import ModelSettings
+from tests.batch_servers import llmock
+from tests.test_costs_scripts import answer, save, write
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Provider:
+    """A provider in this process: takes batches, counts what it is paid for, and answers as it is told."""
+
+    limits = Limits(3, 1_000_000)
+
+    def __init__(self) -> None:
+        self.taken: dict[str, tuple[str, list[Line]]] = {}
+        self.outcomes: dict[str, Any] = {}  # by the user's text
+        self.lose_the_yes = False
+
+    async def submit(self, lines: list[Line], marker: str) -> str:
+        batch_id = f"batch_{len(self.taken)}"
+        self.taken[batch_id] = (marker, lines)
+        if self.lose_the_yes:
+            raise KeyboardInterrupt
+        return batch_id
+
+    async def find(self, marker: str, count: int, known: set[str]) -> str | None:
+        return next((key for key, (mark, _) in self.taken.items() if mark == marker), None)
+
+    async def status(self, batch_id: str) -> Status:
+        return Status(True, "completed")
+
+    async def results(self, batch_id: str, bodies: dict[str, Any]) -> dict[str, Reply | CallError]:
+        found = {key: self._outcome(body["messages"][-1]["content"]) for key, body in self.taken[batch_id][1]}
+        return {key: outcome for key, outcome in found.items() if outcome is not None}
+
+    def _outcome(self, text: str) -> Any:
+        return self.outcomes.get(text, Reply(f"re: {text}", "stop", Usage(10, 5), "served"))
+
+    @property
+    def requests(self) -> int:
+        return sum(len(lines) for _, lines in self.taken.values())
+
+
+def request(text: str) -> Request:
+    return Request("m", [{"role": "user", "content": text}], 0.0, 100)
+
+
+def mailbox(folder: Path, provider: Provider, **options: Any) -> Mailbox:
+    return Mailbox(folder / "box", provider, ADAPTER, lambda text: None, poll=(0.0, 0.0), **options)
+
+
+def play(box: Mailbox, texts: list[str]) -> dict[str, Any]:
+    """Each text as a record of its own; what each came to."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        try:
+            found[text] = box.reply(request(text), text, {})
+        except (Waiting, CallError) as error:
+            found[text] = error
+    return found
+
+
+def contents(found: dict[str, Any]) -> dict[str, str]:
+    return {text: reply.content for text, reply in found.items()}
+
+
+def test_requests_gather_go_out_in_lots_and_come_back(tmp_path: Path) -> None:
+    provider, texts = Provider(), [f"q{n}" for n in range(7)]
+    with mailbox(tmp_path, provider) as box:
+        assert all(isinstance(each, Waiting) for each in play(box, texts).values())
+        asyncio.run(box.exchange())
+        assert contents(play(box, texts)) == {text: f"re: {text}" for text in texts}
+    assert [len(lines) for _, lines in provider.taken.values()] == [3, 3, 1]
+
+
+def test_a_kill_between_the_provider_s_yes_and_the_note_pays_nothing_twice(tmp_path: Path) -> None:
+    provider, texts = Provider(), ["a", "b"]
+    provider.lose_the_yes = True
+    with mailbox(tmp_path, provider) as box:
+        play(box, texts)
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(box.exchange())
+    provider.lose_the_yes = False
+    with mailbox(tmp_path, provider) as box:
+        assert box.busy
+        asyncio.run(box.exchange())
+        assert contents(play(box, texts)) == {"a": "re: a", "b": "re: b"}
+    assert provider.requests == 2
+
+
+def test_replies_survive_and_other_texts_are_asked_anew(tmp_path: Path) -> None:
+    provider = Provider()
+    for texts in (["a"], ["a", "b"], ["a", "b"]):
+        with mailbox(tmp_path, provider) as box:
+            play(box, texts)
+            asyncio.run(box.exchange())
+    assert provider.requests == 2
+
+
+def test_the_same_request_of_two_choices_is_asked_twice(tmp_path: Path) -> None:
+    provider = Provider()
+    with mailbox(tmp_path, provider) as box:
+        asked: dict[str, int] = {}
+        for _ in range(2):
+            with pytest.raises(Waiting):
+                box.reply(request("a"), "record", asked)
+        asyncio.run(box.exchange())
+    assert provider.requests == 2
+
+
+def test_expired_lines_go_into_the_next_batch_and_give_up_after_some(tmp_path: Path) -> None:
+    provider = Provider()
+    provider.outcomes["a"] = CallError("transient", "expired")
+    with mailbox(tmp_path, provider) as box:
+        for _ in range(4):
+            assert isinstance(play(box, ["a"])["a"], Waiting)
+            asyncio.run(box.exchange())
+        failed = play(box, ["a"])["a"]
+        assert isinstance(failed, CallError) and "in 4 batches: expired" in failed.message
+    del provider.outcomes["a"]
+    with mailbox(tmp_path, provider) as box:  # the next run tries again
+        play(box, ["a"])
+        asyncio.run(box.exchange())
+        assert contents(play(box, ["a"])) == {"a": "re: a"}
+
+
+def test_a_refused_line_fails_at_once_or_is_asked_live(tmp_path: Path) -> None:
+    provider = Provider()
+    provider.outcomes["a"] = CallError("final", "400: no")
+    for live in (False, True):
+        with mailbox(tmp_path, provider, finish_live=live) as box:
+            play(box, ["a"])
+            asyncio.run(box.exchange())
+            found = play(box, ["a"])["a"]
+            assert found is None if live else isinstance(found, CallError)
+
+
+def test_a_lesson_changes_the_next_batch(tmp_path: Path) -> None:
+    provider = Provider()
+    provider.outcomes["a"] = CallError("final", "use max_completion_tokens", lesson="max_completion_tokens")
+    with mailbox(tmp_path, provider) as box:
+        play(box, ["a"])
+        asyncio.run(box.exchange())
+        play(box, ["a"])
+        asyncio.run(box.exchange())
+    first, second = (lines[0][1] for _, lines in provider.taken.values())
+    assert "max_tokens" in first and "max_completion_tokens" in second and "max_tokens" not in second
+
+
+def test_two_runs_never_share_a_mailbox(tmp_path: Path) -> None:
+    with (
+        mailbox(tmp_path, Provider()),
+        pytest.raises(UserError, match="another run"),
+        mailbox(tmp_path, Provider()),
+    ):
+        pass
+
+
+def test_put_away_replies_are_not_used_again(tmp_path: Path) -> None:
+    provider = Provider()
+    with mailbox(tmp_path, provider) as box:
+        play(box, ["a"])
+        asyncio.run(box.exchange())
+        box.archive()
+    with mailbox(tmp_path, provider) as box:
+        assert isinstance(play(box, ["a"])["a"], Waiting)
+
+
+def test_lots_keep_both_limits() -> None:
+    lines: list[Line] = [(str(n), {"text": "x" * 100}) for n in range(10)]
+    assert [len(lot) for lot in split(lines, 4, 10_000)] == [4, 4, 2]
+    assert [len(lot) for lot in split(lines, 100, 700)] == [2] * 5
+    assert [len(lot) for lot in split(lines, 100, 1)] == [
+        1
+    ] * 10  # the provider may refuse it; nothing is lost
+
+
+def test_a_limit_of_cost_holds_over_a_whole_batch() -> None:
+    account = Account(limit=1.0, by_batch=True)
+    account.open("judge", ModelSettings(name="j", model_name="m", price={"input": 0, "output": 20}))
+    worst = account.worst("judge", [0], 20_000)  # 0.2 dollars by batch
+
+    async def records() -> int:
+        sent = 0
+        for _ in range(9):
+            try:
+                async with account.room(worst) as granted:
+                    if granted:
+                        sent += 1
+                        raise Waiting
+            except Waiting:
+                continue
+        return sent
+
+    assert asyncio.run(records()) == 5 and account.not_sent == 4
+
+
+# ---------------------------------------------------------------------- against a third party's server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with llmock() as root:
+        yield root
+
+
+def bench(folder: Path, server: str, api_type: str) -> Path:
+    """A bench of 4 questions, one of two turns, with one model behind the server."""
+    answers = folder / "data" / "small" / "model_answer"
+    answers.mkdir(parents=True)
+    questions = [
+        {"question_id": f"q{n}", "category": "c", "turns": [{"content": f"Question {n}?"}]} for n in range(4)
+    ]
+    questions[3]["turns"].append({"content": "And then?"})  # type: ignore[attr-defined]
+    write(answers.parent / "question.jsonl", questions)
+    write(answers / "base.jsonl", [answer(f"q{n}", "base") for n in range(3)])
+    base = f"{server}/v1" if api_type == "openai" else f"{server}/anthropic"
+    entry = {
+        "model_name": "gpt-4o" if api_type == "openai" else "claude-sonnet-4-6",
+        "api_type": api_type,
+        "endpoints": [{"api_base": base, "api_key": "k"}],
+        "price": {"input": 2.0, "output": 10.0},
+    }
+    save(folder / "api.yaml", {"asked": entry})
+    save(folder / "answer.yaml", {"bench_name": "small", "model_list": ["asked"], "max_tokens": 500})
+    return folder
+
+
+KILLER = """
+import os, signal, sys
+sys.argv = sys.argv[1:]
+step, sys.path[0] = int(os.environ["KILL_AT"]), os.getcwd()
+from arena_hard import batch
+from arena_hard.providers import batches
+batch.POLL_SECONDS = (0.2, 0.5)
+batch.Mailbox.__init__.__defaults__ = (False, (0.2, 0.5))
+count = 0
+
+def tick():
+    global count
+    count += 1
+    if count == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def around(owner, name, is_async):
+    whole = getattr(owner, name)
+    async def later(*args, **kwargs):
+        tick()
+        found = await whole(*args, **kwargs)
+        tick()
+        return found
+    def now(*args, **kwargs):
+        tick()
+        found = whole(*args, **kwargs)
+        tick()
+        return found
+    setattr(owner, name, later if is_async else now)
+
+around(batch, "_append", False)
+around(batch.jsonl, "replace", False)
+for kind in (batches.OpenAIBatches, batches.AnthropicBatches):
+    for name in ("submit", "results"):
+        around(kind, name, True)
+import runpy
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def run(folder: Path, kill_at: int = 0) -> int:
+    flags = ["--setting-file", "answer.yaml", "--endpoint-file", "api.yaml", "--data-dir", "data"]
+    paths = [str(folder / each) if not each.startswith("--") else each for each in flags]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLER, "gen_answer.py", "--batch", *paths],
+        cwd=ROOT,
+        env=os.environ | {"KILL_AT": str(kill_at)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    if done.returncode not in (0, -9):
+        raise AssertionError(done.stdout + done.stderr)
+    return done.returncode
+
+
+def batches_at(server: str, api_type: str) -> list[Any]:
+    import urllib.request
+
+    path = "/v1/batches" if api_type == "openai" else "/anthropic/v1/messages/batches"
+    with urllib.request.urlopen(f"{server}{path}?limit=1000", timeout=30) as response:
+        return json.load(response)["data"]
+
+
+@pytest.mark.parametrize("api_type", ["openai", "anthropic"])
+def test_answers_come_by_batch_turn_by_turn(tmp_path: Path, server: str, api_type: str) -> None:
+    folder, before = bench(tmp_path, server, api_type), len(batches_at(server, api_type))
+    assert run(folder) == 0
+    rows = list(jsonl.read(folder / "data/small/model_answer/asked.jsonl", dict))
+    assert [len(row["choices"][0]["turns"]) for row in rows] == [1, 1, 1, 2]
+    assert all(row["usage"]["completion_tokens"] for row in rows)
+    assert len(batches_at(server, api_type)) - before == 2  # the second turn is a batch of one
+    assert not (folder / "data/small/batch/answers by asked").exists()
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("api_type", ["openai", "anthropic"])
+def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
+    tmp_path: Path, server: str, api_type: str
+) -> None:
+    killed = 0
+    for step in range(1, 40):
+        folder = bench(tmp_path / str(step), server, api_type)
+        before = len(batches_at(server, api_type))
+        code = run(folder, kill_at=step)
+        killed += code == -9
+        assert run(folder) == 0
+        rows = list(jsonl.read(folder / "data/small/model_answer/asked.jsonl", dict))
+        assert [row["question_id"] for row in rows] == ["q0", "q1", "q2", "q3"], step
+        assert len(batches_at(server, api_type)) - before == 2, step
+        if code == 0:
+            break
+    assert killed >= 16
