@@ -40,11 +40,13 @@ class Site:
         return sorted(name for name in found if not name.startswith("."))
 
     def first_bench(self) -> str:
-        """The bench of the config when it is there, else any other than the demo, else the demo."""
+        """The bench of the config when it is there, else another (judged ones first), else the demo."""
         benches = self.benches()
-        wanted = self.settings.bench_name if self.settings else ""
+        if self.settings and self.settings.bench_name in benches:
+            return self.settings.bench_name
         own = [name for name in benches if name != DEMO]
-        return wanted if wanted in benches else (own or benches or [""])[0]
+        judged = [name for name in own if Bench(self.data_dir, name).judges()]
+        return (judged or own or benches or [""])[0]
 
     def show(self, query: str) -> str:
         """The page of an address as safe HTML; a file that cannot be read is said in words."""
