@@ -260,7 +260,7 @@ def battle_lines(battles: Battles) -> Iterator[bytes]:
     ]
     questions = np.repeat(battles.question, battles.rows).tolist()
     ends = cells.of_rows(battles).tolist()
-    step = 100_000
+    step = 20_000
     for start in range(0, len(ends), step):
         pairs = zip(questions[start : start + step], ends[start : start + step])
         yield b"".join([heads[question] + tails[end] for question, end in pairs])

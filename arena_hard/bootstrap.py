@@ -20,7 +20,7 @@ def row_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterat
     generator for all rounds: the rows' order and the seed determine every count.
     """
     generator = np.random.RandomState(seed)
-    of_rows = cells.of_rows(battles)
+    of_rows = cells.of_rows(battles).astype(np.intp)
     for _ in range(rounds):
         drawn = generator.randint(0, len(of_rows), size=len(of_rows))
         yield np.bincount(of_rows[drawn], minlength=len(cells)).astype(float)

@@ -95,7 +95,7 @@ class _Builder:
     """Gathers the rows of judgment files as columns of codes."""
 
     def __init__(self) -> None:
-        self.reader: Reader[_Row] = Reader(_Row)
+        self.reader: Reader[_Row] = Reader(_Row, fingerprints=True)
         self.names = {column: _Codes() for column in ("question", "model", "judge", "baseline", "category")}
         self.columns: dict[str, list[int]] = {column: [] for column in (*self.names, "first", "second", "file")}
         self.files: list[Path] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -13,12 +12,12 @@ from arena_hard.typed import Reader
 _ERROR_MARK = b'"$ERROR$"'  # what the original wrote in place of an answer that it could not get
 
 
-class _Turn(msgspec.Struct):
+class _Turn(msgspec.Struct, gc=False):
     content: msgspec.Raw = msgspec.Raw()
     token_len: float | None = None
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     turns: list[_Turn]
 
 
@@ -31,7 +30,7 @@ class _Usage(msgspec.Struct):
     reasoning_tokens: int = 0
 
 
-class _Row(msgspec.Struct):
+class _Row(msgspec.Struct, gc=False):
     question_id: str = ""
     uid: str = ""
     choices: list[_Choice] | None = None
@@ -78,11 +77,14 @@ def _average(file: Path) -> AnswerLengths:
 
 def _length(row: _Row) -> tuple[float, bool] | None:
     """(tokens of all turns of the first choice, whether the server counted them), or None."""
-    turns: list[Any] = row.choices[0].turns if row.choices else []
-    if any(bytes(turn.content) == _ERROR_MARK for turn in turns):
-        return None
-    if turns and all(turn.token_len is not None for turn in turns):
-        return sum(turn.token_len for turn in turns), False
+    turns = row.choices[0].turns if row.choices else ()
+    total = 0.0
+    for turn in turns:
+        if bytes(turn.content) == _ERROR_MARK:
+            return None
+        total += float("nan") if turn.token_len is None else turn.token_len
+    if turns and total == total:
+        return total, False
     if row.metadata is not None and row.metadata.token_len is not None:
         return row.metadata.token_len, False
     if row.usage is not None and row.usage.completion_tokens is not None:

@@ -19,7 +19,7 @@ from arena_hard.records import UserError
 
 T = TypeVar("T")
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 2 << 20
 
 
 class InputFile(msgspec.Struct, frozen=True):
@@ -32,9 +32,10 @@ class InputFile(msgspec.Struct, frozen=True):
 
 
 class Reader(Generic[T]):
-    """Reads files of one kind of row and remembers their fingerprints in `inputs`."""
+    """Reads files of one kind of row; with `fingerprints` it remembers theirs for `inputs`."""
 
-    def __init__(self, row: type[T]) -> None:
+    def __init__(self, row: type[T], fingerprints: bool = False) -> None:
+        self._fingerprints = fingerprints
         self._decoder = msgspec.json.Decoder(row)
         self._pool = ThreadPoolExecutor(1)
         self._pending: list[tuple[Path, Any, Future[None] | None]] = []
@@ -43,28 +44,27 @@ class Reader(Generic[T]):
         """The rows of a file, a block at a time. Raises UserError with the line that cannot be read."""
         digest = hashlib.sha256()
         last: Future[None] | None = None
-        first_line = 1
         try:
             for block, whole in _blocks(file):
-                last = self._pool.submit(digest.update, block)
+                if last is not None:
+                    last.result()  # one block in flight is enough, and keeps memory small
+                if self._fingerprints:
+                    last = self._pool.submit(digest.update, block)
                 if whole:
-                    yield self._decode(file, block, first_line)
-                first_line += block.count(b"\n")
+                    yield self._decode(file, block)
         except OSError as error:
             raise UserError(f"{file} cannot be read: {error.strerror or error}.") from None
         self._pending.append((file, digest, last))
 
-    def _decode(self, file: Path, block: bytes, first_line: int) -> list[T]:
+    def _decode(self, file: Path, block: bytes) -> list[T]:
         try:
             return self._decoder.decode_lines(block)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            for number, line in enumerate(block.split(b"\n"), first_line):
+            for number, line in jsonl.read_lines(file):
                 self._check(file, number, line)
             raise
 
     def _check(self, file: Path, number: int, line: bytes) -> None:
-        if not line.strip():
-            return
         try:
             self._decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,0 +1,83 @@
+"""The original's way from judgments to intervals, re-implemented plainly for the sake of comparison.
+
+This is what is measured against, not what is used: frames grown row by row, a dense design with every battle
+twice, one logistic regression for each bootstrap round. benchmarks/results.py runs it in a process of its own.
+
+    python benchmarks/original_method.py DATA_DIR MODELS ROUNDS     prints times and scores as JSON
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+BENCH, JUDGE, BASELINE = "arena-hard-v0.1", "gpt-4-1106-preview", "gpt-4-0314"
+STRONG = 3
+# how the two games read: (winner, rows) for each label; in the second game the model stands first
+FIRST = {"A>>B": ("model_a", STRONG), "A>B": ("model_a", 1), "A=B": ("tie", 1)}
+FIRST |= {"B>A": ("model_b", 1), "B>>A": ("model_b", STRONG)}
+SECOND = {"A>>B": ("model_b", STRONG), "A>B": ("model_b", 1), "A=B": ("tie", 1)}
+SECOND |= {"B>A": ("model_a", 1), "B>>A": ("model_a", STRONG)}
+
+
+def read_battles(files: list[Path]) -> pd.DataFrame:
+    """Every game becomes rows that are put behind the frame so far."""
+    battles = pd.DataFrame()
+    for file in files:
+        for _, row in pd.read_json(file, lines=True).iterrows():
+            for game, meaning in zip(row["games"], (FIRST, SECOND)):
+                if game["score"] not in meaning:
+                    continue
+                winner, copies = meaning[game["score"]]
+                line = {"question_id": row["question_id"], "model_a": BASELINE, "model_b": row["model"]}
+                battles = pd.concat([battles, pd.DataFrame([{**line, "winner": winner}] * copies)])
+    return battles.reset_index(drop=True)
+
+
+def ratings_of(battles: pd.DataFrame) -> pd.Series:
+    """One logistic regression on a dense design; each battle stands twice, so that a tie is half and half."""
+    names = pd.Index(pd.unique(pd.concat([battles["model_a"], battles["model_b"]])))
+    twice = pd.concat([battles, battles], ignore_index=True)
+    rows = np.arange(len(twice))
+    design = np.zeros((len(twice), len(names)))
+    design[rows, names.get_indexer(twice["model_a"])] = math.log(10)
+    design[rows, names.get_indexer(twice["model_b"])] = -math.log(10)
+    won = (twice["winner"] == "model_a").to_numpy().astype(float)
+    tied = (twice["winner"] == "tie").to_numpy()
+    won[tied & (rows < len(battles))] = 1.0
+    model = LogisticRegression(fit_intercept=False, C=np.inf, tol=1e-8).fit(design, won)
+    ratings = pd.Series(400 * model.coef_[0] + 1000, index=names)
+    return ratings + 1000 - ratings[BASELINE]
+
+
+def main() -> None:
+    data_dir, models, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    files = sorted((data_dir / BENCH / "model_judgment" / JUDGE).glob("*.jsonl"))[:models]
+    start = time.perf_counter()
+    battles = read_battles(files)
+    built = time.perf_counter()
+    point = ratings_of(battles)
+    np.random.seed(42)
+    drawn = pd.DataFrame([ratings_of(battles.sample(frac=1.0, replace=True)) for _ in range(rounds)])
+    ends = drawn.quantile([0.025, 0.975])
+    rated = time.perf_counter()
+    lengths = {}
+    for file in (data_dir / BENCH / "model_answer").glob("*.jsonl"):
+        if file.stem in point.index:
+            rows = [json.loads(line) for line in file.open()]
+            lengths[file.stem] = sum(row["choices"][0]["turns"][0]["token_len"] for row in rows) / len(rows)
+    done = time.perf_counter()
+    times = {"battles": built - start, "ratings": rated - built, "tokens": done - rated}
+    values = {name: [point[name], ends[name].iloc[0], ends[name].iloc[1]] for name in point.index}
+    print(json.dumps({"seconds": times, "rows": len(battles), "ratings": values, "tokens": lengths}))
+
+
+if __name__ == "__main__":
+    main()
