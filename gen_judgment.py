@@ -18,7 +18,7 @@ import utils
 from arena_hard import verdicts
 from arena_hard.batch import Waiting
 from arena_hard.costs import Account
-from arena_hard.manifest import RunTally, add_run, last_failures, note_settings
+from arena_hard.manifest import RunTally, add_run, differing, last_failures, note_settings
 from arena_hard.order import in_blocks, shared_length
 from arena_hard.paths import Bench
 from arena_hard.progress import Progress, failure_lines
@@ -301,8 +301,9 @@ def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
             f"{candidate.file}: {len(changed)} judgments are of answers that have changed since. "
             f"--redo {candidate.name} judges anew, --keep-mixed keeps them."
         )
-    if candidate.name in stage.args.redo and changed:
-        again |= changed
+    if candidate.name in stage.args.redo and changed:  # some are out of date: no need to redo them all
+        hashes = {key: short_hash(values) for key, values in today.items()}
+        again = changed.union(differing({key: found[key] for key in again}, hashes))
     return again | (unreadable & set(today) if stage.args.retry_unreadable else set())
 
 
