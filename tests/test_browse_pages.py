@@ -45,7 +45,7 @@ def test_the_table_of_games_is_the_one_that_the_results_are_computed_from(index:
 
 
 def test_the_leaderboard_is_the_weighted_win_rate(index: BenchIndex) -> None:
-    (board,) = leaderboard_page.boards_of(leaderboard_page._Key(index, "judy", None), "")
+    (board,) = leaderboard_page.boards_of(tables.Snapshot(index, "judy", None), "")
     scores = {row.model: row.score for row in board.rows}
     # alpha: win, win; loss, win; tie, tie; strong win (3 rows), none: 1+1+0+1+.5+.5+3 of 9 rows
     assert scores["alpha"] == pytest.approx(100 * 7 / 9)
@@ -215,7 +215,7 @@ def test_real_judgments_give_the_published_scores() -> None:
         pytest.skip("ARENA_HARD_SHARED_DATA does not name the folder with the real judgments")
     index = BenchIndex(Bench(Path(shared), "arena-ta"))
     index.refresh()
-    (board,) = leaderboard_page.boards_of(leaderboard_page._Key(index, "gpt-4o_images", None), "")
+    (board,) = leaderboard_page.boards_of(tables.Snapshot(index, "gpt-4o_images", None), "")
     scores = {row.model: row for row in board.rows}
     with open(Path(shared) / "arena-ta" / "published_rows.csv", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):

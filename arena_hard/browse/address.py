@@ -38,6 +38,7 @@ class View:
     show: str = ""
     text: str = ""
     format: str = ""
+    rule: str = ""
     sort: str = ""
     name: str = ""
 

@@ -62,19 +62,18 @@ class Listed(NamedTuple):
 
 def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
     """Template and values of the page."""
-    return "games.html", page_of(index, view, games.select(index, view, settings), settings)
+    selection = games.select(index, view, settings)
+    context = {
+        "filters": filters(index, view),
+        "questions": question_choices(index, view, selection),
+        "active": active_filters(view),
+    }
+    return "games.html", context | page_of(index, view, selection, settings)
 
 
 def page_of(index: BenchIndex, view: View, selection: Selection, settings: JudgeSettings | None) -> dict[str, Any]:
-    """The values of the page that shows a selection's current game."""
-    context: dict[str, Any] = {
-        "title": "Games",
-        "selection": selection,
-        "filters": filters(index, view),
-        "questions": question_choices(index, view, selection),
-        "pair": None,
-        "active": active_filters(view),
-    }
+    """The values of the page that show a selection's current game."""
+    context: dict[str, Any] = {"title": "Games", "selection": selection, "pair": None}
     if selection.place < 0:
         return context
     model, question = int(selection.models[selection.place]), int(selection.questions[selection.place])

@@ -11,7 +11,6 @@ from arena_hard import judge_stats
 from arena_hard.browse import tables
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
-from arena_hard.browse.leaderboard_page import _Key
 from arena_hard.settings import JudgeSettings
 from arena_hard.verdicts import LABELS
 
@@ -38,7 +37,7 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
     }
     if not view.judge:
         return "judge.html", context
-    key = _Key(index, view.judge, settings)
+    key = tables.Snapshot(index, view.judge, settings)
     context["report"] = report_of(key, model)
     context["cells"] = cells_of(index, view, model)
     context["pairs"] = agreement_of(key, tuple(index.judges)) if len(index.judges) > 1 else None
@@ -46,7 +45,7 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
 
 
 @lru_cache(maxsize=16)
-def report_of(key: _Key, model: str) -> judge_stats.JudgeReport | None:
+def report_of(key: tables.Snapshot, model: str) -> judge_stats.JudgeReport | None:
     """The judge's report over one model, or over all of them."""
     from arena_hard.games import select
 
@@ -58,7 +57,7 @@ def report_of(key: _Key, model: str) -> judge_stats.JudgeReport | None:
 
 
 @lru_cache(maxsize=8)
-def agreement_of(key: _Key, judges: tuple[str, ...]) -> judge_stats.EnsembleAgreement:
+def agreement_of(key: tables.Snapshot, judges: tuple[str, ...]) -> judge_stats.EnsembleAgreement:
     """How the judges of a bench agree on the games that they share."""
     return judge_stats.ensemble_agreement(tables.game_table(key.index, list(judges), key.settings))
 

@@ -46,8 +46,8 @@ class Board(NamedTuple):
 
 def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
     """Template and values of the page."""
-    rule = view.format if view.format in RULES else ""
-    boards = boards_of(_Key(index, view.judge, settings), rule) if view.judge else []
+    rule = view.rule if view.rule in RULES else ""
+    boards = boards_of(tables.Snapshot(index, view.judge, settings), rule) if view.judge else []
     sort = view.sort.removeprefix("-")
     column = sort if sort in SORTS else "score"
     context = {
@@ -64,22 +64,8 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
     return "leaderboard.html", context
 
 
-class _Key:
-    """What a board depends on: computed anew only when a file changed."""
-
-    def __init__(self, index: BenchIndex, judge: str, settings: JudgeSettings | None) -> None:
-        self.index, self.judge, self.settings = index, judge, settings
-        self.key = (index.bench.folder, index.version, judge)
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and other.key == self.key
-
-
 @lru_cache(maxsize=8)
-def boards_of(key: _Key, rule: str) -> list[Board]:
+def boards_of(key: tables.Snapshot, rule: str) -> list[Board]:
     """One board for each baseline that a judge's games were played against."""
     table = tables.game_table(key.index, [key.judge], key.settings)
     codes = np.flatnonzero(np.bincount(table.baseline, minlength=len(table.baselines))).tolist()

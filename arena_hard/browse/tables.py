@@ -11,6 +11,20 @@ from arena_hard.games import GameTable
 from arena_hard.settings import JudgeSettings
 
 
+class Snapshot:
+    """A judge's games as they are now, as a key of caches: another one as soon as a file changed."""
+
+    def __init__(self, index: BenchIndex, judge: str, settings: JudgeSettings | None) -> None:
+        self.index, self.judge, self.settings = index, judge, settings
+        self.key = (index.bench.folder, index.version, judge)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Snapshot) and other.key == self.key
+
+
 def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | None) -> GameTable:
     """All games of some judges in the order of their files, so that seeded statistics agree with show_result.
 
