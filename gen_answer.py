@@ -93,7 +93,7 @@ def main() -> int:
     questions = utils.load_questions(bench)
     chosen = utils.chosen_questions(args, questions)
 
-    account = Account(args.max_cost, args.batch)
+    account = Account(args.max_cost, args.batch, args.finish_live)
     plans = [plan_model(args, bench, model, settings, chosen, account) for model in models]
     print_plan(bench, chosen, plans)
     if args.dry_run:

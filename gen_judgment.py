@@ -106,7 +106,7 @@ def main() -> int:
 
     shown = load_shown(bench, settings, chosen)
     check_prompts(settings, chosen)
-    account = Account(args.max_cost, args.batch)
+    account = Account(args.max_cost, args.batch, args.finish_live)
     stages = [Stage(args, settings, judge, bench, chosen, shown, account) for judge in judges]
     plans = [plan_judge(stage) for stage in stages]  # all judges are planned before one is paid
     for stage, candidates in zip(stages, plans):

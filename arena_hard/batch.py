@@ -18,7 +18,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -201,8 +201,8 @@ class Mailbox:
         for key in batch.keys:
             outcome = outcomes.get(key) or CallError("transient", "the batch ended without this request")
             if isinstance(outcome, Reply):
-                self._replies[key] = outcome
-                rows.append(_reply_row(key, outcome))
+                self._replies[key] = _bought_by_batch(outcome)
+                rows.append(_reply_row(key, self._replies[key]))
             else:
                 self._misses.setdefault(key, []).append(outcome)
                 self._dialect |= {outcome.lesson} if outcome.lesson else set()
@@ -255,6 +255,13 @@ def split(lines: list[Line], requests: int, size: int) -> list[list[Line]]:
         lots[-1].append(line)
         room -= length
     return lots
+
+
+def _bought_by_batch(reply: Reply) -> Reply:
+    if reply.usage is None:
+        return reply
+    tokens = reply.usage.prompt_tokens + reply.usage.completion_tokens
+    return replace(reply, usage=msgspec.structs.replace(reply.usage, batched=tokens))
 
 
 def _reply_row(key: str, reply: Reply) -> dict[str, Any]:

@@ -42,13 +42,16 @@ class Account:
     they may cost is set aside; while there is none, the record waits for what is in flight.
     """
 
-    def __init__(self, limit: float | None = None, by_batch: bool = False) -> None:
+    def __init__(
+        self, limit: float | None = None, by_batch: bool = False, may_go_live: bool = False
+    ) -> None:
         self.limit = limit
         self.bills: dict[str, Bill] = {}
         self.not_sent = 0
         self._paid = 0.0
         self._set_aside: list[float] = []  # a list, because a running sum of floats never comes back to zero
         self._by_batch = by_batch
+        self._half_price = by_batch and not may_go_live
         self._by_batch_seen: dict[int, Usage] = {}
         self._waiting: list[float] = []
         self._room: asyncio.Condition | None = None
@@ -56,8 +59,6 @@ class Account:
     def open(self, label: str, model: ModelSettings) -> None:
         """Begin a bill. Raises UserError when a limit is set and the price is not known."""
         price = price_of(model)
-        if price and price.batch and self._by_batch:
-            price = price.batch
         if price is None and self.limit is not None:
             raise UserError(
                 f"--max-cost: the price of {model.name} is not known. Add price: {{input: …, output: …}} "
@@ -73,14 +74,15 @@ class Account:
         bill = self.bills[label]
         if bill.price is None:
             return 0.0
+        price = (bill.price.batch if self._half_price else None) or bill.price
         most = (max_tokens if bill.model.max_tokens is None else bill.model.max_tokens) + (
             bill.model.thinking or 0
         )
         most *= 3 if bill.model.retry_truncated else 1
-        per_token = max(bill.price.input, bill.price.cache_write)
+        per_token = max(price.input, price.cache_write)
         again = range(attempts)
         return (
-            sum((size + k * most) * per_token + most * bill.price.output for size in prompts for k in again)
+            sum((size + k * most) * per_token + most * price.output for size in prompts for k in again)
             / 1e6
         )
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from arena_hard.providers import provider_of
 from arena_hard.records import Usage, UserError
 from arena_hard.settings import ModelSettings, suggestion
@@ -32,7 +34,14 @@ class Price:
     batch: Price | None = None
 
     def cost(self, usage: Usage) -> float:
-        """Dollars for the tokens of some calls; prompt tokens include the cached and the written ones."""
+        """Dollars for the tokens of some calls; prompt tokens include the cached and the written ones.
+
+        What was bought by batch counts at that price, as a share of all tokens.
+        """
+        if usage.batched and self.batch:
+            share = min(1.0, usage.batched / max(1, usage.prompt_tokens + usage.completion_tokens))
+            at_once = msgspec.structs.replace(usage, batched=0)
+            return share * self.batch.cost(at_once) + (1 - share) * self.cost(at_once)
         plain = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens)
         dollars = (
             plain * self.input

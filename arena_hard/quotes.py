@@ -188,11 +188,11 @@ def _notes(quotes: Sequence[Quote]) -> list[str]:
     for each in quotes:
         if each.seen:
             notes.append(
-                f"output tokens of {each.name}: two standard errors around {each.seen} cached replies"
+                f"output tokens for {each.name}: two standard errors around {each.seen} cached replies"
             )
         elif each.requests:
             notes.append(
-                f"output tokens of {each.name}: nothing is cached yet, so the upper end is max_tokens"
+                f"output tokens for {each.name}: nothing is cached yet, so the upper end is max_tokens"
             )
     if not all(each.counted for each in quotes):
         notes.append("input tokens are estimated from bytes, because tiktoken's vocabulary cannot be fetched")
@@ -211,7 +211,7 @@ def _count(value: float) -> str:
 
 def _money_span(ends: tuple[float, float] | None, price: Price | None = None) -> str:
     if ends is None:
-        return "not sold" if price else "unknown"
+        return "no batches" if price else "unknown"
     low, high = money(ends[0]), money(ends[1])
     return low if low == high else f"{low} to {high}"
 

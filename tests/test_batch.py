@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from arena_hard import jsonl
 from arena_hard.batch import Mailbox, Waiting, split
@@ -266,12 +267,10 @@ def tick():
 def around(owner, name, is_async):
     whole = getattr(owner, name)
     async def later(*args, **kwargs):
-        tick()
         found = await whole(*args, **kwargs)
         tick()
         return found
     def now(*args, **kwargs):
-        tick()
         found = whole(*args, **kwargs)
         tick()
         return found
@@ -287,18 +286,18 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def run(folder: Path, kill_at: int = 0) -> int:
-    flags = ["--setting-file", "answer.yaml", "--endpoint-file", "api.yaml", "--data-dir", "data"]
+def run(folder: Path, kill_at: int = 0, script: str = "gen_answer.py", setting: str = "answer.yaml") -> int:
+    flags = ["--setting-file", setting, "--endpoint-file", "api.yaml", "--data-dir", "data"]
     paths = [str(folder / each) if not each.startswith("--") else each for each in flags]
     done = subprocess.run(
-        [sys.executable, "-c", KILLER, "gen_answer.py", "--batch", *paths],
+        [sys.executable, "-c", KILLER, script, "--batch", *paths],
         cwd=ROOT,
         env=os.environ | {"KILL_AT": str(kill_at)},
         capture_output=True,
         text=True,
         timeout=120,
     )
-    if done.returncode not in (0, -9):
+    if done.returncode not in (0, 1, -9):
         raise AssertionError(done.stdout + done.stderr)
     return done.returncode
 
@@ -339,4 +338,21 @@ def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
         assert len(batches_at(server, api_type)) - before == 2, step
         if code == 0:
             break
-    assert killed >= 16
+    assert killed >= 12  # six steps on disk and on the wire for each of the two batches
+
+
+def test_both_games_share_a_batch_and_second_attempts_are_the_next(tmp_path: Path, server: str) -> None:
+    folder = bench(tmp_path, server, "openai")
+    write(folder / "data/small/model_answer/left.jsonl", [answer(f"q{n}", "left") for n in range(3)])
+    judging = yaml.safe_load((ROOT / "config/judge_config.yaml").read_text())
+    own = {"bench_name": "small", "judge_model": "asked", "baseline_model": "base", "model_list": ["left"]}
+    save(folder / "judge.yaml", judging | own | {"number_of_judgment_attempts": 2})
+    before = len(batches_at(server, "openai"))
+    assert (
+        run(folder, script="gen_judgment.py", setting="judge.yaml") == 1
+    )  # the fourth question has no answer
+    made = batches_at(server, "openai")
+    counts = sorted(batch["request_counts"]["total"] for batch in made[: len(made) - before])
+    assert counts == [6, 6]  # llmock's judge never names a verdict, so each game is asked once more
+    rows = list(jsonl.read(folder / "data/small/model_judgment/asked/left.jsonl", dict))
+    assert [[game["score"] for game in row["games"]] for row in rows] == [[None, None]] * 3

@@ -44,6 +44,15 @@ def test_a_batch_costs_half_unless_the_entry_says_otherwise() -> None:
     assert mistral and mistral.batch is None
 
 
+def test_tokens_bought_by_batch_count_at_that_price() -> None:
+    price = price_of(model())
+    assert price is not None
+    batched = Usage(prompt_tokens=800_000, completion_tokens=200_000, batched=1_000_000)
+    live = Usage(prompt_tokens=800_000, completion_tokens=200_000)
+    assert price.cost(live) == pytest.approx(3.6) and price.cost(batched) == pytest.approx(1.8)
+    assert price.cost(live + batched) == pytest.approx(5.4)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
