@@ -70,7 +70,7 @@ def fit_with_intervals(
     questions = questions_of_models(battles)
     clustered, by_rows = standard_errors(battles, cells, point, anchor)
     if rule.kind == "sandwich":
-        reach = t_quantile(rule.level, len(np.unique(battles.question)) - 1) * clustered
+        reach = _reach(clustered, len(np.unique(battles.question)), rule.level)
         lower, upper, error = point - reach, point + reach, None
     else:
         if rounds is None:
@@ -82,6 +82,12 @@ def fit_with_intervals(
     lower, upper = with_bounds(point, lower, upper, questions, rule, anchor)
     ratio = _median(clustered / np.where(by_rows > 0, by_rows, np.nan))
     return Fit(battles.models, anchor, point, lower, upper, questions, ratio, error, rounds, clustered)
+
+
+def _reach(errors: np.ndarray, questions: int, level: float) -> np.ndarray:
+    """Half the width [p]; 0 where the error is, as the anchor's, also when there is but one question."""
+    factor = t_quantile(level, questions - 1)
+    return np.multiply(errors, factor, out=errors.copy(), where=errors > 0)
 
 
 def percentile_ends(rounds: np.ndarray, rule: Rule, anchor: int) -> tuple[np.ndarray, np.ndarray]:

@@ -86,10 +86,16 @@ def length_notes(lengths: Mapping[str, AnswerLengths]) -> list[str]:
     by_server = [model for model, length in lengths.items() if length.by_server]
     notes = []
     if missing:
-        notes.append(f"No answers with a token count: {', '.join(missing)}.")
+        notes.append(f"No answers with a token count: {_named(missing)}.")
     if by_server:
-        notes.append(f"Tokens as the server counted them, with the model's own tokenizer: {', '.join(by_server)}.")
+        notes.append(f"Tokens as the server counted them, with the model's own tokenizer: {_named(by_server)}.")
     return notes
+
+
+def _named(models: Sequence[str], shown: int = 10) -> str:
+    """The names, the first of them where they are many."""
+    more = f" and {len(models) - shown} more" if len(models) > shown else ""
+    return ", ".join(models[:shown]) + more
 
 
 def _coverage_notes(table: GameTable) -> list[str]:

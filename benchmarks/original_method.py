@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 BENCH, JUDGE, BASELINE = "arena-hard-v0.1", "gpt-4-1106-preview", "gpt-4-0314"
 STRONG = 3
@@ -25,6 +26,7 @@ FIRST = {"A>>B": ("model_a", STRONG), "A>B": ("model_a", 1), "A=B": ("tie", 1)}
 FIRST |= {"B>A": ("model_b", 1), "B>>A": ("model_b", STRONG)}
 SECOND = {"A>>B": ("model_b", STRONG), "A>B": ("model_b", 1), "A=B": ("tie", 1)}
 SECOND |= {"B>A": ("model_a", 1), "B>>A": ("model_a", STRONG)}
+
 
 
 def read_battles(files: list[Path]) -> pd.DataFrame:
@@ -37,7 +39,7 @@ def read_battles(files: list[Path]) -> pd.DataFrame:
                     continue
                 winner, copies = meaning[game["score"]]
                 line = {"question_id": row["question_id"], "model_a": BASELINE, "model_b": row["model"]}
-                battles = pd.concat([battles, pd.DataFrame([{**line, "winner": winner}] * copies)])
+                battles = pd.concat([battles, pd.DataFrame([{**line, "winner": winner}] * copies, dtype=object)])
     return battles.reset_index(drop=True)
 
 
@@ -52,7 +54,8 @@ def ratings_of(battles: pd.DataFrame) -> pd.Series:
     won = (twice["winner"] == "model_a").to_numpy().astype(float)
     tied = (twice["winner"] == "tie").to_numpy()
     won[tied & (rows < len(battles))] = 1.0
-    model = LogisticRegression(fit_intercept=False, C=np.inf, tol=1e-8).fit(design, won)
+    with threadpool_limits(1):  # in favour of the method: with more threads the fit is slower on a busy machine
+        model = LogisticRegression(fit_intercept=False, C=np.inf, tol=1e-8).fit(design, won)
     ratings = pd.Series(400 * model.coef_[0] + 1000, index=names)
     return ratings + 1000 - ratings[BASELINE]
 
