@@ -1,11 +1,11 @@
 """How quick and how exact the leaderboard is, beside a plain re-implementation of the original's method.
 
-    python benchmarks/results.py FOLDER [--slice 12] [--full] [--battles FILE.parquet]
+    python benchmarks/results.py FOLDER [--slice 4] [--full] [--battles FILE.parquet]
 
 FOLDER is made by benchmarks/make_judgments.py when it is not there. Each measurement is a process of its own,
 cold, with tokens counted and 100 rounds; memory is the peak of that process. The original's method is run on
-a slice of the models, of which the building of battles grows with the square and the rest in proportion;
---full runs it on all of them (some minutes).
+a slice of the models and its time taken in proportion, which is too little: building battles grows with the
+square. --full runs it on all models (many minutes).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ REPETITIONS = 5
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--slice", type=int, default=12, help="models for the original's method (default: 12)")
+    parser.add_argument("--slice", type=int, default=4, help="models for the original's method (default: 4)")
     parser.add_argument("--full", action="store_true", help="the original's method on all models")
     parser.add_argument("--battles", type=Path, metavar="FILE", help="also rate 10 million battles; made if missing")
     args = parser.parse_args()
@@ -94,14 +94,13 @@ def print_comparison(ours: tuple[float, float], theirs: dict[str, Any], models: 
     """Both side by side, and the ratios."""
     phases = theirs["seconds"]
     factor = all_models / models
-    estimate = phases["battles"] * factor**2 + (phases["ratings"] + phases["tokens"]) * factor
-    total = theirs["total"] if factor == 1 else estimate
-    what = "measured" if factor == 1 else f"estimated from {models} models, {theirs['total']:.1f} s measured"
+    total = theirs["total"] if factor == 1 else sum(phases.values()) * factor
+    what = "measured" if factor == 1 else f"at least: {models} models measured, in proportion"
     print(f"{'':34}{'seconds':>10}{'peak MB':>10}")
     print(f"{'show_result.py':34}{ours[0]:>10.2f}{ours[1]:>10.0f}")
     print(f"{'method of the original':34}{total:>10.1f}{theirs['memory']:>10.0f}   ({what})")
     print(f"{'ratio':34}{total / ours[0]:>10.0f}{theirs['memory'] / ours[1]:>10.1f}")
-    print("of that: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items()))
+    print(f"of the {models} models: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items()))
 
 
 def print_agreement(data_dir: Path, theirs: dict[str, Any]) -> None:
