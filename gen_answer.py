@@ -267,7 +267,7 @@ async def answer_all(
                 async with progress.shown():
                     jobs = [(jobs_of(plan, model), utils.width(model)) for plan, model in groups]
                     await utils.run_exchanges(jobs, work, mailboxes, plans[0].account)
-                for mailbox in mailboxes if not progress.failures else []:
+                for mailbox in mailboxes if not (progress.failures or plans[0].account.not_sent) else []:
                     mailbox.archive()
         finally:
             await models.close()

@@ -477,7 +477,7 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
                 async with progress.shown():
                     jobs = jobs_in_order(stage.questions, active, width)
                     await utils.run_exchanges([(jobs, width)], work, mailboxes, stage.account)
-                for mailbox in mailboxes if not progress.failures else []:
+                for mailbox in mailboxes if not (progress.failures or stage.account.not_sent) else []:
                     mailbox.archive()
         finally:
             await models.close()

@@ -439,6 +439,8 @@ def posting(bench: Bench, stage: str, models: list[Model], args: argparse.Namesp
                 raise UserError(f"{model.settings.name}: no batches for api_type {model.settings.api_type}.")
             folder = bench.folder / "batch" / f"{stage} {file_name(model.settings.name)}"
             model.mailbox = stack.enter_context(Mailbox(folder, batches, model.adapter, _say, args.finish_live))
+            if args.redo and not model.mailbox.busy:
+                model.mailbox.archive()  # to ask anew is not to read the old replies again
             boxes.append(model.mailbox)
         yield boxes
 

@@ -136,6 +136,7 @@ class Mailbox:
             return
         done = self._folder.parent / "done"
         done.mkdir(exist_ok=True)
+        self._replies.clear()
         self._folder.rename(
             done / f"{self._folder.name}-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:4]}"
         )
@@ -145,6 +146,7 @@ class Mailbox:
     def _prepare(self, lines: list[Line]) -> None:
         batch = Batch(uuid.uuid4().hex[:12], [key for key, _ in lines])
         rows = [jsonl.encode({"key": key, "body": body}) for key, body in lines]
+        self._folder.mkdir(exist_ok=True)
         jsonl.replace(self._input(batch), rows)
         self._note({"step": "prepared", "marker": batch.marker, "keys": batch.keys})
         self._open.append(batch)

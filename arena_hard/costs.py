@@ -93,7 +93,8 @@ class Account:
         self._room = self._room or asyncio.Condition()
         async with self._room:
             while self._paid + math.fsum(self._set_aside) + worst > self.limit:
-                if self._by_batch or not self._set_aside or self.not_sent:
+                nothing_will_come_free = len(self._set_aside) <= len(self._waiting)
+                if nothing_will_come_free or (self.not_sent and not self._by_batch):
                     self.not_sent += 1
                     self._room.notify_all()
                     return False
@@ -116,12 +117,20 @@ class Account:
         try:
             yield granted
         except Waiting:
-            self._waiting += [worst] if granted else []
+            if granted:
+                await self._hold(worst)
             granted = False
             raise
         finally:
             if granted:
                 await self.leave(worst)
+
+    async def _hold(self, worst: float) -> None:
+        if self.limit is None or self._room is None:
+            return
+        async with self._room:
+            self._waiting.append(worst)
+            self._room.notify_all()
 
     async def batches_came_back(self) -> None:
         """What was set aside for records that waited for a batch is free again; they come in once more."""

@@ -217,6 +217,37 @@ def test_a_limit_of_cost_holds_over_a_whole_batch() -> None:
     assert asyncio.run(records()) == 5 and account.not_sent == 4
 
 
+def test_what_a_batch_brought_is_taken_in_although_all_comes_at_once() -> None:
+    account = Account(limit=1.0, by_batch=True)
+    account.open("judge", ModelSettings(name="j", model_name="m", price={"input": 0, "output": 20}))
+    worst = account.worst("judge", [0], 20_000)
+    came, written = False, []
+
+    async def record(number: int) -> bool:
+        try:
+            async with account.room(worst) as granted:
+                if not granted:
+                    return False
+                if not came:
+                    raise Waiting
+                account.pay("judge", Usage(completion_tokens=19_000 + number, batched=19_000 + number))
+                await asyncio.sleep(0)  # the disk
+                written.append(number)
+                return False
+        except Waiting:
+            return True
+
+    async def rounds() -> None:
+        nonlocal came
+        waiting = await asyncio.gather(*(record(number) for number in range(9)))
+        came = True
+        await account.batches_came_back()
+        await asyncio.gather(*(record(number) for number, waits in enumerate(waiting) if waits))
+
+    asyncio.run(rounds())
+    assert len(written) == 5
+
+
 # ---------------------------------------------------------------------- against a third party's server
 
 
