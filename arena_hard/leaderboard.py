@@ -89,8 +89,9 @@ def over_categories(fits: Sequence[Fit], rule: Rule) -> list[Row]:
         reach = _reach_over_categories(fits, places, rule)
         lower, upper = np.clip(scores - reach, 0, 100), np.clip(scores + reach, 0, 100)
     nan = float("nan")
-    columns = zip(shared, *(np.round(values, 2).tolist() for values in (scores, lower, upper)))
-    return in_order([Row(*column, nan, nan, nan, None, 0) for column in columns])
+    ends = np.round([scores, lower, upper], 2).T.tolist()
+    rows = [Row(name, each[0], each[1], each[2], nan, nan, nan, None, 0) for name, each in zip(shared, ends)]
+    return in_order(rows)
 
 
 def _reach_over_categories(fits: Sequence[Fit], places: Sequence[Sequence[int]], rule: Rule) -> np.ndarray:
@@ -157,7 +158,7 @@ CSV_COLUMNS = ("model", "score", "rating_q025", "rating_q975", "CI", "avg_tokens
 
 def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> str:
     """The CSV of published leaderboards; with another level the columns of the ends are named after it."""
-    columns = list(CSV_COLUMNS)
+    columns: list[str] = list(CSV_COLUMNS)
     columns[2:4] = [f"rating_q{1000 * (1 + sign * level) / 2:03.0f}" for sign in (-1, 1)]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -51,7 +51,7 @@ def controlled_fit(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[
     Battles whose answers are not both there are left out and counted. Raises UserError when none is left.
     """
     columns = style.chosen_features(args.control_features)
-    battles, missing = _with_finite_models(part.battles, part.anchor), 0
+    battles = _with_finite_models(part.battles, part.anchor)
     counts = style_table(bench, battles.models, battles.questions)
     a, b = counts[battles.model_a, battles.question], counts[battles.model_b, battles.question]
     known = ~(np.isnan(a).any(axis=1) | np.isnan(b).any(axis=1))
@@ -74,7 +74,7 @@ def _with_finite_models(battles: Battles, anchor: int) -> Battles:
     """Without the battles of models that won or lost everything: no finite rating fits them."""
     cells = cells_of(battles)
     finite = np.isfinite(ratings.fit(cells, cells.counts(battles), anchor))
-    return _cut(battles, finite[battles.model_a] & finite[battles.model_b])
+    return _cut(battles, np.logical_and(finite[battles.model_a], finite[battles.model_b]))
 
 
 def _cut(battles: Battles, mask: np.ndarray) -> Battles:
