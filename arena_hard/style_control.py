@@ -74,7 +74,7 @@ def _with_finite_models(battles: Battles, anchor: int) -> Battles:
     """Without the battles of models that won or lost everything: no finite rating fits them."""
     cells = cells_of(battles)
     finite = np.isfinite(ratings.fit(cells, cells.counts(battles), anchor))
-    return _cut(battles, np.logical_and(finite[battles.model_a], finite[battles.model_b]))
+    return _cut(battles, np.asarray(finite[battles.model_a] & finite[battles.model_b]))
 
 
 def _cut(battles: Battles, mask: np.ndarray) -> Battles:

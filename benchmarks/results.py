@@ -1,6 +1,6 @@
 """How quick and how exact the leaderboard is, beside a plain re-implementation of the original's method.
 
-    python benchmarks/results.py FOLDER [--slice 4] [--full] [--battles FILE.parquet]
+    python benchmarks/results.py FOLDER [--slice 8] [--full] [--battles FILE.parquet]
 
 FOLDER is made by benchmarks/make_judgments.py when it is not there. Each measurement is a process of its own,
 cold, with tokens counted and 100 rounds; memory is the peak of that process. The original's method is run on
@@ -32,7 +32,7 @@ REPETITIONS = 5
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--slice", type=int, default=4, help="models for the original's method (default: 4)")
+    parser.add_argument("--slice", type=int, default=8, help="models for the original's method (default: 8)")
     parser.add_argument("--full", action="store_true", help="the original's method on all models")
     parser.add_argument("--battles", type=Path, metavar="FILE", help="also rate 10 million battles; made if missing")
     args = parser.parse_args()
@@ -50,8 +50,8 @@ def main() -> None:
         print_battles(args.battles)
 
 
-def run(command: list[str], cwd: Path) -> tuple[float, float, str]:
-    """(seconds, peak memory in MB, output) of a process."""
+def run(command: list[str], cwd: Path) -> tuple[float, float, float, str]:
+    """(seconds, seconds of CPU, peak memory in MB, output) of a process."""
     start = time.perf_counter()
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, cwd=cwd, stdout=out)
@@ -63,44 +63,52 @@ def run(command: list[str], cwd: Path) -> tuple[float, float, str]:
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     unit = 1e6 if sys.platform == "darwin" else 1e3
-    return seconds, usage.ru_maxrss / unit, text
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit, text
 
 
 def script(data_dir: Path, *more: str) -> list[str]:
     return [sys.executable, str(ROOT / "show_result.py"), "--data-dir", str(data_dir.resolve()), *more]
 
 
-def measure_ours(data_dir: Path) -> tuple[float, float]:
-    """(median seconds, largest peak in MB) of some runs that write their caches anew each time."""
+def measure_ours(data_dir: Path) -> tuple[float, float, float]:
+    """Median seconds, median seconds of CPU, largest peak in MB of runs that write their caches anew."""
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(REPETITIONS):
             for cache in ("arena_hard_battles", "bootstrapping_results"):
                 for file in data_dir.glob(f"{cache}*"):
                     file.unlink()
-            runs.append(run(script(data_dir), Path(folder))[:2])
-    return sorted(seconds for seconds, _ in runs)[len(runs) // 2], max(memory for _, memory in runs)
+            runs.append(run(script(data_dir), Path(folder))[:3])
+    wall, cpu, memory = (sorted(column) for column in zip(*runs))
+    return wall[len(wall) // 2], cpu[len(cpu) // 2], memory[-1]
 
 
 def measure_original(data_dir: Path, models: int) -> dict[str, Any]:
     """Times, memory and ratings of the original's method on the first models."""
     file = ROOT / "benchmarks" / "original_method.py"
     command = [sys.executable, str(file), str(data_dir.resolve()), str(models), str(ROUNDS)]
-    seconds, memory, text = run(command, ROOT)
-    return {**json.loads(text), "total": seconds, "memory": memory}
+    seconds, cpu, memory, text = run(command, ROOT)
+    return {**json.loads(text), "total": seconds, "cpu": cpu, "memory": memory}
 
 
-def print_comparison(ours: tuple[float, float], theirs: dict[str, Any], models: int, all_models: int) -> None:
-    """Both side by side, and the ratios."""
-    phases = theirs["seconds"]
-    factor = all_models / models
-    total = theirs["total"] if factor == 1 else sum(phases.values()) * factor
-    what = "measured" if factor == 1 else f"at least: {models} models measured, in proportion"
-    print(f"{'':34}{'seconds':>10}{'peak MB':>10}")
-    print(f"{'show_result.py':34}{ours[0]:>10.2f}{ours[1]:>10.0f}")
-    print(f"{'method of the original':34}{total:>10.1f}{theirs['memory']:>10.0f}   ({what})")
-    print(f"{'ratio':34}{total / ours[0]:>10.0f}{theirs['memory'] / ours[1]:>10.1f}")
-    print(f"of the {models} models: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items()))
+def print_comparison(ours: tuple[float, float, float], theirs: dict[str, Any], models: int, all_models: int) -> None:
+    """Both side by side, and the ratios. Seconds of CPU suffer less from a busy machine."""
+    phases, factor = theirs["seconds"], all_models / models
+    start_up = theirs["total"] - sum(phases.values())
+    rows = {
+        "show_result.py": ours,
+        "method of the original": (
+            start_up + sum(phases.values()) * factor,
+            start_up + (theirs["cpu"] - start_up) * factor,
+            theirs["memory"],
+        ),
+    }
+    rows["ratio"] = tuple(b / a for a, b in zip(*rows.values()))  # type: ignore[assignment]
+    print(f"{'':26}{'seconds':>10}{'CPU s':>10}{'peak MB':>10}")
+    for name, values in rows.items():
+        print(f"{name:26}" + "".join(f"{value:>10.2f}" if value < 10 else f"{value:>10.0f}" for value in values))
+    what = "all models measured" if factor == 1 else f"{models} models measured, taken in proportion: at least"
+    print(f"the original's: {what}; " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items()))
 
 
 def print_agreement(data_dir: Path, theirs: dict[str, Any]) -> None:
@@ -111,7 +119,7 @@ def print_agreement(data_dir: Path, theirs: dict[str, Any]) -> None:
         for file in (data_dir / BENCH / "model_judgment" / JUDGE).glob("*.jsonl"):
             if file.stem in theirs["ratings"]:
                 (inside / file.name).symlink_to(file.resolve())
-        text = run(script(Path(folder) / "data", "--format", "json"), Path(folder))[2]
+        text = run(script(Path(folder) / "data", "--format", "json"), Path(folder))[3]
     worst = 0.0
     for row in json.loads(text)["parts"][0]["rows"]:
         found = [row["rating"], row["rating_lower"], row["rating_upper"]]
@@ -125,9 +133,10 @@ def print_battles(file: Path) -> None:
         make_battles(file)
     with tempfile.TemporaryDirectory() as folder:
         flags = ["--battles", str(file.resolve()), "--baseline", "model-000", "--interval", "sandwich"]
-        seconds, memory, text = run(script(Path(folder), *flags), Path(folder))
+        seconds, cpu, memory, text = run(script(Path(folder), *flags), Path(folder))
     rows = sum(" | score: " in line for line in text.splitlines())
-    print(f"{file.name}: {rows} models, point fit and sandwich in {seconds:.1f} s, {memory:.0f} MB")
+    print(f"{file.name}: {rows} models, point fit and sandwich")
+    print(f"  {seconds:.1f} s ({cpu:.1f} s of CPU), {memory:.0f} MB")
 
 
 if __name__ == "__main__":
