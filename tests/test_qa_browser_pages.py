@@ -35,6 +35,14 @@ def address(folder: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def seen(browser: Any) -> Iterator[Any]:
+    """A page that is only looked at, in several sizes and looks."""
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     """A fresh page whose console must stay without errors."""
@@ -157,14 +165,24 @@ def test_exported_pages_open_from_disk(page: Any, folder: Path, tmp_path: Path) 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("tab", ["leaderboard", "judge", "compare", "blind", "blind&name=Eve"])
-def test_every_page_fits_and_can_be_read(browser: Any, address: str, tab: str, width: int, scheme: str) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    page.goto(f"{address}?tab={tab}")
-    page.wait_for_selector(READY)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate(CONTRAST) == []
-    assert page.evaluate(UNLABELLED) == []
-    page.close()
+def test_every_page_fits_and_can_be_read(seen: Any, address: str, tab: str, width: int, scheme: str) -> None:
+    seen.set_viewport_size({"width": width, "height": 844})
+    seen.emulate_media(color_scheme=scheme)
+    seen.goto(f"{address}?tab={tab}")
+    seen.wait_for_selector(READY)
+    ground = seen.evaluate("getComputedStyle(document.querySelector('.ah')).backgroundColor")
+    assert ground == {"light": "rgb(246, 247, 249)", "dark": "rgb(17, 20, 24)"}[scheme]
+    assert seen.evaluate("document.documentElement.scrollWidth") <= width
+    assert seen.evaluate(CONTRAST) == []
+    assert seen.evaluate(UNLABELLED) == []
+
+
+def test_the_check_of_contrast_can_fail(seen: Any, address: str) -> None:
+    seen.emulate_media(color_scheme="light")
+    seen.goto(f"{address}?tab=judge")
+    seen.wait_for_selector(READY)
+    seen.evaluate("document.querySelector('.ah h1').style.color = 'rgb(150, 150, 150)'")
+    assert any(found.startswith("H1") for found in seen.evaluate(CONTRAST))
 
 
 def test_the_games_can_be_read_and_reached_by_keyboard(browser: Any, address: str) -> None:
@@ -192,6 +210,7 @@ CONTRAST = """() => {
     const colour = rgba(getComputedStyle(e).backgroundColor); if (colour[3] > 250) return colour; }
     return [255, 255, 255]; };
   const found = [];
+  document.getAnimations().forEach((each) => each.finish());
   for (const box of document.querySelectorAll('.ah *')) {
     const own = [...box.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
     const style = getComputedStyle(box);
