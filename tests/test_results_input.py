@@ -255,3 +255,39 @@ def test_a_plot_is_drawn(tmp_path: Path) -> None:
     for name, start in (("x.png", b"\x89PNG"), ("x.svg", b"<?xml")):
         run(tmp_path, "--plot", name)
         assert (tmp_path / name).read_bytes().startswith(start)
+
+
+# ----------------------------------------------------------------------------------- style control
+
+
+def test_style_control_counts_what_files_lack_and_is_the_same_on_several_processes(tmp_path: Path) -> None:
+    import random
+
+    chance = random.Random(3)
+    for model in ("base", "m", "n"):
+        answers = []
+        for number in range(40):
+            text = "".join(mark * chance.randint(0, 3) for mark in ("# Head\n", "- item\n", "**b** "))
+            turns = [{"content": text, "token_len": chance.randint(20, 200)}]
+            answers.append({"question_id": str(number), "model_id": model, "choices": [{"index": 0, "turns": turns}]})
+        file = tmp_path / "data/b/model_answer" / f"{model}.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+        labels = ["A>B", "A=B", "B>A", "B>>A"]
+        if model != "base":
+            games = [row(model, str(n), [chance.choice(labels), chance.choice(labels)]) for n in range(41)]
+            write(tmp_path, "j", model, games)
+    flags = ("--control-features", "length", "markdown", "--num-rounds", "4")
+    one = run(tmp_path, *flags)
+    assert run(tmp_path, *flags, "--jobs", "2") == one
+    for words in ("tokens", "headers", "lists", "bold", "4 of 164 battles left out", "m  "):
+        assert words in one
+    only = run(tmp_path, "--control-features", "length", "--num-rounds", "4", "--style-formula", "v0.1")
+    assert "headers" not in only and "formula of v0.1" in only
+
+
+def test_style_control_without_answers_says_what_it_needs(tmp_path: Path) -> None:
+    write(tmp_path, "j", "m", [row("m", "1", ["A>B", "B>>A"])])
+    done = attempt(tmp_path, "--control-features", "length")
+    assert done.returncode == 2 and "model_answer" in done.stderr
+    assert attempt(tmp_path, "--control-features", "width").returncode == 2
