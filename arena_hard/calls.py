@@ -52,10 +52,11 @@ class Model:
     backing_off: int = 0
     mailbox: Mailbox | None = None
 
-    def best_endpoint(self) -> Endpoint:
-        """The endpoint with the most room among those that still answer."""
+    def best_endpoint(self, failed: Endpoint | None = None) -> Endpoint:
+        """The endpoint with the most room among those that still answer, another than the one that just failed."""
         alive = [endpoint for endpoint in self.endpoints if not endpoint.gate.dead]
-        return min(alive or self.endpoints, key=lambda endpoint: endpoint.gate.load())
+        others = [endpoint for endpoint in alive if endpoint is not failed]
+        return min(others or alive or self.endpoints, key=lambda endpoint: endpoint.gate.load())
 
 
 class Models:
@@ -136,8 +137,9 @@ async def chat_completion(
     if posted is not None:
         return posted
     failures = lessons = 0
+    failed: Endpoint | None = None
     while True:
-        endpoint = model.best_endpoint()
+        endpoint = model.best_endpoint(failed)
         try:
             reply = await _call(model, endpoint, request, clock)
             break
@@ -147,6 +149,7 @@ async def chat_completion(
                 lessons += 1
                 continue
             failures += error.kind == "transient"
+            failed = endpoint
             wait = _wait_before_retry(model, endpoint, error, failures)
             if wait is None or clock.age() + wait > model.settings.deadline:
                 raise _given_up(model, endpoint, error, failures) from None
@@ -227,7 +230,8 @@ def _given_up(model: Model, endpoint: Endpoint, error: CallError, failures: int)
     if error.kind == "transient":
         endpoint.failed_in_a_row += 1
         if endpoint.failed_in_a_row >= GIVE_UP_AFTER:
-            endpoint.gate.shut(CallError("final", f"{last.message}; nothing else came, so the rest was not sent"))
+            message = f"{last.message}; nothing else came, so the rest was not sent"
+            endpoint.gate.shut(CallError("final", message, endpoint_wide=True))
     return last
 
 
@@ -242,13 +246,13 @@ async def _sleep(model: Model, seconds: float) -> None:
 
 
 async def _with_more_room(model: Model, request: Request, cut: Reply, clock: Clock) -> Reply:
-    """Ask again with twice the room; the cut reply stays when that fails."""
-
+    """Ask again with twice the room; the cut reply stays when that fails. Both are paid for."""
     endpoint = model.best_endpoint()
     try:
-        return await _call(model, endpoint, replace(request, max_tokens=2 * request.max_tokens), clock)
+        whole = await _call(model, endpoint, replace(request, max_tokens=2 * request.max_tokens), clock)
     except CallError:
         return cut
+    return replace(whole, usage=total_usage([cut, whole]))
 
 
 def width(model: Model) -> int:
