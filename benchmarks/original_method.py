@@ -60,24 +60,30 @@ def ratings_of(battles: pd.DataFrame) -> pd.Series:
     return ratings + 1000 - ratings[BASELINE]
 
 
+def now() -> np.ndarray:
+    """Seconds by the wall and of CPU."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
 def main() -> None:
     data_dir, models, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     files = sorted((data_dir / BENCH / "model_judgment" / JUDGE).glob("*.jsonl"))[:models]
-    start = time.perf_counter()
+    start = now()
     battles = read_battles(files)
-    built = time.perf_counter()
+    built = now()
     point = ratings_of(battles)
     np.random.seed(42)
     drawn = pd.DataFrame([ratings_of(battles.sample(frac=1.0, replace=True)) for _ in range(rounds)])
     ends = drawn.quantile([0.025, 0.975])
-    rated = time.perf_counter()
+    rated = now()
     lengths = {}
     for file in (data_dir / BENCH / "model_answer").glob("*.jsonl"):
         if file.stem in point.index:
             rows = [json.loads(line) for line in file.open()]
             lengths[file.stem] = sum(row["choices"][0]["turns"][0]["token_len"] for row in rows) / len(rows)
-    done = time.perf_counter()
-    times = {"battles": built - start, "ratings": rated - built, "tokens": done - rated}
+    done = now()
+    phases = {"battles": built - start, "ratings": rated - built, "tokens": done - rated}
+    times = {clock: {name: each[i] for name, each in phases.items()} for i, clock in enumerate(("wall", "cpu"))}
     values = {name: [point[name], ends[name].iloc[0], ends[name].iloc[1]] for name in point.index}
     print(json.dumps({"seconds": times, "rows": len(battles), "ratings": values, "tokens": lengths}))
 
