@@ -18,9 +18,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import gen_judgment  # noqa: E402
 import utils  # noqa: E402
-from arena_hard import jsonl  # noqa: E402
+from arena_hard import jsonl, prompts  # noqa: E402
 from arena_hard.providers.base import Message, Reply  # noqa: E402
 from arena_hard.providers.recorded import recording_row  # noqa: E402
 from arena_hard.records import Question, Usage, question_from_row  # noqa: E402
@@ -68,11 +67,11 @@ def game_rows(
     settings: Any, question: Question, answers: list[list[str]], attempts: list[str], counter: TokenCounter
 ) -> list[dict[str, Any]]:
     """One recording for each attempt of a game."""
-    messages = gen_judgment.opening_messages(settings, question, answers, [])
+    messages = prompts.opening_messages(settings, question, answers, [])
     rows = []
     for said in attempts:
         rows.append(recording_row("demo-judge", messages, reply("demo-judge", messages, said, counter)))
-        messages = gen_judgment.asked_again(messages, said)
+        messages = prompts.asked_again(messages, said)
     return rows
 
 
