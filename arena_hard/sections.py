@@ -13,6 +13,7 @@ from arena_hard import judge_stats
 from arena_hard.games import GameTable
 from arena_hard.judge_stats import GRADES, Agreement, JudgeReport, RuleEffect
 from arena_hard.parts import Part
+from arena_hard.paths import Bench
 from arena_hard.records import UserError
 
 
@@ -42,6 +43,7 @@ def sections_of(args: argparse.Namespace, part: Part) -> list[Section]:
         sections.append(counts(part.table))
         for report in judge_stats.judge_reports(part.table, args.level):
             sections += [judge(report), two_games(report)]
+            sections += blind_checks(args, report.judge)
         sections.append(rules(part.table, args.weight))
     return sections
 
@@ -151,6 +153,31 @@ def _percent(share: float | None) -> str:
 
 def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.2f}"
+
+
+def blind_checks(args: argparse.Namespace, name: str) -> list[Section]:
+    """How far people agree with a judge, where somebody made the browser's blind check; else nothing."""
+    from arena_hard.browse import blind
+
+    checks = blind.checks(Bench(args.data_dir, args.bench_name), name)
+    if not any(check.decisions for check in checks):
+        return []
+    groups = [(check.name, [check]) for check in checks] + ([("all", checks)] if len(checks) > 1 else [])
+    found = {person: blind.agreement(group, level=args.level) for person, group in groups}
+    rows = [
+        [
+            person,
+            str(one.games),
+            _percent(one.same_winner),
+            _percent(one.same_verdict),
+            _number(one.kappa),
+            "n/a" if one.lower is None else f"({_number(one.lower)}, {_number(one.upper)})",
+        ]
+        for person, one in found.items()
+    ]
+    columns = ["person", "games", "same winner", "same verdict", "κ", f"{args.level * 100:g}% CI"]
+    data = {person: one._asdict() for person, one in found.items()}
+    return [Section(f"Blind checks of judge {name}", columns, rows, data)]
 
 
 def two_games(report: JudgeReport) -> Section:

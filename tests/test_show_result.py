@@ -103,6 +103,21 @@ def test_views_beside_the_table(arena_ta: Path) -> None:
     assert {row["model"]: row["score"] for row in rows}["gemma-2-9b-it"] == 61.52
 
 
+def test_blind_checks_stand_beside_the_judge(bench: Path) -> None:
+    from arena_hard.browse import blind
+    from arena_hard.paths import Bench
+
+    plan = [blind.Planned(str(n), "m", "base", 1, "A>B" if n % 2 else "B>>A") for n in range(6)]
+    check = blind.start(Bench(bench / "data", "b"), "j", "Ada", plan)
+    assert "Blind checks" not in run(bench, *CASE, "--full-stats").stdout
+    for place, planned in enumerate(plan):
+        blind.decide(check, place, planned.verdict if place else "A=B")
+    done = run(bench, *CASE, "--full-stats")
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if "Ada" in line)
+    assert " 6 " in line and "83" in line  # five of six verdicts are the judge's
+
+
 # -------------------------------------------------------------------------------------- bad input
 
 
