@@ -60,11 +60,11 @@ def all_gone(folder: Path, within: float = 30.0) -> bool:
     until = time.monotonic() + within
     while any(map(is_running, pids)) and time.monotonic() < until:
         time.sleep(0.1)
-    for pid in pids:  # whatever the test finds, nothing is left behind
+    left = [pid for pid in pids if is_running(pid)]
+    for pid in left:  # whatever the test finds, nothing is left behind
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-            return False
-    return True
+    return not left
 
 
 def wait_for(file: Path) -> None:
