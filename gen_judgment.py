@@ -95,10 +95,22 @@ class Stage:
     questions: list[Question]
     shown: Shown
     account: Account
+    shapings: dict[str, dict[str, object]] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
 
     def shaping(self, question: Question) -> dict[str, object]:
         """The settings that shape the judgment of a question."""
-        return judgment_shaping_settings(self.judge, self.settings, question.category)
+        category = question.category
+        if category not in self.shapings:  # by category, for it is asked for each question and model
+            self.shapings[category] = judgment_shaping_settings(self.judge, self.settings, category)
+        return self.shapings[category]
+
+    def shaping_hash(self, question: Question) -> str:
+        """The short hash of those settings."""
+        category = question.category
+        if category not in self.hashes:
+            self.hashes[category] = short_hash(self.shaping(question))
+        return self.hashes[category]
 
 
 def main() -> int:
@@ -270,7 +282,7 @@ def plan_candidate(stage: Stage, name: str) -> Candidate:
         file,
         utils.load_answers(stage.bench.answer_file(name)),
         utils.load_judgments(file),
-        RunTally(file, ",".join(sorted({short_hash(stage.shaping(question)) for question in stage.questions}))),
+        RunTally(file, ",".join(sorted({stage.shaping_hash(question) for question in stage.questions}))),
     )
     stage.account.open(bill_label(stage, candidate), stage.judge)
     check_baselines(candidate, stage.settings, stage.questions)
@@ -316,7 +328,7 @@ def has_changed(stage: Stage, candidate: Candidate, question: Question) -> bool:
     """Whether a judgment that we made was of other texts than today's."""
     judgment = candidate.judged.get(question.question_id)
     answer = candidate.answers.get(question.question_id)
-    if judgment is None or judgment.settings_hash != short_hash(stage.shaping(question)) or answer is None:
+    if judgment is None or judgment.settings_hash != stage.shaping_hash(question) or answer is None:
         return False
     if not judgment.games or judgment.games[0] is None:
         return False
@@ -518,7 +530,7 @@ async def get_judgment(model: utils.Model, stage: Stage, job: Job, clock: utils.
         games=tuple(games),
         baseline=settings.baseline_of(question.category),
         category=question.category if settings.categories else None,
-        settings_hash=short_hash(stage.shaping(question)),
+        settings_hash=stage.shaping_hash(question),
     )
 
 

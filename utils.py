@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -150,7 +150,8 @@ def records_to_redo(
     found: settings_hash of each cached record by question id; today: today's settings by question id.
     Raises UserError when records were made with other settings and no flag says what to do.
     """
-    wanted = {key: settings.short_hash(values) for key, values in today.items()}
+    hashes = {id(values): settings.short_hash(values) for values in {id(v): v for v in today.values()}.values()}
+    wanted = {key: hashes[id(values)] for key, values in today.items()}
     other = manifest.differing({key: found[key] for key in found if key in today}, wanted)
     if name in args.redo:
         return set(other or [key for key in found if key in today])
@@ -378,20 +379,19 @@ async def run_jobs(jobs: Iterable[J], work: Callable[[J], Awaitable[None]], widt
         for job in queue:  # one iterator for all workers: each job is taken once
             await work(job)
 
-    tasks = [asyncio.create_task(worker()) for _ in range(width)]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await _all_of(worker() for _ in range(width))
 
 
 async def run_groups(
     groups: Sequence[tuple[Iterable[J], int]], work: Callable[[J], Awaitable[None]]
 ) -> None:
     """Run several groups of jobs side by side, each with its own width."""
-    tasks = [asyncio.create_task(run_jobs(jobs, work, width)) for jobs, width in groups]
+    await _all_of(run_jobs(jobs, work, width) for jobs, width in groups)
+
+
+async def _all_of(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run the parts side by side; when one raises, the others are stopped before it is raised."""
+    tasks = [asyncio.create_task(part) for part in parts]
     try:
         await asyncio.gather(*tasks)
     finally:
