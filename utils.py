@@ -347,25 +347,8 @@ def put_in_order(file: Path, questions: list[Question]) -> None:
     The bootstrap draws rows by their place in the file, so the order is part of the result. Lines
     that a later one replaced are kept in FILE.superseded.
     """
-    import msgspec
-
     place = {question.question_id: index for index, question in enumerate(questions)}
-    last: dict[str, bytes] = {}
-    lines, superseded = [], []
-    for _, line in jsonl.read_lines(file):
-        line = line if line.endswith(b"\n") else line + b"\n"
-        row = msgspec.json.decode(line)
-        key = row.get("question_id") or row.get("uid")
-        superseded += [last.pop(key)] if key in last else []
-        last[key] = line
-        lines.append(line)
-    ordered = [last[key] for key in sorted(last, key=lambda key: place.get(key, len(place)))]
-    if ordered == lines:
-        return
-    if superseded:
-        with open(file.with_name(file.name.removesuffix(".jsonl") + ".superseded"), "ab") as stream:
-            stream.writelines(superseded)
-    jsonl.replace(file, ordered)
+    jsonl.sort(file, place, file.with_name(file.name.removesuffix(".jsonl") + ".superseded"))
 
 
 # ----------------------------------------------------------------------------------------- runs

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +22,6 @@ from arena_hard.settings import ModelSettings
 GIVE_UP_AFTER = 10  # records in a row that got nothing but errors from an endpoint
 LONGEST_WAIT = 60.0
 MOST_LESSONS = 4  # as many as there are terms in a Dialect
-
 
 
 @dataclass
@@ -68,8 +69,9 @@ class Models:
 
     def open(self, model: ModelSettings) -> Model:
         """A model ready to be called. Raises UserError for a missing key or address."""
-        adapter = adapter_of(model)
-        endpoints = [self._endpoint(adapter, connection, model) for connection in connections(model)]
+        with _kept_for_good():
+            adapter = adapter_of(model)
+            endpoints = [self._endpoint(adapter, connection, model) for connection in connections(model)]
         self.opened.append(Model(model, adapter, endpoints))
         return self.opened[-1]
 
@@ -95,6 +97,17 @@ class Models:
         """Give all connections back."""
         for endpoint in self.endpoints:
             await endpoint.adapter.close(endpoint.client)
+
+
+@contextlib.contextmanager
+def _kept_for_good() -> Iterator[None]:
+    """For importing an SDK: its thousands of classes stay, and are not gone through for garbage at every turn."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @dataclass

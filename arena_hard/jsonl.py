@@ -8,9 +8,9 @@ next writer cuts it off.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
@@ -116,3 +116,55 @@ def replace(file: Path, lines: Iterable[bytes]) -> None:
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class _Keys(msgspec.Struct):
+    """The key of a record in either format."""
+
+    question_id: str | None = None
+    uid: str | None = None
+
+
+class _Place(NamedTuple):
+    """Where a line lies in a file."""
+
+    start: int
+    end: int
+
+
+def sort(file: Path, order: Mapping[str, int], replaced: Path) -> None:
+    """Bring the records of a file into the order of their questions; unknown ones come last.
+
+    Of several records of a question the last one stays, the others move to the end of `replaced`. Only the
+    places of the lines are held in memory, not the lines.
+    """
+    repair(file)
+    last: dict[str, _Place] = {}
+    old: list[_Place] = []
+    with open(file, "rb") as stream:
+        for key, place in _places(stream):
+            old += [last.pop(key)] if key in last else []
+            last[key] = place
+        sorted_places = [last[key] for key in sorted(last, key=lambda key: order.get(key, len(order)))]
+        if not old and sorted_places == list(last.values()):
+            return
+        if old:
+            with open(replaced, "ab") as target:
+                target.writelines(_lines_at(stream, old))
+        replace(file, _lines_at(stream, sorted_places))
+
+
+def _places(stream: BinaryIO) -> Iterator[tuple[str, _Place]]:
+    decoder = msgspec.json.Decoder(_Keys)
+    start = 0
+    for line in stream:
+        if line.strip():
+            keys = decoder.decode(line)
+            yield keys.question_id or keys.uid or "", _Place(start, start + len(line))
+        start += len(line)
+
+
+def _lines_at(stream: BinaryIO, places: Iterable[_Place]) -> Iterator[bytes]:
+    for place in places:
+        stream.seek(place.start)
+        yield stream.read(place.end - place.start)

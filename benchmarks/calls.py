@@ -1,10 +1,10 @@
 """How fast gen_answer.py is, beside the original's way of calling, against the loopback server.
 
   python benchmarks/calls.py                    2,000 requests of 2 KB in and 4 KB out, three settings
-  python benchmarks/calls.py --memory           memory over 20,000 requests against 2,000
+  python benchmarks/calls.py --memory           memory over 20,000 requests (10 models) against 2,000
 
-Printed: wall time over the ideal, ceil(N / parallel) · latency; CPU of the client for each request;
-peak memory. The original's way is a thread pool in which every call makes a client of its own; it
+Printed: wall time over the ideal, ceil(N / parallel) · latency, from the script's start to its end, imports,
+token counts and files included; CPU of the client for each request; peak memory. The original's way is a thread pool in which every call makes a client of its own; it
 is measured on fewer requests, for it is slow. The server is a process of its own.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import resource
 import subprocess
 import sys
@@ -37,9 +38,9 @@ def main() -> int:
     parser.add_argument("--memory", action="store_true")
     args = parser.parse_args()
     if args.memory:
-        for count in (2000, 20_000):
-            _, _, peak = measured_script(0.0, 64, count)
-            print(f"{count:>6} requests: peak {peak:.0f} MB")
+        for models in (1, 10):
+            _, _, peak = measured_script(0.0, 64 // models, args.requests, models)
+            print(f"{models * args.requests:>6} requests: peak {peak:.0f} MB", flush=True)
         return 0
     print("latency  in flight  goal | script: wall/ideal  CPU ms/request  peak MB | original's way: wall/ideal")
     for latency, parallel, goal in SETTINGS:
@@ -58,40 +59,51 @@ def ideal(count: int, parallel: int, latency: float) -> float:
     return math.ceil(count / parallel) * latency
 
 
-def measured_script(latency: float, parallel: int, count: int) -> tuple[float, float, float]:
-    """Wall seconds, CPU seconds for each request, and peak MB of the whole script."""
+def measured_script(latency: float, parallel: int, count: int, models: int = 1) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds for each request, and peak MB of the whole script; `count` requests a model."""
     with tempfile.TemporaryDirectory() as folder, running_server(
         latency=latency, reply="size=4096", keep_requests=10
     ) as server:
-        write_bench(Path(folder), server.openai_base, parallel, count)
+        write_bench(Path(folder), server.openai_base, parallel, count, models)
         command = [sys.executable, __file__, "--child", str(ROOT / "gen_answer.py")]
         command += ["--setting-file", "answer.yaml", "--endpoint-file", "api.yaml"]
-        start = time.perf_counter()
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-        wall = time.perf_counter() - start
+        done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=True)
         usage = json.loads(done.stdout.splitlines()[-1])
-        with open(Path(folder) / "data/b/model_answer/m.jsonl", "rb") as stream:
-            assert sum(1 for _ in stream) == count
-    return wall, usage["cpu"] / count, usage["peak_mb"]
+        for file in (Path(folder) / "data/b/model_answer").glob("*.jsonl"):
+            with open(file, "rb") as stream:
+                assert sum(1 for _ in stream) == count
+    return usage["wall"], usage["cpu"] / count / models, usage["peak_mb"]
 
 
-def write_bench(folder: Path, base: str, parallel: int, count: int) -> None:
+def environment() -> dict[str, str]:
+    """With the vocabulary that the tests have unpacked, if they have: then answers' tokens are counted too."""
+    vocabulary = ROOT / ".venv" / "tiktoken"
+    return {**os.environ, "TIKTOKEN_CACHE_DIR": str(vocabulary)} if vocabulary.is_dir() else dict(os.environ)
+
+
+def write_bench(folder: Path, base: str, parallel: int, count: int, models: int) -> None:
     bench = folder / "data" / "b"
     bench.mkdir(parents=True)
     rows = ({"question_id": f"{n:032x}", "turns": [{"content": f"{n} {PROMPT}"}]} for n in range(count))
     (bench / "question.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (folder / "answer.yaml").write_text("bench_name: b\nmodel_list: [m]\nmax_tokens: 3000\n")
+    names = [f"m{number}" for number in range(models)]
+    (folder / "answer.yaml").write_text(f"bench_name: b\nmodel_list: {names}\nmax_tokens: 3000\n")
     (folder / "api.yaml").write_text(
-        f"m: {{model_name: m, parallel: {parallel}, endpoints: [{{api_base: '{base}', api_key: k}}]}}\n"
+        "".join(
+            f"{name}: {{model_name: {name}, parallel: {parallel}, endpoints: [{{api_base: '{base}', api_key: k}}]}}\n"
+            for name in names
+        )
     )
 
 
 def child(command: list[str]) -> int:
     """Run the script and print what it used, as the last line."""
+    start = time.perf_counter()
     code = subprocess.call([sys.executable, *command])
+    wall = time.perf_counter() - start
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     unit = 1024 if sys.platform != "darwin" else 1024 * 1024
-    print(json.dumps({"cpu": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / unit}))
+    print(json.dumps({"wall": wall, "cpu": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / unit}))
     return code
 
 

@@ -92,10 +92,7 @@ def _connection(
             raise UserError(f"{where}: api_type recorded needs api_base: the file with the recordings.")
     elif not key:
         key = _key_from_environment(provider, base, where)
-    count = settings.parallel if isinstance(settings.parallel, int) else 1000
-    return Connection(
-        settings.api_type, _clean(base) or provider.base_url, key, version, settings.timeout, max(count, 8)
-    )
+    return Connection(settings.api_type, _clean(base) or provider.base_url, key, version, settings.timeout)
 
 
 def _key_from_environment(provider: Provider, base: str | None, where: str) -> str:

@@ -43,10 +43,10 @@ class AnthropicMessages:
     """Adapter over the anthropic SDK."""
 
     def open(self, connection: Connection) -> Any:
-        """One AsyncAnthropic whose pool fits the requests in flight."""
+        """One AsyncAnthropic over the transport of transport.py."""
         import anthropic
 
-        from arena_hard.providers.pool import http_client
+        from arena_hard.providers.transport import http_client
 
         base = connection.base_url.removesuffix("/v1") if connection.base_url else None
         return anthropic.AsyncAnthropic(
@@ -54,7 +54,7 @@ class AnthropicMessages:
             base_url=base,
             timeout=connection.timeout,
             max_retries=0,  # retries happen in one place, the call loop
-            http_client=http_client(connection.concurrency),
+            http_client=http_client(),
         )
 
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class AnthropicMessages:
         return replace(read_message(response.content), quotas=quotas_of(response.headers))
 
     async def close(self, client: Any) -> None:
-        """Close the pool."""
+        """Close its connections."""
         await client.close()
 
 

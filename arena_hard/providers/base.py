@@ -79,7 +79,6 @@ class Connection:
     api_key: str | None
     api_version: str | None
     timeout: float
-    concurrency: int
 
 
 # What a server may have taught about how it wants to be asked: "max_completion_tokens",

@@ -60,16 +60,16 @@ class OpenAIChat:
     """Adapter over the openai SDK."""
 
     def open(self, connection: Connection) -> Any:
-        """One AsyncOpenAI (or AsyncAzureOpenAI) whose pool fits the requests in flight."""
+        """One AsyncOpenAI (or AsyncAzureOpenAI) over the transport of transport.py."""
         import openai
 
-        from arena_hard.providers.pool import http_client
+        from arena_hard.providers.transport import http_client
 
         options: dict[str, Any] = {
             "api_key": connection.api_key,
             "timeout": connection.timeout,
             "max_retries": 0,  # retries happen in one place, the call loop
-            "http_client": http_client(connection.concurrency),
+            "http_client": http_client(),
         }
         if connection.api_type == "azure":
             return openai.AsyncAzureOpenAI(
@@ -105,7 +105,7 @@ class OpenAIChat:
         return replace(read_completion(response.content), quotas=quotas_of(response.headers))
 
     async def close(self, client: Any) -> None:
-        """Close the pool."""
+        """Close its connections."""
         await client.close()
 
 
