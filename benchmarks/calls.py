@@ -4,8 +4,9 @@
   python benchmarks/calls.py --memory           memory over 20,000 requests (10 models) against 2,000
 
 Printed: wall time over the ideal, ceil(N / parallel) · latency, from the script's start to its end, imports,
-token counts and files included; CPU of the client for each request; peak memory. The original's way is a thread pool in which every call makes a client of its own; it
-is measured on fewer requests, for it is slow. The server is a process of its own.
+token counts and files included; CPU of the client for each request; peak memory. The original's way is a thread
+pool in which every call makes a client of its own; it is measured on fewer requests, for it is slow. The server
+is a process of its own.
 """
 
 from __future__ import annotations
