@@ -19,7 +19,7 @@ import msgspec
 import utils
 from arena_hard.batch import Waiting
 from arena_hard.costs import Account
-from arena_hard.manifest import RunTally, add_run, last_failures, note_settings
+from arena_hard.manifest import RunTally, begin_run, end_run, last_failures
 from arena_hard.paths import Bench
 from arena_hard.progress import Progress, failure_lines
 from arena_hard.providers.base import CallError, Message, Reply
@@ -235,7 +235,7 @@ async def answer_all(
     with RecordWriter() as writer:
         for plan in plans:
             utils.open_output(writer, plan.file)
-            note_settings(plan.file, plan.shaping)
+            begin_run(plan.tally, [plan.shaping])
         groups = [(plan, utils.open_model(models, plan.settings, writer)) for plan in plans]
         progress = Progress(sum(len(plan.missing) for plan in plans), "answer", lambda: utils.state_of(models))
 
@@ -252,8 +252,7 @@ async def answer_all(
                 progress.fail(job.label, error.message)
                 return
             await writer.write(job.plan.file, lambda: answer_row(with_token_counts(answer, counter)))
-            tally.count(answer.usage)
-            tally.cut += answer.finish_reason == "length"
+            tally.count([answer.usage], [answer.finish_reason])
             progress.finish(job.label)
 
         async def work(job: Job) -> None:
@@ -272,7 +271,7 @@ async def answer_all(
         finally:
             await models.close()
             for plan in plans:
-                add_run(plan.file, plan.tally.entry())
+                end_run(plan.tally)
         for plan in plans:
             utils.put_in_order(plan.file, questions)
     return report(progress, counter, plans)
@@ -306,7 +305,7 @@ async def get_answer(job: Job, settings: AnswerSettings, clock: utils.Clock) -> 
         choices=tuple(choices),
         answer_id=new_answer_id(),
         tstamp=time.time(),
-        finish_reason="length" if any(r.finish_reason == "length" for r in replies) else replies[-1].finish_reason,
+        finish_reason=utils.finish_reason_of(replies),
         usage=utils.total_usage(replies),
         served_model=replies[-1].served_model,
         settings_hash=job.plan.tally.settings_hash,
@@ -367,8 +366,8 @@ def report(progress: Progress, counter: TokenCounter, plans: list[ModelPlan]) ->
         print(counter.problem)
     print(f"{progress.done} answers written, {len(progress.failures)} failed.")
     for plan in plans:
-        if plan.tally.cut:
-            print(f"  {plan.settings.name}: {plan.tally.cut} answers were cut at max_tokens (finish_reason length).")
+        for remark in plan.tally.remarks("answers"):
+            print(f"  {plan.settings.name}: {remark}")
     if not progress.failures:
         return 0
     print("\n".join(failure_lines(progress.failures)))

@@ -18,7 +18,7 @@ import utils
 from arena_hard import verdicts
 from arena_hard.batch import Waiting
 from arena_hard.costs import Account
-from arena_hard.manifest import RunTally, add_run, differing, last_failures, note_settings
+from arena_hard.manifest import RunTally, begin_run, differing, end_run, last_failures
 from arena_hard.order import in_blocks, shared_length
 from arena_hard.paths import Bench
 from arena_hard.progress import Progress, failure_lines
@@ -31,7 +31,7 @@ from arena_hard.prompts import (
 )
 from arena_hard.providers.base import CallError, Message, Reply
 from arena_hard.quotes import output_seen_in_judgments, quote, quote_lines
-from arena_hard.records import Answer, Game, Judgment, Question, Usage, UserError, judgment_row
+from arena_hard.records import Answer, Game, Judgment, Question, UserError, judgment_row
 from arena_hard.serve import serving
 from arena_hard.settings import JudgeSettings, ModelSettings, short_hash, suggestion
 from arena_hard.writer import RecordWriter
@@ -442,8 +442,7 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
     with RecordWriter() as writer:
         for candidate in active:
             utils.open_output(writer, candidate.file)
-            for shaping in {short_hash(s): s for s in map(stage.shaping, candidate.missing)}.values():
-                note_settings(candidate.file, shaping)
+            begin_run(candidate.tally, {id(s): s for s in map(stage.shaping, candidate.missing)}.values())
         model = utils.open_model(models, stage.judge, writer)
         width = utils.width(model)
         total = sum(len(candidate.missing) for candidate in active)
@@ -463,9 +462,8 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
                 return
             await writer.write(job.candidate.file, lambda: judgment_row(judgment))
             counts["unreadable"] += not is_readable(judgment)
-            for game in judgment.games:
-                tally.usage += (game.usage if game else None) or Usage()
-            tally.count(None)
+            games = [game for game in judgment.games if game]
+            tally.count([game.usage for game in games], [game.finish_reason for game in games])
             progress.finish(job.label)
 
         async def work(job: Job) -> None:
@@ -484,7 +482,7 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
         finally:
             await models.close()
             for candidate in active:
-                add_run(candidate.file, candidate.tally.entry())
+                end_run(candidate.tally)
         for candidate in active:
             utils.put_in_order(candidate.file, questions)
     return report(progress, counts["unreadable"], candidates)
@@ -567,7 +565,8 @@ async def play(
         if not reading.missing:
             break
         messages = asked_again(messages, reply.content)
-    return Game(reading.verdict, text, user_prompt, utils.total_usage(replies), replies[-1].served_model)
+    usage, finish = utils.total_usage(replies), utils.finish_reason_of(replies)
+    return Game(reading.verdict, text, user_prompt, usage, replies[-1].served_model, finish)
 
 
 def shared_with_others(
@@ -594,6 +593,9 @@ def report(progress: Progress, unreadable: int, candidates: list[Candidate]) -> 
     print(f"{progress.done} judgments written, {len(progress.failures)} failed.")
     if unreadable:
         print(f"{unreadable} of them hold a game without a readable verdict (score null).")
+    for candidate in candidates:
+        for remark in candidate.tally.remarks("judgments"):
+            print(f"  {candidate.name}: {remark}")
     if progress.failures:
         print("\n".join(failure_lines(progress.failures)))
         print("Nothing was written for what failed; the same command asks for just that.")

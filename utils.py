@@ -17,7 +17,17 @@ from typing import Any, TypeVar
 
 from arena_hard import jsonl, manifest, settings
 from arena_hard.batch import Mailbox, Waiting
-from arena_hard.calls import Clock, Model, Models, chat_completion, request_body, state_of, total_usage, width
+from arena_hard.calls import (
+    Clock,
+    Model,
+    Models,
+    chat_completion,
+    finish_reason_of,
+    request_body,
+    state_of,
+    total_usage,
+    width,
+)
 from arena_hard.costs import Account
 from arena_hard.paths import Bench, file_name
 from arena_hard.providers import provider_of
@@ -37,7 +47,7 @@ from arena_hard.sample import sample
 from arena_hard.settings import AnswerSettings, JudgeSettings, ModelSettings
 from arena_hard.writer import RecordWriter
 
-__all__ = ["Clock", "Model", "Models", "chat_completion", "state_of", "total_usage", "width"]
+__all__ = ["Clock", "Model", "Models", "chat_completion", "finish_reason_of", "state_of", "total_usage", "width"]
 
 J = TypeVar("J")
 

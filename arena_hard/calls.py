@@ -298,3 +298,9 @@ def total_usage(replies: list[Reply]) -> Usage | None:
     if any(count is None for count in counts):
         return None
     return sum((count for count in counts if count), Usage())
+
+
+def finish_reason_of(replies: list[Reply]) -> str:
+    """The finish reason of a record: that of a reply that was cut, if one was, else that of the last."""
+    reasons = [reply.finish_reason for reply in replies]
+    return next((cut for cut in ("length", "content_filter") if cut in reasons), reasons[-1])

@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +23,7 @@ from arena_hard.providers.base import Reply
 from arena_hard.records import Usage, UserError, usage_row
 from arena_hard.settings import short_hash
 
-_PACKAGES = ("openai", "anthropic", "httpx2", "msgspec", "tiktoken")
+_PACKAGES = ("openai", "anthropic", "httpx2", "aiohttp", "msgspec", "tiktoken")
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -43,18 +43,24 @@ def load(records: Path) -> dict[str, Any]:
         raise UserError(f"{file} is not readable. Move it away; the records do not need it.") from None
 
 
-def note_settings(records: Path, settings: Mapping[str, Any]) -> None:
-    """Keep the settings by their hash, before the first record that carries it."""
-    manifest = load(records)
-    manifest["settings"][short_hash(settings)] = dict(settings)
-    _save(records, manifest)
+def begin_run(tally: RunTally, settings: Iterable[Mapping[str, Any]]) -> None:
+    """Note a run and the settings of its records, by their hash, before its first record is written.
+
+    A run that is killed stays in the manifest like this: begun, and not ended.
+    """
+    manifest = load(tally.records)
+    for each in settings:
+        manifest["settings"][short_hash(each)] = dict(each)
+    tally.place = len(manifest["runs"])
+    manifest["runs"].append(tally.entry(ended=None))
+    _save(tally.records, manifest)
 
 
-def add_run(records: Path, run: Mapping[str, Any]) -> None:
-    """Add what there is to say of a run that has ended."""
-    manifest = load(records)
-    manifest["runs"].append(dict(run))
-    _save(records, manifest)
+def end_run(tally: RunTally) -> None:
+    """Note what there is to say of a run that has ended."""
+    manifest = load(tally.records)
+    manifest["runs"][tally.place :] = [tally.entry(ended=time.time())]
+    _save(tally.records, manifest)
 
 
 def _save(records: Path, manifest: Mapping[str, Any]) -> None:
@@ -99,8 +105,8 @@ def mixed_message(
 
 
 def last_failures(records: Path) -> set[str]:
-    """The question ids that failed in the last run."""
-    runs = load(records)["runs"]
+    """The question ids that failed in the last run that was not killed."""
+    runs = [run for run in load(records)["runs"] if run.get("ended")]
     return set(runs[-1].get("failed", {})) if runs else set()
 
 
@@ -111,17 +117,31 @@ class RunTally:
     records: Path
     settings_hash: str
     started: float = field(default_factory=time.time)
+    place: int = 0
     written: int = 0
     cut: int = 0
+    filtered: int = 0
     usage: Usage = Usage()
     served: set[str] = field(default_factory=set)
     fingerprints: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)
 
-    def count(self, usage: Usage | None) -> None:
-        """A record was written."""
+    def count(self, usage: Iterable[Usage | None], finish_reasons: Iterable[str | None]) -> None:
+        """A record was written, with the usage and the finish reason of each of its parts."""
         self.written += 1
-        self.usage += usage or Usage()
+        self.usage = sum((each for each in usage if each), self.usage)
+        reasons = set(finish_reasons)
+        self.cut += "length" in reasons
+        self.filtered += "content_filter" in reasons
+
+    def remarks(self, unit: str) -> list[str]:
+        """What is to be said of the records that were written, for people."""
+        lines = []
+        if self.cut:
+            lines.append(f"{self.cut} {unit} were cut at max_tokens (finish_reason length).")
+        if self.filtered:
+            lines.append(f"{self.filtered} {unit} were cut by the provider's content filter.")
+        return lines
 
     def saw(self, reply: Reply) -> None:
         """A server answered."""
@@ -130,14 +150,15 @@ class RunTally:
         if reply.fingerprint:
             self.fingerprints.add(reply.fingerprint)
 
-    def entry(self) -> dict[str, Any]:
-        """The run as it stands in the manifest."""
+    def entry(self, ended: float | None) -> dict[str, Any]:
+        """The run as it stands in the manifest; `ended` is None while it runs."""
         return {
             "settings_hash": self.settings_hash,
             "started": _iso(self.started),
-            "ended": _iso(time.time()),
+            "ended": ended and _iso(ended),
             "written": self.written,
             "cut_at_max_tokens": self.cut,
+            "cut_by_content_filter": self.filtered,
             "failed": self.failed,
             "usage": usage_row(self.usage),
             "served_models": sorted(self.served),

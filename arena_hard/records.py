@@ -74,6 +74,7 @@ class Game(msgspec.Struct, frozen=True):
     user_prompt: str = ""
     usage: Usage | None = None
     served_model: str | None = None
+    finish_reason: str | None = None
 
 
 class Judgment(msgspec.Struct, frozen=True):
@@ -203,6 +204,7 @@ def _game_from_row(game: dict[str, Any] | None) -> Game | None:
         user_prompt=prompt or "",
         usage=usage_from_row(game.get("usage")),
         served_model=game.get("served_model"),
+        finish_reason=game.get("finish_reason"),
     )
 
 
@@ -259,4 +261,5 @@ def _game_row(game: Game | None) -> dict[str, Any] | None:
         "score": game.verdict,
         "usage": usage_row(game.usage),
         "served_model": game.served_model,
+        "finish_reason": game.finish_reason,
     }

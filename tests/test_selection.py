@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,41 @@ def test_answers_cut_at_max_tokens_are_reported(scratch: Scratch) -> None:
     assert done.returncode == 0
     assert "m: 3 answers were cut at max_tokens" in done.stdout
     assert {row["finish_reason"] for row in rows(scratch.answer_file())} == {"length"}
+
+
+def test_answers_cut_by_a_content_filter_are_reported(scratch: Scratch, wire: Server) -> None:
+    wire.script(["content_filter"])
+    done = scratch.run("gen_answer.py")
+    assert done.returncode == 0
+    assert "m: 1 answers were cut by the provider's content filter" in done.stdout
+    assert sorted(row["finish_reason"] for row in rows(scratch.answer_file())) == ["content_filter", "stop", "stop"]
+    assert manifest(scratch.answer_file())["runs"][0]["cut_by_content_filter"] == 1
+
+
+def test_judgments_cut_at_max_tokens_are_reported(judged: Scratch) -> None:
+    judged.judging["max_tokens"] = 5
+    done = judged.run("gen_judgment.py", "--redo", "m")
+    assert "m: 3 judgments were cut at max_tokens" in done.stdout
+    games = [game for row in rows(judged.judgment_file()) for game in row["games"]]
+    assert {game["finish_reason"] for game in games} == {"length"}
+
+
+def test_a_killed_run_stays_in_the_manifest(scratch: Scratch, wire: Server) -> None:
+    wire.script([None, "400"])
+    assert scratch.run("gen_answer.py", "--limit", "2").returncode == 1
+    wire.configure(fault="hang")
+    with scratch.start("gen_answer.py") as process:
+        end = time.monotonic() + 30
+        while wire.stats()["requests"] < 3 and time.monotonic() < end:
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+    first, killed = manifest(scratch.answer_file())["runs"]
+    assert first["ended"] and killed["ended"] is None
+    assert killed["settings_hash"] == first["settings_hash"]
+    wire.configure(fault=None)
+    assert scratch.run("gen_answer.py", "--only-failed").returncode == 0
+    assert sorted(ids(scratch)) == [key(1), key(2)]  # what failed in the run before, and not the third question
 
 
 # ---------------------------------------------------------------------------- how a model is asked
