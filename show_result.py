@@ -18,14 +18,15 @@ import numpy as np
 
 from arena_hard import battles, caches, flags, intervals, leaderboard, presenting, ratings, remarks, waiting
 from arena_hard.battles import Battles
+from arena_hard.coverage import Coverage, judged_in
 from arena_hard.games import Judgments, read_judgments, select
 from arena_hard.intervals import Fit
 from arena_hard.lengths import answer_lengths
-from arena_hard.parts import DEFAULT_BASELINE, Part, cut
+from arena_hard.parts import DEFAULT_BASELINE, Part, covered, cut
 from arena_hard.paths import Bench
-from arena_hard.records import UserError
+from arena_hard.records import Question, UserError
 from arena_hard.typed import InputFile
-from utils import parser, run_main
+from utils import load_questions, parser, run_main
 
 EXAMPLES = """\
   python show_result.py
@@ -42,6 +43,7 @@ class Result:
 
     part: Part
     fit: Fit
+    covered: Coverage | None
     rows: list[leaderboard.Row]
     notes: list[str]
 
@@ -57,9 +59,10 @@ def main() -> int:
         return print_costs(bench)
 
     parts, inputs, notes = load(args, bench)
-    results = [rate(args, bench, part, inputs) for part in parts]
-    overall = leaderboard.over_categories([result.fit for result in results], flags.rule(args)) if parts[1:] else []
-    page = presenting.Page(args, results, inputs, notes, overall)
+    questions, unknown = questions_of(args, bench)
+    results = [rate(args, bench, part, inputs, questions) for part in parts]
+    overall = over_categories(args, results) if parts[1:] else []
+    page = presenting.Page(args, results, inputs, notes + unknown, overall)
     print(presenting.FORMATS[args.format](page))
     if args.output:
         write_csv(args, results)
@@ -89,7 +92,7 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
                 f"No verdict of {' + '.join(args.judge_name)} could be read in any of {len(games)} games. "
                 "Look at the judge's texts with qa_browser.py."
             )
-        parts.append(Part(category, baseline, fought, games))
+        parts.append(Part(category, baseline, fought, games, judged_in(games)))
     notes = remarks.duplicate_notes(judgments.duplicates)
     return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments)
 
@@ -115,7 +118,7 @@ def write_battles(args: argparse.Namespace, bench: Bench, parts: Sequence[Part],
     for part in parts:
         case = case_of(args, part.category, part.baseline)
         lines = battles.battle_lines(part.battles)
-        problems.append(caches.save(caches.battle_file(bench, case), lines, case, judgments.inputs, None))
+        problems.append(caches.save(caches.battle_file(bench, case), lines, case, judgments.inputs, None, part.judged))
     return [problem for problem in problems if problem]
 
 
@@ -128,17 +131,30 @@ def load_cached(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tup
         case = case_of(args, category, args.baseline or DEFAULT_BASELINE)
         file, note = caches.find_battles(bench, case)
         found = battles.read_battles(file)
-        parts.append(Part(category, anchor_of(args, found, file), found))
+        judged = note.judged if note else None
+        parts.append(Part(category, anchor_of(args, found, file), found, judged=judged))
         inputs = note.inputs if note else inputs
         if note is None:
             notes.append(f"{file} says nothing of its inputs (the original's files do not); it is taken as it is.")
     return parts, inputs, notes
 
 
+def questions_of(args: argparse.Namespace, bench: Bench) -> tuple[list[Question], list[str]]:
+    """The questions that could have been judged, and a note where they cannot be read: no score needs them."""
+    if args.battles or not bench.question_file.is_file():
+        return [], []
+    try:
+        return load_questions(bench), []
+    except UserError as error:
+        return [], [f"What was not judged is not known: {error}"]
+
+
 # ----------------------------------------------------------------------------- battles → ratings
 
 
-def rate(args: argparse.Namespace, bench: Bench, part: Part, inputs: Sequence[InputFile]) -> Result:
+def rate(
+    args: argparse.Namespace, bench: Bench, part: Part, inputs: Sequence[InputFile], questions: Sequence[Question]
+) -> Result:
     """The fit of a part with its intervals, the rows of its table, and what has to be said of them."""
     rule = flags.rule(args)
     if args.control_features:
@@ -153,11 +169,19 @@ def rate(args: argparse.Namespace, bench: Bench, part: Part, inputs: Sequence[In
             notes = write_rounds(args, bench, part, fit, inputs)
     lengths = {model: answer_lengths(bench, model) for model in fit.models}
     tokens = {model: length.average for model, length in lengths.items()}
-    rows = leaderboard.rows_of(fit, tokens, ranks_of(args, part), scores_by_judge(args, part))
-    said = [remarks.interval_line(fit, rule), *remarks.fit_notes(fit, rule), *notes]
+    found = covered(part, questions)
+    rows = leaderboard.rows_of(fit, tokens, ranks_of(args, part), scores_by_judge(args, part), found)
+    said = remarks.coverage_notes(found) if found else []
+    said += [remarks.interval_line(fit, rule), *remarks.fit_notes(fit, rule), *notes]
     if part.table is not None:
         said += remarks.table_notes(part.table)
-    return Result(part, fit, rows, said + remarks.length_notes(lengths))
+    return Result(part, fit, found, rows, said + remarks.length_notes(lengths))
+
+
+def over_categories(args: argparse.Namespace, results: Sequence[Result]) -> list[leaderboard.Row]:
+    """The rows of the mean over categories."""
+    fits, coverages = [result.fit for result in results], [result.covered for result in results]
+    return leaderboard.over_categories(fits, flags.rule(args), coverages)
 
 
 def cached_rounds(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[np.ndarray | None, list[str]]:

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from arena_hard import paths
+from arena_hard.coverage import JudgedQuestions
 from arena_hard.paths import Bench
 from arena_hard.records import UserError
 from arena_hard.typed import InputFile, Reader, is_unchanged, name_in
@@ -43,12 +44,16 @@ class Draw(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True):
-    """The note beside a cache: its case, the inputs' fingerprints, and the cache's own."""
+    """The note beside a cache: its case, the inputs' fingerprints, and the cache's own.
+
+    judged: beside battles, what was judged; a question without a readable verdict has no battle.
+    """
 
     case: Case
     inputs: tuple[InputFile, ...]
     itself: InputFile
     draw: Draw | None = None
+    judged: JudgedQuestions | None = None
 
 
 def default_battle_file(bench: Bench) -> Path:
@@ -189,10 +194,18 @@ def round_lines(models: Sequence[str], rounds: np.ndarray) -> Iterable[bytes]:
 # ----------------------------------------------------------------------------------------- writing
 
 
-def save(file: Path, lines: Iterable[bytes], case: Case, inputs: Sequence[InputFile], draw: Draw | None) -> str | None:
+def save(
+    file: Path,
+    lines: Iterable[bytes],
+    case: Case,
+    inputs: Sequence[InputFile],
+    draw: Draw | None,
+    judged: JudgedQuestions | None = None,
+) -> str | None:
     """Write a cache and its note, unless the same is there. Returns why it could not be written, or None."""
     old = read_note(file)
-    if old is not None and (old.case, _contents(old.inputs), old.draw) == (case, _contents(inputs), draw):
+    made_from = (case, _contents(inputs), draw, judged)
+    if old is not None and (old.case, _contents(old.inputs), old.draw, old.judged) == made_from:
         return None
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     digest = hashlib.sha256()
@@ -205,7 +218,7 @@ def save(file: Path, lines: Iterable[bytes], case: Case, inputs: Sequence[InputF
         os.replace(temporary, file)
         status = file.stat()
         itself = InputFile(file.name, status.st_size, status.st_mtime_ns, digest.hexdigest())
-        note_file(file).write_bytes(msgspec.json.encode(Note(case, tuple(inputs), itself, draw)))
+        note_file(file).write_bytes(msgspec.json.encode(Note(case, tuple(inputs), itself, draw, judged)))
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

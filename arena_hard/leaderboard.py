@@ -7,11 +7,12 @@ import datetime
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from arena_hard.coverage import Coverage
 from arena_hard.intervals import Fit, Rule, t_quantile
 from arena_hard.ratings import SCALE, win_rate
 
@@ -22,7 +23,8 @@ class Row:
     published tables; rating and its ends: the baseline's is 1000. NaN where nothing can be said.
 
     avg_tokens: mean length of its answers, None where it is not known; ranks: best and worst rank that
-    the data do not exclude; by_judge: score of each judge alone.
+    the data do not exclude; by_judge: score of each judge alone; judged: on how many of the bench_questions
+    it was judged, None for the baseline and where the bench is not known.
     """
 
     model: str
@@ -36,6 +38,13 @@ class Row:
     questions: int
     ranks: tuple[int, int] | None = None
     by_judge: Mapping[str, float] = field(default_factory=dict)
+    judged: int | None = None
+    bench_questions: int | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the bench has questions that the model was not judged on."""
+        return self.judged is not None and self.bench_questions is not None and self.judged < self.bench_questions
 
 
 def rows_of(
@@ -43,9 +52,11 @@ def rows_of(
     tokens: Mapping[str, float | None],
     ranks: Mapping[str, tuple[int, int]] | None = None,
     by_judge: Mapping[str, Mapping[str, float]] | None = None,
+    covered: Coverage | None = None,
 ) -> list[Row]:
     """The rows of a fit, best first. As in the original: ends on the rating scale, then win rates."""
     score, lower, upper = (win_rate(ends).tolist() for ends in (fit.ratings, fit.lower, fit.upper))
+    judged = covered.counts() if covered else {}
     rows = [
         Row(
             model=model,
@@ -59,6 +70,8 @@ def rows_of(
             questions=int(fit.questions[i]),
             ranks=(ranks or {}).get(model),
             by_judge={judge: found[model] for judge, found in (by_judge or {}).items() if model in found},
+            judged=judged.get(model),
+            bench_questions=covered.n_questions if covered and model in judged else None,
         )
         for i, model in enumerate(fit.models)
     ]
@@ -71,7 +84,7 @@ def in_order(rows: Sequence[Row]) -> list[Row]:
     return known + sorted((row for row in rows if math.isnan(row.score)), key=lambda row: row.model)
 
 
-def over_categories(fits: Sequence[Fit], rule: Rule) -> list[Row]:
+def over_categories(fits: Sequence[Fit], rule: Rule, covered: Sequence[Coverage | None] = ()) -> list[Row]:
     """The mean of the categories' win rates, for the models that all categories have; no ratings.
 
     Categories hold different questions, so their errors are independent: rounds are averaged one by one,
@@ -91,7 +104,16 @@ def over_categories(fits: Sequence[Fit], rule: Rule) -> list[Row]:
     nan = float("nan")
     ends = np.round([scores, lower, upper], 2).T.tolist()
     rows = [Row(name, each[0], each[1], each[2], nan, nan, nan, None, 0) for name, each in zip(shared, ends)]
-    return in_order(rows)
+    return in_order([_judged_over_categories(row, covered) for row in rows])
+
+
+def _judged_over_categories(row: Row, covered: Sequence[Coverage | None]) -> Row:
+    """The row with its questions of all categories; as it is where one of them does not say."""
+    known = [each for each in covered if each and row.model in each.models]
+    if not known or len(known) < len(covered):
+        return row
+    judged = sum(each.counts()[row.model] for each in known)
+    return replace(row, judged=judged, bench_questions=sum(each.n_questions for each in known))
 
 
 def _reach_over_categories(fits: Sequence[Fit], places: Sequence[Sequence[int]], rule: Rule) -> np.ndarray:
@@ -154,12 +176,19 @@ def _text(value: float | None) -> str:
 # ---------------------------------------------------------------------------------- other formats
 
 CSV_COLUMNS = ("model", "score", "rating_q025", "rating_q975", "CI", "avg_tokens", "date")
+PARTIAL_COLUMNS = ("judged", "bench_questions")
 
 
 def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> str:
-    """The CSV of published leaderboards; with another level the columns of the ends are named after it."""
+    """The CSV of published leaderboards; with another level the columns of the ends are named after it.
+
+    PARTIAL_COLUMNS come last, and only where a model was not judged on every question: a complete
+    leaderboard stays, byte for byte, as published ones are.
+    """
+    partial = any(row.is_partial for row in rows)
     columns: list[str] = list(CSV_COLUMNS)
     columns[2:4] = [f"rating_q{1000 * (1 + sign * level) / 2:03.0f}" for sign in (-1, 1)]
+    columns += PARTIAL_COLUMNS if partial else ()
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -168,23 +197,32 @@ def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> s
             continue
         ends = f"(-{row.score - row.lower:.2f}, +{row.upper - row.score:.2f})"
         tokens = "" if row.avg_tokens is None else float(int(row.avg_tokens))
-        writer.writerow([row.model, row.score, row.lower, row.upper, ends, tokens, date.isoformat()])
+        judged = (row.judged, row.bench_questions) if partial else ()
+        writer.writerow([row.model, row.score, row.lower, row.upper, ends, tokens, date.isoformat(), *judged])
     return out.getvalue()
 
 
 def markdown_lines(rows: Sequence[Row], level: float = 0.95) -> list[str]:
-    """The table in Markdown, with ranks and judges where the rows have them."""
+    """The table in Markdown, with ranks, judges and judged questions where the rows have something to say of them."""
     judges = list(dict.fromkeys(judge for row in rows for judge in row.by_judge))
-    ranks = any(row.ranks for row in rows)
-    head = ["model", "score", f"{percent(level)}% CI", "tokens", *(["rank"] if ranks else []), *judges]
+    ranks, partial = any(row.ranks for row in rows), any(row.is_partial for row in rows)
+    head = ["model", "score", f"{percent(level)}% CI", "tokens", *(["judged"] if partial else [])]
+    head += [*(["rank"] if ranks else []), *judges]
     lines = [cells(head), cells(["---"] + ["---:"] * (len(head) - 1))]
     for row in rows:
         shown = [row.model, _text(row.score), score_texts(row)[1]]
         shown.append("n/a" if row.avg_tokens is None else str(int(row.avg_tokens)))
+        if partial:
+            shown.append(judged_text(row))
         if ranks:
             shown.append("" if row.ranks is None else f"{row.ranks[0]}–{row.ranks[1]}")
         lines.append(cells([*shown, *(_text(row.by_judge.get(judge)) for judge in judges)]))
     return lines
+
+
+def judged_text(row: Row) -> str:
+    """'100 of 500', empty for the baseline."""
+    return "" if row.judged is None else f"{row.judged} of {row.bench_questions}"
 
 
 def cells(texts: Sequence[str]) -> str:

@@ -8,25 +8,40 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena_hard.battles import Battles, baseline_of
+from arena_hard.coverage import Coverage, JudgedQuestions, coverage, fought_in
 from arena_hard.games import GameTable, in_categories, question_categories, select
 from arena_hard.paths import Bench
-from arena_hard.records import UserError
+from arena_hard.records import Question, UserError
 
 DEFAULT_BASELINE = "gpt-4-0314"
 
 
 @dataclass(frozen=True)
 class Part:
-    """Games against one baseline; `category` is empty for a whole bench, `table` None for battles from a file."""
+    """Games against one baseline; `category` is empty for a whole bench, `table` None for battles from a file.
+
+    judged: what was judged, where it is known besides the table.
+    """
 
     category: str
     baseline: str
     battles: Battles
     table: GameTable | None = None
+    judged: JudgedQuestions | None = None
 
     @property
     def anchor(self) -> int:
         return self.battles.models.index(self.baseline)
+
+
+def covered(part: Part, questions: Sequence[Question]) -> Coverage | None:
+    """What the models of a part were judged on, of its category's questions; None where no question is known.
+
+    A model that was judged in other categories only is there, with no question.
+    """
+    known = part.judged or fought_in(part.battles)
+    own = [question for question in questions if part.category in ("", question.category)]
+    return coverage(known, own, [name for name in known.models if name != part.baseline])
 
 
 def cut(

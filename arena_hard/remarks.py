@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from arena_hard.coverage import Coverage
 from arena_hard.games import GameTable
 from arena_hard.intervals import Fit, Rule
 from arena_hard.leaderboard import percent
@@ -31,6 +32,32 @@ def interval_line(fit: Fit, rule: Rule) -> str:
             f"clustered by question the intervals are {fit.ratio:.2f} times as wide on this data (--interval sandwich)"
         )
     return "; ".join(parts) + "."
+
+
+def coverage_notes(found: Coverage) -> list[str]:
+    """Which models were judged on a part of the bench's questions only, and whether on the same part."""
+    heads = [f"{judge} judged" for judge in found.judges] if len(found.judges) > 1 else ["Judged"]
+    if not found.judges:
+        heads = ["A readable verdict on"]
+    notes = []
+    for judge, head in enumerate(heads):
+        groups = [_group_text(found, *group) for group in found.groups(judge).items()]
+        notes += [f"{head} {'; '.join(groups)}."] if groups else []
+    shared = found.shared()
+    if shared is not None:
+        notes.append(
+            f"The models were not judged on the same questions ({shared} are common to all), so their scores differ "
+            "by the questions, too; a paired difference of two models uses only those that both have."
+        )
+    if found.strays:
+        notes.append(f"Judged questions that question.jsonl does not list here, rated all the same: {found.strays}.")
+    return notes
+
+
+def _group_text(found: Coverage, group: tuple[int, bool], models: Sequence[str]) -> str:
+    number, is_sample = group
+    named = "all models" if 1 < len(models) == len(found.models) else ", ".join(models)
+    return f"{number} of {found.n_questions} questions{', a stratified sample' * is_sample}: {named}"
 
 
 def fit_notes(fit: Fit, rule: Rule) -> list[str]:

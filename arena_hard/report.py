@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from arena_hard import plots, ratings
-from arena_hard.leaderboard import Row, percent, score_texts
+from arena_hard.leaderboard import Row, judged_text, percent, score_texts
 from arena_hard.sections import Section
 
 _STYLE = """
@@ -78,8 +78,9 @@ def _text(value: object) -> str:
 
 def _table(rows: Sequence[Row], baseline: str, level: float) -> str:
     judges = list(dict.fromkeys(judge for row in rows for judge in row.by_judge))
-    ranks = any(row.ranks for row in rows)
-    head = ["Model", "Score", f"{percent(level)} % CI", "Rating", "Tokens", *(["Ranks"] if ranks else []), *judges]
+    ranks, partial = any(row.ranks for row in rows), any(row.is_partial for row in rows)
+    head = ["Model", "Score", f"{percent(level)} % CI", "Rating", "Tokens", *(["Judged"] if partial else [])]
+    head += [*(["Ranks"] if ranks else []), *judges]
     lines = []
     for row in rows:
         score, interval = score_texts(row)
@@ -88,6 +89,8 @@ def _table(rows: Sequence[Row], baseline: str, level: float) -> str:
         cells.append((f"{row.rating:.0f}" if math.isfinite(row.rating) else "–", _key(row.rating)))
         tokens = row.avg_tokens
         cells.append(("n/a", "") if tokens is None else (str(int(tokens)), tokens))
+        if partial:
+            cells.append((judged_text(row), "" if row.judged is None else row.judged))
         if ranks:
             cells.append((f"{row.ranks[0]}–{row.ranks[1]}", row.ranks[0]) if row.ranks else ("", ""))
         own = [row.by_judge.get(judge, float("nan")) for judge in judges]

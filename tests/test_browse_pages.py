@@ -56,6 +56,51 @@ def test_the_leaderboard_is_the_weighted_win_rate(index: BenchIndex) -> None:
     assert (alpha.model, alpha.judged, alpha.unreadable, alpha.tokens) == ("alpha", 4, 1, pytest.approx(60 / 5))
 
 
+def test_what_was_not_judged_is_said_on_every_page_that_counts(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    rows = [judgment_row("beta", name, ("A>B", "A>B"), baseline="base") for name in ("q-sum", "q-time")]
+    write_lines(bench.judgment_file("judy", "beta"), rows)
+    site = Site(tmp_path)
+    words = re.compile(r"Judged (2 of 5 questions[^:]*: beta; 4 of 5 questions[^:]*: alpha)\.")
+    for tab in ("leaderboard", "judge"):
+        html = site.show(f"?tab={tab}")
+        assert words.search(html) and "(1 are common to all)" in html
+    assert "4 of 5" in site.show("?tab=judge&model=alpha") and "beta" not in judge_notes(site, "alpha")
+    assert "On 1 of the bench's 5 questions, those that both" in site.show("?tab=compare")
+    export(site, tmp_path / "out")
+    assert words.search((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    rows = [judgment_row(model, "q-time", ("A>B", "A>B"), baseline="base") for model in ("alpha", "beta")]
+    for row in rows:
+        names = ["q-sum", "q-code", "q-poem", "q-plan", "q-time"]
+        write_lines(bench.judgment_file("judy", row["model"]), [row | {"question_id": name} for name in names])
+    for tab in ("leaderboard", "judge", "compare"):
+        html = site.show(f"?tab={tab}")
+        assert " of 5" not in html and "Judged" not in html and "of the bench" not in html
+
+
+def judge_notes(site: Site, model: str) -> str:
+    key = tables.Snapshot(site.index("small"), "judy", None)
+    return "".join(judge_page.coverage_notes(key, model))
+
+
+def test_categories_with_baselines_of_their_own_are_held_against_their_own_questions(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    pairs = (("alpha", "q-sum", "base"), ("alpha", "q-time", "base"), ("alpha", "q-poem", "gamma"))
+    rows = [judgment_row(model, name, ("A>B", "B>A"), baseline=baseline) for model, name, baseline in pairs]
+    write_lines(bench.judgment_file("judy", "alpha"), rows)
+    write_lines(bench.judgment_file("judy", "beta"), [judgment_row("beta", "q-sum", ("A>B", "B>A"), baseline="base")])
+    index = BenchIndex(bench)
+    index.refresh()
+    boards = leaderboard_page.boards_of(tables.Snapshot(index, "judy", None), "")
+    notes = {board.baseline: " ".join(board.notes) for board in boards}
+    # math has two questions and belongs to base, writing has two and belongs to gamma, code has one and to nobody yet
+    assert [board.questions for board in boards] == [3, 3]
+    assert re.search(r"1 of 3 questions[^:]*: beta; 2 of 3 questions[^:]*: alpha", notes["base"])
+    assert re.search(r"0 of 3 questions: beta; 1 of 3 questions[^:]*: alpha", notes["gamma"])
+
+
 def test_a_model_that_won_everything_has_an_interval(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "small")
     write_bench(bench.folder)

@@ -79,6 +79,17 @@ def test_the_leaderboard_sorts_and_a_model_leads_to_its_games(page: Any, address
     assert "model=alpha" in page.url
 
 
+def test_what_was_not_judged_is_seen_and_leads_to_its_questions(page: Any, address: str) -> None:
+    page.goto(address)
+    page.wait_for_selector(".leaderboard")
+    assert "Judged 4 of 5 questions" in page.inner_text(".wide + .missing")
+    assert page.locator(".leaderboard tbody tr").first.locator("td").nth(5).inner_text() == "4 of 5"
+    page.click(".leaderboard >> text=4 of 5")
+    page.wait_for_selector("h1 .who.model")
+    assert (page.inner_text("h1 .who.model"), page.inner_text(".count")) == ("alpha", "1 of 1")
+    assert "judy has not judged alpha on this question yet" in page.inner_text("main")
+
+
 def test_a_cell_of_the_judges_table_leads_to_its_games(page: Any, address: str) -> None:
     page.goto(address + "?tab=judge")
     page.wait_for_selector(".crossed")

@@ -69,6 +69,7 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
     rows.sort(key=lambda row: (-abs(row.gap), row.question))
     return "compare.html", context | {
         "rows": rows[:SHOWN],
+        "total": sum(1 for question in index.questions if question),
         "result": result_of(index, view, settings, (one, other), rows),
     }
 

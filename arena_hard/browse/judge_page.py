@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arena_hard import judge_stats
+from arena_hard import judge_stats, remarks
 from arena_hard.browse import tables
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
@@ -32,6 +32,7 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
         "judges": index.judges,
         "models": [index.models[code] for code in index.models_of(view.judge)] if view.judge else [],
         "report": None,
+        "notes": [],
         "pairs": None,
         "labels": LABELS,
     }
@@ -39,6 +40,7 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
         return "judge.html", context
     key = tables.Snapshot(index, view.judge, settings)
     context["report"] = report_of(key, model)
+    context["notes"] = coverage_notes(key, model)
     context["cells"] = cells_of(index, view, model)
     context["pairs"] = agreement_of(key, tuple(index.judges)) if len(index.judges) > 1 else None
     return "judge.html", context
@@ -54,6 +56,14 @@ def report_of(key: tables.Snapshot, model: str) -> judge_stats.JudgeReport | Non
         table = select(table, table.model == key.index.models.index(model))
     reports = judge_stats.judge_reports(table)
     return reports[0] if reports else None
+
+
+@lru_cache(maxsize=16)
+def coverage_notes(key: tables.Snapshot, model: str) -> list[str]:
+    """What the judge has not judged of the bench's questions, by one model or all of them."""
+    table = tables.game_table(key.index, [key.judge], key.settings)
+    found = [tables.coverage_of(key.index, table, code, model) for code in tables.baselines_of(table)]
+    return [note for each in found if each for note in remarks.coverage_notes(each)]
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arena_hard import battles, intervals, ratings
+from arena_hard import battles, intervals, ratings, remarks
 from arena_hard.browse import tables
 from arena_hard.browse.address import View
 from arena_hard.browse.games import default_baseline
@@ -23,7 +23,7 @@ SORTS = ("score", "model", "tokens", "judged", "unreadable")
 
 
 class Row(NamedTuple):
-    """A model on the leaderboard; score, lower and upper are win rates in percent."""
+    """A model on the leaderboard; score, lower and upper are win rates in percent; judged: on how many questions."""
 
     rank: int
     model: str
@@ -37,11 +37,16 @@ class Row(NamedTuple):
 
 
 class Board(NamedTuple):
-    """The leaderboard of all models that were judged against one baseline."""
+    """The leaderboard of all models that were judged against one baseline.
+
+    questions: how many could be judged against it; notes: what of them was not judged.
+    """
 
     baseline: str
     rows: list[Row]
     missing: list[str]
+    questions: int
+    notes: list[str]
 
 
 def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
@@ -68,17 +73,19 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
 def boards_of(key: tables.Snapshot, rule: str) -> list[Board]:
     """One board for each baseline that a judge's games were played against."""
     table = tables.game_table(key.index, [key.judge], key.settings)
-    codes = np.flatnonzero(np.bincount(table.baseline, minlength=len(table.baselines))).tolist()
-    return [board_of(key.index, tables.of_baseline(table, code), table.baselines[code], rule) for code in codes]
+    return [board_of(key.index, table, code, rule) for code in tables.baselines_of(table)]
 
 
-def board_of(index: BenchIndex, table: GameTable, baseline: str, rule: str) -> Board:
-    """The board of games against one baseline, best first."""
+def board_of(index: BenchIndex, games: GameTable, code: int, rule: str) -> Board:
+    """The board of the games against one baseline, best first."""
+    baseline, table = games.baselines[code], tables.of_baseline(games, code)
     fought = battles.from_games(table, baseline)
+    covered = tables.coverage_of(index, games, code)
+    judged = covered.counts() if covered else {}
+    about = (covered.n_questions, remarks.coverage_notes(covered)) if covered else (0, [])
     if len(fought) == 0:
-        return Board(baseline, [], fought.models[1:])
+        return Board(baseline, [], fought.models[1:], *about)
     cells = battles.cells_of(fought)
-    judged = np.bincount(table.model[table.game == 0], minlength=len(table.models))
     nulls = np.bincount(table.model[table.verdict < 0], minlength=len(table.models))
     fit = intervals.fit_with_intervals(fought, cells, 0, intervals.Rule(kind=rule or "rows"))
     score, lower, upper = (ratings.win_rate(values).tolist() for values in (fit.ratings, fit.lower, fit.upper))
@@ -87,10 +94,10 @@ def board_of(index: BenchIndex, table: GameTable, baseline: str, rule: str) -> B
     for order, i in enumerate(sorted(range(len(fit.models)), key=lambda i: -score[i]), 1):
         model = fit.models[i]
         own = place.get(model)
-        counts = (int(judged[own]), int(nulls[own])) if own is not None and i else (0, 0)
+        counts = (judged.get(model, 0), int(nulls[own])) if own is not None and i else (0, 0)
         rows.append(Row(order, model, i == 0, score[i], lower[i], upper[i], tables.tokens_of(index, model), *counts))
     known = [row for row in rows if row.score == row.score]
-    return Board(baseline, known, [row.model for row in rows if row.score != row.score])
+    return Board(baseline, known, [row.model for row in rows if row.score != row.score], *about)
 
 
 def ordered(rows: list[Row], column: str, reverse: bool) -> list[Row]:

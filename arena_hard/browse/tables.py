@@ -7,6 +7,7 @@ import numpy as np
 from arena_hard import games as game_tables
 from arena_hard.browse.games import default_baseline
 from arena_hard.browse.index import NO_GAME, BenchIndex, RecordFile
+from arena_hard.coverage import Coverage, coverage, judged_in
 from arena_hard.games import GameTable
 from arena_hard.settings import JudgeSettings
 
@@ -90,6 +91,25 @@ def _last_rows(file: RecordFile) -> np.ndarray:
     n = len(file.question)
     _, from_the_end = np.unique(file.question[::-1], return_index=True)
     return np.sort(n - 1 - from_the_end)
+
+
+def baselines_of(table: GameTable) -> list[int]:
+    """The codes of the baselines that games of a table were played against."""
+    return np.flatnonzero(np.bincount(table.baseline, minlength=len(table.baselines))).tolist()
+
+
+def coverage_of(index: BenchIndex, table: GameTable, baseline: int, model: str = "") -> Coverage | None:
+    """What was judged against one of a table's baselines, by all models or one of them.
+
+    Where categories have baselines of their own, as in v2.0, it is about the questions of this baseline's, and
+    also about models that were judged in the other categories only.
+    """
+    own = of_baseline(table, baseline)
+    elsewhere = {table.categories[code] for code in set(table.category.tolist()) - set(own.category.tolist())}
+    there = np.unique(table.model if elsewhere else own.model).tolist()
+    models = [table.models[code] for code in there if table.models[code] != table.baselines[baseline]]
+    questions = [question for question in index.questions if question and question.category not in elsewhere]
+    return coverage(judged_in(own), questions, [name for name in models if model in ("", name)])
 
 
 def of_baseline(table: GameTable, code: int) -> GameTable:
