@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -22,8 +21,8 @@ from arena_hard.providers.batches import Limits, Line, Status
 from arena_hard.providers.openai_chat import ADAPTER
 from arena_hard.records import Usage, UserError
 from arena_hard.settings import ModelSettings
-from tests.batch_servers import llmock
 from tests.test_costs_scripts import answer, save, write
+from tests.third_party import call, llmock
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -253,7 +252,7 @@ def test_what_a_batch_brought_is_taken_in_although_all_comes_at_once() -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with llmock() as root:
+    with llmock("--response-style", "varied", batch_delay=0.3) as root:
         yield root
 
 
@@ -334,11 +333,8 @@ def run(folder: Path, kill_at: int = 0, script: str = "gen_answer.py", setting: 
 
 
 def batches_at(server: str, api_type: str) -> list[Any]:
-    import urllib.request
-
     path = "/v1/batches" if api_type == "openai" else "/anthropic/v1/messages/batches"
-    with urllib.request.urlopen(f"{server}{path}?limit=1000", timeout=30) as response:
-        return json.load(response)["data"]
+    return call(server, f"{path}?limit=1000")["data"]
 
 
 @pytest.mark.parametrize("api_type", ["openai", "anthropic"])
