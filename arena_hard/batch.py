@@ -28,7 +28,7 @@ import msgspec
 from arena_hard import jsonl
 from arena_hard.providers.base import Adapter, CallError, Dialect, Reply, Request
 from arena_hard.providers.batches import Batches, Line
-from arena_hard.records import UserError, usage_from_row, usage_row
+from arena_hard.records import Usage, UserError, usage_from_row, usage_row
 
 POLL_SECONDS = (2.0, 60.0)  # the first wait, and the longest
 ROUNDS = 4  # a request that so many batches brought no reply for has failed
@@ -51,7 +51,7 @@ class Batch:
 class Mailbox:
     """The requests and replies of one stage and model. Use as a context manager: it holds a lock.
 
-    finish_live: what a batch brought no reply for is asked live. say: a line for people.
+    finish_live: what a batch brought no reply for is asked live, once. say: a line for people.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Mailbox:
         self._replies: dict[str, Reply] = {}
         self._pending: dict[str, Request] = {}
         self._misses: dict[str, list[CallError]] = {}
+        self._asked_live: set[str] = set()
         self._dialect: Dialect = set()
         self._open: list[Batch] = []
         self._known: set[str] = set()
@@ -93,25 +94,38 @@ class Mailbox:
         """Whether batches of an earlier run have not been collected yet."""
         return bool(self._open)
 
-    def reply(self, request: Request, label: str, asked: dict[str, int]) -> Reply | None:
-        """The reply to a call of the record `label`; None when it is to be asked live.
+    def key(self, request: Request, label: str, asked: dict[str, int]) -> str:
+        """The name of a call of the record `label`.
 
         asked: how often this playing of the record has asked the same before (choices ask it several times).
-
-        Raises Waiting when it will come with the next batch, CallError when the provider refused it.
         """
         first = key_of(request, label, 0)
-        key = key_of(request, label, asked.get(first, 0))
-        asked[first] = asked.get(first, 0) + 1
+        number = asked.get(first, 0)
+        asked[first] = number + 1
+        return key_of(request, label, number)
+
+    def reply(self, key: str, request: Request, rounds: int = ROUNDS) -> Reply | None:
+        """The reply to a call; None when it is to be asked live, and the reply to be kept here.
+
+        Raises Waiting when it will come with the next batch, CallError when the provider refused it or
+        `rounds` batches brought none.
+        """
         if key in self._replies:
             return self._replies[key]
         misses = self._misses.get(key, [])
-        if misses and self._finish_live:
+        if misses and self._finish_live and key not in self._asked_live:
+            self._asked_live.add(key)
             return None
-        if misses and (misses[-1].kind == "final" and not misses[-1].lesson or len(misses) >= ROUNDS):
+        if misses and (misses[-1].kind == "final" and not misses[-1].lesson or len(misses) >= rounds):
             raise CallError("final", f"in {len(misses)} batches: {misses[-1].message}")
         self._pending[key] = request
         raise Waiting
+
+    def keep(self, key: str, reply: Reply) -> Reply:
+        """Put a reply that was asked live beside those of the batches: the record may be played again."""
+        self._replies[key] = replace(reply, key=key)
+        _append(self._folder / "replies.jsonl", [_reply_row(self._replies[key])])
+        return self._replies[key]
 
     async def exchange(self) -> None:
         """Send what has gathered, wait for all batches, and take in what they brought. Raises CallError."""
@@ -203,8 +217,8 @@ class Mailbox:
         for key in batch.keys:
             outcome = outcomes.get(key) or CallError("transient", "the batch ended without this request")
             if isinstance(outcome, Reply):
-                self._replies[key] = _bought_by_batch(outcome)
-                rows.append(_reply_row(key, self._replies[key]))
+                self._replies[key] = replace(outcome, usage=_bought_by_batch(outcome.usage), key=key)
+                rows.append(_reply_row(self._replies[key]))
             else:
                 self._misses.setdefault(key, []).append(outcome)
                 self._dialect |= {outcome.lesson} if outcome.lesson else set()
@@ -235,8 +249,7 @@ class Mailbox:
         self._open = list(found.values())
         for row in _rows(self._folder / "replies.jsonl"):
             values: dict[str, Any] = {**row, "usage": usage_from_row(row["usage"])}
-            key = values.pop("key")
-            self._replies[key] = Reply(**values)
+            self._replies[row["key"]] = Reply(**values)
 
 
 def key_of(request: Request, label: str, number: int) -> str:
@@ -259,16 +272,15 @@ def split(lines: list[Line], requests: int, size: int) -> list[list[Line]]:
     return lots
 
 
-def _bought_by_batch(reply: Reply) -> Reply:
-    if reply.usage is None:
-        return reply
-    tokens = reply.usage.prompt_tokens + reply.usage.completion_tokens
-    return replace(reply, usage=msgspec.structs.replace(reply.usage, batched=tokens))
+def _bought_by_batch(usage: Usage | None) -> Usage | None:
+    if usage is None:
+        return None
+    return msgspec.structs.replace(usage, batched=usage.prompt_tokens + usage.completion_tokens)
 
 
-def _reply_row(key: str, reply: Reply) -> dict[str, Any]:
+def _reply_row(reply: Reply) -> dict[str, Any]:
     return {
-        "key": key,
+        "key": reply.key,
         "content": reply.content,
         "finish_reason": reply.finish_reason,
         "usage": usage_row(reply.usage),

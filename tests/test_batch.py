@@ -15,10 +15,12 @@ import yaml
 
 from arena_hard import jsonl
 from arena_hard.batch import Mailbox, Waiting, split
+from arena_hard.calls import Clock, Endpoint, Model, chat_completion
 from arena_hard.costs import Account
-from arena_hard.providers.base import CallError, Reply, Request
+from arena_hard.limits import Gate
+from arena_hard.providers.base import CallError, Connection, Reply, Request
 from arena_hard.providers.batches import Limits, Line, Status
-from arena_hard.providers.openai_chat import ADAPTER
+from arena_hard.providers.openai_chat import ADAPTER, OpenAIChat
 from arena_hard.records import Usage, UserError
 from arena_hard.settings import ModelSettings
 from tests.test_costs_scripts import answer, save, write
@@ -51,11 +53,13 @@ class Provider:
         return Status(True, "completed")
 
     async def results(self, batch_id: str, bodies: dict[str, Any]) -> dict[str, Reply | CallError]:
-        found = {key: self._outcome(body["messages"][-1]["content"]) for key, body in self.taken[batch_id][1]}
-        return {key: outcome for key, outcome in found.items() if outcome is not None}
+        return {key: self._outcome(body) for key, body in self.taken[batch_id][1]}
 
-    def _outcome(self, text: str) -> Any:
-        return self.outcomes.get(text, Reply(f"re: {text}", "stop", Usage(10, 5), "served"))
+    def _outcome(self, body: dict[str, Any]) -> Any:
+        """What is told for the text, or for the text and the room; a reply without that."""
+        text, room = body["messages"][-1]["content"], body.get("max_tokens")
+        told = self.outcomes.get(f"{text} {room}") or self.outcomes.get(text)
+        return told or Reply(f"re: {text}", "stop", Usage(10, 5), "served")
 
     @property
     def requests(self) -> int:
@@ -70,12 +74,16 @@ def mailbox(folder: Path, provider: Provider, **options: Any) -> Mailbox:
     return Mailbox(folder / "box", provider, ADAPTER, lambda text: None, poll=(0.0, 0.0), **options)
 
 
+def ask(box: Mailbox, text: str, asked: dict[str, int]) -> Reply | None:
+    return box.reply(box.key(request(text), text, asked), request(text))
+
+
 def play(box: Mailbox, texts: list[str]) -> dict[str, Any]:
     """Each text as a record of its own; what each came to."""
     found: dict[str, Any] = {}
     for text in texts:
         try:
-            found[text] = box.reply(request(text), text, {})
+            found[text] = ask(box, text, {})
         except (Waiting, CallError) as error:
             found[text] = error
     return found
@@ -124,7 +132,7 @@ def test_the_same_request_of_two_choices_is_asked_twice(tmp_path: Path) -> None:
         asked: dict[str, int] = {}
         for _ in range(2):
             with pytest.raises(Waiting):
-                box.reply(request("a"), "record", asked)
+                ask(box, "a", asked)
         asyncio.run(box.exchange())
     assert provider.requests == 2
 
@@ -166,6 +174,117 @@ def test_a_lesson_changes_the_next_batch(tmp_path: Path) -> None:
         asyncio.run(box.exchange())
     first, second = (lines[0][1] for _, lines in provider.taken.values())
     assert "max_tokens" in first and "max_completion_tokens" in second and "max_tokens" not in second
+
+
+# --------------------------------------------------------------------------- calls through a mailbox
+
+
+class LiveServer(OpenAIChat):
+    """An adapter that sends nothing: it answers what was put into `replies`, or fails."""
+
+    def __init__(self, *replies: Reply) -> None:
+        self.replies, self.sent = list(replies), 0
+
+    async def send(self, client: Any, body: dict[str, Any]) -> Reply:
+        self.sent += 1
+        if not self.replies:
+            raise CallError("final", "400: no")
+        return self.replies.pop(0)
+
+
+CUT = Reply("cut", "length", Usage(10, 100), "served")
+WHOLE = Reply("whole", "stop", Usage(10, 150), "served")
+
+
+def model_with(box: Mailbox, adapter: LiveServer) -> Model:
+    settings = ModelSettings(name="m", model_name="m", retry_truncated=True)
+    endpoint = Endpoint(adapter, Connection("openai", None, None, None, 1.0), None, Gate(4))
+    return Model(settings, adapter, [endpoint], mailbox=box)
+
+
+def converse(model: Model, texts: list[str], account: Account, label: str = "record") -> list[Reply]:
+    """A record of some turns, played with exchanges between until it is there; each reply is paid for."""
+
+    async def turns() -> list[Reply]:
+        clock, found = Clock(label), []
+        for text in texts:
+            reply = await chat_completion(model, [{"role": "user", "content": text}], 0.0, 100, clock)
+            account.pay("m", reply.usage, 0.0, reply.key)
+            found.append(reply)
+        return found
+
+    async def rounds() -> list[Reply]:
+        while True:
+            try:
+                return await turns()
+            except Waiting:
+                assert model.mailbox
+                await model.mailbox.exchange()
+
+    return asyncio.run(rounds())
+
+
+def bill() -> Account:
+    account = Account(by_batch=True)
+    account.open("m", ModelSettings(name="m", model_name="m", price={"input": 0, "output": 20}))
+    return account
+
+
+def test_a_cut_reply_is_asked_again_with_twice_the_room_in_the_next_batch(tmp_path: Path) -> None:
+    provider, live, account = Provider(), LiveServer(), bill()
+    provider.outcomes |= {"a 100": CUT, "a 200": WHOLE}
+    with mailbox(tmp_path, provider) as box:
+        first, last = converse(model_with(box, live), ["a", "b"], account)
+    assert (first.content, last.content) == ("whole", "re: b")
+    assert first.usage == Usage(20, 250, batched=270)  # both were paid for
+    assert [len(lines) for _, lines in provider.taken.values()] == [1, 1, 1] and live.sent == 0
+    assert account.bills["m"].usage.completion_tokens == 255  # although the first turn was played thrice
+    with mailbox(tmp_path, provider) as box:  # the next run finds all of it
+        assert converse(model_with(box, live), ["a", "b"], bill())[0].usage == first.usage
+    assert provider.requests == 3
+
+
+@pytest.mark.parametrize("miss", [CallError("transient", "expired"), CallError("final", "400: no")])
+def test_a_cut_reply_stays_when_more_room_brings_none(tmp_path: Path, miss: CallError) -> None:
+    provider, live, account = Provider(), LiveServer(), bill()
+    provider.outcomes |= {"a 100": CUT, "a 200": miss}
+    with mailbox(tmp_path, provider) as box:
+        first, _ = converse(model_with(box, live), ["a", "b"], account)
+    assert (first.content, first.finish_reason) == ("cut", "length")
+    assert account.bills["m"].usage.completion_tokens == 105
+    assert provider.requests == 3 and live.sent == 0
+
+
+def test_more_room_of_two_choices_is_paid_for_twice(tmp_path: Path) -> None:
+    provider, account = Provider(), bill()
+    provider.outcomes |= {"a 100": CUT, "a 200": WHOLE}
+    with mailbox(tmp_path, provider) as box:
+        converse(model_with(box, LiveServer()), ["a", "a"], account)
+    assert provider.requests == 4 and account.bills["m"].usage.completion_tokens == 500
+
+
+def test_what_was_asked_live_is_kept_for_the_next_playing(tmp_path: Path) -> None:
+    provider, account = Provider(), bill()
+    provider.outcomes |= {"a": CallError("final", "400: no")}
+    live = LiveServer(CUT, WHOLE)  # the cut reply came live, and twice the room is asked for by batch first
+    with mailbox(tmp_path, provider, finish_live=True) as box:
+        found = converse(model_with(box, live), ["a", "b", "c"], account)
+    assert [reply.content for reply in found] == ["whole", "re: b", "re: c"]
+    assert live.sent == 2 and provider.requests == 4
+    assert found[0].usage == Usage(20, 250)  # all of it at the full price
+    assert account.bills["m"].usage.completion_tokens == 260
+    with mailbox(tmp_path, provider, finish_live=True) as box:  # after a kill too
+        assert converse(model_with(box, live), ["a", "b", "c"], bill())[0].content == "whole"
+    assert live.sent == 2
+
+
+def test_more_room_is_asked_live_once(tmp_path: Path) -> None:
+    provider, account, live = Provider(), bill(), LiveServer()
+    provider.outcomes |= {"a 100": CUT, "a 200": CallError("transient", "expired")}
+    with mailbox(tmp_path, provider, finish_live=True) as box:
+        found = converse(model_with(box, live), ["a", "b", "c"], account)
+    assert found[0].content == "cut" and live.sent == 1
+    assert account.bills["m"].usage.completion_tokens == 110
 
 
 def test_two_runs_never_share_a_mailbox(tmp_path: Path) -> None:
