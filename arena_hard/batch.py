@@ -17,7 +17,7 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ import filelock
 import msgspec
 
 from arena_hard import jsonl
-from arena_hard.providers.base import Adapter, CallError, Dialect, Reply, Request
-from arena_hard.providers.batches import Batches, Line
+from arena_hard.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
+from arena_hard.providers.batches import Batches, Line, TooMuch
 from arena_hard.records import Usage, UserError, usage_from_row, usage_row
 
 POLL_SECONDS = (2.0, 60.0)  # the first wait, and the longest
@@ -73,6 +73,8 @@ class Mailbox:
         self._dialect: Dialect = set()
         self._open: list[Batch] = []
         self._known: set[str] = set()
+        self._fitting: int | None = None  # requests that may be taken at once, after more were refused
+        self._turned_away = 0  # exchanges in a row in which the provider's queue was full
 
     def __enter__(self) -> Mailbox:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
@@ -136,13 +138,29 @@ class Mailbox:
             if key not in under_way
         ]
         self._pending.clear()
-        for lot in split(lines, self._batches.limits.requests, self._batches.limits.size):
+        for lot in self._lots(lines):
             self._prepare(lot)
-        for batch in self._open:
-            await self._submit(batch)
+        sent = len(self._open)
+        refused = await self._each(self._submit) + await self._each(self._see_through)
+        await self._fit_the_next(refused, taken=sent - len(refused))
+
+    async def _each(self, step: Callable[[Batch], Awaitable[None]]) -> list[tuple[Batch, TooMuch]]:
+        """Take each batch a step further; what the provider took nothing of is put back and returned."""
+        refused: list[tuple[Batch, TooMuch]] = []
         for batch in list(self._open):
-            await self._wait_for(batch)
-            await self._collect(batch)
+            try:
+                await step(batch)
+            except TooMuch as refusal:
+                self._put_back(batch, refusal)
+                refused.append((batch, refusal))
+        return refused
+
+    def _lots(self, lines: list[Line]) -> list[list[Line]]:
+        """All lines, or one lot of as many as may be taken where more were refused; the others ask again."""
+        limits = self._batches.limits
+        if self._fitting is None:
+            return split(lines, limits.requests, limits.size)
+        return split(lines, min(limits.requests, self._fitting), limits.size)[:1]
 
     def archive(self) -> None:
         """All records are written: put the replies away, so that asking again asks anew."""
@@ -174,12 +192,19 @@ class Mailbox:
             )
         if batch.batch_id is None:
             lines = [(row["key"], row["body"]) for row in jsonl.read(self._input(batch), dict)]
-            batch.batch_id = await self._batches.submit(lines, batch.marker)
+            batch.batch_id = await self._patiently(
+                lambda: self._batches.submit(lines, batch.marker),
+                ("rate limit",),  # after a lost connection there may be a batch: the next run looks for it
+            )
             self._say(f"batch {batch.batch_id}: {len(lines)} requests submitted")
         else:
             self._say(f"batch {batch.batch_id}: found again")
         self._known.add(batch.batch_id)
         self._note({"step": "submitted", "marker": batch.marker, "id": batch.batch_id})
+
+    async def _see_through(self, batch: Batch) -> None:
+        await self._wait_for(batch)
+        await self._collect(batch)
 
     async def _wait_for(self, batch: Batch) -> None:
         pause, longest = self._poll
@@ -193,39 +218,73 @@ class Mailbox:
             await asyncio.sleep(pause)
             pause = min(longest, pause * 1.5)
 
-    async def _patiently(self, ask: Callable[[], Any]) -> Any:
+    async def _patiently(
+        self, ask: Callable[[], Any], kinds: tuple[Kind, ...] = ("rate limit", "transient")
+    ) -> Any:
         """Ask until an answer comes: a batch that is paid for is not given up for a lost connection."""
         pause, longest = self._poll
         while True:
             try:
                 return await ask()
             except CallError as error:
-                if error.kind == "final":
+                if error.kind not in kinds or isinstance(error, TooMuch):
                     raise
-                self._say(f"{error.message}; asking again in {pause:.0f} s")
-            await asyncio.sleep(pause)
+                wait = max(pause, error.retry_after or 0.0)
+                self._say(f"{error.message}; asking again in {wait:.0f} s")
+            await asyncio.sleep(wait)
             pause = min(longest, pause * 1.5)
 
     async def _collect(self, batch: Batch) -> None:
         bodies = {row["key"]: row["body"] for row in jsonl.read(self._input(batch), dict)}
-        outcomes: dict[str, Reply | CallError] = {}
         try:
             outcomes = await self._patiently(lambda: self._batches.results(str(batch.batch_id), bodies))
+        except TooMuch:
+            raise
         except CallError as error:  # the provider refused it as a whole
             outcomes = dict.fromkeys(batch.keys, error)
-        rows = []
+        replies: list[Reply] = []
         for key in batch.keys:
             outcome = outcomes.get(key) or CallError("transient", "the batch ended without this request")
             if isinstance(outcome, Reply):
-                self._replies[key] = replace(outcome, usage=_bought_by_batch(outcome.usage), key=key)
-                rows.append(_reply_row(self._replies[key]))
+                replies.append(replace(outcome, usage=_bought_by_batch(outcome.usage), key=key))
             else:
-                self._misses.setdefault(key, []).append(outcome)
-                self._dialect |= {outcome.lesson} if outcome.lesson else set()
-        _append(self._folder / "replies.jsonl", rows)
-        self._note({"step": "collected", "marker": batch.marker, "replies": len(rows)})
+                self._miss(key, outcome)
+        self._replies |= {str(reply.key): reply for reply in replies}
+        _append(self._folder / "replies.jsonl", list(map(_reply_row, replies)))
+        self._close(batch, len(replies))
+        self._say(f"batch {batch.batch_id}: {len(replies)} of {len(batch.keys)} replies collected")
+
+    def _miss(self, key: str, error: CallError) -> None:
+        self._misses.setdefault(key, []).append(error)
+        self._dialect |= {error.lesson} if error.lesson else set()
+
+    def _close(self, batch: Batch, replies: int) -> None:
+        self._note({"step": "collected", "marker": batch.marker, "replies": replies})
         self._open.remove(batch)
-        self._say(f"batch {batch.batch_id}: {len(rows)} of {len(batch.keys)} replies collected")
+
+    def _put_back(self, batch: Batch, refusal: TooMuch) -> None:
+        """Nothing of a batch was taken, or paid for: its records ask again. One that is too large alone has failed."""
+        if refusal.kind == "final" and len(batch.keys) == 1:
+            self._miss(batch.keys[0], refusal)
+        self._close(batch, 0)
+        self._say(f"{len(batch.keys)} requests were not taken as a batch: {refusal.message}")
+
+    async def _fit_the_next(self, refused: list[tuple[Batch, TooMuch]], taken: int) -> None:
+        """Halve what is sent at once where nothing was taken, double it where something was; wait where all is full.
+
+        While batches of this run were taken, a full queue says nothing about the size.
+        """
+        sizes = [len(batch.keys) for batch, refusal in refused if refusal.kind == "final" or not taken]
+        if sizes:
+            self._fitting = max(1, max(sizes) // 2)
+        elif self._fitting is not None:
+            self._fitting *= 2
+        full = not taken and any(refusal.kind == "rate limit" for _, refusal in refused)
+        self._turned_away = self._turned_away + 1 if full else 0
+        if full:
+            wait = self._poll[1] * min(10, self._turned_away)
+            self._say(f"the next batch holds at most {self._fitting} requests and goes out in {wait:.0f} s")
+            await asyncio.sleep(wait)
 
     # ------------------------------------------------------------------------------------- disk
 

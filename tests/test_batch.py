@@ -1,19 +1,13 @@
-"""Batches: what a mailbox promises, by itself and against a third party's server, killed between any two steps."""
+"""Batches: what a mailbox promises, by itself and to the calls that go through it."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from arena_hard import jsonl
 from arena_hard.batch import Mailbox, Waiting, split
 from arena_hard.calls import Clock, Endpoint, Model, chat_completion
 from arena_hard.costs import Account
@@ -23,10 +17,6 @@ from arena_hard.providers.batches import Limits, Line, Status
 from arena_hard.providers.openai_chat import ADAPTER, OpenAIChat
 from arena_hard.records import Usage, UserError
 from arena_hard.settings import ModelSettings
-from tests.test_costs_scripts import answer, save, write
-from tests.third_party import call, llmock
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 class Provider:
@@ -364,141 +354,3 @@ def test_what_a_batch_brought_is_taken_in_although_all_comes_at_once() -> None:
 
     asyncio.run(rounds())
     assert len(written) == 5
-
-
-# ---------------------------------------------------------------------- against a third party's server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with llmock("--response-style", "varied", batch_delay=0.3) as root:
-        yield root
-
-
-def bench(folder: Path, server: str, api_type: str) -> Path:
-    """A bench of 4 questions, one of two turns, with one model behind the server."""
-    answers = folder / "data" / "small" / "model_answer"
-    answers.mkdir(parents=True)
-    questions = [
-        {"question_id": f"q{n}", "category": "c", "turns": [{"content": f"Question {n}?"}]} for n in range(4)
-    ]
-    questions[3]["turns"].append({"content": "And then?"})  # type: ignore[attr-defined]
-    write(answers.parent / "question.jsonl", questions)
-    write(answers / "base.jsonl", [answer(f"q{n}", "base") for n in range(3)])
-    base = f"{server}/v1" if api_type == "openai" else f"{server}/anthropic"
-    entry = {
-        "model_name": "gpt-4o" if api_type == "openai" else "claude-sonnet-4-6",
-        "api_type": api_type,
-        "endpoints": [{"api_base": base, "api_key": "k"}],
-        "price": {"input": 2.0, "output": 10.0},
-    }
-    save(folder / "api.yaml", {"asked": entry})
-    save(folder / "answer.yaml", {"bench_name": "small", "model_list": ["asked"], "max_tokens": 500})
-    return folder
-
-
-KILLER = """
-import os, signal, sys
-sys.argv = sys.argv[1:]
-step, sys.path[0] = int(os.environ["KILL_AT"]), os.getcwd()
-from arena_hard import batch
-from arena_hard.providers import batches
-batch.POLL_SECONDS = (0.2, 0.5)
-batch.Mailbox.__init__.__defaults__ = (False, (0.2, 0.5))
-count = 0
-
-def tick():
-    global count
-    count += 1
-    if count == step:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-def around(owner, name, is_async):
-    whole = getattr(owner, name)
-    async def later(*args, **kwargs):
-        found = await whole(*args, **kwargs)
-        tick()
-        return found
-    def now(*args, **kwargs):
-        found = whole(*args, **kwargs)
-        tick()
-        return found
-    setattr(owner, name, later if is_async else now)
-
-around(batch, "_append", False)
-around(batch.jsonl, "replace", False)
-for kind in (batches.OpenAIBatches, batches.AnthropicBatches):
-    for name in ("submit", "results"):
-        around(kind, name, True)
-import runpy
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-def run(folder: Path, kill_at: int = 0, script: str = "gen_answer.py", setting: str = "answer.yaml") -> int:
-    flags = ["--setting-file", setting, "--endpoint-file", "api.yaml", "--data-dir", "data"]
-    paths = [str(folder / each) if not each.startswith("--") else each for each in flags]
-    done = subprocess.run(
-        [sys.executable, "-c", KILLER, script, "--batch", *paths],
-        cwd=ROOT,
-        env=os.environ | {"KILL_AT": str(kill_at)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    if done.returncode not in (0, 1, -9):
-        raise AssertionError(done.stdout + done.stderr)
-    return done.returncode
-
-
-def batches_at(server: str, api_type: str) -> list[Any]:
-    path = "/v1/batches" if api_type == "openai" else "/anthropic/v1/messages/batches"
-    return call(server, f"{path}?limit=1000")["data"]
-
-
-@pytest.mark.parametrize("api_type", ["openai", "anthropic"])
-def test_answers_come_by_batch_turn_by_turn(tmp_path: Path, server: str, api_type: str) -> None:
-    folder, before = bench(tmp_path, server, api_type), len(batches_at(server, api_type))
-    assert run(folder) == 0
-    rows = list(jsonl.read(folder / "data/small/model_answer/asked.jsonl", dict))
-    assert [len(row["choices"][0]["turns"]) for row in rows] == [1, 1, 1, 2]
-    assert all(row["usage"]["completion_tokens"] for row in rows)
-    assert len(batches_at(server, api_type)) - before == 2  # the second turn is a batch of one
-    assert not (folder / "data/small/batch/answers by asked").exists()
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("api_type", ["openai", "anthropic"])
-def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
-    tmp_path: Path, server: str, api_type: str
-) -> None:
-    killed = 0
-    for step in range(1, 40):
-        folder = bench(tmp_path / str(step), server, api_type)
-        before = len(batches_at(server, api_type))
-        code = run(folder, kill_at=step)
-        killed += code == -9
-        assert run(folder) == 0
-        rows = list(jsonl.read(folder / "data/small/model_answer/asked.jsonl", dict))
-        assert [row["question_id"] for row in rows] == ["q0", "q1", "q2", "q3"], step
-        assert len(batches_at(server, api_type)) - before == 2, step
-        if code == 0:
-            break
-    assert killed >= 12  # six steps on disk and on the wire for each of the two batches
-
-
-def test_both_games_share_a_batch_and_second_attempts_are_the_next(tmp_path: Path, server: str) -> None:
-    folder = bench(tmp_path, server, "openai")
-    write(folder / "data/small/model_answer/left.jsonl", [answer(f"q{n}", "left") for n in range(3)])
-    judging = yaml.safe_load((ROOT / "config/judge_config.yaml").read_text())
-    own = {"bench_name": "small", "judge_model": "asked", "baseline_model": "base", "model_list": ["left"]}
-    save(folder / "judge.yaml", judging | own | {"number_of_judgment_attempts": 2})
-    before = len(batches_at(server, "openai"))
-    assert (
-        run(folder, script="gen_judgment.py", setting="judge.yaml") == 1
-    )  # the fourth question has no answer
-    made = batches_at(server, "openai")
-    counts = sorted(batch["request_counts"]["total"] for batch in made[: len(made) - before])
-    assert counts == [6, 6]  # llmock's judge never names a verdict, so each game is asked once more
-    rows = list(jsonl.read(folder / "data/small/model_judgment/asked/left.jsonl", dict))
-    assert [[game["score"] for game in row["games"]] for row in rows] == [[None, None]] * 3
