@@ -106,7 +106,7 @@ class AzureFront:
 
 
 @contextmanager
-def azure_before(root: str, pending_seconds: float = 0.3) -> Iterator[AzureFront]:
+def azure_before(root: str, pending_seconds: float = 0.2) -> Iterator[AzureFront]:
     """The proxy before the server at `root`, in a thread of its own."""
     front, loop = AzureFront(root, pending_seconds), asyncio.new_event_loop()
     runner = web.ServerRunner(web.Server(front, loop=loop))

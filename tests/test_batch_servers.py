@@ -29,16 +29,12 @@ MESSAGES = "/v1/messages/batches"
 
 @dataclass
 class Place:
-    """A server of batches: how a model behind it is configured, and where its batches are listed.
-
-    turns: of the last question; the second one needs a batch of its own.
-    """
+    """A server of batches: how a model behind it is configured, and where its batches are listed."""
 
     api_type: str
     model: str
     endpoint: dict[str, str]
     listing: tuple[str, str]
-    turns: int = 1
 
     def batches(self) -> list[Any]:
         root, path = self.listing
@@ -47,7 +43,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with llmock("--response-style", "varied", batch_delay=0.3) as root:
+    with llmock("--response-style", "varied", batch_delay=0.2) as root:
         yield root
 
 
@@ -76,7 +72,7 @@ def time_passing(root: str) -> Iterator[None]:
             seen.add(batch["id"])
 
     def pass_time() -> None:
-        while not stopped.wait(0.25):
+        while not stopped.wait(0.1):
             look()
 
     thread = threading.Thread(target=pass_time)
@@ -105,18 +101,18 @@ def place_of(name: str, request: pytest.FixtureRequest) -> Place:
         return Place("azure", "my-deployment", endpoint, (server, "/v1/batches"))
     if name == "anthropic":
         endpoint = {"api_base": f"{server}/anthropic", "api_key": "k"}
-        return Place("anthropic", "claude-sonnet-4-6", endpoint, (f"{server}/anthropic", MESSAGES), turns=2)
-    return Place("openai", "gpt-4o", {"api_base": f"{server}/v1", "api_key": "k"}, (server, "/v1/batches"), turns=2)
+        return Place("anthropic", "claude-sonnet-4-6", endpoint, (f"{server}/anthropic", MESSAGES))
+    return Place("openai", "gpt-4o", {"api_base": f"{server}/v1", "api_key": "k"}, (server, "/v1/batches"))
 
 
-def bench(folder: Path, place: Place, max_tokens: int = 500, **entry: Any) -> Path:
-    """A bench of 4 questions with one model at the place."""
+def bench(folder: Path, place: Place, turns: int = 1, max_tokens: int = 500, **entry: Any) -> Path:
+    """A bench of 4 questions, the last one of so many turns, with one model at the place."""
     answers = folder / "data" / "small" / "model_answer"
     answers.mkdir(parents=True)
     questions = [
         {"question_id": f"q{n}", "category": "c", "turns": [{"content": f"Question {n}?"}]} for n in range(4)
     ]
-    questions[3]["turns"] += [{"content": "And then?"}] * (place.turns - 1)  # type: ignore[operator]
+    questions[3]["turns"] += [{"content": "And then?"}] * (turns - 1)  # type: ignore[operator]
     write(answers.parent / "question.jsonl", questions)
     write(answers / "base.jsonl", [answer(f"q{n}", "base") for n in range(3)])
     asked = {"model_name": place.model, "api_type": place.api_type, "endpoints": [place.endpoint]}
@@ -131,8 +127,8 @@ sys.argv = sys.argv[1:]
 step, sys.path[0] = int(os.environ["KILL_AT"]), os.getcwd()
 from arena_hard import batch
 from arena_hard.providers import batches
-batch.POLL_SECONDS = (0.2, 0.5)
-batch.Mailbox.__init__.__defaults__ = (False, (0.2, 0.5))
+batch.POLL_SECONDS = (0.1, 0.2)
+batch.Mailbox.__init__.__defaults__ = (False, (0.1, 0.2))
 count = 0
 
 def tick():
@@ -187,7 +183,7 @@ def answers_in(folder: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("place", ["openai", "anthropic"], indirect=True)
 def test_answers_come_by_batch_turn_by_turn(tmp_path: Path, place: Place) -> None:
-    folder, before = bench(tmp_path, place), len(place.batches())
+    folder, before = bench(tmp_path, place, turns=2), len(place.batches())
     assert run(folder).returncode == 0
     rows = answers_in(folder)
     assert [len(row["choices"][0]["turns"]) for row in rows] == [1, 1, 1, 2]
@@ -197,11 +193,13 @@ def test_answers_come_by_batch_turn_by_turn(tmp_path: Path, place: Place) -> Non
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("place", ["openai", "anthropic", "azure", "mock-ai-api"], indirect=True)
-def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(tmp_path: Path, place: Place) -> None:
+@pytest.mark.parametrize(
+    ("place", "turns"), [("openai", 2), ("anthropic", 1), ("azure", 1), ("mock-ai-api", 1)], indirect=["place"]
+)
+def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(tmp_path: Path, place: Place, turns: int) -> None:
     killed = 0
     for step in range(1, 40):
-        folder = bench(tmp_path / str(step), place)
+        folder = bench(tmp_path / str(step), place, turns)
         before = len(place.batches())
         code = run(folder, kill_at=step).returncode
         killed += code == -9
@@ -210,10 +208,10 @@ def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(tmp_path: Path,
         rows = answers_in(folder)
         assert [row["question_id"] for row in rows] == ["q0", "q1", "q2", "q3"], step
         assert all(row["usage"]["batched"] and row["choices"][0]["turns"][0]["content"] for row in rows), step
-        assert len(place.batches()) - before == place.turns, step
+        assert len(place.batches()) - before == turns, step
         if code == 0:
             break
-    assert killed >= 7 * place.turns  # four steps on disk, and one on it and two on the wire for each batch
+    assert killed >= 7 * turns  # four steps on disk, and one on it and two on the wire for each batch
 
 
 @pytest.mark.parametrize("place", ["azure"], indirect=True)
@@ -240,7 +238,6 @@ def test_a_full_queue_makes_smaller_batches(tmp_path: Path, place: Place, front:
 
 @pytest.mark.parametrize("place", ["anthropic"], indirect=True)
 def test_what_was_cut_gets_more_room_in_the_next_batch(tmp_path: Path, place: Place) -> None:
-    place.turns = 1
     folder, before = bench(tmp_path, place, max_tokens=11, retry_truncated=True), len(place.batches())
     done = run(folder)
     made = place.batches()
