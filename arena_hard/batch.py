@@ -26,6 +26,7 @@ import filelock
 import msgspec
 
 from arena_hard import jsonl
+from arena_hard.lots import Lots, Refused
 from arena_hard.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
 from arena_hard.providers.batches import Batches, Line, TooMuch
 from arena_hard.records import Usage, UserError, usage_from_row, usage_row
@@ -73,8 +74,7 @@ class Mailbox:
         self._dialect: Dialect = set()
         self._open: list[Batch] = []
         self._known: set[str] = set()
-        self._fitting: int | None = None  # requests that may be taken at once, after more were refused
-        self._turned_away = 0  # exchanges in a row in which the provider's queue was full
+        self._lots = Lots(batches.limits)
 
     def __enter__(self) -> Mailbox:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
@@ -138,29 +138,23 @@ class Mailbox:
             if key not in under_way
         ]
         self._pending.clear()
-        for lot in self._lots(lines):
+        for lot in self._lots.of(lines):
             self._prepare(lot)
         sent = len(self._open)
         refused = await self._each(self._submit) + await self._each(self._see_through)
-        await self._fit_the_next(refused, taken=sent - len(refused))
+        self._lots.learn(refused, taken=sent - len(refused))
+        await self._wait_for_the_queue()
 
-    async def _each(self, step: Callable[[Batch], Awaitable[None]]) -> list[tuple[Batch, TooMuch]]:
+    async def _each(self, step: Callable[[Batch], Awaitable[None]]) -> list[Refused]:
         """Take each batch a step further; what the provider took nothing of is put back and returned."""
-        refused: list[tuple[Batch, TooMuch]] = []
+        refused: list[Refused] = []
         for batch in list(self._open):
             try:
                 await step(batch)
             except TooMuch as refusal:
                 self._put_back(batch, refusal)
-                refused.append((batch, refusal))
+                refused.append((len(batch.keys), refusal))
         return refused
-
-    def _lots(self, lines: list[Line]) -> list[list[Line]]:
-        """All lines, or one lot of as many as may be taken where more were refused; the others ask again."""
-        limits = self._batches.limits
-        if self._fitting is None:
-            return split(lines, limits.requests, limits.size)
-        return split(lines, min(limits.requests, self._fitting), limits.size)[:1]
 
     def archive(self) -> None:
         """All records are written: put the replies away, so that asking again asks anew."""
@@ -269,22 +263,12 @@ class Mailbox:
         self._close(batch, 0)
         self._say(f"{len(batch.keys)} requests were not taken as a batch: {refusal.message}")
 
-    async def _fit_the_next(self, refused: list[tuple[Batch, TooMuch]], taken: int) -> None:
-        """Halve what is sent at once where nothing was taken, double it where something was; wait where all is full.
-
-        While batches of this run were taken, a full queue says nothing about the size.
-        """
-        sizes = [len(batch.keys) for batch, refusal in refused if refusal.kind == "final" or not taken]
-        if sizes:
-            self._fitting = max(1, max(sizes) // 2)
-        elif self._fitting is not None:
-            self._fitting *= 2
-        full = not taken and any(refusal.kind == "rate limit" for _, refusal in refused)
-        self._turned_away = self._turned_away + 1 if full else 0
-        if full:
-            wait = self._poll[1] * min(10, self._turned_away)
-            self._say(f"the next batch holds at most {self._fitting} requests and goes out in {wait:.0f} s")
-            await asyncio.sleep(wait)
+    async def _wait_for_the_queue(self) -> None:
+        if not self._lots.turned_away:
+            return
+        pause = self._poll[1] * min(10, self._lots.turned_away)
+        self._say(f"the next batch holds at most {self._lots.most} requests and goes out in {pause:.0f} s")
+        await asyncio.sleep(pause)
 
     # ------------------------------------------------------------------------------------- disk
 
@@ -315,20 +299,6 @@ def key_of(request: Request, label: str, number: int) -> str:
     """The name of a call: the same for the same call of the same record, whenever it is played."""
     content = msgspec.json.encode([label, number, asdict(request)], order="deterministic")
     return hashlib.sha256(content).hexdigest()[:32]
-
-
-def split(lines: list[Line], requests: int, size: int) -> list[list[Line]]:
-    """The lines in lots of at most so many requests and bytes."""
-    lots: list[list[Line]] = []
-    room = 0
-    for line in lines:
-        length = len(msgspec.json.encode(line)) + 200  # custom_id, method and url come on top
-        if not lots or len(lots[-1]) >= requests or length > room:
-            lots.append([])
-            room = size
-        lots[-1].append(line)
-        room -= length
-    return lots
 
 
 def _bought_by_batch(usage: Usage | None) -> Usage | None:

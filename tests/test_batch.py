@@ -12,10 +12,11 @@ import httpx2
 import openai
 import pytest
 
-from arena_hard.batch import Mailbox, Waiting, split
+from arena_hard.batch import Mailbox, Waiting
 from arena_hard.calls import Clock, Endpoint, Model, chat_completion
 from arena_hard.costs import Account
 from arena_hard.limits import Gate
+from arena_hard.lots import split
 from arena_hard.providers.base import CallError, Connection, Reply, Request
 from arena_hard.providers.batches import AnthropicBatches, Limits, Line, OpenAIBatches, Status, TooMuch
 from arena_hard.providers.openai_chat import ADAPTER, OpenAIChat
