@@ -325,7 +325,7 @@ async def get_choice(
         messages = [*messages, {"role": "assistant", "content": reply.content}]
         turns.append(AnswerTurn(reply.content, thought=reply.thought))
         job.plan.tally.saw(reply)
-        job.plan.account.pay(job.plan.settings.name, reply.usage, job.worst)
+        job.plan.account.pay(job.plan.settings.name, reply.usage, job.worst, reply.key)
         replies.append(reply)
     return tuple(turns)
 

@@ -559,7 +559,7 @@ async def play(
         )
         replies.append(reply)
         job.candidate.tally.saw(reply)
-        stage.account.pay(bill_label(stage, job.candidate), reply.usage, job.worst)
+        stage.account.pay(bill_label(stage, job.candidate), reply.usage, job.worst, reply.key)
         text = "\n".join(reply.content for reply in replies)
         reading = verdicts.read_verdict(text, patterns)
         if not reading.missing:

@@ -17,7 +17,7 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,10 @@ import filelock
 import msgspec
 
 from arena_hard import jsonl
-from arena_hard.providers.base import Adapter, CallError, Dialect, Reply, Request
-from arena_hard.providers.batches import Batches, Line
-from arena_hard.records import UserError, usage_from_row, usage_row
+from arena_hard.lots import Lots, Refused
+from arena_hard.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
+from arena_hard.providers.batches import Batches, Line, TooMuch
+from arena_hard.records import Usage, UserError, usage_from_row, usage_row
 
 POLL_SECONDS = (2.0, 60.0)  # the first wait, and the longest
 ROUNDS = 4  # a request that so many batches brought no reply for has failed
@@ -51,7 +52,7 @@ class Batch:
 class Mailbox:
     """The requests and replies of one stage and model. Use as a context manager: it holds a lock.
 
-    finish_live: what a batch brought no reply for is asked live. say: a line for people.
+    finish_live: what a batch brought no reply for is asked live, once. say: a line for people.
     """
 
     def __init__(
@@ -69,9 +70,11 @@ class Mailbox:
         self._replies: dict[str, Reply] = {}
         self._pending: dict[str, Request] = {}
         self._misses: dict[str, list[CallError]] = {}
+        self._asked_live: set[str] = set()
         self._dialect: Dialect = set()
         self._open: list[Batch] = []
         self._known: set[str] = set()
+        self._lots = Lots(batches.limits)
 
     def __enter__(self) -> Mailbox:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
@@ -93,25 +96,38 @@ class Mailbox:
         """Whether batches of an earlier run have not been collected yet."""
         return bool(self._open)
 
-    def reply(self, request: Request, label: str, asked: dict[str, int]) -> Reply | None:
-        """The reply to a call of the record `label`; None when it is to be asked live.
+    def key(self, request: Request, label: str, asked: dict[str, int]) -> str:
+        """The name of a call of the record `label`.
 
         asked: how often this playing of the record has asked the same before (choices ask it several times).
-
-        Raises Waiting when it will come with the next batch, CallError when the provider refused it.
         """
         first = key_of(request, label, 0)
-        key = key_of(request, label, asked.get(first, 0))
-        asked[first] = asked.get(first, 0) + 1
+        number = asked.get(first, 0)
+        asked[first] = number + 1
+        return key_of(request, label, number)
+
+    def reply(self, key: str, request: Request, rounds: int = ROUNDS) -> Reply | None:
+        """The reply to a call; None when it is to be asked live, and the reply to be kept here.
+
+        Raises Waiting when it will come with the next batch, CallError when the provider refused it or
+        `rounds` batches brought none.
+        """
         if key in self._replies:
             return self._replies[key]
         misses = self._misses.get(key, [])
-        if misses and self._finish_live:
+        if misses and self._finish_live and key not in self._asked_live:
+            self._asked_live.add(key)
             return None
-        if misses and (misses[-1].kind == "final" and not misses[-1].lesson or len(misses) >= ROUNDS):
+        if misses and (misses[-1].kind == "final" and not misses[-1].lesson or len(misses) >= rounds):
             raise CallError("final", f"in {len(misses)} batches: {misses[-1].message}")
         self._pending[key] = request
         raise Waiting
+
+    def keep(self, key: str, reply: Reply) -> Reply:
+        """Put a reply that was asked live beside those of the batches: the record may be played again."""
+        self._replies[key] = replace(reply, key=key)
+        _append(self._folder / "replies.jsonl", [_reply_row(self._replies[key])])
+        return self._replies[key]
 
     async def exchange(self) -> None:
         """Send what has gathered, wait for all batches, and take in what they brought. Raises CallError."""
@@ -122,13 +138,23 @@ class Mailbox:
             if key not in under_way
         ]
         self._pending.clear()
-        for lot in split(lines, self._batches.limits.requests, self._batches.limits.size):
+        for lot in self._lots.of(lines):
             self._prepare(lot)
-        for batch in self._open:
-            await self._submit(batch)
+        sent = len(self._open)
+        refused = await self._each(self._submit) + await self._each(self._see_through)
+        self._lots.learn(refused, taken=sent - len(refused))
+        await self._wait_for_the_queue()
+
+    async def _each(self, step: Callable[[Batch], Awaitable[None]]) -> list[Refused]:
+        """Take each batch a step further; what the provider took nothing of is put back and returned."""
+        refused: list[Refused] = []
         for batch in list(self._open):
-            await self._wait_for(batch)
-            await self._collect(batch)
+            try:
+                await step(batch)
+            except TooMuch as refusal:
+                self._put_back(batch, refusal)
+                refused.append((len(batch.keys), refusal))
+        return refused
 
     def archive(self) -> None:
         """All records are written: put the replies away, so that asking again asks anew."""
@@ -160,12 +186,19 @@ class Mailbox:
             )
         if batch.batch_id is None:
             lines = [(row["key"], row["body"]) for row in jsonl.read(self._input(batch), dict)]
-            batch.batch_id = await self._batches.submit(lines, batch.marker)
+            batch.batch_id = await self._patiently(
+                lambda: self._batches.submit(lines, batch.marker),
+                ("rate limit",),  # after a lost connection there may be a batch: the next run looks for it
+            )
             self._say(f"batch {batch.batch_id}: {len(lines)} requests submitted")
         else:
             self._say(f"batch {batch.batch_id}: found again")
         self._known.add(batch.batch_id)
         self._note({"step": "submitted", "marker": batch.marker, "id": batch.batch_id})
+
+    async def _see_through(self, batch: Batch) -> None:
+        await self._wait_for(batch)
+        await self._collect(batch)
 
     async def _wait_for(self, batch: Batch) -> None:
         pause, longest = self._poll
@@ -179,39 +212,63 @@ class Mailbox:
             await asyncio.sleep(pause)
             pause = min(longest, pause * 1.5)
 
-    async def _patiently(self, ask: Callable[[], Any]) -> Any:
+    async def _patiently(
+        self, ask: Callable[[], Any], kinds: tuple[Kind, ...] = ("rate limit", "transient")
+    ) -> Any:
         """Ask until an answer comes: a batch that is paid for is not given up for a lost connection."""
         pause, longest = self._poll
         while True:
             try:
                 return await ask()
             except CallError as error:
-                if error.kind == "final":
+                if error.kind not in kinds or isinstance(error, TooMuch):
                     raise
-                self._say(f"{error.message}; asking again in {pause:.0f} s")
-            await asyncio.sleep(pause)
+                wait = max(pause, error.retry_after or 0.0)
+                self._say(f"{error.message}; asking again in {wait:.0f} s")
+            await asyncio.sleep(wait)
             pause = min(longest, pause * 1.5)
 
     async def _collect(self, batch: Batch) -> None:
         bodies = {row["key"]: row["body"] for row in jsonl.read(self._input(batch), dict)}
-        outcomes: dict[str, Reply | CallError] = {}
         try:
             outcomes = await self._patiently(lambda: self._batches.results(str(batch.batch_id), bodies))
+        except TooMuch:
+            raise
         except CallError as error:  # the provider refused it as a whole
             outcomes = dict.fromkeys(batch.keys, error)
-        rows = []
+        replies: list[Reply] = []
         for key in batch.keys:
             outcome = outcomes.get(key) or CallError("transient", "the batch ended without this request")
             if isinstance(outcome, Reply):
-                self._replies[key] = _bought_by_batch(outcome)
-                rows.append(_reply_row(key, self._replies[key]))
+                replies.append(replace(outcome, usage=_bought_by_batch(outcome.usage), key=key))
             else:
-                self._misses.setdefault(key, []).append(outcome)
-                self._dialect |= {outcome.lesson} if outcome.lesson else set()
-        _append(self._folder / "replies.jsonl", rows)
-        self._note({"step": "collected", "marker": batch.marker, "replies": len(rows)})
+                self._miss(key, outcome)
+        self._replies |= {str(reply.key): reply for reply in replies}
+        _append(self._folder / "replies.jsonl", list(map(_reply_row, replies)))
+        self._close(batch, len(replies))
+        self._say(f"batch {batch.batch_id}: {len(replies)} of {len(batch.keys)} replies collected")
+
+    def _miss(self, key: str, error: CallError) -> None:
+        self._misses.setdefault(key, []).append(error)
+        self._dialect |= {error.lesson} if error.lesson else set()
+
+    def _close(self, batch: Batch, replies: int) -> None:
+        self._note({"step": "collected", "marker": batch.marker, "replies": replies})
         self._open.remove(batch)
-        self._say(f"batch {batch.batch_id}: {len(rows)} of {len(batch.keys)} replies collected")
+
+    def _put_back(self, batch: Batch, refusal: TooMuch) -> None:
+        """Nothing of a batch was taken, or paid for: its records ask again. One that is too large alone has failed."""
+        if refusal.kind == "final" and len(batch.keys) == 1:
+            self._miss(batch.keys[0], refusal)
+        self._close(batch, 0)
+        self._say(f"{len(batch.keys)} requests were not taken as a batch: {refusal.message}")
+
+    async def _wait_for_the_queue(self) -> None:
+        if not self._lots.turned_away:
+            return
+        pause = self._poll[1] * min(10, self._lots.turned_away)
+        self._say(f"the next batch holds at most {self._lots.most} requests and goes out in {pause:.0f} s")
+        await asyncio.sleep(pause)
 
     # ------------------------------------------------------------------------------------- disk
 
@@ -235,8 +292,7 @@ class Mailbox:
         self._open = list(found.values())
         for row in _rows(self._folder / "replies.jsonl"):
             values: dict[str, Any] = {**row, "usage": usage_from_row(row["usage"])}
-            key = values.pop("key")
-            self._replies[key] = Reply(**values)
+            self._replies[row["key"]] = Reply(**values)
 
 
 def key_of(request: Request, label: str, number: int) -> str:
@@ -245,30 +301,15 @@ def key_of(request: Request, label: str, number: int) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def split(lines: list[Line], requests: int, size: int) -> list[list[Line]]:
-    """The lines in lots of at most so many requests and bytes."""
-    lots: list[list[Line]] = []
-    room = 0
-    for line in lines:
-        length = len(msgspec.json.encode(line)) + 200  # custom_id, method and url come on top
-        if not lots or len(lots[-1]) >= requests or length > room:
-            lots.append([])
-            room = size
-        lots[-1].append(line)
-        room -= length
-    return lots
+def _bought_by_batch(usage: Usage | None) -> Usage | None:
+    if usage is None:
+        return None
+    return msgspec.structs.replace(usage, batched=usage.prompt_tokens + usage.completion_tokens)
 
 
-def _bought_by_batch(reply: Reply) -> Reply:
-    if reply.usage is None:
-        return reply
-    tokens = reply.usage.prompt_tokens + reply.usage.completion_tokens
-    return replace(reply, usage=msgspec.structs.replace(reply.usage, batched=tokens))
-
-
-def _reply_row(key: str, reply: Reply) -> dict[str, Any]:
+def _reply_row(reply: Reply) -> dict[str, Any]:
     return {
-        "key": key,
+        "key": reply.key,
         "content": reply.content,
         "finish_reason": reply.finish_reason,
         "usage": usage_row(reply.usage),

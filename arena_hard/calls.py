@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from arena_hard.batch import Mailbox
+from arena_hard.batch import ROUNDS, Mailbox
 from arena_hard.limits import Gate
 from arena_hard.providers import adapter_of, connections
 from arena_hard.providers.base import Adapter, CallError, Connection, Dialect, Message, Reply, Request
@@ -128,6 +128,9 @@ class Clock:
         return 0.0 if self.started is None else time.monotonic() - self.started
 
 
+Live = Callable[[Model, Request, Clock], Awaitable[Reply]]
+
+
 async def chat_completion(
     model: Model,
     messages: list[Message],
@@ -146,16 +149,33 @@ async def chat_completion(
     """
     request = replace(_request(model.settings, messages, temperature, max_tokens), shared=shared)
     clock = clock or Clock()
-    posted = model.mailbox.reply(request, clock.label, clock.asked) if model.mailbox else None
-    if posted is not None:
-        return posted
+    reply = await _ask(model, request, clock, clock.label, _persistently)
+    if reply.finish_reason == "length" and model.settings.retry_truncated:
+        reply = await _with_more_room(model, request, reply, clock)
+    if model.record and not model.mailbox:
+        await model.record(messages, reply)
+    return reply
+
+
+async def _ask(
+    model: Model, request: Request, clock: Clock, label: str, live: Live, rounds: int = ROUNDS
+) -> Reply:
+    """By batch where the model has a mailbox, live where it has none or the mailbox says so."""
+    if model.mailbox is None:
+        return await live(model, request, clock)
+    key = model.mailbox.key(request, label, clock.asked)
+    posted = model.mailbox.reply(key, request, rounds)
+    return posted or model.mailbox.keep(key, await live(model, request, clock))
+
+
+async def _persistently(model: Model, request: Request, clock: Clock) -> Reply:
+    """A live call with its retries. Raises CallError of kind 'final'."""
     failures = lessons = 0
     failed: Endpoint | None = None
     while True:
         endpoint = model.best_endpoint(failed)
         try:
-            reply = await _call(model, endpoint, request, clock)
-            break
+            return await _call(model, endpoint, request, clock)
         except CallError as error:
             if error.lesson and lessons < MOST_LESSONS:
                 endpoint.dialect.add(error.lesson)
@@ -167,11 +187,11 @@ async def chat_completion(
             if wait is None or clock.age() + wait > model.settings.deadline:
                 raise _given_up(model, endpoint, error, failures) from None
             await _sleep(model, wait)
-    if reply.finish_reason == "length" and model.settings.retry_truncated:
-        reply = await _with_more_room(model, request, reply, clock)
-    if model.record:
-        await model.record(messages, reply)
-    return reply
+
+
+async def _once(model: Model, request: Request, clock: Clock) -> Reply:
+    """A live call without retries. Raises CallError."""
+    return await _call(model, model.best_endpoint(), request, clock)
 
 
 def _request(
@@ -259,10 +279,10 @@ async def _sleep(model: Model, seconds: float) -> None:
 
 
 async def _with_more_room(model: Model, request: Request, cut: Reply, clock: Clock) -> Reply:
-    """Ask again with twice the room; the cut reply stays when that fails. Both are paid for."""
-    endpoint = model.best_endpoint()
-    try:
-        whole = await _call(model, endpoint, replace(request, max_tokens=2 * request.max_tokens), clock)
+    """Ask once more, with twice the room; the cut reply stays when that fails. Both are paid for."""
+    wider = replace(request, max_tokens=2 * request.max_tokens)
+    try:  # under the cut reply's own name: of two choices, both may have been cut
+        whole = await _ask(model, wider, clock, cut.key or clock.label, _once, rounds=1)
     except CallError:
         return cut
     return replace(whole, usage=total_usage([cut, whole]))

@@ -52,7 +52,7 @@ class Account:
         self._set_aside: list[float] = []  # a list, because a running sum of floats never comes back to zero
         self._by_batch = by_batch
         self._half_price = by_batch and not may_go_live
-        self._by_batch_seen: dict[int, Usage] = {}
+        self._paid_keys: set[str] = set()
         self._waiting: list[float] = []
         self._room: asyncio.Condition | None = None
 
@@ -137,13 +137,15 @@ class Account:
         while self._waiting:
             await self.leave(self._waiting.pop())
 
-    def pay(self, label: str, usage: Usage | None, worst: float = 0.0) -> None:
-        """A reply came. Without reported usage the most that it may have cost is counted as paid."""
+    def pay(self, label: str, usage: Usage | None, worst: float = 0.0, key: str | None = None) -> None:
+        """A reply came. Without reported usage the most that it may have cost is counted as paid.
+
+        key: the reply's name in a mailbox; a record that waited is played again, with the replies that it has.
+        """
+        if key is not None and key in self._paid_keys:
+            return
+        self._paid_keys |= {key} if key else set()
         bill = self.bills[label]
-        if self._by_batch and usage is not None:
-            if id(usage) in self._by_batch_seen:
-                return  # a record that waited is played again, with the replies that it has
-            self._by_batch_seen[id(usage)] = usage
         bill.requests += 1
         if usage is None:
             bill.silent += 1

@@ -1,31 +1,27 @@
-"""Batches: what a mailbox promises, by itself and against a third party's server, killed between any two steps."""
+"""Batches: what a mailbox promises, by itself and to the calls that go through it."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anthropic
+import httpx2
+import openai
 import pytest
-import yaml
 
-from arena_hard import jsonl
-from arena_hard.batch import Mailbox, Waiting, split
+from arena_hard.batch import Mailbox, Waiting
+from arena_hard.calls import Clock, Endpoint, Model, chat_completion
 from arena_hard.costs import Account
-from arena_hard.providers.base import CallError, Reply, Request
-from arena_hard.providers.batches import Limits, Line, Status
-from arena_hard.providers.openai_chat import ADAPTER
+from arena_hard.limits import Gate
+from arena_hard.lots import split
+from arena_hard.providers.base import CallError, Connection, Reply, Request
+from arena_hard.providers.batches import AnthropicBatches, Limits, Line, OpenAIBatches, Status, TooMuch
+from arena_hard.providers.openai_chat import ADAPTER, OpenAIChat
 from arena_hard.records import Usage, UserError
 from arena_hard.settings import ModelSettings
-from tests.batch_servers import llmock
-from tests.test_costs_scripts import answer, save, write
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 class Provider:
@@ -37,9 +33,14 @@ class Provider:
         self.taken: dict[str, tuple[str, list[Line]]] = {}
         self.outcomes: dict[str, Any] = {}  # by the user's text
         self.lose_the_yes = False
+        self.queue = self.largest = 1000  # requests that are taken at once, and that a batch may have
+        self.refused: list[int] = []
 
     async def submit(self, lines: list[Line], marker: str) -> str:
-        batch_id = f"batch_{len(self.taken)}"
+        if len(lines) > self.largest:
+            self.refused.append(len(lines))
+            raise TooMuch("final", "413: too large")
+        batch_id = f"batch_{marker}"
         self.taken[batch_id] = (marker, lines)
         if self.lose_the_yes:
             raise KeyboardInterrupt
@@ -52,11 +53,18 @@ class Provider:
         return Status(True, "completed")
 
     async def results(self, batch_id: str, bodies: dict[str, Any]) -> dict[str, Reply | CallError]:
-        found = {key: self._outcome(body["messages"][-1]["content"]) for key, body in self.taken[batch_id][1]}
-        return {key: outcome for key, outcome in found.items() if outcome is not None}
+        lines = self.taken[batch_id][1]
+        if len(lines) > self.queue:
+            self.refused.append(len(lines))
+            del self.taken[batch_id]
+            raise TooMuch("rate limit", "the queue is full")
+        return {key: self._outcome(body) for key, body in lines}
 
-    def _outcome(self, text: str) -> Any:
-        return self.outcomes.get(text, Reply(f"re: {text}", "stop", Usage(10, 5), "served"))
+    def _outcome(self, body: dict[str, Any]) -> Any:
+        """What is told for the text, or for the text and the room; a reply without that."""
+        text, room = body["messages"][-1]["content"], body.get("max_tokens")
+        told = self.outcomes.get(f"{text} {room}") or self.outcomes.get(text)
+        return told or Reply(f"re: {text}", "stop", Usage(10, 5), "served")
 
     @property
     def requests(self) -> int:
@@ -71,12 +79,16 @@ def mailbox(folder: Path, provider: Provider, **options: Any) -> Mailbox:
     return Mailbox(folder / "box", provider, ADAPTER, lambda text: None, poll=(0.0, 0.0), **options)
 
 
+def ask(box: Mailbox, text: str, asked: dict[str, int]) -> Reply | None:
+    return box.reply(box.key(request(text), text, asked), request(text))
+
+
 def play(box: Mailbox, texts: list[str]) -> dict[str, Any]:
     """Each text as a record of its own; what each came to."""
     found: dict[str, Any] = {}
     for text in texts:
         try:
-            found[text] = box.reply(request(text), text, {})
+            found[text] = ask(box, text, {})
         except (Waiting, CallError) as error:
             found[text] = error
     return found
@@ -125,7 +137,7 @@ def test_the_same_request_of_two_choices_is_asked_twice(tmp_path: Path) -> None:
         asked: dict[str, int] = {}
         for _ in range(2):
             with pytest.raises(Waiting):
-                box.reply(request("a"), "record", asked)
+                ask(box, "a", asked)
         asyncio.run(box.exchange())
     assert provider.requests == 2
 
@@ -169,6 +181,117 @@ def test_a_lesson_changes_the_next_batch(tmp_path: Path) -> None:
     assert "max_tokens" in first and "max_completion_tokens" in second and "max_tokens" not in second
 
 
+# --------------------------------------------------------------------------- calls through a mailbox
+
+
+class LiveServer(OpenAIChat):
+    """An adapter that sends nothing: it answers what was put into `replies`, or fails."""
+
+    def __init__(self, *replies: Reply) -> None:
+        self.replies, self.sent = list(replies), 0
+
+    async def send(self, client: Any, body: dict[str, Any]) -> Reply:
+        self.sent += 1
+        if not self.replies:
+            raise CallError("final", "400: no")
+        return self.replies.pop(0)
+
+
+CUT = Reply("cut", "length", Usage(10, 100), "served")
+WHOLE = Reply("whole", "stop", Usage(10, 150), "served")
+
+
+def model_with(box: Mailbox, adapter: LiveServer) -> Model:
+    settings = ModelSettings(name="m", model_name="m", retry_truncated=True)
+    endpoint = Endpoint(adapter, Connection("openai", None, None, None, 1.0), None, Gate(4))
+    return Model(settings, adapter, [endpoint], mailbox=box)
+
+
+def converse(model: Model, texts: list[str], account: Account, label: str = "record") -> list[Reply]:
+    """A record of some turns, played with exchanges between until it is there; each reply is paid for."""
+
+    async def turns() -> list[Reply]:
+        clock, found = Clock(label), []
+        for text in texts:
+            reply = await chat_completion(model, [{"role": "user", "content": text}], 0.0, 100, clock)
+            account.pay("m", reply.usage, 0.0, reply.key)
+            found.append(reply)
+        return found
+
+    async def rounds() -> list[Reply]:
+        while True:
+            try:
+                return await turns()
+            except Waiting:
+                assert model.mailbox
+                await model.mailbox.exchange()
+
+    return asyncio.run(rounds())
+
+
+def bill() -> Account:
+    account = Account(by_batch=True)
+    account.open("m", ModelSettings(name="m", model_name="m", price={"input": 0, "output": 20}))
+    return account
+
+
+def test_a_cut_reply_is_asked_again_with_twice_the_room_in_the_next_batch(tmp_path: Path) -> None:
+    provider, live, account = Provider(), LiveServer(), bill()
+    provider.outcomes |= {"a 100": CUT, "a 200": WHOLE}
+    with mailbox(tmp_path, provider) as box:
+        first, last = converse(model_with(box, live), ["a", "b"], account)
+    assert (first.content, last.content) == ("whole", "re: b")
+    assert first.usage == Usage(20, 250, batched=270)  # both were paid for
+    assert [len(lines) for _, lines in provider.taken.values()] == [1, 1, 1] and live.sent == 0
+    assert account.bills["m"].usage.completion_tokens == 255  # although the first turn was played thrice
+    with mailbox(tmp_path, provider) as box:  # the next run finds all of it
+        assert converse(model_with(box, live), ["a", "b"], bill())[0].usage == first.usage
+    assert provider.requests == 3
+
+
+@pytest.mark.parametrize("miss", [CallError("transient", "expired"), CallError("final", "400: no")])
+def test_a_cut_reply_stays_when_more_room_brings_none(tmp_path: Path, miss: CallError) -> None:
+    provider, live, account = Provider(), LiveServer(), bill()
+    provider.outcomes |= {"a 100": CUT, "a 200": miss}
+    with mailbox(tmp_path, provider) as box:
+        first, _ = converse(model_with(box, live), ["a", "b"], account)
+    assert (first.content, first.finish_reason) == ("cut", "length")
+    assert account.bills["m"].usage.completion_tokens == 105
+    assert provider.requests == 3 and live.sent == 0
+
+
+def test_more_room_of_two_choices_is_paid_for_twice(tmp_path: Path) -> None:
+    provider, account = Provider(), bill()
+    provider.outcomes |= {"a 100": CUT, "a 200": WHOLE}
+    with mailbox(tmp_path, provider) as box:
+        converse(model_with(box, LiveServer()), ["a", "a"], account)
+    assert provider.requests == 4 and account.bills["m"].usage.completion_tokens == 500
+
+
+def test_what_was_asked_live_is_kept_for_the_next_playing(tmp_path: Path) -> None:
+    provider, account = Provider(), bill()
+    provider.outcomes |= {"a": CallError("final", "400: no")}
+    live = LiveServer(CUT, WHOLE)  # the cut reply came live, and twice the room is asked for by batch first
+    with mailbox(tmp_path, provider, finish_live=True) as box:
+        found = converse(model_with(box, live), ["a", "b", "c"], account)
+    assert [reply.content for reply in found] == ["whole", "re: b", "re: c"]
+    assert live.sent == 2 and provider.requests == 4
+    assert found[0].usage == Usage(20, 250)  # all of it at the full price
+    assert account.bills["m"].usage.completion_tokens == 260
+    with mailbox(tmp_path, provider, finish_live=True) as box:  # after a kill too
+        assert converse(model_with(box, live), ["a", "b", "c"], bill())[0].content == "whole"
+    assert live.sent == 2
+
+
+def test_more_room_is_asked_live_once(tmp_path: Path) -> None:
+    provider, account, live = Provider(), bill(), LiveServer()
+    provider.outcomes |= {"a 100": CUT, "a 200": CallError("transient", "expired")}
+    with mailbox(tmp_path, provider, finish_live=True) as box:
+        found = converse(model_with(box, live), ["a", "b", "c"], account)
+    assert found[0].content == "cut" and live.sent == 1
+    assert account.bills["m"].usage.completion_tokens == 110
+
+
 def test_two_runs_never_share_a_mailbox(tmp_path: Path) -> None:
     with (
         mailbox(tmp_path, Provider()),
@@ -186,6 +309,109 @@ def test_put_away_replies_are_not_used_again(tmp_path: Path) -> None:
         box.archive()
     with mailbox(tmp_path, provider) as box:
         assert isinstance(play(box, ["a"])["a"], Waiting)
+
+
+# ---------------------------------------------------------------------------------- too much at once
+
+
+def until_all_is_there(box: Mailbox, texts: list[str]) -> dict[str, Any]:
+    """What each text came to, after as many exchanges as it takes."""
+    for _ in range(30):
+        found = play(box, texts)
+        if not any(isinstance(each, Waiting) for each in found.values()):
+            return found
+        asyncio.run(box.exchange())
+    raise AssertionError("no end")
+
+
+@pytest.mark.parametrize("limit", ["queue", "largest"])
+def test_what_is_too_much_is_halved_until_it_is_taken(tmp_path: Path, limit: str) -> None:
+    provider, texts = Provider(), [f"q{n}" for n in range(9)]
+    provider.limits = Limits(100, 1_000_000)
+    setattr(provider, limit, 2)
+    with mailbox(tmp_path, provider) as box:
+        assert contents(until_all_is_there(box, texts)) == {text: f"re: {text}" for text in texts}
+    assert provider.requests == 9  # nothing was paid for twice
+    assert provider.refused[:2] == [9, 4] and len(provider.refused) <= 6
+    with mailbox(tmp_path, provider) as box:
+        assert not box.busy
+
+
+def test_a_full_queue_is_waited_for_and_nothing_fails(tmp_path: Path) -> None:
+    provider = Provider()
+    provider.queue = 0
+    with mailbox(tmp_path, provider, finish_live=True) as box:
+        for _ in range(8):
+            assert all(isinstance(each, Waiting) for each in play(box, ["a", "b"]).values())
+            asyncio.run(box.exchange())
+        provider.queue = 1000
+        assert contents(until_all_is_there(box, ["a", "b"])) == {"a": "re: a", "b": "re: b"}
+
+
+def test_a_queue_that_takes_some_of_several_batches_gets_the_others_next(tmp_path: Path) -> None:
+    provider, texts = Provider(), [f"q{n}" for n in range(5)]
+    provider.queue = 2  # of lots of 3 and 2
+    with mailbox(tmp_path, provider) as box:
+        play(box, texts)
+        asyncio.run(box.exchange())
+        assert provider.refused == [3]
+        provider.queue = 3
+        until_all_is_there(box, texts)
+    assert provider.refused == [3] and len(provider.taken) == 2
+
+
+def test_a_request_that_is_too_large_alone_fails_and_the_others_do_not(tmp_path: Path) -> None:
+    provider = Provider()
+    provider.largest = 0
+    with mailbox(tmp_path, provider) as box:
+        found = until_all_is_there(box, ["a"])
+        assert isinstance(found["a"], CallError) and "413: too large" in found["a"].message
+        provider.largest = 1000
+        assert contents(until_all_is_there(box, ["b"])) == {"b": "re: b"}
+
+
+def sdk_client(sdk: Any, name: str, answer: Callable[[httpx2.Request], httpx2.Response]) -> Any:
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+    return getattr(sdk, name)(api_key="k", base_url="http://server.test", max_retries=0, http_client=http)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(413, TooMuch), (429, CallError)])
+def test_refusals_of_a_batch_say_whether_it_was_too_large(status: int, kind: type[CallError]) -> None:
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(status, json={"error": {"type": "x", "message": "no"}})
+
+    for batches in (
+        OpenAIBatches(sdk_client(openai, "AsyncOpenAI", refuse)),
+        AnthropicBatches(sdk_client(anthropic, "AsyncAnthropic", refuse)),
+    ):
+        with pytest.raises(CallError) as refusal:
+            asyncio.run(batches.submit([("a", {"model": "m"})], "marker"))
+        assert type(refusal.value) is kind
+        assert refusal.value.kind == ("final" if status == 413 else "rate limit")
+
+
+@pytest.mark.parametrize("size", [30_000, 1_000_000])
+def test_what_goes_over_the_wire_keeps_the_limits(size: int) -> None:
+    """Texts that JSON makes longer, as the body of a request or of a file."""
+    wide = ["é\n\"\x01" * 999, "问" * 999, "x" * 999, ""]
+    lines: list[Line] = [
+        (f"{n:032x}", ADAPTER.body(request(wide[n % 4]), set())) for n in range(400)
+    ]
+    sizes: list[int] = []
+
+    def take(request: httpx2.Request) -> httpx2.Response:
+        sizes.append(len(request.content))
+        return httpx2.Response(200, json={"id": "some-id"})
+
+    lots = split(lines, 50, size)
+    assert [line for lot in lots for line in lot] == lines and max(map(len, lots)) <= 50
+    for batches in (
+        OpenAIBatches(sdk_client(openai, "AsyncOpenAI", take)),
+        AnthropicBatches(sdk_client(anthropic, "AsyncAnthropic", take)),
+    ):
+        for number, lot in enumerate(lots):
+            asyncio.run(batches.submit(lot, f"{number:012x}"))
+    assert len(sizes) == 3 * len(lots) and max(sizes) <= size + 1000  # the form around a file
 
 
 def test_lots_keep_both_limits() -> None:
@@ -246,144 +472,3 @@ def test_what_a_batch_brought_is_taken_in_although_all_comes_at_once() -> None:
 
     asyncio.run(rounds())
     assert len(written) == 5
-
-
-# ---------------------------------------------------------------------- against a third party's server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with llmock() as root:
-        yield root
-
-
-def bench(folder: Path, server: str, api_type: str) -> Path:
-    """A bench of 4 questions, one of two turns, with one model behind the server."""
-    answers = folder / "data" / "small" / "model_answer"
-    answers.mkdir(parents=True)
-    questions = [
-        {"question_id": f"q{n}", "category": "c", "turns": [{"content": f"Question {n}?"}]} for n in range(4)
-    ]
-    questions[3]["turns"].append({"content": "And then?"})  # type: ignore[attr-defined]
-    write(answers.parent / "question.jsonl", questions)
-    write(answers / "base.jsonl", [answer(f"q{n}", "base") for n in range(3)])
-    base = f"{server}/v1" if api_type == "openai" else f"{server}/anthropic"
-    entry = {
-        "model_name": "gpt-4o" if api_type == "openai" else "claude-sonnet-4-6",
-        "api_type": api_type,
-        "endpoints": [{"api_base": base, "api_key": "k"}],
-        "price": {"input": 2.0, "output": 10.0},
-    }
-    save(folder / "api.yaml", {"asked": entry})
-    save(folder / "answer.yaml", {"bench_name": "small", "model_list": ["asked"], "max_tokens": 500})
-    return folder
-
-
-KILLER = """
-import os, signal, sys
-sys.argv = sys.argv[1:]
-step, sys.path[0] = int(os.environ["KILL_AT"]), os.getcwd()
-from arena_hard import batch
-from arena_hard.providers import batches
-batch.POLL_SECONDS = (0.2, 0.5)
-batch.Mailbox.__init__.__defaults__ = (False, (0.2, 0.5))
-count = 0
-
-def tick():
-    global count
-    count += 1
-    if count == step:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-def around(owner, name, is_async):
-    whole = getattr(owner, name)
-    async def later(*args, **kwargs):
-        found = await whole(*args, **kwargs)
-        tick()
-        return found
-    def now(*args, **kwargs):
-        found = whole(*args, **kwargs)
-        tick()
-        return found
-    setattr(owner, name, later if is_async else now)
-
-around(batch, "_append", False)
-around(batch.jsonl, "replace", False)
-for kind in (batches.OpenAIBatches, batches.AnthropicBatches):
-    for name in ("submit", "results"):
-        around(kind, name, True)
-import runpy
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-def run(folder: Path, kill_at: int = 0, script: str = "gen_answer.py", setting: str = "answer.yaml") -> int:
-    flags = ["--setting-file", setting, "--endpoint-file", "api.yaml", "--data-dir", "data"]
-    paths = [str(folder / each) if not each.startswith("--") else each for each in flags]
-    done = subprocess.run(
-        [sys.executable, "-c", KILLER, script, "--batch", *paths],
-        cwd=ROOT,
-        env=os.environ | {"KILL_AT": str(kill_at)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    if done.returncode not in (0, 1, -9):
-        raise AssertionError(done.stdout + done.stderr)
-    return done.returncode
-
-
-def batches_at(server: str, api_type: str) -> list[Any]:
-    import urllib.request
-
-    path = "/v1/batches" if api_type == "openai" else "/anthropic/v1/messages/batches"
-    with urllib.request.urlopen(f"{server}{path}?limit=1000", timeout=30) as response:
-        return json.load(response)["data"]
-
-
-@pytest.mark.parametrize("api_type", ["openai", "anthropic"])
-def test_answers_come_by_batch_turn_by_turn(tmp_path: Path, server: str, api_type: str) -> None:
-    folder, before = bench(tmp_path, server, api_type), len(batches_at(server, api_type))
-    assert run(folder) == 0
-    rows = list(jsonl.read(folder / "data/small/model_answer/asked.jsonl", dict))
-    assert [len(row["choices"][0]["turns"]) for row in rows] == [1, 1, 1, 2]
-    assert all(row["usage"]["completion_tokens"] for row in rows)
-    assert len(batches_at(server, api_type)) - before == 2  # the second turn is a batch of one
-    assert not (folder / "data/small/batch/answers by asked").exists()
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("api_type", ["openai", "anthropic"])
-def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
-    tmp_path: Path, server: str, api_type: str
-) -> None:
-    killed = 0
-    for step in range(1, 40):
-        folder = bench(tmp_path / str(step), server, api_type)
-        before = len(batches_at(server, api_type))
-        code = run(folder, kill_at=step)
-        killed += code == -9
-        assert run(folder) == 0
-        rows = list(jsonl.read(folder / "data/small/model_answer/asked.jsonl", dict))
-        assert [row["question_id"] for row in rows] == ["q0", "q1", "q2", "q3"], step
-        assert len(batches_at(server, api_type)) - before == 2, step
-        if code == 0:
-            break
-    assert killed >= 12  # six steps on disk and on the wire for each of the two batches
-
-
-def test_both_games_share_a_batch_and_second_attempts_are_the_next(tmp_path: Path, server: str) -> None:
-    folder = bench(tmp_path, server, "openai")
-    write(folder / "data/small/model_answer/left.jsonl", [answer(f"q{n}", "left") for n in range(3)])
-    judging = yaml.safe_load((ROOT / "config/judge_config.yaml").read_text())
-    own = {"bench_name": "small", "judge_model": "asked", "baseline_model": "base", "model_list": ["left"]}
-    save(folder / "judge.yaml", judging | own | {"number_of_judgment_attempts": 2})
-    before = len(batches_at(server, "openai"))
-    assert (
-        run(folder, script="gen_judgment.py", setting="judge.yaml") == 1
-    )  # the fourth question has no answer
-    made = batches_at(server, "openai")
-    counts = sorted(batch["request_counts"]["total"] for batch in made[: len(made) - before])
-    assert counts == [6, 6]  # llmock's judge never names a verdict, so each game is asked once more
-    rows = list(jsonl.read(folder / "data/small/model_judgment/asked/left.jsonl", dict))
-    assert [[game["score"] for game in row["games"]] for row in rows] == [[None, None]] * 3

@@ -1,77 +1,18 @@
 """A server that nobody here wrote, llmock 0.2: the scripts run against it, and its verdict on their manners.
 
-ARENA_HARD_TEST_SERVERS names the folder with its program. Its Gemini and Cohere bases speak only those
-providers' native protocols, so these two api_types are tried on its OpenAI base.
+Its Gemini and Cohere bases speak only those providers' native protocols, so these two api_types are tried on
+its OpenAI base.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.pipeline_bench import Scratch, clean_environment, question, rows
-
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def _program() -> Path:
-    folder = os.environ.get("ARENA_HARD_TEST_SERVERS")
-    program = Path(folder or "/nonexistent") / "llmock"
-    if not program.is_file():
-        pytest.skip("ARENA_HARD_TEST_SERVERS names no folder with llmock")
-    return program
-
-
-def call(root: str, path: str, body: Any = None) -> Any:
-    """GET, or POST where there is a body; the JSON of the reply."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{root}{path}", data, {"content-type": "application/json"})
-    with _opener.open(request, timeout=30) as response:
-        return json.load(response)
-
-
-@contextmanager
-def llmock(*arguments: str) -> Iterator[str]:
-    """The address of a running llmock."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [str(_program()), "serve", "-h", "127.0.0.1", "-p", str(port), "--log-level", "error", *arguments]
-    process = subprocess.Popen(
-        command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    root = f"http://127.0.0.1:{port}"
-    try:
-        _wait(root, process)
-        yield root
-    finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait(root: str, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 60
-    while True:
-        try:
-            call(root, "/_llmock/verdict")
-            return
-        except OSError:
-            assert process.poll() is None and time.monotonic() < end, "llmock did not start"
-            time.sleep(0.1)
+from tests.pipeline_bench import Scratch, question, rows
+from tests.third_party import call, llmock
 
 
 def scratch_for(folder: Path, base: str, api_type: str, questions: int = 3) -> Scratch:

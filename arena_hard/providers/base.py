@@ -33,7 +33,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server answered. `finish_reason` 'length' means that it was cut at max_tokens."""
+    """What a server answered. `finish_reason` 'length' means that it was cut at max_tokens.
+
+    key: its name in a mailbox, the same whenever its record is played; None for what was only asked live.
+    """
 
     content: str
     finish_reason: str
@@ -42,6 +45,7 @@ class Reply:
     fingerprint: str | None = None
     thought: str | None = None
     quotas: Mapping[str, Quota] = field(default_factory=dict)
+    key: str | None = None
 
 
 class CallError(Exception):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
 
 from arena_hard.providers.anthropic_messages import read_message
-from arena_hard.providers.base import CallError, Reply
+from arena_hard.providers.base import CallError, Kind, Reply
 from arena_hard.providers.http import call_error, lesson, message_of, status_error
 from arena_hard.providers.openai_chat import AZURE_SEED, read_completion
 
 Line = tuple[str, dict[str, Any]]  # custom_id, body
 Outcome = Reply | CallError
 MARK = "arena_hard"
+# Codes of a batch that OpenAI or Azure took nothing of: its queue is full of tokens, or no batch may be so large.
+TOO_MUCH: dict[str, Kind] = {"token_limit_exceeded": "rate limit", "too_many_tasks": "final"}
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,17 @@ class Status:
     word: str
 
 
+class TooMuch(CallError):
+    """The provider took nothing of a batch: smaller ones may be taken, or with kind 'rate limit' the same later."""
+
+
 class Batches(Protocol):
     """One small adapter for each batch interface. Like those for calls it never sleeps or retries."""
 
     limits: Limits
 
     async def submit(self, lines: list[Line], marker: str) -> str:
-        """The provider's id of a new batch. Raises CallError."""
+        """The provider's id of a new batch. Raises CallError; after one of kind 'rate limit' there is no batch."""
         ...
 
     async def find(self, marker: str, count: int, known: set[str]) -> str | None:
@@ -67,9 +76,25 @@ class OpenAIBatches:
         self._sdk, self._client = openai, client
         self._azure = isinstance(client, openai.AsyncAzureOpenAI)
         self._url = "/chat/completions" if self._azure else "/v1/chat/completions"
+        self._files: dict[str, str] = {}  # by marker: what is uploaded and not in a batch yet
 
     async def submit(self, lines: list[Line], marker: str) -> str:
         """Upload the lines, then create the batch with the marker in its metadata."""
+        with self._errors():
+            if marker not in self._files:
+                content = (f"{marker}.jsonl", io.BytesIO(self._content(lines)))
+                self._files[marker] = (await self._client.files.create(file=content, purpose="batch")).id
+            if self._azure:
+                await self._check_taken_in(self._files[marker])
+            batch = await self._client.batches.create(
+                input_file_id=self._files[marker],
+                endpoint=self._url,
+                completion_window="24h",
+                metadata={MARK: marker},
+            )
+        return batch.id
+
+    def _content(self, lines: list[Line]) -> bytes:
         rows = [
             {
                 "custom_id": key,
@@ -79,61 +104,66 @@ class OpenAIBatches:
             }
             for key, body in lines
         ]
-        content = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
-        try:
-            file = await self._client.files.create(
-                file=(f"{marker}.jsonl", io.BytesIO(content)), purpose="batch"
-            )
-            batch = await self._client.batches.create(
-                input_file_id=file.id, endpoint=self._url, completion_window="24h", metadata={MARK: marker}
-            )
-        except (self._sdk.APIError, ValueError) as error:
-            raise call_error(self._sdk, error, self._client, {"messages": [{"role": ""}]}) from None
-        return batch.id
+        return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+
+    async def _check_taken_in(self, file_id: str) -> None:
+        """Azure refuses a batch while its file is pending. Raises CallError of kind 'rate limit' for that."""
+        status = (await self._client.files.retrieve(file_id)).status
+        if status not in ("processed", "error"):
+            raise CallError("rate limit", f"the uploaded requests are not taken in yet ({status})")
 
     async def find(self, marker: str, count: int, known: set[str]) -> str | None:
         """By the metadata of the batches of this key."""
-        try:
+        with self._errors():
             async for batch in self._client.batches.list(limit=100):
                 if (batch.metadata or {}).get(MARK) == marker:
                     return batch.id
-        except self._sdk.APIError as error:
-            raise call_error(self._sdk, error, self._client, {"messages": [{"role": ""}]}) from None
         return None
 
     async def status(self, batch_id: str) -> Status:
         """As the provider calls it."""
-        batch = await self._retrieve(batch_id)
+        with self._errors():
+            batch = await self._client.batches.retrieve(batch_id)
         return Status(batch.status in ("completed", "failed", "expired", "cancelled"), batch.status)
 
     async def results(self, batch_id: str, bodies: dict[str, dict[str, Any]]) -> dict[str, Outcome]:
         """The lines of the output file and of the error file."""
-        batch = await self._retrieve(batch_id)
         outcomes: dict[str, Outcome] = {}
-        for file_id in (batch.error_file_id, batch.output_file_id):
-            if not file_id:
-                continue
-            try:
+        with self._errors():
+            batch = await self._client.batches.retrieve(batch_id)
+            for file_id in filter(None, (batch.error_file_id, batch.output_file_id)):
                 content = (await self._client.files.content(file_id)).content
-            except self._sdk.APIError as error:
-                raise call_error(self._sdk, error, self._client, {"messages": [{"role": ""}]}) from None
-            for row in map(msgspec.json.decode, content.splitlines()):
-                key = row.get("custom_id")
-                outcomes[key] = _outcome(row, bodies.get(key, {}))
+                for row in map(msgspec.json.decode, content.splitlines()):
+                    key = row.get("custom_id")
+                    outcomes[key] = _outcome(row, bodies.get(key, {}))
         if batch.status == "failed" and not outcomes:
-            raise CallError("final", f"the batch failed: {_reason(batch)}")
+            raise _failure(batch)
         return outcomes
 
-    async def _retrieve(self, batch_id: str) -> Any:
-        try:
-            return await self._client.batches.retrieve(batch_id)
-        except self._sdk.APIError as error:
-            raise call_error(self._sdk, error, self._client, {"messages": [{"role": ""}]}) from None
+    def _errors(self) -> AbstractContextManager[None]:
+        return _call_errors(self._sdk, self._client)
 
 
-def _reason(batch: Any) -> str:
+@contextlib.contextmanager
+def _call_errors(sdk: Any, client: Any) -> Iterator[None]:
+    """What an SDK raises as a CallError."""
+    try:
+        yield
+    except (sdk.APIError, ValueError) as error:
+        found = call_error(sdk, error, client, {"messages": [{"role": ""}]})
+        if getattr(error, "status_code", None) == 413:
+            raise TooMuch("final", found.message) from None
+        raise found from None
+
+
+def _failure(batch: Any) -> CallError:
+    """Why a batch failed as a whole."""
     errors = batch.errors.data if batch.errors and batch.errors.data else []
-    return "; ".join(str(error.message) for error in errors[:3]) or "no reason given"
+    reason = "; ".join(str(error.message) for error in errors[:3]) or "no reason given"
+    for error in errors:
+        if error.code in TOO_MUCH:
+            return TooMuch(TOO_MUCH[error.code], reason)
+    return CallError("final", f"the batch failed: {reason}")
 
 
 def _outcome(row: dict[str, Any], body: dict[str, Any]) -> Outcome:
@@ -230,13 +260,11 @@ class AnthropicBatches:
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
         import httpx2
 
-        try:
+        with _call_errors(self._sdk, self._client):
             if method == "POST":
                 response = await self._client.post(path, body=body, cast_to=httpx2.Response)
             else:
                 response = await self._client.get(path, cast_to=httpx2.Response)
-        except (self._sdk.APIError, ValueError) as error:
-            raise call_error(self._sdk, error, self._client, {"messages": [{"role": ""}]}) from None
         return response.content
 
 
