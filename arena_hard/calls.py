@@ -52,6 +52,7 @@ class Model:
     record: Callable[[list[Message], Reply], Awaitable[None]] | None = None
     backing_off: int = 0
     mailbox: Mailbox | None = None
+    recorded: set[str] = field(default_factory=set)  # replies of the mailbox, which come again and again
 
     def best_endpoint(self, failed: Endpoint | None = None) -> Endpoint:
         """The endpoint with the most room among those that still answer, another than the one that just failed."""
@@ -152,7 +153,8 @@ async def chat_completion(
     reply = await _ask(model, request, clock, clock.label, _persistently)
     if reply.finish_reason == "length" and model.settings.retry_truncated:
         reply = await _with_more_room(model, request, reply, clock)
-    if model.record and not model.mailbox:
+    if model.record and reply.key not in model.recorded:
+        model.recorded |= {reply.key} if reply.key else set()
         await model.record(messages, reply)
     return reply
 

@@ -235,6 +235,19 @@ def bill() -> Account:
     return account
 
 
+def test_each_reply_is_recorded_once(tmp_path: Path) -> None:
+    recorded: list[str] = []
+
+    async def record(messages: list[dict[str, str]], reply: Reply) -> None:
+        recorded.append(reply.content)
+
+    with mailbox(tmp_path, Provider()) as box:
+        model = model_with(box, LiveServer())
+        model.record = record
+        converse(model, ["a", "b", "b"], bill())
+    assert recorded == ["re: a", "re: b", "re: b"]
+
+
 def test_a_cut_reply_is_asked_again_with_twice_the_room_in_the_next_batch(tmp_path: Path) -> None:
     provider, live, account = Provider(), LiveServer(), bill()
     provider.outcomes |= {"a 100": CUT, "a 200": WHOLE}
@@ -375,19 +388,25 @@ def sdk_client(sdk: Any, name: str, answer: Callable[[httpx2.Request], httpx2.Re
     return getattr(sdk, name)(api_key="k", base_url="http://server.test", max_retries=0, http_client=http)
 
 
-@pytest.mark.parametrize(("status", "kind"), [(413, TooMuch), (429, CallError)])
-def test_refusals_of_a_batch_say_whether_it_was_too_large(status: int, kind: type[CallError]) -> None:
+@pytest.mark.parametrize(
+    ("status", "code", "refusal", "kind"),
+    [
+        (413, "x", TooMuch, "final"),
+        (429, "x", CallError, "rate limit"),
+        (400, "x", CallError, "final"),
+        (400, "token_limit_exceeded", TooMuch, "rate limit"),
+    ],
+)
+def test_refusals_say_whether_it_was_too_much(status: int, code: str, refusal: type[CallError], kind: str) -> None:
     def refuse(request: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(status, json={"error": {"type": "x", "message": "no"}})
+        return httpx2.Response(status, json={"error": {"type": "x", "code": code, "message": "no"}})
 
-    for batches in (
-        OpenAIBatches(sdk_client(openai, "AsyncOpenAI", refuse)),
-        AnthropicBatches(sdk_client(anthropic, "AsyncAnthropic", refuse)),
-    ):
-        with pytest.raises(CallError) as refusal:
+    of_openai = OpenAIBatches(sdk_client(openai, "AsyncOpenAI", refuse))
+    of_anthropic = AnthropicBatches(sdk_client(anthropic, "AsyncAnthropic", refuse))
+    for batches in (of_openai, of_anthropic) if code == "x" else (of_openai,):
+        with pytest.raises(CallError) as raised:
             asyncio.run(batches.submit([("a", {"model": "m"})], "marker"))
-        assert type(refusal.value) is kind
-        assert refusal.value.kind == ("final" if status == 413 else "rate limit")
+        assert type(raised.value) is refusal and raised.value.kind == kind
 
 
 @pytest.mark.parametrize("size", [30_000, 1_000_000])

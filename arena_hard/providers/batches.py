@@ -128,14 +128,14 @@ class OpenAIBatches:
 
     async def results(self, batch_id: str, bodies: dict[str, dict[str, Any]]) -> dict[str, Outcome]:
         """The lines of the output file and of the error file."""
-        outcomes: dict[str, Outcome] = {}
         with self._errors():
             batch = await self._client.batches.retrieve(batch_id)
-            for file_id in filter(None, (batch.error_file_id, batch.output_file_id)):
-                content = (await self._client.files.content(file_id)).content
-                for row in map(msgspec.json.decode, content.splitlines()):
-                    key = row.get("custom_id")
-                    outcomes[key] = _outcome(row, bodies.get(key, {}))
+            files = filter(None, (batch.error_file_id, batch.output_file_id))
+            contents = [(await self._client.files.content(file)).content for file in files]
+        outcomes: dict[str, Outcome] = {}
+        for row in (msgspec.json.decode(line) for content in contents for line in content.splitlines()):
+            key = row.get("custom_id")
+            outcomes[key] = _outcome(row, bodies.get(key, {}))
         if batch.status == "failed" and not outcomes:
             raise _failure(batch)
         return outcomes
@@ -151,9 +151,9 @@ def _call_errors(sdk: Any, client: Any) -> Iterator[None]:
         yield
     except (sdk.APIError, ValueError) as error:
         found = call_error(sdk, error, client, {"messages": [{"role": ""}]})
-        if getattr(error, "status_code", None) == 413:
-            raise TooMuch("final", found.message) from None
-        raise found from None
+        too_large = getattr(error, "status_code", None) == 413
+        kind = "final" if too_large else TOO_MUCH.get(str(getattr(error, "code", None)))
+        raise TooMuch(kind, found.message) if kind else found from None
 
 
 def _failure(batch: Any) -> CallError:
