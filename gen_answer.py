@@ -25,6 +25,7 @@ from arena_hard.progress import Progress, failure_lines
 from arena_hard.providers.base import CallError, Message, Reply
 from arena_hard.quotes import output_seen_in_answers, quote, quote_lines
 from arena_hard.records import Answer, AnswerTurn, Question, answer_row
+from arena_hard.replies import KeptReplies
 from arena_hard.serve import serving
 from arena_hard.settings import AnswerSettings, ModelSettings, short_hash
 from arena_hard.tokens import PromptLength, TokenCounter
@@ -64,6 +65,7 @@ class ModelPlan:
 
     settings: ModelSettings
     file: Path
+    found: set[str]
     existing: int
     missing: list[Question]
     shaping: dict[str, object]
@@ -82,7 +84,7 @@ class Job:
 
     @property
     def label(self) -> str:
-        return f"{self.plan.settings.name} {self.question.question_id}"
+        return label_of(self.plan, self.question.question_id)
 
 
 def main() -> int:
@@ -109,9 +111,11 @@ def main() -> int:
     # models on a server of their own come one after the other, the rest side by side
     together = [plan for plan in plans if not plan.settings.serve]
     rounds = ([together] if together else []) + [[plan] for plan in plans if plan.settings.serve]
-    code = max(answer_round(args, bench, round_, settings, questions) for round_ in rounds)
-    print("\n".join(account.lines()))
-    return code
+    try:
+        code = max(answer_round(args, bench, round_, settings, questions) for round_ in rounds)
+    finally:  # a run that is stopped has cost something too
+        utils.print_costs(account)
+    return max(code, int(bool(account.not_sent)))
 
 
 def answer_round(
@@ -163,7 +167,7 @@ def plan_model(
         wanted = [question for question in wanted if question.question_id in failed]
     existing = sum(question.question_id in found for question in questions)
     account.open(model.name, model)
-    return ModelPlan(model, file, existing, wanted, shaping, RunTally(file, short_hash(shaping)), account)
+    return ModelPlan(model, file, set(found), existing, wanted, shaping, RunTally(file, short_hash(shaping)), account)
 
 
 def answer_shaping_settings(model: ModelSettings, settings: AnswerSettings) -> dict[str, object]:
@@ -239,8 +243,11 @@ async def answer_all(
         groups = [(plan, utils.open_model(models, plan.settings, writer)) for plan in plans]
         progress = Progress(sum(len(plan.missing) for plan in plans), "answer", lambda: utils.state_of(models))
 
+        unfinished = {plan.settings.name: open_unfinished(plan, settings, writer) for plan in plans}
+
         async def ask(job: Job) -> None:
             clock = progress.begin(job.label)
+            clock.kept = kept = unfinished[job.plan.settings.name]
             tally = job.plan.tally
             try:
                 answer = await get_answer(job, settings, clock)
@@ -252,6 +259,8 @@ async def answer_all(
                 progress.fail(job.label, error.message)
                 return
             await writer.write(job.plan.file, lambda: answer_row(with_token_counts(answer, counter)))
+            if kept:
+                kept.record_written(job.label)
             tally.count([answer.usage], [answer.finish_reason])
             progress.finish(job.label)
 
@@ -274,7 +283,21 @@ async def answer_all(
                 end_run(plan.tally)
         for plan in plans:
             utils.put_in_order(plan.file, questions)
+        for kept in filter(None, unfinished.values()):
+            kept.tidy()
     return report(progress, counter, plans)
+
+
+def open_unfinished(plan: ModelPlan, settings: AnswerSettings, writer: RecordWriter) -> KeptReplies | None:
+    """The replies that earlier runs were given for answers that are not written yet; None where one call is all."""
+    if settings.num_choices == 1 and all(len(question.turns) == 1 for question in plan.missing):
+        return None
+    written = {label_of(plan, key) for key in plan.found}
+    return utils.open_unfinished(plan.file, writer, written, plan.account)
+
+
+def label_of(plan: ModelPlan, question_id: str) -> str:
+    return f"{plan.settings.name} {question_id}"
 
 
 def jobs_of(plan: ModelPlan, model: utils.Model) -> Iterator[Job]:

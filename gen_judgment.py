@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import utils
 from arena_hard import verdicts
@@ -32,9 +33,13 @@ from arena_hard.prompts import (
 from arena_hard.providers.base import CallError, Message, Reply
 from arena_hard.quotes import output_seen_in_judgments, quote, quote_lines
 from arena_hard.records import Answer, Game, Judgment, Question, UserError, judgment_row
+from arena_hard.replies import KeptReplies
 from arena_hard.serve import serving
-from arena_hard.settings import JudgeSettings, ModelSettings, short_hash, suggestion
+from arena_hard.settings import JudgeSettings, ModelSettings, short_hash
 from arena_hard.writer import RecordWriter
+
+if TYPE_CHECKING:  # it imports numpy
+    from arena_hard.until import Looks
 
 EXAMPLES = """\
   python gen_judgment.py
@@ -81,7 +86,7 @@ class Job:
 
     @property
     def label(self) -> str:
-        return f"{self.candidate.name} {self.question.question_id}"
+        return label_of(self.candidate, self.question.question_id)
 
 
 @dataclass
@@ -136,10 +141,11 @@ def main() -> int:
         for stage, candidates in zip(stages, plans):
             print_quote(stage, candidates)
         return 0
-    judge = judge_in_waves if args.until_width or args.until_decided else judge_with
-    code = max(judge(stage, candidates, questions) for stage, candidates in zip(stages, plans))
-    print("\n".join(account.lines()))
-    return code
+    try:
+        code = max(judge_with(stage, candidates, questions) for stage, candidates in zip(stages, plans))
+    finally:  # a run that is stopped has cost something too
+        utils.print_costs(account)
+    return max(code, int(bool(account.not_sent)))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -174,43 +180,66 @@ def parse_arguments() -> argparse.Namespace:
 
 def judge_with(stage: Stage, candidates: list[Candidate], questions: list[Question]) -> int:
     """Run one judge; its own server runs for just this time. Returns the exit code."""
+    looks = planned_looks(stage, candidates)
     if not any(candidate.missing for candidate in candidates):
         print(f"{stage.judge.name}: nothing to judge.")
+        if looks:
+            print(looks.look(judgments_of(candidates), [question.question_id for question in stage.questions])[1])
         return report_missing_answers(candidates)
     with serving(stage.judge, stage.bench.log_file(stage.judge.name)) as served:
         stage.judge = served
-        return asyncio.run(judge_all(stage, candidates, questions))
+        return asyncio.run(judge(stage, candidates, questions, looks))
 
 
-def judge_in_waves(stage: Stage, candidates: list[Candidate], questions: list[Question]) -> int:
-    """Run one judge wave by wave until the flags are met. Returns the exit code."""
+async def judge(stage: Stage, candidates: list[Candidate], questions: list[Question], looks: Looks | None) -> int:
+    """Make the missing judgments, all at once or wave by wave. Returns the exit code."""
+    models = utils.Models()
+    try:
+        if looks is None:
+            code = await judge_all(stage, models, candidates, questions)
+        else:
+            code = await judge_in_waves(stage, models, candidates, questions, looks)
+    finally:
+        await models.close()
+    return max(code, report_missing_answers(candidates))
+
+
+def planned_looks(stage: Stage, candidates: list[Candidate]) -> Looks | None:
+    """The looks of --until-width and --until-decided, None without them. Raises UserError."""
+    pair = stage.args.until_decided
+    if stage.args.until_width is None and pair is None:
+        return None
+    from arena_hard.until import Goal, Looks
+
+    goal = Goal(stage.args.until_width, tuple(pair) if pair else None)
+    goal.check({candidate.name for candidate in candidates})
+    return Looks(goal, len(stage.questions))
+
+
+async def judge_in_waves(
+    stage: Stage, models: utils.Models, candidates: list[Candidate], questions: list[Question], looks: Looks
+) -> int:
+    """Judge wave by wave until the flags are met; what failed leaves a gap and stops nothing. Returns the exit code."""
     from arena_hard import sequential
 
-    check_waves(stage, candidates)
-    waves = sequential.waves(stage.questions)
     seen: list[str] = []
-    shares = [sum(map(len, waves[: end + 1])) / len(stage.questions) for end in range(len(waves))]
-    for wave, boundary in zip(waves, sequential.boundaries(shares)):
+    code = 0
+    for wave in sequential.waves(stage.questions):
         keys = {question.question_id for question in wave}
         seen += sorted(keys)
         for_now = [only(candidate, keys) for candidate in candidates]
-        if any(candidate.missing for candidate in for_now) and judge_with(stage, for_now, questions):
-            return 1
-        enough, said = look(stage, candidates, seen, boundary)
-        print(f"judged {len(seen)} of {len(stage.questions)} questions: {said}")
+        if any(candidate.missing for candidate in for_now):
+            code = max(code, await judge_all(stage, models, for_now, questions))
+        enough, said = looks.look(judgments_of(candidates), seen)
+        print(said)
         if enough or stage.account.not_sent:
             break
-    return report_missing_answers(candidates)
+    return code
 
 
-def check_waves(stage: Stage, candidates: list[Candidate]) -> None:
-    """Raises UserError for flags that cannot be met."""
-    names = {candidate.name for candidate in candidates}
-    for name in stage.args.until_decided or []:
-        if name not in names:
-            raise UserError(f"--until-decided {name}: not among the models to judge. {suggestion(name, names)}")
-    if stage.args.until_width is not None and stage.args.until_width <= 0:
-        raise UserError("--until-width: must be above 0 points.")
+def judgments_of(candidates: list[Candidate]) -> dict[str, dict[str, Judgment]]:
+    """All judgments on disk, by model and question_id."""
+    return {candidate.name: utils.load_judgments(candidate.file) for candidate in candidates}
 
 
 def only(candidate: Candidate, keys: set[str]) -> Candidate:
@@ -219,27 +248,6 @@ def only(candidate: Candidate, keys: set[str]) -> Candidate:
     tally = RunTally(candidate.file, candidate.tally.settings_hash)
     left_out = [question for question in candidate.without_answer if question.question_id in keys]
     return replace(candidate, missing=missing, without_answer=left_out, tally=tally)
-
-
-def look(stage: Stage, candidates: list[Candidate], seen: list[str], boundary: float) -> tuple[bool, str]:
-    """Whether enough is known after these questions, and what is known."""
-    from arena_hard import sequential
-
-    totals = {c.name: sequential.totals(utils.load_judgments(c.file), seen) for c in candidates}
-    enough, said = True, []
-    if stage.args.until_decided:
-        first, second = stage.args.until_decided
-        found = sequential.look_at(totals[first], totals[second], boundary)
-        low, high = found.interval
-        verdict = "decided" if found.decided else "not decided"
-        said.append(f"{first} − {second} = {found.difference:+.1f} points ({low:+.1f} to {high:+.1f}), {verdict}")
-        enough = found.decided
-    if stage.args.until_width is not None:
-        widths = {name: sequential.width_of(*total, boundary) for name, total in totals.items()}
-        widest = max(widths, key=lambda name: widths[name])
-        said.append(f"the widest interval is that of {widest}: {widths[widest]:.1f} points")
-        enough = enough and widths[widest] <= stage.args.until_width
-    return enough, "; ".join(said)
 
 
 # ---------------------------------------------------------------------------------------- plan
@@ -434,10 +442,11 @@ def bill_label(stage: Stage, candidate: Candidate) -> str:
 # ----------------------------------------------------------------------------------------- run
 
 
-async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Question]) -> int:
+async def judge_all(
+    stage: Stage, models: utils.Models, candidates: list[Candidate], questions: list[Question]
+) -> int:
     """Make all judgments that are missing. Returns the exit code."""
     active = [candidate for candidate in candidates if candidate.missing]
-    models = utils.Models()
     counts = {"unreadable": 0}
     with RecordWriter() as writer:
         for candidate in active:
@@ -448,8 +457,11 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
         total = sum(len(candidate.missing) for candidate in active)
         progress = Progress(total, "judgment", lambda: utils.state_of(models))
 
+        unfinished = {c.name: open_unfinished(stage, c, writer) for c in active}
+
         async def ask(job: Job) -> None:
             clock = progress.begin(job.label)
+            clock.kept = kept = unfinished[job.candidate.name]
             tally = job.candidate.tally
             try:
                 judgment = await get_judgment(model, stage, job, clock)
@@ -461,6 +473,7 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
                 progress.fail(job.label, error.message)
                 return
             await writer.write(job.candidate.file, lambda: judgment_row(judgment))
+            kept.record_written(job.label)
             counts["unreadable"] += not is_readable(judgment)
             games = [game for game in judgment.games if game]
             tally.count([game.usage for game in games], [game.finish_reason for game in games])
@@ -480,12 +493,22 @@ async def judge_all(stage: Stage, candidates: list[Candidate], questions: list[Q
                 for mailbox in mailboxes if not (progress.failures or stage.account.not_sent) else []:
                     mailbox.archive()
         finally:
-            await models.close()
             for candidate in active:
                 end_run(candidate.tally)
         for candidate in active:
             utils.put_in_order(candidate.file, questions)
-    return report(progress, counts["unreadable"], candidates)
+            unfinished[candidate.name].tidy()
+    return report(progress, counts["unreadable"], active)
+
+
+def open_unfinished(stage: Stage, candidate: Candidate, writer: RecordWriter) -> KeptReplies:
+    """The replies that earlier runs were given for judgments that are not written yet."""
+    written = {label_of(candidate, key) for key in candidate.judged}
+    return utils.open_unfinished(candidate.file, writer, written, stage.account)
+
+
+def label_of(candidate: Candidate, question_id: str) -> str:
+    return f"{candidate.name} {question_id}"
 
 
 def jobs_in_order(questions: list[Question], candidates: list[Candidate], width: int) -> Iterator[Job]:
@@ -599,7 +622,7 @@ def report(progress: Progress, unreadable: int, candidates: list[Candidate]) -> 
     if progress.failures:
         print("\n".join(failure_lines(progress.failures)))
         print("Nothing was written for what failed; the same command asks for just that.")
-    return max(report_missing_answers(candidates), int(bool(progress.failures)))
+    return int(bool(progress.failures))
 
 
 def report_missing_answers(candidates: list[Candidate]) -> int:

@@ -43,6 +43,7 @@ from arena_hard.records import (
     judgment_from_row,
     question_from_row,
 )
+from arena_hard.replies import KeptReplies
 from arena_hard.sample import sample
 from arena_hard.settings import AnswerSettings, JudgeSettings, ModelSettings
 from arena_hard.writer import RecordWriter
@@ -456,6 +457,20 @@ def open_model(models: Models, model: ModelSettings, writer: RecordWriter) -> Mo
 
         opened.record = record
     return opened
+
+
+def open_unfinished(records: Path, writer: RecordWriter, written: set[str], account: Account) -> KeptReplies:
+    """The replies of records that were not finished, kept beside the record file; they have been paid for."""
+    kept = KeptReplies(records.with_suffix(".unfinished"), writer, written)
+    account.paid_before(kept.keys)
+    return kept
+
+
+def print_costs(account: Account) -> None:
+    """What a run has cost, and what its limit left undone; nothing where nothing was asked."""
+    lines = account.lines()
+    if lines:
+        print("\n".join(lines))
 
 
 def open_output(writer: RecordWriter, file: Path) -> None:

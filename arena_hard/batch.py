@@ -13,12 +13,11 @@ On disk, in one folder for each stage and model, each step before the next one:
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,8 @@ from arena_hard import jsonl
 from arena_hard.lots import Lots, Refused
 from arena_hard.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
 from arena_hard.providers.batches import Batches, Line, TooMuch
-from arena_hard.records import Usage, UserError, usage_from_row, usage_row
+from arena_hard.records import Usage, UserError
+from arena_hard.replies import reply_from_row, reply_row
 
 POLL_SECONDS = (2.0, 60.0)  # the first wait, and the longest
 ROUNDS = 4  # a request that so many batches brought no reply for has failed
@@ -96,16 +96,6 @@ class Mailbox:
         """Whether batches of an earlier run have not been collected yet."""
         return bool(self._open)
 
-    def key(self, request: Request, label: str, asked: dict[str, int]) -> str:
-        """The name of a call of the record `label`.
-
-        asked: how often this playing of the record has asked the same before (choices ask it several times).
-        """
-        first = key_of(request, label, 0)
-        number = asked.get(first, 0)
-        asked[first] = number + 1
-        return key_of(request, label, number)
-
     def reply(self, key: str, request: Request, rounds: int = ROUNDS) -> Reply | None:
         """The reply to a call; None when it is to be asked live, and the reply to be kept here.
 
@@ -126,7 +116,7 @@ class Mailbox:
     def keep(self, key: str, reply: Reply) -> Reply:
         """Put a reply that was asked live beside those of the batches: the record may be played again."""
         self._replies[key] = replace(reply, key=key)
-        _append(self._folder / "replies.jsonl", [_reply_row(self._replies[key])])
+        _append(self._folder / "replies.jsonl", [reply_row(self._replies[key])])
         return self._replies[key]
 
     async def exchange(self) -> None:
@@ -244,7 +234,7 @@ class Mailbox:
             else:
                 self._miss(key, outcome)
         self._replies |= {str(reply.key): reply for reply in replies}
-        _append(self._folder / "replies.jsonl", list(map(_reply_row, replies)))
+        _append(self._folder / "replies.jsonl", list(map(reply_row, replies)))
         self._close(batch, len(replies))
         self._say(f"batch {batch.batch_id}: {len(replies)} of {len(batch.keys)} replies collected")
 
@@ -291,32 +281,13 @@ class Mailbox:
                 found.pop(row["marker"], None)
         self._open = list(found.values())
         for row in _rows(self._folder / "replies.jsonl"):
-            values: dict[str, Any] = {**row, "usage": usage_from_row(row["usage"])}
-            self._replies[row["key"]] = Reply(**values)
-
-
-def key_of(request: Request, label: str, number: int) -> str:
-    """The name of a call: the same for the same call of the same record, whenever it is played."""
-    content = msgspec.json.encode([label, number, asdict(request)], order="deterministic")
-    return hashlib.sha256(content).hexdigest()[:32]
+            self._replies[row["key"]] = reply_from_row(row)
 
 
 def _bought_by_batch(usage: Usage | None) -> Usage | None:
     if usage is None:
         return None
     return msgspec.structs.replace(usage, batched=usage.prompt_tokens + usage.completion_tokens)
-
-
-def _reply_row(reply: Reply) -> dict[str, Any]:
-    return {
-        "key": reply.key,
-        "content": reply.content,
-        "finish_reason": reply.finish_reason,
-        "usage": usage_row(reply.usage),
-        "served_model": reply.served_model,
-        "fingerprint": reply.fingerprint,
-        "thought": reply.thought,
-    }
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:

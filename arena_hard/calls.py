@@ -17,6 +17,7 @@ from arena_hard.limits import Gate
 from arena_hard.providers import adapter_of, connections
 from arena_hard.providers.base import Adapter, CallError, Connection, Dialect, Message, Reply, Request
 from arena_hard.records import Usage, UserError
+from arena_hard.replies import KeptReplies, key_of
 from arena_hard.settings import ModelSettings
 
 GIVE_UP_AFTER = 10  # records in a row that got nothing but errors from an endpoint
@@ -113,11 +114,15 @@ def _kept_for_good() -> Iterator[None]:
 
 @dataclass
 class Clock:
-    """The time that one record takes, from its first request on (waiting for a slot before it is free)."""
+    """The time that one record takes, from its first request on (waiting for a slot before it is free).
+
+    asked: how often the record has asked the same; kept: replies that outlive the run, for records of several calls.
+    """
 
     label: str = ""
     started: float | None = None
     asked: dict[str, int] = field(default_factory=dict)
+    kept: KeptReplies | None = None
 
     def start(self) -> None:
         """The first request goes out."""
@@ -162,12 +167,18 @@ async def chat_completion(
 async def _ask(
     model: Model, request: Request, clock: Clock, label: str, live: Live, rounds: int = ROUNDS
 ) -> Reply:
-    """By batch where the model has a mailbox, live where it has none or the mailbox says so."""
-    if model.mailbox is None:
+    """By batch where the model has a mailbox, live where it has none or the mailbox says so.
+
+    What an earlier run was given for the same call of an unfinished record is not asked for again.
+    """
+    if model.mailbox is None and clock.kept is None:
         return await live(model, request, clock)
-    key = model.mailbox.key(request, label, clock.asked)
-    posted = model.mailbox.reply(key, request, rounds)
-    return posted or model.mailbox.keep(key, await live(model, request, clock))
+    key = key_of(request, label, clock.asked)
+    if model.mailbox is not None:
+        posted = model.mailbox.reply(key, request, rounds)
+        return posted or model.mailbox.keep(key, await live(model, request, clock))
+    assert clock.kept is not None
+    return clock.kept.find(key) or await clock.kept.keep(key, clock.label, await live(model, request, clock))
 
 
 async def _persistently(model: Model, request: Request, clock: Clock) -> Reply:

@@ -54,7 +54,8 @@ class Account:
         self._half_price = by_batch and not may_go_live
         self._paid_keys: set[str] = set()
         self._waiting: list[float] = []
-        self._room: asyncio.Condition | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._room = asyncio.Condition()
 
     def open(self, label: str, model: ModelSettings) -> None:
         """Begin a bill. Raises UserError when a limit is set and the price is not known."""
@@ -90,7 +91,8 @@ class Account:
         """Set room aside for a record; False, for good, when there is none left."""
         if self.limit is None:
             return True
-        self._room = self._room or asyncio.Condition()
+        if self._loop is not asyncio.get_running_loop():  # judges, and servers of our own, run one after the other
+            self._loop, self._room = asyncio.get_running_loop(), asyncio.Condition()
         async with self._room:
             while self._paid + math.fsum(self._set_aside) + worst > self.limit:
                 nothing_will_come_free = len(self._set_aside) <= len(self._waiting)
@@ -104,7 +106,7 @@ class Account:
 
     async def leave(self, worst: float) -> None:
         """A record is done: what was set aside for it and not spent is free again."""
-        if self.limit is None or self._room is None:
+        if self.limit is None:
             return
         async with self._room:
             self._set_aside.remove(worst)
@@ -126,7 +128,7 @@ class Account:
                 await self.leave(worst)
 
     async def _hold(self, worst: float) -> None:
-        if self.limit is None or self._room is None:
+        if self.limit is None:
             return
         async with self._room:
             self._waiting.append(worst)
@@ -136,6 +138,10 @@ class Account:
         """What was set aside for records that waited for a batch is free again; they come in once more."""
         while self._waiting:
             await self.leave(self._waiting.pop())
+
+    def paid_before(self, keys: Iterable[str]) -> None:
+        """Replies of these names were paid for by an earlier run."""
+        self._paid_keys |= set(keys)
 
     def pay(self, label: str, usage: Usage | None, worst: float = 0.0, key: str | None = None) -> None:
         """A reply came. Without reported usage the most that it may have cost is counted as paid.

@@ -21,6 +21,7 @@ from arena_hard.providers.base import CallError, Connection, Reply, Request
 from arena_hard.providers.batches import AnthropicBatches, Limits, Line, OpenAIBatches, Status, TooMuch
 from arena_hard.providers.openai_chat import ADAPTER, OpenAIChat
 from arena_hard.records import Usage, UserError
+from arena_hard.replies import key_of
 from arena_hard.settings import ModelSettings
 
 
@@ -80,7 +81,7 @@ def mailbox(folder: Path, provider: Provider, **options: Any) -> Mailbox:
 
 
 def ask(box: Mailbox, text: str, asked: dict[str, int]) -> Reply | None:
-    return box.reply(box.key(request(text), text, asked), request(text))
+    return box.reply(key_of(request(text), text, asked), request(text))
 
 
 def play(box: Mailbox, texts: list[str]) -> dict[str, Any]:

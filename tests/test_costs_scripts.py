@@ -137,7 +137,7 @@ def test_a_run_ends_with_its_bill(bench: Path) -> None:
 @pytest.mark.parametrize("script", ["gen_answer.py", "gen_judgment.py"])
 def test_the_limit_holds_and_the_next_run_goes_on(bench: Path, script: str) -> None:
     done = run(bench, script, "--max-cost", "0.25")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == int("stopped before" in done.stdout), done.stderr  # 1: not all is there
     bill = re.search(r"all: \$(\S+)", done.stdout)
     assert bill and 0 < float(bill[1]) <= 0.25, done.stdout
     assert "--max-cost 0.25: stopped" in done.stdout or script == "gen_answer.py"
@@ -145,6 +145,17 @@ def test_the_limit_holds_and_the_next_run_goes_on(bench: Path, script: str) -> N
     assert "stopped before" not in more.stdout and more.returncode == 0
     if script == "gen_judgment.py":
         assert len(judged(bench, "left") & judged(bench, "right")) == QUESTIONS
+
+
+def test_the_limit_holds_over_several_judges(bench: Path) -> None:
+    entries, settings = (yaml.safe_load((bench / name).read_text()) for name in ("api.yaml", "judge.yaml"))
+    save(bench / "api.yaml", entries | {"second": entries["judge"]})
+    save(bench / "judge.yaml", settings | {"judge_model": ["judge", "second"]})
+    done = run(bench, "gen_judgment.py", "--max-cost", "0.6")  # enough for the first judge, not for both
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert "judge judging left" in done.stdout and "stopped before" in done.stdout
+    bill = re.search(r"all: \$(\S+)", done.stdout)
+    assert bill and 0 < float(bill[1]) <= 0.6, done.stdout
 
 
 def test_a_limit_below_one_record_sends_nothing(bench: Path, server: Server) -> None:
