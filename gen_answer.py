@@ -241,7 +241,7 @@ async def answer_all(
             utils.open_output(writer, plan.file)
             begin_run(plan.tally, [plan.shaping])
         groups = [(plan, utils.open_model(models, plan.settings, writer)) for plan in plans]
-        progress = Progress(sum(len(plan.missing) for plan in plans), "answer", lambda: utils.state_of(models))
+        progress = Progress(sum(len(plan.missing) for plan in plans), "answers", models)
 
         unfinished = {plan.settings.name: open_unfinished(plan, settings, writer) for plan in plans}
 

@@ -455,7 +455,7 @@ async def judge_all(
         model = utils.open_model(models, stage.judge, writer)
         width = utils.width(model)
         total = sum(len(candidate.missing) for candidate in active)
-        progress = Progress(total, "judgment", lambda: utils.state_of(models))
+        progress = Progress(total, "judgments", models)
 
         unfinished = {c.name: open_unfinished(stage, c, writer) for c in active}
 

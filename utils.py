@@ -24,7 +24,6 @@ from arena_hard.calls import (
     chat_completion,
     finish_reason_of,
     request_body,
-    state_of,
     total_usage,
     width,
 )
@@ -48,7 +47,7 @@ from arena_hard.sample import sample
 from arena_hard.settings import AnswerSettings, JudgeSettings, ModelSettings
 from arena_hard.writer import RecordWriter
 
-__all__ = ["Clock", "Model", "Models", "chat_completion", "finish_reason_of", "state_of", "total_usage", "width"]
+__all__ = ["Clock", "Model", "Models", "chat_completion", "finish_reason_of", "total_usage", "width"]
 
 J = TypeVar("J")
 

@@ -309,22 +309,6 @@ def width(model: Model) -> int:
     return 2 * sum(endpoint.gate.ceiling for endpoint in model.endpoints)
 
 
-def state_of(models: Models) -> str:
-    """What is in flight and what is waited for, for the progress line."""
-    endpoints = models.endpoints
-    in_flight = sum(endpoint.gate.in_flight for endpoint in endpoints)
-    waiting = sum(model.backing_off for model in models.opened)
-    parts = [f"in flight {in_flight}", f"waiting {waiting}"]
-    for endpoint in endpoints:
-        gate = endpoint.gate
-        if gate.auto and int(gate.limit) != gate.start:
-            parts.append(f"{gate.start} → {int(gate.limit)} in flight")
-        closed = gate.closed_until - time.monotonic()
-        if closed >= 1:
-            parts.append(f"waiting {closed:.0f} s on 429 from {endpoint.host}")
-    return "; ".join(parts)
-
-
 def total_usage(replies: list[Reply]) -> Usage | None:
     """The tokens of several calls, or None where a server did not count them."""
     counts = [reply.usage for reply in replies]

@@ -49,6 +49,7 @@ class Gate:
         self.start = int(self.limit)
         self.in_flight = 0
         self.closed_until = 0.0
+        self.closed_by = ""
         self.dead: CallError | None = None
         self.rate_limits = 0
         self._per_minute = (requests_per_minute, tokens_per_minute)
@@ -63,6 +64,11 @@ class Gate:
         self._announced = {"requests": AnnouncedQuota(), "tokens": AnnouncedQuota()}
         self._spent = {"requests": 0.0, "tokens": 0.0}
         self._learnt = LearntPace()
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether `auto` has found another limit than it began with."""
+        return self.auto and int(self.limit) != self.start
 
     @property
     def waiting(self) -> int:
@@ -109,8 +115,10 @@ class Gate:
     def failed(self, error: CallError) -> None:
         """A call failed: give the slot back; close, slow down or shut the gate as the error demands."""
         if error.kind == "rate limit":
+            self.closed_by = "429"
             self._back_off(error.retry_after)
         elif error.retry_after:
+            self.closed_by = "Retry-After"
             self.closed_until = max(self.closed_until, time.monotonic() + error.retry_after)
         if error.endpoint_wide:
             self.shut(error)

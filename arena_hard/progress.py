@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from arena_hard.calls import Clock
+from arena_hard.calls import Clock, Models
 
 TICK_SECONDS = 0.5
 LATE_SECONDS = 60.0
 SHOWN_PER_REASON = 3
 
 
+# What is waited for must be seen on a terminal of 80 columns, so there is a bar on wide ones only.
+NARROW = "{percentage:3.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]"
+WIDE = "{desc} {percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]"
+WIDE_COLUMNS = 120
+
+
 class Progress:
     """Counts records done and failed, and shows them with rate, remaining time and what is waited for."""
 
-    def __init__(self, total: int, unit: str, state: Callable[[], str]) -> None:
+    def __init__(self, total: int, unit: str, models: Models) -> None:
         from tqdm import tqdm
 
         interactive = sys.stderr.isatty()
         self._bar: Any = tqdm(
             total=total,
-            unit=unit,
+            desc=unit,
+            unit="",
+            bar_format=WIDE if _columns() >= WIDE_COLUMNS else NARROW,
             dynamic_ncols=True,
             smoothing=0.1,
             mininterval=0.2 if interactive else 30.0,
             maxinterval=1.0 if interactive else 60.0,
         )
-        self._state = state
+        self._models = models
         self._clocks: dict[str, Clock] = {}
         self.failures: list[tuple[str, str]] = []
         self.done = 0
@@ -78,7 +88,8 @@ class Progress:
             await asyncio.sleep(TICK_SECONDS)
 
     def _refresh(self) -> None:
-        parts = [f"failed {len(self.failures)}", self._state(), self._late()]
+        failed = f"{len(self.failures)} failed" if self.failures else ""
+        parts = [failed, *state_of(self._models), self._late()]
         self._bar.set_postfix_str("; ".join(part for part in parts if part), refresh=False)
         if sys.stderr.isatty():
             self._bar.refresh()
@@ -89,6 +100,32 @@ class Progress:
         if oldest is None or oldest.age() < LATE_SECONDS:
             return ""
         return f"{oldest.label} takes {oldest.age():.0f} s"
+
+
+def _columns() -> int:
+    """How wide the terminal is that the line goes to; 80 where it goes to a file."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return 80
+
+
+def state_of(models: Models) -> Iterator[str]:
+    """What is waited for, and what is in flight; what matters most comes first, for the line may be cut."""
+    gates = [endpoint.gate for endpoint in models.endpoints]
+    for endpoint in models.endpoints:
+        closed = endpoint.gate.closed_until - time.monotonic()
+        if closed >= 1:
+            yield f"waiting {closed:.0f} s on {endpoint.gate.closed_by} from {endpoint.host}"
+    yield from (f"{gate.start} → {int(gate.limit)} in flight" for gate in gates if gate.has_moved)
+    in_flight = sum(gate.in_flight for gate in gates)
+    if in_flight:
+        yield f"{in_flight} now" if any(gate.has_moved for gate in gates) else f"{in_flight} in flight"
+    elif any(gate.waiting for gate in gates):
+        yield "at the rate limit"
+    backing_off = sum(model.backing_off for model in models.opened)
+    if backing_off:
+        yield f"{backing_off} wait to retry"
 
 
 def failure_lines(failures: list[tuple[str, str]]) -> Iterator[str]:
