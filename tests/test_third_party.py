@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.pipeline_bench import Scratch, question, rows
-from tests.third_party import call, llmock
+from tests.third_party import call, llmock, llmock_command
 
 
 def scratch_for(folder: Path, base: str, api_type: str, questions: int = 3) -> Scratch:
@@ -48,13 +48,16 @@ def test_each_base_answers_and_judges(tmp_path: Path, api_type: str, path: str) 
 
 
 def test_a_limit_on_requests_is_kept(tmp_path: Path) -> None:
-    with llmock("--rpm", "120") as root:
-        scratch = scratch_for(tmp_path, root + "/v1", "openai", 6)
-        scratch.set_questions([question(number) for number in range(6)])
+    """Its bucket holds 60 requests, and one more comes each second (benchmarks/quota.py: 500 at 120 a minute)."""
+    with llmock("--rpm", "60") as root:
+        scratch = scratch_for(tmp_path, root + "/v1", "openai")
+        scratch.models["m"]["parallel"] = 32
+        scratch.set_questions([question(number) for number in range(72)])
         done = scratch.run("gen_answer.py")
         assert done.returncode == 0, done.stdout + done.stderr
         verdict = call(root, "/_llmock/verdict")
-    assert len(rows(scratch.answer_file())) == 6
+    assert len(rows(scratch.answer_file())) == 72
+    assert verdict["attempts"] == 72  # not one was refused
     assert_full_marks(verdict)
 
 
@@ -77,3 +80,15 @@ def test_full_marks_under_scripted_faults(tmp_path: Path) -> None:
 def assert_full_marks(verdict: dict[str, Any]) -> None:
     assert verdict["passed"], verdict
     assert verdict["findings"] == [], verdict
+
+
+def test_serve_starts_it_waits_for_it_and_stops_it(tmp_path: Path) -> None:
+    scratch = scratch_for(tmp_path, "", "openai")
+    scratch.models["m"] |= {"endpoints": None, "serve": llmock_command("{port}")}
+    done = scratch.run("gen_answer.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(rows(scratch.answer_file())) == 3
+    assert "waiting for" in done.stdout and "logs/m.log" in done.stdout
+    base = done.stdout.partition(" at ")[2].partition(" ")[0]
+    with pytest.raises(OSError):  # nobody listens there any more
+        call(base, "/models")

@@ -44,6 +44,12 @@ def llmock(*options: str, batch_delay: float = 3.0) -> Iterator[str]:
         yield root
 
 
+def llmock_command(port: str) -> str:
+    """The shell command of llmock's own program."""
+    program = Path(_python_with("llmock")).with_name("llmock")
+    return f"{program} serve -h 127.0.0.1 -p {port} --log-level error"
+
+
 @contextmanager
 def mock_ai_api() -> Iterator[str]:
     """The root URL of mock-ai-api's Anthropic half. A batch of it ends only when its results are fetched."""
