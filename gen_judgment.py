@@ -588,8 +588,15 @@ async def play(
         if not reading.missing:
             break
         messages = asked_again(messages, reply.content)
-    usage, finish = utils.total_usage(replies), utils.finish_reason_of(replies)
-    return Game(reading.verdict, text, user_prompt, usage, replies[-1].served_model, finish)
+    return Game(
+        verdict=reading.verdict,
+        judgment=text,
+        user_prompt=user_prompt,
+        usage=utils.total_usage(replies),
+        served_model=replies[-1].served_model,
+        finish_reason=utils.finish_reason_of(replies),
+        thought="\n".join(reply.thought for reply in replies if reply.thought) or None,
+    )
 
 
 def shared_with_others(

@@ -75,6 +75,7 @@ class Game(msgspec.Struct, frozen=True):
     usage: Usage | None = None
     served_model: str | None = None
     finish_reason: str | None = None
+    thought: str | None = None
 
 
 class Judgment(msgspec.Struct, frozen=True):
@@ -205,6 +206,7 @@ def _game_from_row(game: dict[str, Any] | None) -> Game | None:
         usage=usage_from_row(game.get("usage")),
         served_model=game.get("served_model"),
         finish_reason=game.get("finish_reason"),
+        thought=game.get("thought"),
     )
 
 
@@ -255,7 +257,7 @@ def judgment_row(judgment: Judgment) -> dict[str, Any]:
 def _game_row(game: Game | None) -> dict[str, Any] | None:
     if game is None:
         return None
-    return {
+    row: dict[str, Any] = {
         "user_prompt": game.user_prompt,
         "judgment": game.judgment,
         "score": game.verdict,
@@ -263,3 +265,4 @@ def _game_row(game: Game | None) -> dict[str, Any] | None:
         "served_model": game.served_model,
         "finish_reason": game.finish_reason,
     }
+    return row if game.thought is None else {**row, "thought": game.thought}

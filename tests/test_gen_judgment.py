@@ -182,3 +182,11 @@ def test_ctrl_c_keeps_what_has_arrived(judged: Scratch, wire: Server) -> None:
     assert "Traceback" not in err
     assert judged.run("gen_judgment.py").returncode == 0
     assert len({row["question_id"] for row in rows(judged.judgment_file())}) == 3
+
+
+def test_what_a_judge_thinks_is_kept_apart(judged: Scratch, wire: Server) -> None:
+    wire.configure(reasoning="think")
+    assert judged.run("gen_judgment.py").returncode == 0
+    games = [game for row in rows(judged.judgment_file()) for game in row["games"]]
+    assert all(game["thought"] and "think>" not in game["judgment"] for game in games)
+    assert all(game["score"] for game in games)
