@@ -9,7 +9,7 @@ import importlib
 import os
 from dataclasses import dataclass
 
-from arena_hard.providers.base import Adapter, CallError, Connection, Dialect, Reply, Request
+from arena_hard.providers.base import NO_KEY, Adapter, CallError, Connection, Dialect, Reply, Request
 from arena_hard.records import UserError
 from arena_hard.settings import EndpointSettings, ModelSettings, fill_from_environment, suggestion
 
@@ -120,7 +120,7 @@ def _key_from_environment(provider: Provider, base: str | None, where: str) -> s
     if own_server and values:
         return values[0]
     if base is not None:
-        return "EMPTY"
+        return NO_KEY
     raise UserError(
         f"{where}: no key. Run: export {provider.key_names[0]}=... or write api_key: ${{NAME}} in the endpoint."
     )

@@ -130,6 +130,8 @@ _FOR_TERMINALS = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+NO_KEY = "EMPTY"  # what is sent to a server that wants none
+_SHORTEST_KEY = 4  # shorter ones are placeholders, and parts of ordinary words
 _SHOWN_OF_A_KEY = 8  # the least that a shortened key shows of its beginning
 
 
@@ -137,7 +139,7 @@ def without_secrets(text: str, *secrets: str | None) -> str:
     """A provider's message with the keys in it made unreadable, printable, and not longer than a few lines."""
     text = _FOR_TERMINALS.sub("", text)
     for secret in secrets:
-        if secret:
+        if secret and secret != NO_KEY and len(secret) >= _SHORTEST_KEY:
             text = _forms_of(secret).sub("[key]", text)
     text = _IN_A_URL.sub(lambda found: f"{found[1] or found[2]}{'' if found[1] else '[key]'}", text)
     text = " ".join(_SECRET.sub("[key]", text).split())
