@@ -255,6 +255,8 @@ async def answer_all(
                 progress.later(job.label)
                 raise
             except CallError as error:
+                if error.usage:  # replies that held no answer are paid for too
+                    job.plan.account.pay(job.plan.settings.name, error.usage)
                 tally.failed[job.question.question_id] = error.message
                 progress.fail(job.label, error.message)
                 return
@@ -306,7 +308,8 @@ def jobs_of(plan: ModelPlan, model: utils.Model) -> Iterator[Job]:
 
 def most_it_may_cost(job: Job, settings: AnswerSettings) -> float:
     """Dollars for all requests of an answer if each is answered at full length."""
-    sizes = [sum(len(turn.encode()) for turn in job.question.turns)] * settings.num_choices
+    texts = [system_prompt(job.plan.settings) or "", *job.question.turns]
+    sizes = [sum(len(text.encode()) for text in texts)] * settings.num_choices
     return job.plan.account.worst(job.plan.settings.name, sizes, settings.max_tokens, len(job.question.turns))
 
 

@@ -469,6 +469,8 @@ async def judge_all(
                 progress.later(job.label)
                 raise
             except CallError as error:
+                if error.usage:  # replies that held no judgment are paid for too
+                    stage.account.pay(bill_label(stage, job.candidate), error.usage)
                 tally.failed[job.question.question_id] = error.message
                 progress.fail(job.label, error.message)
                 return

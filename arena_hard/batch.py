@@ -16,7 +16,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from arena_hard.replies import reply_from_row, reply_row
 
 POLL_SECONDS = (2.0, 60.0)  # the first wait, and the longest
 ROUNDS = 4  # a request that so many batches brought no reply for has failed
+EMPTY_TRIES = 2  # a reply without a text is paid for: one that came so often is not asked for again
 
 
 class Waiting(Exception):
@@ -108,10 +109,17 @@ class Mailbox:
         if misses and self._finish_live and key not in self._asked_live:
             self._asked_live.add(key)
             return None
-        if misses and (misses[-1].kind == "final" and not misses[-1].lesson or len(misses) >= rounds):
-            raise CallError("final", f"in {len(misses)} batches: {misses[-1].message}")
+        if misses and self._is_over(misses, rounds):
+            message = f"in {len(misses)} batches: {misses[-1].message}"
+            raise CallError("final", message, finish_reason=misses[-1].finish_reason, usage=_paid(misses), key=key)
         self._pending[key] = request
         raise Waiting
+
+    @staticmethod
+    def _is_over(misses: list[CallError], rounds: int) -> bool:
+        empty = sum(miss.finish_reason is not None for miss in misses)
+        refused = misses[-1].kind == "final" and not misses[-1].lesson
+        return refused or empty >= EMPTY_TRIES or len(misses) >= rounds
 
     def keep(self, key: str, reply: Reply) -> Reply:
         """Put a reply that was asked live beside those of the batches: the record may be played again."""
@@ -230,7 +238,8 @@ class Mailbox:
         for key in batch.keys:
             outcome = outcomes.get(key) or CallError("transient", "the batch ended without this request")
             if isinstance(outcome, Reply):
-                replies.append(replace(outcome, usage=_bought_by_batch(outcome.usage), key=key))
+                usage = outcome.usage and _paid([*self._misses.get(key, []), outcome])
+                replies.append(replace(outcome, usage=usage, key=key))
             else:
                 self._miss(key, outcome)
         self._replies |= {str(reply.key): reply for reply in replies}
@@ -284,10 +293,12 @@ class Mailbox:
             self._replies[row["key"]] = reply_from_row(row)
 
 
-def _bought_by_batch(usage: Usage | None) -> Usage | None:
-    if usage is None:
-        return None
-    return msgspec.structs.replace(usage, batched=usage.prompt_tokens + usage.completion_tokens)
+def _paid(outcomes: Sequence[Reply | CallError]) -> Usage | None:
+    """The tokens of one request in its batches, or None where none of them counted any."""
+    counts = [outcome.usage for outcome in outcomes if outcome.usage]
+    usage = sum(counts, Usage())
+    batched = usage.prompt_tokens + usage.completion_tokens
+    return msgspec.structs.replace(usage, batched=batched) if counts else None
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:

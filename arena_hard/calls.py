@@ -7,22 +7,30 @@ import contextlib
 import gc
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
-from arena_hard.batch import ROUNDS, Mailbox
-from arena_hard.limits import Gate
+from arena_hard.batch import EMPTY_TRIES, ROUNDS, Mailbox
+from arena_hard.limits import Gate, Slot
 from arena_hard.providers import adapter_of, connections
-from arena_hard.providers.base import Adapter, CallError, Connection, Dialect, Message, Reply, Request
+from arena_hard.providers.base import (
+    OUTPUT_LIMITS,
+    Adapter,
+    CallError,
+    Connection,
+    Dialect,
+    Message,
+    Reply,
+    Request,
+    host_of,
+)
 from arena_hard.records import Usage, UserError
 from arena_hard.replies import KeptReplies, key_of
 from arena_hard.settings import ModelSettings
 
 GIVE_UP_AFTER = 10  # records in a row that got nothing but errors from an endpoint
 LONGEST_WAIT = 60.0
-MOST_LESSONS = 4  # as many as there are terms in a Dialect
 
 
 @dataclass
@@ -39,8 +47,7 @@ class Endpoint:
     @property
     def host(self) -> str:
         """How the endpoint is called in messages."""
-        base = str(getattr(self.client, "base_url", None) or self.connection.base_url)
-        return urlsplit(base).netloc or base
+        return host_of(str(getattr(self.client, "base_url", None) or self.connection.base_url))
 
 
 @dataclass
@@ -79,8 +86,11 @@ class Models:
 
     def _endpoint(self, adapter: Adapter, connection: Connection, model: ModelSettings) -> Endpoint:
         key = (connection.api_type, connection.base_url, connection.api_key, model.model_name)
-        if key not in self._endpoints:
-            gate = Gate(model.parallel, model.requests_per_minute, model.tokens_per_minute)
+        bounds = (model.parallel, model.requests_per_minute, model.tokens_per_minute)
+        if key in self._endpoints:
+            self._endpoints[key].gate.tighten(*bounds)
+        else:
+            gate = Gate(*bounds)
             try:
                 client = adapter.open(connection)
             except UserError:
@@ -134,9 +144,6 @@ class Clock:
         return 0.0 if self.started is None else time.monotonic() - self.started
 
 
-Live = Callable[[Model, Request, Clock], Awaitable[Reply]]
-
-
 async def chat_completion(
     model: Model,
     messages: list[Message],
@@ -148,63 +155,70 @@ async def chat_completion(
     """One completion. Waits for a slot, retries what may pass, asks in the server's terms.
 
     A 429 waits as long as the server asks and costs no attempt; a transient error costs one of
-    `attempts`, with exponential backoff and jitter; all within `deadline` seconds of the record's clock.
+    `attempts`, with exponential backoff and jitter; an empty reply, which is paid for, comes at most twice; all
+    within `deadline` seconds of the record's clock. With `retry_truncated`, what max_tokens cut is asked for once
+    more. The usage, of the reply or of the error, is that of all tries together.
     `shared`: characters of the first user message that other requests begin with too, for prompt caches.
     A model with a mailbox is asked by batch: raises Waiting until the reply is there.
     Raises CallError of kind 'final' when no reply could be had.
     """
     request = replace(_request(model.settings, messages, temperature, max_tokens), shared=shared)
     clock = clock or Clock()
-    reply = await _ask(model, request, clock, clock.label, _persistently)
-    if reply.finish_reason == "length" and model.settings.retry_truncated:
-        reply = await _with_more_room(model, request, reply, clock)
-    if model.record and reply.key not in model.recorded:
-        model.recorded |= {reply.key} if reply.key else set()
-        await model.record(messages, reply)
-    return reply
+    got = await _ask(model, request, clock, clock.label)
+    if got.finish_reason == "length" and model.settings.retry_truncated:
+        got = await _with_more_room(model, request, got, clock)
+    if isinstance(got, CallError):
+        raise got
+    if model.record and got.key not in model.recorded:
+        model.recorded |= {got.key} if got.key else set()
+        await model.record(messages, got)
+    return got
 
 
 async def _ask(
-    model: Model, request: Request, clock: Clock, label: str, live: Live, rounds: int = ROUNDS
-) -> Reply:
+    model: Model, request: Request, clock: Clock, label: str, rounds: int = ROUNDS
+) -> Reply | CallError:
     """By batch where the model has a mailbox, live where it has none or the mailbox says so.
 
     What an earlier run was given for the same call of an unfinished record is not asked for again.
     """
-    if model.mailbox is None and clock.kept is None:
-        return await live(model, request, clock)
-    key = key_of(request, label, clock.asked)
-    if model.mailbox is not None:
-        posted = model.mailbox.reply(key, request, rounds)
-        return posted or model.mailbox.keep(key, await live(model, request, clock))
-    assert clock.kept is not None
-    return clock.kept.find(key) or await clock.kept.keep(key, clock.label, await live(model, request, clock))
+    try:
+        if model.mailbox is None and clock.kept is None:
+            return await _persistently(model, request, clock)
+        key = key_of(request, label, clock.asked)
+        if model.mailbox is not None:
+            posted = model.mailbox.reply(key, request, rounds)
+            return posted or model.mailbox.keep(key, await _persistently(model, request, clock))
+        assert clock.kept is not None
+        found = clock.kept.find(key)
+        return found or await clock.kept.keep(key, clock.label, await _persistently(model, request, clock))
+    except CallError as error:
+        return error
 
 
 async def _persistently(model: Model, request: Request, clock: Clock) -> Reply:
     """A live call with its retries. Raises CallError of kind 'final'."""
-    failures = lessons = 0
+    failures = empty = 0
+    wasted: list[CallError] = []
     failed: Endpoint | None = None
     while True:
         endpoint = model.best_endpoint(failed)
         try:
-            return await _call(model, endpoint, request, clock)
+            reply = await _call(model, endpoint, request, clock)
+            return replace(reply, usage=reply.usage and paid_for([reply, *wasted]))
         except CallError as error:
-            if error.lesson and lessons < MOST_LESSONS:
+            wasted.append(error)
+            if error.lesson:
                 endpoint.dialect.add(error.lesson)
-                lessons += 1
                 continue
             failures += error.kind == "transient"
+            empty += error.finish_reason is not None
             failed = endpoint
-            wait = _wait_before_retry(model, endpoint, error, failures)
-            if wait is None or clock.age() + wait > model.settings.deadline:
-                raise _given_up(model, endpoint, error, failures) from None
+            left = model.settings.deadline - clock.age()
+            wait = _wait_before_retry(model, endpoint, error, failures, left) if empty < EMPTY_TRIES else None
+            if wait is None or wait > left:
+                raise _given_up(model, endpoint, wasted, failures) from None
             await _sleep(model, wait)
-
-
-async def _once(model: Model, request: Request, clock: Clock) -> Reply:
-    """A live call without retries. Raises CallError."""
-    return await _call(model, model.best_endpoint(), request, clock)
 
 
 def _request(
@@ -234,8 +248,9 @@ async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock
 
     # providers count the prompt and all of max_tokens against their limits
     estimate = sum(len(message["content"]) for message in request.messages) / 4 + request.max_tokens
-    slot = await endpoint.gate.enter(estimate)
+    slot = await _slot(model, endpoint, estimate, clock)
     clock.start()
+    spoken = frozenset(endpoint.dialect)
     timeout = max(min(model.settings.timeout, model.settings.deadline - clock.age()), 0.0)
     try:
         with anyio.fail_after(timeout):
@@ -245,6 +260,8 @@ async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock
         endpoint.gate.failed(error)
         raise error from None
     except CallError as error:
+        if error.lesson in spoken:  # the server says it again: it does not help
+            error.lesson, error.kind = None, "final"
         endpoint.gate.failed(error)
         raise
     except BaseException:
@@ -256,12 +273,32 @@ async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock
     return reply
 
 
-def _wait_before_retry(model: Model, endpoint: Endpoint, error: CallError, failures: int) -> float | None:
-    """Seconds to wait before the next try, or None when there is none."""
+async def _slot(model: Model, endpoint: Endpoint, tokens: float, clock: Clock) -> Slot:
+    """A slot at the gate. To wait for the first one is free, unless the server is closed for longer than the deadline.
+
+    Raises CallError.
+    """
+    import anyio
+
+    left = max(model.settings.deadline - clock.age(), 0.0)
+    if clock.started is None:
+        return await endpoint.gate.enter(tokens, patience=left)
+    try:
+        with anyio.fail_after(left):
+            return await endpoint.gate.enter(tokens, patience=left)
+    except TimeoutError:
+        message = f"no other try within the deadline of {model.settings.deadline:g} s"
+        raise CallError("final", message) from None
+
+
+def _wait_before_retry(
+    model: Model, endpoint: Endpoint, error: CallError, failures: int, left: float
+) -> float | None:
+    """Seconds to wait before the next try, or None when there is none. `left`: seconds up to the deadline."""
     if error.kind == "rate limit":
         return 0.0  # the gate is closed for as long as the server asks
     if error.kind == "final":
-        others = [other for other in model.endpoints if other is not endpoint and not other.gate.dead]
+        others = [other for other in model.endpoints if other is not endpoint and other.gate.opens_within(left)]
         return 0.0 if error.endpoint_wide and others else None
     if failures >= model.settings.attempts:
         return None
@@ -269,16 +306,22 @@ def _wait_before_retry(model: Model, endpoint: Endpoint, error: CallError, failu
     return max(error.retry_after or 0.0, random.uniform(longest / 2, longest))
 
 
-def _given_up(model: Model, endpoint: Endpoint, error: CallError, failures: int) -> CallError:
+def _given_up(model: Model, endpoint: Endpoint, errors: list[CallError], failures: int) -> CallError:
     """The final error of a record; an endpoint that only ever fails is not asked any more."""
-    tries = f" (after {failures} tries)" if failures > 1 else ""
-    last = CallError("final", f"{endpoint.host}: {error.message}{tries}", endpoint_wide=error.endpoint_wide)
+    error = errors[-1]
+    message = error.message + (f" (after {failures} tries)" if failures > 1 else "")
     if error.kind == "transient":
         endpoint.failed_in_a_row += 1
         if endpoint.failed_in_a_row >= GIVE_UP_AFTER:
-            message = f"{last.message}; nothing else came, so the rest was not sent"
-            endpoint.gate.shut(CallError("final", message, endpoint_wide=True))
-    return last
+            rest = f"{message}; nothing else came, so the rest was not sent"
+            endpoint.gate.shut(CallError("final", rest, endpoint_wide=True))
+    return CallError(
+        "final",
+        f"{endpoint.host}: {message}",
+        endpoint_wide=error.endpoint_wide,
+        finish_reason=error.finish_reason,
+        usage=paid_for(errors),
+    )
 
 
 async def _sleep(model: Model, seconds: float) -> None:
@@ -291,14 +334,20 @@ async def _sleep(model: Model, seconds: float) -> None:
         model.backing_off -= 1
 
 
-async def _with_more_room(model: Model, request: Request, cut: Reply, clock: Clock) -> Reply:
-    """Ask once more, with twice the room; the cut reply stays when that fails. Both are paid for."""
-    wider = replace(request, max_tokens=2 * request.max_tokens)
-    try:  # under the cut reply's own name: of two choices, both may have been cut
-        whole = await _ask(model, wider, clock, cut.key or clock.label, _once, rounds=1)
-    except CallError:
-        return cut
-    return replace(whole, usage=total_usage([cut, whole]))
+async def _with_more_room(
+    model: Model, request: Request, cut: Reply | CallError, clock: Clock
+) -> Reply | CallError:
+    """Ask once more, with twice the room; what was cut stays when that fails. Both are paid for."""
+    limits = {name: 2 * request.extra[name] for name in OUTPUT_LIMITS if isinstance(request.extra.get(name), int)}
+    wider = replace(request, max_tokens=2 * request.max_tokens, extra=request.extra | limits)
+    # under the cut reply's own name: of two choices, both may have been cut
+    whole = await _ask(model, wider, clock, cut.key or clock.label, rounds=1)
+    if isinstance(whole, Reply):
+        return replace(whole, usage=total_usage([cut, whole]))
+    if isinstance(cut, Reply):
+        return replace(cut, usage=cut.usage and paid_for([cut, whole]))
+    cut.usage = paid_for([cut, whole])
+    return cut
 
 
 def width(model: Model) -> int:
@@ -309,7 +358,13 @@ def width(model: Model) -> int:
     return 2 * sum(endpoint.gate.ceiling for endpoint in model.endpoints)
 
 
-def total_usage(replies: list[Reply]) -> Usage | None:
+def paid_for(tries: Sequence[Reply | CallError]) -> Usage | None:
+    """The tokens of those tries that counted them, or None when none did."""
+    counts = [each.usage for each in tries if each.usage]
+    return sum(counts, Usage()) if counts else None
+
+
+def total_usage(replies: Sequence[Reply | CallError]) -> Usage | None:
     """The tokens of several calls, or None where a server did not count them."""
     counts = [reply.usage for reply in replies]
     if any(count is None for count in counts):

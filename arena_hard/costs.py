@@ -13,6 +13,7 @@ from arena_hard import jsonl
 from arena_hard.batch import Waiting
 from arena_hard.paths import Bench, name_of, record_files
 from arena_hard.prices import Price, money, price_by_name, price_of, source_note
+from arena_hard.providers.base import OUTPUT_LIMITS
 from arena_hard.records import Judgment, Usage, UserError, answer_from_row, judgment_from_row
 from arena_hard.settings import ModelSettings
 
@@ -45,6 +46,8 @@ class Account:
     def __init__(
         self, limit: float | None = None, by_batch: bool = False, may_go_live: bool = False
     ) -> None:
+        if limit is not None and not limit >= 0:  # NaN is not, either
+            raise UserError(f"--max-cost {limit:g}: must be a number of dollars, 0 or more.")
         self.limit = limit
         self.bills: dict[str, Bill] = {}
         self.not_sent = 0
@@ -70,17 +73,15 @@ class Account:
     def worst(self, label: str, prompts: Sequence[int], max_tokens: int, attempts: int = 1) -> float:
         """The most dollars that some requests may cost: prompts in bytes, which no tokenizer makes more of.
 
-        Each further attempt sees the prompt and the replies before it again.
+        Each further attempt sees the prompt and the replies before it again, and so does one with twice the room.
         """
         bill = self.bills[label]
         if bill.price is None:
             return 0.0
         price = (bill.price.batch if self._half_price else None) or bill.price
-        most = (max_tokens if bill.model.max_tokens is None else bill.model.max_tokens) + (
-            bill.model.thinking or 0
-        )
-        most *= 3 if bill.model.retry_truncated else 1
-        per_token = max(price.input, price.cache_write)
+        sends, room = (2, 3) if bill.model.retry_truncated else (1, 1)
+        most = room * _longest_reply(bill.model, max_tokens)
+        per_token = sends * max(price.input, price.cache_write)
         again = range(attempts)
         return (
             sum((size + k * most) * per_token + most * price.output for size in prompts for k in again)
@@ -170,6 +171,13 @@ class Account:
                 "for. The same command with more goes on from there."
             )
         return lines
+
+
+def _longest_reply(model: ModelSettings, max_tokens: int) -> int:
+    """The most tokens that a reply may have; what extra_body says of it goes over the wire too."""
+    own = (max_tokens if model.max_tokens is None else model.max_tokens) + (model.thinking or 0)
+    extra = model.extra_body or {}
+    return max([own, *(extra[name] for name in OUTPUT_LIMITS if isinstance(extra.get(name), int))])
 
 
 def bill_lines(rows: Iterable[tuple[str, Bill]]) -> list[str]:

@@ -108,12 +108,12 @@ def test_a_server_that_says_nothing_is_a_read_timeout() -> None:
         ask(silent, timeout=0.2)
 
 
-def test_nobody_there_is_a_connect_error_that_names_the_address() -> None:
+def test_nobody_there_is_a_connect_error_with_the_bare_reason() -> None:
     async def run() -> None:
         async with http_client() as client:
             await client.get("http://127.0.0.1:9/")
 
-    with pytest.raises(httpx2.ConnectError, match=r"127\.0\.0\.1:9"):
+    with pytest.raises(httpx2.ConnectError, match="^Connection refused$"):
         asyncio.run(run())
 
 

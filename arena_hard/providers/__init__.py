@@ -9,7 +9,7 @@ import importlib
 import os
 from dataclasses import dataclass
 
-from arena_hard.providers.base import Adapter, CallError, Connection, Dialect, Reply, Request
+from arena_hard.providers.base import NO_KEY, Adapter, CallError, Connection, Dialect, Reply, Request
 from arena_hard.records import UserError
 from arena_hard.settings import EndpointSettings, ModelSettings, fill_from_environment, suggestion
 
@@ -62,9 +62,24 @@ def provider_of(settings: ModelSettings) -> Provider:
 
 
 def adapter_of(settings: ModelSettings) -> Adapter:
-    """The adapter module for a model; its SDK is imported here and not before."""
+    """The adapter for a model; its SDK is imported here and not before. Raises UserError for what it would ignore."""
     name = provider_of(settings).adapter
+    _check_reasoning(settings, name)
     return importlib.import_module(f"arena_hard.providers.{name}").ADAPTER
+
+
+def _check_reasoning(settings: ModelSettings, adapter: str) -> None:
+    """A key that has no effect would stand among the settings as if it had."""
+    if adapter == "openai_chat" and settings.thinking is not None:
+        raise UserError(
+            f"{settings.name}: thinking is Anthropic's budget; for api_type {settings.api_type} use "
+            "reasoning_effort or extra_body."
+        )
+    if adapter == "anthropic_messages" and settings.reasoning_effort is not None:
+        raise UserError(
+            f"{settings.name}: reasoning_effort is OpenAI's; for api_type {settings.api_type} use thinking: TOKENS "
+            "or extra_body."
+        )
 
 
 def connections(settings: ModelSettings) -> list[Connection]:
@@ -105,7 +120,7 @@ def _key_from_environment(provider: Provider, base: str | None, where: str) -> s
     if own_server and values:
         return values[0]
     if base is not None:
-        return "EMPTY"
+        return NO_KEY
     raise UserError(
         f"{where}: no key. Run: export {provider.key_names[0]}=... or write api_key: ${{NAME}} in the endpoint."
     )

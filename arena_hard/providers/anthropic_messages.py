@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from arena_hard.providers.base import CallError, Connection, Dialect, Reply, Request
-from arena_hard.providers.http import call_error, empty_reply, quotas_of
+from arena_hard.providers.base import Connection, Dialect, Reply, Request
+from arena_hard.providers.http import call_error, decoded, empty_reply, quotas_of
 from arena_hard.records import Usage
 
 _FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "refusal": "content_filter"}
@@ -104,17 +104,15 @@ def marked(messages: list[dict[str, str]], shared: int) -> list[dict[str, Any]]:
 
 def read_message(content: bytes) -> Reply:
     """A message's JSON as a reply. Raises CallError for one that holds no answer."""
-    try:
-        message = _DECODER.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CallError("transient", f"the server's reply is not readable ({error})") from None
+    message = decoded(_DECODER, content)
     blocks = message.content or []
     text = "".join(block.text or "" for block in blocks if block.type == "text")
     thought = "".join(block.thinking or "" for block in blocks if block.type == "thinking")
     finish = _FINISH.get(message.stop_reason or "end_turn", message.stop_reason or "stop")
+    usage = _usage(message.usage)
     if not text.strip():
-        raise empty_reply(finish)
-    return Reply(text, finish, _usage(message.usage), message.model, thought=thought or None)
+        raise empty_reply(finish, usage)
+    return Reply(text, finish, usage, message.model, thought=thought or None)
 
 
 def _usage(usage: _Usage | None) -> Usage | None:

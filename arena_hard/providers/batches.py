@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from arena_hard.providers.anthropic_messages import read_message
-from arena_hard.providers.base import CallError, Kind, Reply
+from arena_hard.providers.base import CallError, Kind, Reply, without_secrets
 from arena_hard.providers.http import call_error, lesson, message_of, status_error
 from arena_hard.providers.openai_chat import AZURE_SEED, read_completion
 
@@ -172,7 +172,7 @@ def _outcome(row: dict[str, Any], body: dict[str, Any]) -> Outcome:
     if row.get("error"):
         code = str(row["error"].get("code") or "")
         kind = "transient" if code in ("batch_expired", "batch_cancelled") else "final"
-        return CallError(kind, message_of(row))
+        return CallError(kind, without_secrets(message_of(row)))
     if response.get("status_code", 0) != 200:
         return _refusal(response.get("status_code") or 500, response.get("body"), body)
     try:
@@ -182,7 +182,7 @@ def _outcome(row: dict[str, Any], body: dict[str, Any]) -> Outcome:
 
 
 def _refusal(status: int, answer: Any, body: dict[str, Any]) -> CallError:
-    text = message_of(answer or "no reason given")
+    text = without_secrets(message_of(answer or "no reason given"))
     error = status_error(status, {}, answer, text)
     error.lesson = lesson(status, answer, text, body) if body else None
     return error

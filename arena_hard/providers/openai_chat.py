@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from arena_hard.providers.base import CallError, Connection, Dialect, Reply, Request, without_secrets
-from arena_hard.providers.http import call_error, empty_reply, message_of, quotas_of, status_error
+from arena_hard.providers.http import call_error, decoded, empty_reply, message_of, quotas_of, status_error
 from arena_hard.providers.thoughts import split_thought
 from arena_hard.records import Usage
 
@@ -124,25 +124,22 @@ def in_dialect(messages: list[dict[str, str]], dialect: Dialect) -> list[dict[st
 
 def read_completion(content: bytes) -> Reply:
     """A completion's JSON as a reply. Raises CallError for one that holds no answer."""
-    try:
-        completion = _DECODER.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CallError("transient", f"the server's reply is not readable ({error})") from None
+    completion = decoded(_DECODER, content)
     if not completion.choices:
         raise _no_choices(completion)
     choice = completion.choices[0]
-    text, thought = split_thought(_text_of(choice.message))
     own_field = choice.message.reasoning_content or choice.message.reasoning
-    finish = choice.finish_reason or "stop"
+    text, thought = split_thought(_text_of(choice.message), has_own_field=bool(own_field))
+    finish, usage = choice.finish_reason or "stop", _usage(completion.usage)
     if not text.strip():
-        raise empty_reply(finish)
+        raise empty_reply(finish, usage)
     return Reply(
         content=text,
         finish_reason=finish,
-        usage=_usage(completion.usage),
+        usage=usage,
         served_model=completion.model,
         fingerprint=completion.system_fingerprint,
-        thought=own_field or thought,
+        thought="\n\n".join(part for part in (own_field, thought) if part) or None,
     )
 
 

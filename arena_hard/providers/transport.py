@@ -7,6 +7,7 @@ begins or ends; with hundreds in flight that costs more than the rest of a reque
 from __future__ import annotations
 
 import asyncio
+import os
 import urllib.request
 from typing import Any
 
@@ -62,7 +63,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
 def transport_error(error: Exception, request: httpx2.Request) -> httpx2.TransportError:
     """What aiohttp raised, in the terms that the SDKs understand."""
-    text = str(error) or type(error).__name__
+    text = _reason(error.os_error) if isinstance(error, aiohttp.ClientConnectorError) else str(error)
+    text = text or type(error).__name__
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return httpx2.ConnectTimeout(text, request=request)
     if isinstance(error, asyncio.TimeoutError):
@@ -74,6 +76,11 @@ def transport_error(error: Exception, request: httpx2.Request) -> httpx2.Transpo
     if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ClientResponseError, aiohttp.ServerDisconnectedError)):
         return httpx2.RemoteProtocolError(text, request=request)
     return httpx2.ReadError(text, request=request)
+
+
+def _reason(error: OSError) -> str:
+    """Why there is no connection, without the address: whoever reports it says whom they called."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 def http_client() -> httpx2.AsyncClient:
