@@ -310,7 +310,8 @@ def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
     found = {key: judgment.settings_hash for key, judgment in candidate.judged.items()}
     today = {question.question_id: stage.shaping(question) for question in stage.questions}
     again = utils.records_to_redo(stage.args, candidate.file, candidate.name, found, today)
-    unreadable = {key for key, judgment in candidate.judged.items() if not is_readable(judgment)}
+    any_label = not stage.settings.baseline
+    unreadable = {key for key, judgment in candidate.judged.items() if not is_readable(judgment, any_label)}
     candidate.unreadable = len(unreadable)
     changed = {q.question_id for q in stage.questions if has_changed(stage, candidate, q)}
     if changed - again and candidate.name not in stage.args.redo and not stage.args.keep_mixed:
@@ -361,9 +362,10 @@ def check_baselines(candidate: Candidate, settings: JudgeSettings, questions: li
             )
 
 
-def is_readable(judgment: Judgment) -> bool:
-    """Whether each game of a judgment has a verdict."""
-    return all(game is not None and game.verdict is not None for game in judgment.games)
+def is_readable(judgment: Judgment, any_label: bool = True) -> bool:
+    """Whether each game of a judgment has a verdict; with `any_label` whatever was read is one."""
+    scores = [game and game.verdict for game in judgment.games]
+    return all(score is not None and (any_label or verdicts.is_verdict(score)) for score in scores)
 
 
 def shown_for(shown: Shown, settings: JudgeSettings, question: Question) -> list[dict[str, Answer]]:
@@ -561,7 +563,7 @@ async def play(
         job.candidate.tally.saw(reply)
         stage.account.pay(bill_label(stage, job.candidate), reply.usage, job.worst, reply.key)
         text = "\n".join(reply.content for reply in replies)
-        reading = verdicts.read_verdict(text, patterns)
+        reading = verdicts.read_verdict(text, patterns, any_label=not settings.baseline)
         if not reading.missing:
             break
         messages = asked_again(messages, reply.content)

@@ -97,6 +97,38 @@ def test_an_ambiguous_verdict_is_not_asked_again(judged: Scratch, wire: Server) 
     assert wire.stats()["requests"] == 2
 
 
+def test_a_label_that_is_no_verdict_is_asked_for_again_and_never_written(judged: Scratch, wire: Server) -> None:
+    judged.judging["system_prompt"] = ""
+    judged.judging["prompt_template"] = ["The better one is [[A]]. {question_1} {answer_1} {answer_2}"]
+    wire.configure(reply="echo", auto_verdict=False)
+    done = judged.run("gen_judgment.py", "--limit", "1")
+    assert done.returncode == 0, done.stderr
+    assert "without a readable verdict" in done.stdout
+    assert [game["score"] for game in rows(judged.judgment_file())[0]["games"]] == [None, None]
+    assert wire.stats()["requests"] == 4
+
+
+def test_a_judge_that_rates_alone_keeps_its_labels(judged: Scratch, wire: Server) -> None:
+    judged.judging |= {"baseline": False, "pairwise": False, "regex_pattern": r"\[\[(\d+)\]\]"}
+    judged.judging |= {"system_prompt": "", "prompt_template": ["[[7]] {question_1} {answer_1}"]}
+    wire.configure(reply="echo", auto_verdict=False)
+    assert judged.run("gen_judgment.py").returncode == 0
+    assert [game["score"] for row in rows(judged.judgment_file()) for game in row["games"]] == ["7"] * 3
+    assert "unreadable" not in judged.run("gen_judgment.py").stdout
+
+
+def test_scores_of_others_that_are_no_verdict_can_be_judged_again(judged: Scratch, wire: Server) -> None:
+    records = [judgment(1, "Error", "A>B"), judgment(2, "A>B", "A"), judgment(3, "A=B", "A<B")]
+    write_rows(judged.judgment_file(), records)
+    assert "2 unreadable" in judged.run("gen_judgment.py").stdout
+    waves = judged.run("gen_judgment.py", "--until-width", "1")
+    assert (waves.returncode, waves.stderr) == (0, ""), waves.stderr
+    assert judged.run("gen_judgment.py", "--retry-unreadable").returncode == 0
+    assert wire.stats()["requests"] == 4
+    scores = [game["score"] for row in rows(judged.judgment_file()) for game in row["games"]]
+    assert not {"Error", "A"} & set(scores)
+
+
 def test_reference_answers_reach_the_judge(judged: Scratch, wire: Server) -> None:
     judged.judging |= {"reference": True, "ref_model": ["r1", "r2"]}
     judged.judging["prompt_template"] = ["{question_1}|{ref_answer_1}|{ref_answer_2}|{answer_1}|{answer_2}"]

@@ -108,6 +108,24 @@ def test_the_fingerprint_is_of_the_files_bytes(tmp_path: Path) -> None:
     assert list(Reader(dict).blocks(file))[0][0]["model"] == "m"
 
 
+def test_scores_that_are_no_verdict_count_as_unreadable_and_the_first_is_named(tmp_path: Path) -> None:
+    good = [row("m", str(n), ["B>A", "A=B"]) for n in range(4)]
+    write(tmp_path, "j", "m", [*good, row("m", "5", [None, "B>>A"])])
+    plain = rows_of(run(tmp_path, "--format", "json"))
+    write(tmp_path, "j", "m", [*good, row("m", "5", ["Error", "B>>A"]), row("m", "6", ["A", 7])])
+    text = run(tmp_path, "--format", "json")
+    assert rows_of(text)["m"]["score"] == plain["m"]["score"]
+    said = run(tmp_path)
+    assert "not counted (3 of 12): m 3" in said
+    assert "no verdict, counted as unreadable: 3, the first 'Error' in data/b/model_judgment/j/m.jsonl:5." in said
+
+
+def test_a_score_that_a_later_line_replaced_is_not_reported(tmp_path: Path) -> None:
+    write(tmp_path, "j", "m", [row("m", "1", ["A", "A"]), row("m", "1", ["A>B", "B>A"]), row("m", "2", ["A=B", "A=B"])])
+    assert table(tmp_path).foreign is None
+    assert "counted as unreadable" not in run(tmp_path)
+
+
 # ------------------------------------------------------------------------- categories and baselines
 
 
