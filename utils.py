@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import signal
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,9 +60,11 @@ ERROR_MARK = "$ERROR$"  # what the original wrote in place of an answer that it 
 
 def run_main(main: Callable[[], int]) -> None:
     """Run a script: a user's mistake is one message and exit code 2, Ctrl-C is 130."""
+    warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)
     try:
-        for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C: what was started is stopped
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGHUP):  # end like Ctrl-C: what was started is stopped
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup wants a run to outlive its terminal
+                signal.signal(number, signal.default_int_handler)
         code = main()
         sys.stdout.flush()
     except UserError as error:
@@ -72,7 +76,20 @@ def run_main(main: Callable[[], int]) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output (head, less) has gone
         code = 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}. Check the path and who may use it.", file=sys.stderr)
+        code = 2
     sys.exit(code)
+
+
+def _show_warning(others: Callable[..., None], message: Warning | str, kind: type[Warning], *place: Any) -> None:
+    """A torn line is a note for people; Python shows it once for each file."""
+    if issubclass(kind, jsonl.TornLine):
+        print(f"note: {message}", file=sys.stderr)
+    else:
+        others(message, kind, *place)
 
 
 def parser(doc: str, examples: str) -> argparse.ArgumentParser:
@@ -313,9 +330,9 @@ def _model_settings(file: Path, name: str, values: Any) -> ModelSettings:
 
 
 def load_questions(bench: Bench) -> list[Question]:
-    """The questions in the order of the file. Raises UserError for a bad line or an id that is there twice."""
+    """The questions in the order of the file. Raises UserError for a bad or torn line or an id that is there twice."""
     bench.check()
-    questions = list(jsonl.read(bench.question_file, question_from_row))
+    questions = list(jsonl.read(bench.question_file, question_from_row, complete=True))
     if not questions:
         raise UserError(f"{bench.question_file} holds no question.")
     seen: set[str] = set()
@@ -462,6 +479,7 @@ def open_output(writer: RecordWriter, file: Path) -> None:
     """Open a record file for writing, and say so when its end had to be repaired. Raises UserError."""
     torn = writer.open(file)
     if torn:
-        print(f"{file}: a torn last line of {torn} bytes, left by an interrupted run, was cut off.")
+        kept = jsonl.torn_file(file)
+        print(f"{file}: a torn last line of {torn} bytes, left by an interrupted run, was moved to {kept.name}.")
 
 

@@ -65,6 +65,14 @@ def test_what_is_judged_is_kept(judged: Scratch, wire: Server) -> None:
     assert len(rows(judged.judgment_file())) == 3
 
 
+def test_a_torn_answer_is_noted(judged: Scratch) -> None:
+    with open(judged.answer_file("base"), "a") as stream:
+        stream.write('{"question_id": "x", "mod')
+    done = judged.run("gen_judgment.py")
+    assert done.returncode == 0
+    assert done.stderr.count("base.jsonl: the last line is torn and was passed over.") == 1
+
+
 def test_braces_arrive_unchanged(judged: Scratch, wire: Server) -> None:
     told = "{answer_2} {0} {{x}} %s ${HOME} {question_1}"
     judged.set_questions([question(1, told)])

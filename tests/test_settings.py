@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,45 @@ def test_a_broken_line_in_the_middle_of_the_questions(scratch: Scratch) -> None:
     lines = file.read_text().splitlines()
     file.write_text("\n".join([lines[0], lines[1][:30], lines[2]]) + "\n")
     check_refused(scratch, "gen_answer.py", "question.jsonl:2", "Mend this line")
+
+
+def test_questions_cut_in_the_last_line(scratch: Scratch) -> None:
+    file = scratch.bench / "question.jsonl"
+    file.write_bytes(file.read_bytes()[:-30])
+    scratch.put_answers("m", "base")
+    check_refused(scratch, "gen_answer.py", "question.jsonl:3: the file ends within this line")
+    check_refused(scratch, "gen_judgment.py", "question.jsonl:3", "Fetch or copy it again")
+
+
+def test_notes_of_ones_own_at_the_end_of_a_record_file_stay(scratch: Scratch) -> None:
+    scratch.answer_file().parent.mkdir(parents=True)
+    scratch.answer_file().write_text("hello world, my precious notes")
+    check_refused(scratch, "gen_answer.py", "m.jsonl:1", "Mend this line or delete it")
+
+
+def test_a_path_that_may_not_be_used(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> int:
+        raise PermissionError(13, "Permission denied", "data/bench/m.jsonl")  # root cannot try it on a file
+
+    with pytest.raises(SystemExit) as ended:
+        utils.run_main(refused)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("error: data/bench/m.jsonl: Permission denied.")
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL])
+def test_nohup_protects_and_a_closed_terminal_stops(before: Any) -> None:
+    def look() -> int:
+        return int(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN)
+
+    old = {number: signal.signal(number, before) for number in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        with pytest.raises(SystemExit) as ended:
+            utils.run_main(look)
+        assert ended.value.code == int(before == signal.SIG_IGN)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def test_duplicate_ids(scratch: Scratch) -> None:
