@@ -138,7 +138,9 @@ def parse_arguments() -> argparse.Namespace:
         help="where the models are (default: %(default)s)",
     )
     utils.add_selection(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    utils.check_selection(args)
+    return args
 
 
 # ---------------------------------------------------------------------------------------- plan

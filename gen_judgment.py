@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import utils
 from arena_hard import verdicts
 from arena_hard.batch import Waiting
+from arena_hard.bounds import check_categories
 from arena_hard.costs import Account
 from arena_hard.manifest import RunTally, begin_run, differing, end_run, last_failures
 from arena_hard.order import in_blocks, shared_length
@@ -122,6 +124,7 @@ def main() -> int:
     judges = utils.load_models(args.endpoint_file, settings.judges)
 
     shown = load_shown(bench, settings, chosen)
+    check_categories(settings, {question.category for question in questions})
     check_prompts(settings, chosen)
     account = Account(args.max_cost, args.batch, args.finish_live)
     stages = [Stage(args, settings, judge, bench, chosen, shown, account) for judge in judges]
@@ -169,7 +172,18 @@ def parse_arguments() -> argparse.Namespace:
     waves.add_argument(
         "--until-decided", nargs=2, metavar="MODEL", help="until it is decided which of two models is better"
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    utils.check_selection(args)
+    check_stopping(args)
+    return args
+
+
+def check_stopping(args: argparse.Namespace) -> None:
+    """Raises UserError for flags that can never stop a run."""
+    if args.until_width is not None and not 0 < args.until_width < math.inf:
+        raise UserError(f"--until-width {args.until_width:g}: must be a number above 0 points.")
+    if args.until_decided and len(set(args.until_decided)) < 2:
+        raise UserError("--until-decided: the two models are the same. Name two that are to be compared.")
 
 
 def judge_with(stage: Stage, candidates: list[Candidate], questions: list[Question]) -> int:
@@ -206,11 +220,11 @@ def judge_in_waves(stage: Stage, candidates: list[Candidate], questions: list[Qu
 def check_waves(stage: Stage, candidates: list[Candidate]) -> None:
     """Raises UserError for flags that cannot be met."""
     names = {candidate.name for candidate in candidates}
+    if not names:
+        raise UserError("there is no model to judge but the baseline. Add models to model_list, or name them.")
     for name in stage.args.until_decided or []:
         if name not in names:
             raise UserError(f"--until-decided {name}: not among the models to judge. {suggestion(name, names)}")
-    if stage.args.until_width is not None and stage.args.until_width <= 0:
-        raise UserError("--until-width: must be above 0 points.")
 
 
 def only(candidate: Candidate, keys: set[str]) -> Candidate:
@@ -400,6 +414,11 @@ def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
         if candidate.unreadable and not stage.args.retry_unreadable:
             line += f", {candidate.unreadable} unreadable (--retry-unreadable judges them again)"
         print(line)
+    if stage.judge.system_prompt is not None:
+        print(
+            f"  note: the system_prompt in the endpoint entry of {stage.judge.name} is not sent to a judge; "
+            f"its instructions are the system_prompt of {stage.args.setting_file}."
+        )
 
 
 def print_requests(stage: Stage, candidates: list[Candidate]) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, 
 from pathlib import Path
 from typing import Any, TypeVar
 
-from arena_hard import jsonl, manifest, settings
+from arena_hard import bounds, jsonl, manifest, settings
 from arena_hard.batch import Mailbox, Waiting
 from arena_hard.calls import (
     Clock,
@@ -132,6 +132,12 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     money.add_argument("--max-cost", type=float, metavar="DOLLARS", help="stop before the run costs more than this")
 
 
+def check_selection(args: argparse.Namespace) -> None:
+    """Flags that mean nothing together. Raises UserError."""
+    if args.finish_live and not args.batch:
+        raise UserError("--finish-live: is for --batch. Add --batch, or leave it out: without it all is asked live.")
+
+
 def chosen_models(args: argparse.Namespace, model_list: list[str]) -> list[str]:
     """The models to run. Raises UserError for a --redo of a model that is not among them."""
     names = list(dict.fromkeys(args.models or model_list))
@@ -154,9 +160,11 @@ def chosen_questions(args: argparse.Namespace, questions: list[Question]) -> lis
 
 def _listed(file: Path, questions: list[Question]) -> list[Question]:
     try:
-        wanted = file.read_text(encoding="utf-8").split()
+        wanted = file.read_text(encoding="utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--question-ids {file} cannot be read: {error}.") from None
+    if not wanted:
+        raise UserError(f"--question-ids {file}: the file names no question. Write one id a line.")
     known = {question.question_id for question in questions}
     for number, key in enumerate(wanted, 1):
         if key not in known:
@@ -204,7 +212,14 @@ def load_yaml(file: Path) -> dict[str, Any]:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """A key written twice would win over the first one in silence."""
+        """A key written twice would win over the first one in silence; a bad date would be a traceback."""
+
+        def construct_object(self, node: Any, deep: bool = False) -> Any:
+            try:
+                return super().construct_object(node, deep)
+            except ValueError as error:
+                line = node.start_mark.line + 1
+                raise UserError(f"{file}:{line}: {error}. Put the value into quotes if it is meant as text.") from None
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             seen: set[str] = set()
@@ -239,8 +254,9 @@ def _yaml_place(file: Path, error: Any) -> str:
 def load_answer_settings(file: Path) -> AnswerSettings:
     """gen_answer_config.yaml. Raises UserError."""
     loaded = settings.parse(load_yaml(file), AnswerSettings, str(file))
-    if loaded.num_choices < 1 or loaded.max_tokens < 1:
-        raise UserError(f"{file}: num_choices and max_tokens must be at least 1.")
+    if loaded.num_choices < 1:
+        raise UserError(f"{file}: num_choices must be at least 1.")
+    bounds.check_sampling(str(file), loaded)
     _check_models(file, loaded.model_list)
     return loaded
 
@@ -250,6 +266,7 @@ def load_judge_settings(file: Path) -> JudgeSettings:
     from arena_hard import verdicts
 
     loaded = settings.parse(load_yaml(file), JudgeSettings, str(file))
+    bounds.check_sampling(str(file), loaded)
     if loaded.number_of_judgment_attempts < 1:
         raise UserError(f"{file}: number_of_judgment_attempts must be at least 1.")
     if loaded.reference and not loaded.references:
@@ -315,12 +332,7 @@ def _model_settings(file: Path, name: str, values: Any) -> ModelSettings:
     import msgspec
 
     loaded = settings.parse(values, ModelSettings, f"{file}: {name}")
-    if not loaded.model_name:
-        raise UserError(f"{file}: {name}: the key 'model_name' is missing.")
-    if loaded.parallel != "auto" and loaded.parallel < 1:
-        raise UserError(f"{file}: {name}: parallel must be at least 1, or auto.")
-    if loaded.attempts < 1 or min(loaded.timeout, loaded.deadline) <= 0 or loaded.backoff < 0:
-        raise UserError(f"{file}: {name}: attempts, timeout and deadline must be above zero, backoff not below.")
+    bounds.check_model(f"{file}: {name}", loaded)
     loaded = msgspec.structs.replace(loaded, name=name)
     provider_of(loaded)
     return loaded
