@@ -20,8 +20,9 @@ from arena_hard import verdicts
 from arena_hard.batch import Waiting
 from arena_hard.bounds import check_categories
 from arena_hard.costs import Account
-from arena_hard.manifest import RunTally, begin_run, differing, end_run, last_failures
+from arena_hard.manifest import RunTally, begin_run, differing, end_run, moved_note, open_failures, remedy
 from arena_hard.order import in_blocks, shared_length
+from arena_hard.origins import origins
 from arena_hard.paths import Bench
 from arena_hard.progress import Progress, failure_lines
 from arena_hard.prompts import (
@@ -30,6 +31,7 @@ from arena_hard.prompts import (
     first_user_prompt,
     judgment_shaping_settings,
     opening_messages,
+    user_prompt,
 )
 from arena_hard.providers.base import CallError, Message, Reply
 from arena_hard.quotes import output_seen_in_judgments, quote, quote_lines
@@ -230,7 +232,8 @@ def check_waves(stage: Stage, candidates: list[Candidate]) -> None:
 def only(candidate: Candidate, keys: set[str]) -> Candidate:
     """The candidate with no more to judge than these questions."""
     missing = [question for question in candidate.missing if question.question_id in keys]
-    tally = RunTally(candidate.file, candidate.tally.settings_hash)
+    old = candidate.tally
+    tally = RunTally(candidate.file, old.settings_hash, endpoints=old.endpoints, before=old.before)
     left_out = [question for question in candidate.without_answer if question.question_id in keys]
     return replace(candidate, missing=missing, without_answer=left_out, tally=tally)
 
@@ -291,25 +294,27 @@ def plan_judge(stage: Stage) -> list[Candidate]:
 def plan_candidate(stage: Stage, name: str) -> Candidate:
     """Which judgments of one model exist, are missing, or cannot be made for want of an answer."""
     file = stage.bench.judgment_file(stage.judge.name, name)
+    hashes = sorted({stage.shaping_hash(question) for question in stage.questions})
     candidate = Candidate(
         name,
         file,
         utils.load_answers(stage.bench.answer_file(name)),
         utils.load_judgments(file),
-        RunTally(file, ",".join(sorted({stage.shaping_hash(question) for question in stage.questions}))),
+        RunTally(file, ",".join(hashes), endpoints=origins(stage.judge)),
     )
     stage.account.open(bill_label(stage, candidate), stage.judge)
     check_baselines(candidate, stage.settings, stage.questions)
     again = judgments_to_redo(stage, candidate)
-    failed = last_failures(file) if stage.args.only_failed else None
+    wanted = {question.question_id for question in stage.questions} - candidate.judged.keys() | again
+    if stage.args.only_failed:
+        wanted = open_failures(file, candidate.judged)
+    candidate.tally.before = wanted & candidate.judged.keys()
     for question in stage.questions:
-        key = question.question_id
-        if key in candidate.judged and key not in again or failed is not None and key not in failed:
+        if question.question_id not in wanted:
             continue
         if stage.settings.baseline_of(question.category) == name:
             continue  # the baseline of this category
-        everything = [candidate.answers, *shown_for(stage.shown, stage.settings, question)]
-        if all(key in answers for answers in everything):
+        if can_be_shown(stage, candidate, question):
             candidate.missing.append(question)
         else:
             candidate.without_answer.append(question)
@@ -342,17 +347,22 @@ def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
 def has_changed(stage: Stage, candidate: Candidate, question: Question) -> bool:
     """Whether a judgment that we made was of other texts than today's."""
     judgment = candidate.judged.get(question.question_id)
-    answer = candidate.answers.get(question.question_id)
-    if judgment is None or judgment.settings_hash != stage.shaping_hash(question) or answer is None:
+    if judgment is None or judgment.settings_hash != stage.shaping_hash(question):
         return False
     if not judgment.games or judgment.games[0] is None:
         return False
-    others = [answers.get(question.question_id) for answers in shown_for(stage.shown, stage.settings, question)]
-    if any(other is None for other in others):
+    if not can_be_shown(stage, candidate, question):
         return False
     pair, references = shown_texts(stage, candidate, question)
     messages = opening_messages(stage.settings, question, pair, references)
-    return first_user_prompt(messages) != judgment.games[0].user_prompt
+    return judgment.games[0].user_prompt not in (user_prompt(messages), first_user_prompt(messages))
+
+
+def can_be_shown(stage: Stage, candidate: Candidate, question: Question) -> bool:
+    """Whether all answers that the judge needs are there, each with as many turns as the question."""
+    everything = [candidate.answers, *shown_for(stage.shown, stage.settings, question)]
+    needed = [answers.get(question.question_id) for answers in everything]
+    return all(answer is not None and len(answer.turns) == len(question.turns) for answer in needed)
 
 
 def shown_texts(stage: Stage, candidate: Candidate, question: Question) -> tuple[list[list[str]], list[list[str]]]:
@@ -414,6 +424,9 @@ def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
         if candidate.unreadable and not stage.args.retry_unreadable:
             line += f", {candidate.unreadable} unreadable (--retry-unreadable judges them again)"
         print(line)
+        note = moved_note(candidate.file, candidate.tally.endpoints) if existing and candidate.missing else None
+        if note:
+            print(f"  note: {note}")
     if stage.judge.system_prompt is not None:
         print(
             f"  note: the system_prompt in the endpoint entry of {stage.judge.name} is not sent to a judge; "
@@ -423,7 +436,7 @@ def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
 
 def print_requests(stage: Stage, candidates: list[Candidate]) -> None:
     for candidate in candidates:
-        ready = candidate.missing or [q for q in stage.questions if q.question_id in candidate.answers]
+        ready = candidate.missing or [q for q in stage.questions if can_be_shown(stage, candidate, q)]
         if not ready:
             continue
         pair, references = shown_texts(stage, candidate, ready[0])
@@ -569,8 +582,8 @@ async def play(
     """One game: ask, and ask again where no verdict came. Raises CallError."""
     settings = stage.settings
     messages = opening_messages(settings, question, answers, references)
-    user_prompt = first_user_prompt(messages)
-    shared = shared_with_others(stage, job, answers, references, user_prompt)
+    shown = user_prompt(messages)
+    shared = shared_with_others(stage, job, answers, references, first_user_prompt(messages))
     patterns = settings.patterns
     replies: list[Reply] = []
     text, reading = "", verdicts.Reading(None, missing=True)
@@ -587,11 +600,11 @@ async def play(
             break
         messages = asked_again(messages, reply.content)
     usage, finish = utils.total_usage(replies), utils.finish_reason_of(replies)
-    return Game(reading.verdict, text, user_prompt, usage, replies[-1].served_model, finish)
+    return Game(reading.verdict, text, shown, usage, replies[-1].served_model, finish)
 
 
 def shared_with_others(
-    stage: Stage, job: Job, answers: list[list[str]], references: list[list[str]], user_prompt: str
+    stage: Stage, job: Job, answers: list[list[str]], references: list[list[str]], prompt: str
 ) -> int:
     """Characters of a prompt that those of the question's other models begin with too.
 
@@ -603,7 +616,7 @@ def shared_with_others(
     place = len(answers) - 1 if answers[-1] == own and answers[0] != own else 0
     another = [*answers[:place], [f"\0{turn}" for turn in own], *answers[place + 1 :]]
     messages = opening_messages(stage.settings, job.question, another, references)
-    return shared_length(user_prompt, first_user_prompt(messages))
+    return shared_length(prompt, first_user_prompt(messages))
 
 
 # -------------------------------------------------------------------------------------- report
@@ -619,7 +632,7 @@ def report(progress: Progress, unreadable: int, candidates: list[Candidate]) -> 
             print(f"  {candidate.name}: {remark}")
     if progress.failures:
         print("\n".join(failure_lines(progress.failures)))
-        print("Nothing was written for what failed; the same command asks for just that.")
+        print(remedy(candidate.tally for candidate in candidates))
     return max(report_missing_answers(candidates), int(bool(progress.failures)))
 
 
@@ -629,7 +642,7 @@ def report_missing_answers(candidates: list[Candidate]) -> int:
     for candidate in incomplete:
         print(
             f"  {candidate.name}: {len(candidate.without_answer)} questions could not be judged, because its answer "
-            "or the baseline's is missing. Run gen_answer.py again."
+            "or the baseline's is missing or has another number of turns than the question. Run gen_answer.py again."
         )
     return 1 if incomplete else 0
 

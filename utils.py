@@ -111,7 +111,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
     group.add_argument("--sample", type=int, metavar="N", help="N questions, a share of each cluster; seeded, nested")
     group.add_argument("--question-ids", type=Path, metavar="FILE", help="only the question ids in FILE, one a line")
-    group.add_argument("--only-failed", action="store_true", help="only what failed in the last run")
+    group.add_argument("--only-failed", action="store_true", help="only what failed in earlier runs")
     group.add_argument(
         "--redo",
         nargs="+",

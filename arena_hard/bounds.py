@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from arena_hard.records import UserError
-from arena_hard.settings import AnswerSettings, JudgeSettings, ModelSettings, suggestion
+from arena_hard.settings import AnswerSettings, JudgeSettings, ModelSettings, suggestion, with_environment
 
 _OWN_KEYS = ("messages", "model")  # of a request: what is asked, and whom
 
@@ -75,7 +73,7 @@ def _check_address(where: str, base: str) -> None:
     """An address left empty would send prompts and key to the provider's own."""
     if not base.strip():
         raise UserError(f"{where}: api_base is empty. Write the server's address, or leave the key out.")
-    known = re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match.group(1)) or match.group(), base).strip()
+    known = with_environment(base).strip()
     if known.startswith("${"):
         return  # not known until the variable is set
     try:

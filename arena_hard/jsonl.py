@@ -212,12 +212,21 @@ def sort(file: Path, order: Mapping[str, int], replaced: Path) -> None:
         replace(file, _lines_at(stream, sorted_places))
 
 
-def _places(stream: BinaryIO) -> Iterator[tuple[str, _Place]]:
+def keys(file: Path, start: int = 0) -> list[str]:
+    """The question ids of a file's records from a place on that is the beginning of a line."""
+    if not file.exists():
+        return []
+    with open(file, "rb") as stream:
+        return [key for key, _ in _places(stream, start)]
+
+
+def _places(stream: BinaryIO, start: int = 0) -> Iterator[tuple[str, _Place]]:
     decoder = msgspec.json.Decoder(_Keys)
-    start = len(BOM) if stream.read(len(BOM)) == BOM else 0  # it belongs to the file, not to the first record
+    if start == 0 and stream.read(len(BOM)) == BOM:
+        start = len(BOM)  # it belongs to the file, not to the first record
     stream.seek(start)
     for line in stream:
-        if line.strip():
+        if line.strip() and not is_torn(line):  # Ctrl-C may leave a line half written
             keys = decoder.decode(line)
             yield keys.question_id or keys.uid or "", _Place(start, start + len(line))
         start += len(line)

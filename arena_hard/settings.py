@@ -195,6 +195,11 @@ def fill_from_environment(text: str | None, where: str) -> str | None:
     return None if text is None else re.sub(r"\$\{(\w+)\}", value, text)
 
 
+def with_environment(text: str) -> str:
+    """The text with each ${NAME} replaced whose variable is set."""
+    return re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match.group(1)) or match.group(), text)
+
+
 def short_hash(values: Mapping[str, Any]) -> str:
     """Twelve hex digits that name a set of settings: SHA-256 of its canonical JSON."""
     return hashlib.sha256(msgspec.json.encode(values, order="deterministic")).hexdigest()[:12]

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.loopback import Server
-from tests.pipeline_bench import SYSTEM, Scratch, answer, question, rows, write_rows
+from tests.pipeline_bench import SYSTEM, TEMPLATE, Scratch, answer, question, rows, write_rows
 
 
 @pytest.fixture
@@ -150,6 +150,31 @@ def test_several_templates_keep_the_order_of_their_game(judged: Scratch, wire: S
     judged.judging["prompt_template"] = ["A {answer_1}", "B {answer_2}"]
     assert judged.run("gen_judgment.py", "--limit", "1").returncode == 0
     assert users(wire) == [["A base says 1", "B m says 1"], ["A m says 1", "B base says 1"]]
+
+
+def test_a_dry_run_without_a_question_that_can_be_shown(judged: Scratch) -> None:
+    write_rows(judged.answer_file("m"), [answer(1, "m")])
+    write_rows(judged.answer_file("base"), [answer(2, "base")])
+    done = judged.run("gen_judgment.py", "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "3 lack an answer" in done.stdout
+
+
+@pytest.mark.parametrize("short", ["m", "base"])
+@pytest.mark.parametrize("template", ["{question_1}{question_2}{answer_1}{answer_2}{answer_3}{answer_4}", TEMPLATE])
+def test_an_answer_with_fewer_turns_than_the_question(
+    judged: Scratch, wire: Server, short: str, template: str
+) -> None:
+    judged.set_questions([question(1, "One?", "Two?"), question(2, "One?", "Two?")])
+    for name in ("m", "base"):
+        turns = ("1",) if name == short else ("1", "2")
+        write_rows(judged.answer_file(name), [answer(1, name, *turns), answer(2, name, "1", "2")])
+    judged.judging["prompt_template"] = [template]
+    done = judged.run("gen_judgment.py")
+    assert (done.returncode, wire.stats()["requests"]) == (1, 2), done.stderr
+    assert "1 lack an answer" in done.stdout
+    assert "another number of turns than the question" in done.stdout
+    assert [row["question_id"] for row in rows(judged.judgment_file())] == [question(2)["question_id"]]
 
 
 def test_turns_named_by_the_template(judged: Scratch, wire: Server) -> None:
