@@ -19,7 +19,8 @@ import msgspec
 import utils
 from arena_hard.batch import Waiting
 from arena_hard.costs import Account
-from arena_hard.manifest import RunTally, begin_run, end_run, last_failures
+from arena_hard.manifest import RunTally, begin_run, end_run, moved_note, open_failures, remedy
+from arena_hard.origins import origins
 from arena_hard.paths import Bench
 from arena_hard.progress import Progress, failure_lines
 from arena_hard.providers.base import CallError, Message, Reply
@@ -142,7 +143,9 @@ def parse_arguments() -> argparse.Namespace:
         help="where the models are (default: %(default)s)",
     )
     utils.add_selection(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    utils.check_selection(args)
+    return args
 
 
 # ---------------------------------------------------------------------------------------- plan
@@ -158,16 +161,19 @@ def plan_model(
 ) -> ModelPlan:
     """Which answers exist and which are missing. Raises UserError where settings would be mixed in silence."""
     file = bench.answer_file(model.name)
-    found = {key: answer.settings_hash for key, answer in utils.load_answers(file).items()}
+    answers = utils.load_answers(file)
+    found = {key: answer.settings_hash for key, answer in answers.items()}
     shaping = answer_shaping_settings(model, settings)
     again = utils.records_to_redo(args, file, model.name, found, {q.question_id: shaping for q in questions})
     wanted = [q for q in questions if q.question_id not in found or q.question_id in again]
     if args.only_failed:
-        failed = last_failures(file)
-        wanted = [question for question in wanted if question.question_id in failed]
+        failed = open_failures(file, answers)
+        wanted = [question for question in questions if question.question_id in failed]
+    before = {question.question_id for question in wanted} & answers.keys()
+    tally = RunTally(file, short_hash(shaping), endpoints=origins(model), before=before)
     existing = sum(question.question_id in found for question in questions)
     account.open(model.name, model)
-    return ModelPlan(model, file, set(found), existing, wanted, shaping, RunTally(file, short_hash(shaping)), account)
+    return ModelPlan(model, file, set(found), existing, wanted, shaping, tally, account)
 
 
 def answer_shaping_settings(model: ModelSettings, settings: AnswerSettings) -> dict[str, object]:
@@ -203,6 +209,9 @@ def print_plan(bench: Bench, questions: list[Question], plans: list[ModelPlan]) 
     print(f"{bench.name}: {len(questions)} questions, {len(plans)} models")
     for plan in plans:
         print(f"  {plan.settings.name:<40} {plan.existing:>5} answers exist, {len(plan.missing):>5} to ask for")
+        note = moved_note(plan.file, plan.tally.endpoints) if plan.existing and plan.missing else None
+        if note:
+            print(f"  note: {note}")
 
 
 def print_requests(plans: list[ModelPlan], settings: AnswerSettings, questions: list[Question]) -> None:
@@ -397,7 +406,7 @@ def report(progress: Progress, counter: TokenCounter, plans: list[ModelPlan]) ->
     if not progress.failures:
         return 0
     print("\n".join(failure_lines(progress.failures)))
-    print("Nothing was written for what failed; the same command asks for just that.")
+    print(remedy(plan.tally for plan in plans))
     return 1
 
 

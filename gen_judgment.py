@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,9 +19,11 @@ from typing import TYPE_CHECKING
 import utils
 from arena_hard import verdicts
 from arena_hard.batch import Waiting
+from arena_hard.bounds import check_categories
 from arena_hard.costs import Account
-from arena_hard.manifest import RunTally, begin_run, differing, end_run, last_failures
+from arena_hard.manifest import RunTally, begin_run, differing, end_run, moved_note, open_failures, remedy
 from arena_hard.order import in_blocks, shared_length
+from arena_hard.origins import origins
 from arena_hard.paths import Bench
 from arena_hard.progress import Progress, failure_lines
 from arena_hard.prompts import (
@@ -29,6 +32,7 @@ from arena_hard.prompts import (
     first_user_prompt,
     judgment_shaping_settings,
     opening_messages,
+    user_prompt,
 )
 from arena_hard.providers.base import CallError, Message, Reply
 from arena_hard.quotes import output_seen_in_judgments, quote, quote_lines
@@ -127,6 +131,7 @@ def main() -> int:
     judges = utils.load_models(args.endpoint_file, settings.judges)
 
     shown = load_shown(bench, settings, chosen)
+    check_categories(settings, {question.category for question in questions})
     check_prompts(settings, chosen)
     account = Account(args.max_cost, args.batch, args.finish_live)
     stages = [Stage(args, settings, judge, bench, chosen, shown, account) for judge in judges]
@@ -175,7 +180,18 @@ def parse_arguments() -> argparse.Namespace:
     waves.add_argument(
         "--until-decided", nargs=2, metavar="MODEL", help="until it is decided which of two models is better"
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    utils.check_selection(args)
+    check_stopping(args)
+    return args
+
+
+def check_stopping(args: argparse.Namespace) -> None:
+    """Raises UserError for flags that can never stop a run."""
+    if args.until_width is not None and not 0 < args.until_width < math.inf:
+        raise UserError(f"--until-width {args.until_width:g}: must be a number above 0 points.")
+    if args.until_decided and len(set(args.until_decided)) < 2:
+        raise UserError("--until-decided: the two models are the same. Name two that are to be compared.")
 
 
 def judge_with(stage: Stage, candidates: list[Candidate], questions: list[Question]) -> int:
@@ -245,7 +261,8 @@ def judgments_of(candidates: list[Candidate]) -> dict[str, dict[str, Judgment]]:
 def only(candidate: Candidate, keys: set[str]) -> Candidate:
     """The candidate with no more to judge than these questions."""
     missing = [question for question in candidate.missing if question.question_id in keys]
-    tally = RunTally(candidate.file, candidate.tally.settings_hash)
+    old = candidate.tally
+    tally = RunTally(candidate.file, old.settings_hash, endpoints=old.endpoints, before=old.before)
     left_out = [question for question in candidate.without_answer if question.question_id in keys]
     return replace(candidate, missing=missing, without_answer=left_out, tally=tally)
 
@@ -285,25 +302,27 @@ def plan_judge(stage: Stage) -> list[Candidate]:
 def plan_candidate(stage: Stage, name: str) -> Candidate:
     """Which judgments of one model exist, are missing, or cannot be made for want of an answer."""
     file = stage.bench.judgment_file(stage.judge.name, name)
+    hashes = sorted({stage.shaping_hash(question) for question in stage.questions})
     candidate = Candidate(
         name,
         file,
         utils.load_answers(stage.bench.answer_file(name)),
         utils.load_judgments(file),
-        RunTally(file, ",".join(sorted({stage.shaping_hash(question) for question in stage.questions}))),
+        RunTally(file, ",".join(hashes), endpoints=origins(stage.judge)),
     )
     stage.account.open(bill_label(stage, candidate), stage.judge)
     check_baselines(candidate, stage.settings, stage.questions)
     again = judgments_to_redo(stage, candidate)
-    failed = last_failures(file) if stage.args.only_failed else None
+    wanted = {question.question_id for question in stage.questions} - candidate.judged.keys() | again
+    if stage.args.only_failed:
+        wanted = open_failures(file, candidate.judged)
+    candidate.tally.before = wanted & candidate.judged.keys()
     for question in stage.questions:
-        key = question.question_id
-        if key in candidate.judged and key not in again or failed is not None and key not in failed:
+        if question.question_id not in wanted:
             continue
         if stage.settings.baseline_of(question.category) == name:
             continue  # the baseline of this category
-        everything = [candidate.answers, *shown_for(stage.shown, stage.settings, question)]
-        if all(key in answers for answers in everything):
+        if can_be_shown(stage, candidate, question):
             candidate.missing.append(question)
         else:
             candidate.without_answer.append(question)
@@ -318,7 +337,8 @@ def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
     found = {key: judgment.settings_hash for key, judgment in candidate.judged.items()}
     today = {question.question_id: stage.shaping(question) for question in stage.questions}
     again = utils.records_to_redo(stage.args, candidate.file, candidate.name, found, today)
-    unreadable = {key for key, judgment in candidate.judged.items() if not is_readable(judgment)}
+    any_label = not stage.settings.baseline
+    unreadable = {key for key, judgment in candidate.judged.items() if not is_readable(judgment, any_label)}
     candidate.unreadable = len(unreadable)
     changed = {q.question_id for q in stage.questions if has_changed(stage, candidate, q)}
     if changed - again and candidate.name not in stage.args.redo and not stage.args.keep_mixed:
@@ -335,17 +355,22 @@ def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
 def has_changed(stage: Stage, candidate: Candidate, question: Question) -> bool:
     """Whether a judgment that we made was of other texts than today's."""
     judgment = candidate.judged.get(question.question_id)
-    answer = candidate.answers.get(question.question_id)
-    if judgment is None or judgment.settings_hash != stage.shaping_hash(question) or answer is None:
+    if judgment is None or judgment.settings_hash != stage.shaping_hash(question):
         return False
     if not judgment.games or judgment.games[0] is None:
         return False
-    others = [answers.get(question.question_id) for answers in shown_for(stage.shown, stage.settings, question)]
-    if any(other is None for other in others):
+    if not can_be_shown(stage, candidate, question):
         return False
     pair, references = shown_texts(stage, candidate, question)
     messages = opening_messages(stage.settings, question, pair, references)
-    return first_user_prompt(messages) != judgment.games[0].user_prompt
+    return judgment.games[0].user_prompt not in (user_prompt(messages), first_user_prompt(messages))
+
+
+def can_be_shown(stage: Stage, candidate: Candidate, question: Question) -> bool:
+    """Whether all answers that the judge needs are there, each with as many turns as the question."""
+    everything = [candidate.answers, *shown_for(stage.shown, stage.settings, question)]
+    needed = [answers.get(question.question_id) for answers in everything]
+    return all(answer is not None and len(answer.turns) == len(question.turns) for answer in needed)
 
 
 def shown_texts(stage: Stage, candidate: Candidate, question: Question) -> tuple[list[list[str]], list[list[str]]]:
@@ -369,9 +394,10 @@ def check_baselines(candidate: Candidate, settings: JudgeSettings, questions: li
             )
 
 
-def is_readable(judgment: Judgment) -> bool:
-    """Whether each game of a judgment has a verdict."""
-    return all(game is not None and game.verdict is not None for game in judgment.games)
+def is_readable(judgment: Judgment, any_label: bool = True) -> bool:
+    """Whether each game of a judgment has a verdict; with `any_label` whatever was read is one."""
+    scores = [game and game.verdict for game in judgment.games]
+    return all(score is not None and (any_label or verdicts.is_verdict(score)) for score in scores)
 
 
 def shown_for(shown: Shown, settings: JudgeSettings, question: Question) -> list[dict[str, Answer]]:
@@ -406,11 +432,19 @@ def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
         if candidate.unreadable and not stage.args.retry_unreadable:
             line += f", {candidate.unreadable} unreadable (--retry-unreadable judges them again)"
         print(line)
+        note = moved_note(candidate.file, candidate.tally.endpoints) if existing and candidate.missing else None
+        if note:
+            print(f"  note: {note}")
+    if stage.judge.system_prompt is not None:
+        print(
+            f"  note: the system_prompt in the endpoint entry of {stage.judge.name} is not sent to a judge; "
+            f"its instructions are the system_prompt of {stage.args.setting_file}."
+        )
 
 
 def print_requests(stage: Stage, candidates: list[Candidate]) -> None:
     for candidate in candidates:
-        ready = candidate.missing or [q for q in stage.questions if q.question_id in candidate.answers]
+        ready = candidate.missing or [q for q in stage.questions if can_be_shown(stage, candidate, q)]
         if not ready:
             continue
         pair, references = shown_texts(stage, candidate, ready[0])
@@ -573,8 +607,8 @@ async def play(
     """One game: ask, and ask again where no verdict came. Raises CallError."""
     settings = stage.settings
     messages = opening_messages(settings, question, answers, references)
-    user_prompt = first_user_prompt(messages)
-    shared = shared_with_others(stage, job, answers, references, user_prompt)
+    shown = user_prompt(messages)
+    shared = shared_with_others(stage, job, answers, references, first_user_prompt(messages))
     patterns = settings.patterns
     replies: list[Reply] = []
     text, reading = "", verdicts.Reading(None, missing=True)
@@ -586,14 +620,14 @@ async def play(
         job.candidate.tally.saw(reply)
         stage.account.pay(bill_label(stage, job.candidate), reply.usage, job.worst, reply.key)
         text = "\n".join(reply.content for reply in replies)
-        reading = verdicts.read_verdict(text, patterns)
+        reading = verdicts.read_verdict(text, patterns, any_label=not settings.baseline)
         if not reading.missing:
             break
         messages = asked_again(messages, reply.content)
     return Game(
         verdict=reading.verdict,
         judgment=text,
-        user_prompt=user_prompt,
+        user_prompt=shown,
         usage=utils.total_usage(replies),
         served_model=replies[-1].served_model,
         finish_reason=utils.finish_reason_of(replies),
@@ -602,7 +636,7 @@ async def play(
 
 
 def shared_with_others(
-    stage: Stage, job: Job, answers: list[list[str]], references: list[list[str]], user_prompt: str
+    stage: Stage, job: Job, answers: list[list[str]], references: list[list[str]], prompt: str
 ) -> int:
     """Characters of a prompt that those of the question's other models begin with too.
 
@@ -614,7 +648,7 @@ def shared_with_others(
     place = len(answers) - 1 if answers[-1] == own and answers[0] != own else 0
     another = [*answers[:place], [f"\0{turn}" for turn in own], *answers[place + 1 :]]
     messages = opening_messages(stage.settings, job.question, another, references)
-    return shared_length(user_prompt, first_user_prompt(messages))
+    return shared_length(prompt, first_user_prompt(messages))
 
 
 # -------------------------------------------------------------------------------------- report
@@ -630,7 +664,7 @@ def report(progress: Progress, unreadable: int, candidates: list[Candidate]) -> 
             print(f"  {candidate.name}: {remark}")
     if progress.failures:
         print("\n".join(failure_lines(progress.failures)))
-        print("Nothing was written for what failed; the same command asks for just that.")
+        print(remedy(candidate.tally for candidate in candidates))
     return int(bool(progress.failures))
 
 
@@ -640,7 +674,7 @@ def report_missing_answers(candidates: list[Candidate]) -> int:
     for candidate in incomplete:
         print(
             f"  {candidate.name}: {len(candidate.without_answer)} questions could not be judged, because its answer "
-            "or the baseline's is missing. Run gen_answer.py again."
+            "or the baseline's is missing or has another number of turns than the question. Run gen_answer.py again."
         )
     return 1 if incomplete else 0
 

@@ -93,7 +93,7 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
                 "Look at the judge's texts with qa_browser.py."
             )
         parts.append(Part(category, baseline, fought, games, judged_in(games)))
-    notes = remarks.duplicate_notes(judgments.duplicates)
+    notes = remarks.duplicate_notes(judgments.duplicates) + remarks.foreign_notes(judgments.foreign)
     return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments)
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import signal
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from arena_hard import jsonl, manifest, settings
+from arena_hard import bounds, jsonl, manifest, settings
 from arena_hard.batch import Mailbox, Waiting
 from arena_hard.calls import (
     Clock,
@@ -58,9 +60,11 @@ ERROR_MARK = "$ERROR$"  # what the original wrote in place of an answer that it 
 
 def run_main(main: Callable[[], int]) -> None:
     """Run a script: a user's mistake is one message and exit code 2, Ctrl-C is 130."""
+    warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)
     try:
-        for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C: what was started is stopped
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGHUP):  # end like Ctrl-C: what was started is stopped
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup wants a run to outlive its terminal
+                signal.signal(number, signal.default_int_handler)
         code = main()
         sys.stdout.flush()
     except UserError as error:
@@ -72,7 +76,20 @@ def run_main(main: Callable[[], int]) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output (head, less) has gone
         code = 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}. Check the path and who may use it.", file=sys.stderr)
+        code = 2
     sys.exit(code)
+
+
+def _show_warning(others: Callable[..., None], message: Warning | str, kind: type[Warning], *place: Any) -> None:
+    """A torn line is a note for people; Python shows it once for each file."""
+    if issubclass(kind, jsonl.TornLine):
+        print(f"note: {message}", file=sys.stderr)
+    else:
+        others(message, kind, *place)
 
 
 def parser(doc: str, examples: str) -> argparse.ArgumentParser:
@@ -94,7 +111,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
     group.add_argument("--sample", type=int, metavar="N", help="N questions, a share of each cluster; seeded, nested")
     group.add_argument("--question-ids", type=Path, metavar="FILE", help="only the question ids in FILE, one a line")
-    group.add_argument("--only-failed", action="store_true", help="only what failed in the last run")
+    group.add_argument("--only-failed", action="store_true", help="only what failed in earlier runs")
     group.add_argument(
         "--redo",
         nargs="+",
@@ -113,6 +130,12 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         "--finish-live", action="store_true", help="with --batch: ask live what a batch brought no reply for"
     )
     money.add_argument("--max-cost", type=float, metavar="DOLLARS", help="stop before the run costs more than this")
+
+
+def check_selection(args: argparse.Namespace) -> None:
+    """Flags that mean nothing together. Raises UserError."""
+    if args.finish_live and not args.batch:
+        raise UserError("--finish-live: is for --batch. Add --batch, or leave it out: without it all is asked live.")
 
 
 def chosen_models(args: argparse.Namespace, model_list: list[str]) -> list[str]:
@@ -137,9 +160,11 @@ def chosen_questions(args: argparse.Namespace, questions: list[Question]) -> lis
 
 def _listed(file: Path, questions: list[Question]) -> list[Question]:
     try:
-        wanted = file.read_text(encoding="utf-8").split()
+        wanted = file.read_text(encoding="utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--question-ids {file} cannot be read: {error}.") from None
+    if not wanted:
+        raise UserError(f"--question-ids {file}: the file names no question. Write one id a line.")
     known = {question.question_id for question in questions}
     for number, key in enumerate(wanted, 1):
         if key not in known:
@@ -187,7 +212,14 @@ def load_yaml(file: Path) -> dict[str, Any]:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """A key written twice would win over the first one in silence."""
+        """A key written twice would win over the first one in silence; a bad date would be a traceback."""
+
+        def construct_object(self, node: Any, deep: bool = False) -> Any:
+            try:
+                return super().construct_object(node, deep)
+            except ValueError as error:
+                line = node.start_mark.line + 1
+                raise UserError(f"{file}:{line}: {error}. Put the value into quotes if it is meant as text.") from None
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             seen: set[str] = set()
@@ -222,8 +254,9 @@ def _yaml_place(file: Path, error: Any) -> str:
 def load_answer_settings(file: Path) -> AnswerSettings:
     """gen_answer_config.yaml. Raises UserError."""
     loaded = settings.parse(load_yaml(file), AnswerSettings, str(file))
-    if loaded.num_choices < 1 or loaded.max_tokens < 1:
-        raise UserError(f"{file}: num_choices and max_tokens must be at least 1.")
+    if loaded.num_choices < 1:
+        raise UserError(f"{file}: num_choices must be at least 1.")
+    bounds.check_sampling(str(file), loaded)
     _check_models(file, loaded.model_list)
     return loaded
 
@@ -233,6 +266,7 @@ def load_judge_settings(file: Path) -> JudgeSettings:
     from arena_hard import verdicts
 
     loaded = settings.parse(load_yaml(file), JudgeSettings, str(file))
+    bounds.check_sampling(str(file), loaded)
     if loaded.number_of_judgment_attempts < 1:
         raise UserError(f"{file}: number_of_judgment_attempts must be at least 1.")
     if loaded.reference and not loaded.references:
@@ -298,12 +332,7 @@ def _model_settings(file: Path, name: str, values: Any) -> ModelSettings:
     import msgspec
 
     loaded = settings.parse(values, ModelSettings, f"{file}: {name}")
-    if not loaded.model_name:
-        raise UserError(f"{file}: {name}: the key 'model_name' is missing.")
-    if loaded.parallel != "auto" and loaded.parallel < 1:
-        raise UserError(f"{file}: {name}: parallel must be at least 1, or auto.")
-    if loaded.attempts < 1 or min(loaded.timeout, loaded.deadline) <= 0 or loaded.backoff < 0:
-        raise UserError(f"{file}: {name}: attempts, timeout and deadline must be above zero, backoff not below.")
+    bounds.check_model(f"{file}: {name}", loaded)
     loaded = msgspec.structs.replace(loaded, name=name)
     provider_of(loaded)
     return loaded
@@ -313,9 +342,9 @@ def _model_settings(file: Path, name: str, values: Any) -> ModelSettings:
 
 
 def load_questions(bench: Bench) -> list[Question]:
-    """The questions in the order of the file. Raises UserError for a bad line or an id that is there twice."""
+    """The questions in the order of the file. Raises UserError for a bad or torn line or an id that is there twice."""
     bench.check()
-    questions = list(jsonl.read(bench.question_file, question_from_row))
+    questions = list(jsonl.read(bench.question_file, question_from_row, complete=True))
     if not questions:
         raise UserError(f"{bench.question_file} holds no question.")
     seen: set[str] = set()
@@ -476,6 +505,7 @@ def open_output(writer: RecordWriter, file: Path) -> None:
     """Open a record file for writing, and say so when its end had to be repaired. Raises UserError."""
     torn = writer.open(file)
     if torn:
-        print(f"{file}: a torn last line of {torn} bytes, left by an interrupted run, was cut off.")
+        kept = jsonl.torn_file(file)
+        print(f"{file}: a torn last line of {torn} bytes, left by an interrupted run, was moved to {kept.name}.")
 
 

@@ -54,15 +54,27 @@ class Judgments:
     """The games of a bench and where they came from.
 
     An empty name among the table's baselines or categories means that the records do not say.
+    `foreign`: the scores that are no verdict, which count as unreadable; None without any.
     """
 
     table: GameTable
     inputs: tuple[InputFile, ...]
     duplicates: dict[str, int]
+    foreign: ForeignScores | None = None
+
+
+@dataclass(frozen=True)
+class ForeignScores:
+    """Scores that are no verdict, as other programs may write them: how many, and where the first stands."""
+
+    count: int
+    first: object
+    file: Path
+    line: int
 
 
 class _Game(msgspec.Struct, gc=False):
-    score: str | None = None
+    score: str | float | bool | None = None
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -85,9 +97,9 @@ class _Codes(dict):  # type: ignore[type-arg]
 class _VerdictCodes(dict):  # type: ignore[type-arg]
     """Labels in any spelling to indices of LABELS."""
 
-    def __missing__(self, label: str | None) -> int:
-        known = None if label is None else standard_label(label.strip())
-        self[label] = code = UNREADABLE if label is None else _UNKNOWN if known is None else LABELS.index(known)
+    def __missing__(self, score: object) -> int:
+        known = standard_label(score) if isinstance(score, str) else None
+        self[score] = code = UNREADABLE if score is None else _UNKNOWN if known is None else LABELS.index(known)
         return code
 
 
@@ -102,12 +114,10 @@ class _Builder:
         self.verdicts = _VerdictCodes()
 
     def add(self, judge: str, file: Path) -> None:
-        """Read one file. Raises UserError with the line of a broken row or an unknown label."""
+        """Read one file. Raises UserError with the line of a broken row."""
         for rows in self.reader.blocks(file):
             self._add_rows(self.names["judge"][judge], len(self.files), rows)
         self.files.append(file)
-        if _UNKNOWN in self.verdicts.values():
-            raise self._unknown_label(file)
         if "" in self.names["question"]:
             line = self.reader.line_of(file, lambda row: not (row.question_id or row.uid))
             raise UserError(f"{file}:{line}: the key question_id is missing. Mend this line or delete it.")
@@ -130,16 +140,23 @@ class _Builder:
                 for row in rows
             ]  # fmt: skip
 
-    def _unknown_label(self, file: Path) -> UserError:
-        unknown = next(label for label, code in self.verdicts.items() if code == _UNKNOWN)
+    def _foreign(self, columns: dict[str, np.ndarray]) -> ForeignScores | None:
+        """The scores that are no verdict, of the rows that count."""
+        games = np.column_stack([columns["first"], columns["second"]]) == _UNKNOWN
+        if not games.any():
+            return None
+        row = int(games.any(axis=1).argmax())
+        file, question = self.files[columns["file"][row]], columns["question"][row]
+        scores: list[object] = []
 
         def has_it(row: _Row) -> bool:
-            return any(game is not None and game.score == unknown for game in row.games)
+            if self.names["question"][row.question_id or row.uid] != question:
+                return False
+            scores.extend(game.score for game in row.games[:2] if game and self.verdicts[game.score] == _UNKNOWN)
+            return bool(scores)
 
-        return UserError(
-            f"{file}:{self.reader.line_of(file, has_it)}: {unknown!r} is no verdict; known are {', '.join(LABELS)}. "
-            "Mend the line, or delete it and judge that question again."
-        )
+        line = self.reader.line_of(file, has_it)
+        return ForeignScores(int(games.sum()), scores[0], file, line)
 
     def judgments(self, base: Path) -> Judgments:
         """What was gathered: of several rows for one judge, model and question the last counts."""
@@ -148,11 +165,13 @@ class _Builder:
         dropped = np.bincount(columns["file"][~kept], minlength=len(self.files))
         duplicates = {str(file): int(count) for file, count in zip(self.files, dropped) if count}
         columns = {name: values[kept] for name, values in columns.items()}
-        return Judgments(self._table(columns), self.reader.inputs(base), duplicates)
+        foreign = self._foreign(columns)
+        return Judgments(self._table(columns), self.reader.inputs(base), duplicates, foreign)
 
     def _table(self, columns: dict[str, np.ndarray]) -> GameTable:
         verdict = np.column_stack([columns["first"], columns["second"]]).astype(np.int8).ravel()
         played = verdict != _ABSENT
+        verdict[verdict == _UNKNOWN] = UNREADABLE
         codes = {name: np.repeat(columns[name], 2)[played] for name in self.names}
         game = np.tile(np.array([0, 1], dtype=np.int8), len(columns["first"]))[played]
         names = {column: list(codes) for column, codes in self.names.items()}
@@ -182,7 +201,7 @@ def _last_of_each(*codes: np.ndarray) -> np.ndarray:
 def read_judgments(bench: Bench, judges: Sequence[str]) -> Judgments:
     """The judgments of one or more judges, files in sorted order, rows in the order of the files.
 
-    Raises UserError for a judge without judgments, a broken line, an unknown verdict.
+    Raises UserError for a judge without judgments or a broken line.
     """
     builder = _Builder()
     for judge in judges:

@@ -1,13 +1,14 @@
 """JSONL files: read with errors that name the line, written so that nothing finished is lost.
 
-A file is only ever appended to, one line a record, each on disk before it counts. A line without
-its newline at the end of a file is what a power cut or kill -9 leaves: readers pass over it, the
-next writer cuts it off.
+A file is only ever appended to, one line a record, each on disk before it counts. The beginning of
+a record without its newline at the end of a file is what a power cut or kill -9 leaves: readers pass
+over it with a warning, the next writer moves it to FILE.torn.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
@@ -19,23 +20,58 @@ from arena_hard.records import UserError
 T = TypeVar("T")
 
 
-def read_lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    """(line number, line) of each line that is not blank; a torn last line is left out."""
-    with open(file, "rb") as stream:
-        for number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
-            if not line.endswith(b"\n") and not is_whole(line):
-                return
-            yield number, line
+BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what a line that is no JSON raises
+BOM = b"\xef\xbb\xbf"  # some editors and Excel begin a file with it
 
 
-def is_whole(line: bytes) -> bool:
-    """Whether a line without a newline is a complete record (an editor may leave the newline out)."""
+class TornLine(UserWarning):
+    """A file ends within a record, and the beginning of that record is passed over."""
+
+
+def read_lines(file: Path, complete: bool = False) -> Iterator[tuple[int, bytes]]:
+    """(line number, line) of each line that is not blank; a torn last line is left out with a warning.
+
+    Raises UserError for a file that cannot be read and, with `complete`, for a torn last line.
+    """
     try:
-        return isinstance(msgspec.json.decode(line), dict)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        with open(file, "rb") as stream:
+            for number, line in enumerate(stream, 1):
+                line = line.removeprefix(BOM) if number == 1 else line
+                if is_torn(line):
+                    return _torn(file, number, complete)
+                if line.strip():
+                    yield number, line
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror or error}.") from None
+
+
+def _torn(file: Path, number: int, complete: bool) -> None:
+    if complete:
+        raise UserError(
+            f"{file}:{number}: the file ends within this line. Fetch or copy it again, or delete the line if it is "
+            "not wanted."
+        )
+    warn_torn(file)
+
+
+def warn_torn(file: Path) -> None:
+    """Warn of a torn last line that a reader passes over."""
+    warnings.warn(f"{file}: the last line is torn and was passed over.", TornLine, stacklevel=1)
+
+
+def is_torn(line: bytes) -> bool:
+    """Whether a line is the beginning of a record that was never finished.
+
+    A whole record without its newline is none (an editor may leave the newline out), nor is what does not
+    begin as a record does: that is somebody's own text.
+    """
+    if line.endswith(b"\n") or not line.removeprefix(BOM).lstrip().startswith(b"{"):
         return False
+    try:
+        msgspec.json.decode(line.removeprefix(BOM))
+    except BROKEN:
+        return True
+    return False
 
 
 def line_error(file: Path, number: int, error: Exception) -> UserError:
@@ -43,27 +79,20 @@ def line_error(file: Path, number: int, error: Exception) -> UserError:
     return UserError(f"{file}:{number}: {error}. Mend this line or delete it; nothing was changed.")
 
 
-def read(file: Path, parse: Callable[[dict[str, Any]], T]) -> Iterator[T]:
-    """Each record of a file, through `parse`. Raises UserError with file and line."""
-    for number, line in read_lines(file):
+def read(file: Path, parse: Callable[[dict[str, Any]], T], complete: bool = False) -> Iterator[T]:
+    """Each record of a file, through `parse`. Raises UserError with file and line, as `read_lines` does too."""
+    for number, line in read_lines(file, complete):
         try:
             row = msgspec.json.decode(line)
             if not isinstance(row, dict):
                 raise ValueError("a JSON object is expected")
             yield parse(row)
-        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        except BROKEN as error:
             raise line_error(file, number, ValueError(f"not a readable record ({error})")) from None
-        except (ValueError, AttributeError, TypeError) as error:
+        except ValueError as error:
             raise line_error(file, number, error) from None
-
-
-def torn_bytes(file: Path) -> int:
-    """How many bytes at the end of a file are a torn line (0: none)."""
-    if not file.exists():
-        return 0
-    with open(file, "rb") as stream:
-        tail = _last_line(stream)
-    return 0 if tail.endswith(b"\n") or is_whole(tail) else len(tail)
+        except (AttributeError, TypeError):
+            raise line_error(file, number, ValueError("a key holds a value of another kind than it should")) from None
 
 
 def _last_line(stream: Any, block: int = 1 << 16) -> bytes:
@@ -78,20 +107,49 @@ def _last_line(stream: Any, block: int = 1 << 16) -> bytes:
     return tail[tail.rfind(b"\n", 0, -1) + 1 :] if tail else b"\n"
 
 
+def torn_file(file: Path) -> Path:
+    """Where the torn lines of a file are kept."""
+    return file.with_name(file.name.removesuffix(".jsonl") + ".torn")
+
+
 def repair(file: Path) -> int:
-    """Cut a torn last line off, or end a whole one with its newline. Returns the bytes cut off."""
-    torn = torn_bytes(file)
+    """Move a torn last line to FILE.torn, or end a whole one with its newline. Returns the bytes moved.
+
+    Raises UserError for a last line without its newline that is no record: it is not ours to cut off.
+    """
     if not file.exists() or file.stat().st_size == 0:
         return 0
     with open(file, "r+b") as stream:
+        tail = _last_line(stream)
+        if tail.endswith(b"\n"):
+            return 0
+        torn = is_torn(tail)
         if torn:
-            stream.truncate(file.stat().st_size - torn)
+            _append(torn_file(file), tail + b"\n")
+            stream.truncate(file.stat().st_size - len(tail))
         else:
-            stream.seek(-1, os.SEEK_END)
-            if stream.read(1) != b"\n":
-                stream.write(b"\n")
+            _check_last_line(file, stream, tail)
+            stream.seek(0, os.SEEK_END)
+            stream.write(b"\n")
+        stream.flush()
         os.fsync(stream.fileno())
-    return torn
+    return len(tail) if torn else 0
+
+
+def _check_last_line(file: Path, stream: BinaryIO, line: bytes) -> None:
+    """Raises UserError for a line that is neither blank nor a record."""
+    if not line.strip() or line.removeprefix(BOM).lstrip().startswith(b"{"):
+        return
+    stream.seek(0)
+    number = 1 + sum(1 for each in stream if each.endswith(b"\n"))
+    raise line_error(file, number, ValueError("the last line is no record"))
+
+
+def _append(file: Path, data: bytes) -> None:
+    with open(file, "ab") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def encode(row: dict[str, Any]) -> bytes:
@@ -154,11 +212,21 @@ def sort(file: Path, order: Mapping[str, int], replaced: Path) -> None:
         replace(file, _lines_at(stream, sorted_places))
 
 
-def _places(stream: BinaryIO) -> Iterator[tuple[str, _Place]]:
+def keys(file: Path, start: int = 0) -> list[str]:
+    """The question ids of a file's records from a place on that is the beginning of a line."""
+    if not file.exists():
+        return []
+    with open(file, "rb") as stream:
+        return [key for key, _ in _places(stream, start)]
+
+
+def _places(stream: BinaryIO, start: int = 0) -> Iterator[tuple[str, _Place]]:
     decoder = msgspec.json.Decoder(_Keys)
-    start = 0
+    if start == 0 and stream.read(len(BOM)) == BOM:
+        start = len(BOM)  # it belongs to the file, not to the first record
+    stream.seek(start)
     for line in stream:
-        if line.strip():
+        if line.strip() and not is_torn(line):  # Ctrl-C may leave a line half written
             keys = decoder.decode(line)
             yield keys.question_id or keys.uid or "", _Place(start, start + len(line))
         start += len(line)

@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -35,12 +35,36 @@ def manifest_file(records: Path) -> Path:
 def load(records: Path) -> dict[str, Any]:
     """The manifest of a record file; an empty one when there is none. Raises UserError."""
     file = manifest_file(records)
-    if not file.is_file():
-        return {"settings": {}, "runs": []}
     try:
-        return {"settings": {}, "runs": []} | msgspec.json.decode(file.read_bytes())
-    except (msgspec.DecodeError, TypeError):
+        if not file.is_file():
+            return {"settings": {}, "runs": []}
+        found = {"settings": {}, "runs": []} | msgspec.json.decode(file.read_bytes())
+        msgspec.convert(found, _Manifest)
+    except (*jsonl.BROKEN, TypeError):
         raise UserError(f"{file} is not readable. Move it away; the records do not need it.") from None
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror or error}. Mend its rights, or move it.") from None
+    return found
+
+
+class _Run(msgspec.Struct):
+    """The parts of a run's entry that later runs read."""
+
+    ended: str | None = None
+    written: int = 0
+    failed: dict[str, str] = {}
+    kept: list[str] = []
+    replaced: list[str] = []
+    endpoints: list[str] = []
+
+
+class _Manifest(msgspec.Struct):
+    settings: dict[str, dict[str, Any]]
+    runs: list[_Run]
+
+
+def _runs(records: Path) -> list[_Run]:
+    return msgspec.convert(load(records), _Manifest).runs
 
 
 def begin_run(tally: RunTally, settings: Iterable[Mapping[str, Any]]) -> None:
@@ -52,13 +76,16 @@ def begin_run(tally: RunTally, settings: Iterable[Mapping[str, Any]]) -> None:
     for each in settings:
         manifest["settings"][short_hash(each)] = dict(each)
     tally.place = len(manifest["runs"])
+    tally.size = tally.records.stat().st_size if tally.records.exists() else 0
     manifest["runs"].append(tally.entry(ended=None))
     _save(tally.records, manifest)
 
 
 def end_run(tally: RunTally) -> None:
-    """Note what there is to say of a run that has ended."""
+    """Note what there is to say of a run that has ended, before its records are put in order."""
     manifest = load(tally.records)
+    kept = {key for run in manifest["runs"] for key in run.get("kept", ())}
+    tally.replaced = sorted(kept.intersection(jsonl.keys(tally.records, tally.size))) if kept else []
     manifest["runs"][tally.place :] = [tally.entry(ended=time.time())]
     _save(tally.records, manifest)
 
@@ -104,15 +131,42 @@ def mixed_message(
     )
 
 
-def last_failures(records: Path) -> set[str]:
-    """The question ids that failed in the last run that was not killed."""
-    runs = [run for run in load(records)["runs"] if run.get("ended")]
-    return set(runs[-1].get("failed", {})) if runs else set()
+def open_failures(records: Path, found: Container[str]) -> set[str]:
+    """The question ids that failed in any run that was not killed, and for which nothing was written since.
+
+    found: the question ids that have a record. A run may have failed to replace one; a later run did, or not.
+    """
+    failed: set[str] = set()
+    kept: set[str] = set()
+    for run in _runs(records):
+        kept = kept - set(run.replaced) | set(run.kept)
+        failed |= run.failed.keys() if run.ended else set()
+    return {key for key in failed if key not in found or key in kept}
+
+
+def moved_note(records: Path, endpoints: Sequence[str]) -> str | None:
+    """A sentence when none of the runs before that wrote something had these endpoints; None otherwise."""
+    before = {each for run in _runs(records) if run.written or not run.ended for each in run.endpoints}
+    new = [each for each in endpoints if each not in before]
+    if not before or not new:
+        return None
+    return f"records so far came from {', '.join(sorted(before))}; what is asked now comes from {', '.join(new)}."
+
+
+def remedy(tallies: Iterable[RunTally]) -> str:
+    """What to do about failures, for people."""
+    if any(key in tally.before for tally in tallies for key in tally.failed):
+        return "The records of what failed are still the old ones; the same command with --only-failed asks for those."
+    return "Nothing was written for what failed; the same command asks for just that."
 
 
 @dataclass
 class RunTally:
-    """What one run did for one record file."""
+    """What one run did for one record file.
+
+    before: the question ids of the records that it was to replace; replaced: those of them, which an earlier run
+    had failed to replace, that it did; size: bytes of the file when it began.
+    """
 
     records: Path
     settings_hash: str
@@ -125,6 +179,10 @@ class RunTally:
     served: set[str] = field(default_factory=set)
     fingerprints: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)
+    endpoints: list[str] = field(default_factory=list)
+    before: set[str] = field(default_factory=set)
+    replaced: list[str] = field(default_factory=list)
+    size: int = 0
 
     def count(self, usage: Iterable[Usage | None], finish_reasons: Iterable[str | None]) -> None:
         """A record was written, with the usage and the finish reason of each of its parts."""
@@ -160,6 +218,9 @@ class RunTally:
             "cut_at_max_tokens": self.cut,
             "cut_by_content_filter": self.filtered,
             "failed": self.failed,
+            "kept": [key for key in self.failed if key in self.before],
+            "replaced": self.replaced,
+            "endpoints": self.endpoints,
             "usage": usage_row(self.usage),
             "served_models": sorted(self.served),
             "system_fingerprints": sorted(self.fingerprints),

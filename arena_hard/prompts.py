@@ -29,8 +29,13 @@ def asked_again(messages: list[Message], judgment: str) -> list[Message]:
     ]
 
 
+def user_prompt(messages: list[Message]) -> str:
+    """What a record keeps of the prompt: the user messages, one for each template."""
+    return "\n\n".join(message["content"] for message in messages if message["role"] == "user")
+
+
 def first_user_prompt(messages: list[Message]) -> str:
-    """What a record keeps of the prompt: the first user message."""
+    """The first user message, which is all that earlier versions kept where there were several."""
     return next(message["content"] for message in messages if message["role"] == "user")
 
 

@@ -103,21 +103,31 @@ def _text(row: dict[str, Any], *keys: str) -> str:
     raise ValueError(f"the key {' or '.join(keys)} is missing")
 
 
-def _list(row: dict[str, Any], key: str) -> list[Any]:
+def _optional(row: dict[str, Any], key: str) -> Any:
+    """A text, or None where the key is missing or null; ValueError for anything else."""
+    if row.get(key) is not None and not isinstance(row[key], str):
+        raise ValueError(f"{key} must be a text, not {row[key]!r}")
+    return row.get(key)
+
+
+def _objects(row: dict[str, Any], key: str) -> list[dict[str, Any]]:
     value = row.get(key)
     if not isinstance(value, list) or not value:
         raise ValueError(f"{key} must be a list that is not empty")
+    for entry in value:
+        if not isinstance(entry, dict):
+            raise ValueError(f"{key} must hold objects with keys, not {str(entry)[:40]!r}")
     return value
 
 
 def question_from_row(row: dict[str, Any]) -> Question:
     """A question from a row of either format. Raises ValueError with the key that is wrong."""
     question_id = _text(row, "question_id", "uid")
-    category = row.get("category") or ""
+    category = _optional(row, "category") or ""
     if "turns" not in row:
-        return Question(question_id, (_text(row, "prompt"),), category, row.get("subcategory"))
-    turns = tuple(_text(turn, "content") for turn in _list(row, "turns"))
-    return Question(question_id, turns, category, row.get("cluster"))
+        return Question(question_id, (_text(row, "prompt"),), category, _optional(row, "subcategory"))
+    turns = tuple(_text(turn, "content") for turn in _objects(row, "turns"))
+    return Question(question_id, turns, category, _optional(row, "cluster"))
 
 
 def usage_from_row(row: dict[str, Any] | None) -> Usage | None:
@@ -129,7 +139,7 @@ def answer_from_row(row: dict[str, Any]) -> Answer:
     """An answer from a row of either format. Raises ValueError with the key that is wrong."""
     if "choices" in row:
         choices = tuple(
-            tuple(_turn_from_row(turn) for turn in _list(choice, "turns")) for choice in _list(row, "choices")
+            tuple(_turn_from_row(turn) for turn in _objects(choice, "turns")) for choice in _objects(row, "choices")
         )
     else:
         choices = (_turns_from_messages(row),)
@@ -142,7 +152,7 @@ def answer_from_row(row: dict[str, Any]) -> Answer:
         finish_reason=row.get("finish_reason"),
         usage=usage_from_row(row.get("usage")),
         served_model=row.get("served_model"),
-        settings_hash=row.get("settings_hash"),
+        settings_hash=_optional(row, "settings_hash"),
         metadata=row.get("metadata"),
     )
 
@@ -156,10 +166,13 @@ def _turn_from_row(turn: dict[str, Any]) -> AnswerTurn:
 
 def _turns_from_messages(row: dict[str, Any]) -> tuple[AnswerTurn, ...]:
     """v2.0: the assistant's messages, whose content is a text or {answer[, thought]}."""
-    contents = [m.get("content") for m in _list(row, "messages") if m.get("role") == "assistant"]
+    contents = [m.get("content") for m in _objects(row, "messages") if m.get("role") == "assistant"]
     if not contents:
         raise ValueError("messages holds no message of the assistant")
-    total = (row.get("metadata") or {}).get("token_len")
+    metadata = row.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise ValueError("metadata must be an object with keys")
+    total = metadata.get("token_len")
     lengths = [None] * (len(contents) - 1) + [total] if len(contents) > 1 else [total]
     turns = [c if isinstance(c, dict) else {"answer": c} for c in contents]
     return tuple(
@@ -185,15 +198,17 @@ def judgment_from_row(row: dict[str, Any]) -> Judgment:
         model=_text(row, "model"),
         judge=row.get("judge") or "",
         games=tuple(_game_from_row(game) for game in games),
-        baseline=row.get("baseline"),
-        category=row.get("category"),
-        settings_hash=row.get("settings_hash"),
+        baseline=_optional(row, "baseline"),
+        category=_optional(row, "category"),
+        settings_hash=_optional(row, "settings_hash"),
     )
 
 
 def _game_from_row(game: dict[str, Any] | None) -> Game | None:
     if game is None:
         return None
+    if not isinstance(game, dict):
+        raise ValueError("games must hold objects with keys, or null")
     judgment, prompt = game.get("judgment"), game.get("user_prompt", game.get("prompt"))
     if isinstance(judgment, dict):
         judgment = judgment.get("answer")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from arena_hard.coverage import Coverage
-from arena_hard.games import GameTable
+from arena_hard.games import ForeignScores, GameTable
 from arena_hard.intervals import Fit, Rule
 from arena_hard.leaderboard import percent
 from arena_hard.lengths import AnswerLengths
@@ -97,6 +97,16 @@ def table_notes(table: GameTable) -> list[str]:
         if len(given) > 1 and (given == given[0]).all():
             notes.append(f"{judge} gave the same verdict, {LABELS[given[0]]}, in all of its {len(given)} games.")
     return notes + _coverage_notes(table)
+
+
+def foreign_notes(foreign: ForeignScores | None) -> list[str]:
+    """Scores of other programs that are no verdict."""
+    if foreign is None:
+        return []
+    return [
+        f"Scores that are no verdict, counted as unreadable: {foreign.count}, the first {foreign.first!r} in "
+        f"{foreign.file}:{foreign.line}. gen_judgment.py --retry-unreadable judges them again."
+    ]
 
 
 def duplicate_notes(duplicates: Mapping[str, int]) -> list[str]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from arena_hard.records import Judgment, Question
 from arena_hard.sample import SEED, in_sample_order
-from arena_hard.verdicts import outcome
+from arena_hard.verdicts import is_verdict, outcome
 
 ALPHA = 0.045  # the promise is 5 %; the rest is kept for what the normal approximation costs
 POWER = 1.0
@@ -111,7 +111,7 @@ def totals(judgments: Mapping[str, Judgment], keys: Iterable[str]) -> tuple[np.n
         win = weight = 0.0
         games = judgments[key].games if key in judgments else ()
         for number, game in enumerate(games):
-            if game is None or game.verdict is None:
+            if game is None or not is_verdict(game.verdict):
                 continue
             read = outcome(game.verdict)
             share = STRONG_WEIGHT if read.strong else 1

@@ -42,7 +42,10 @@ def serving(model: ModelSettings, log: Path) -> Iterator[ModelSettings]:
         yield model
         return
     port = _free_port()
-    command = shlex.split(model.serve.replace("{port}", str(port)))
+    try:
+        command = shlex.split(model.serve.replace("{port}", str(port)))
+    except ValueError as error:
+        raise UserError(f"{model.name}: serve is no command ({error}). Close the quotes in {model.serve!r}.") from None
     base = f"http://127.0.0.1:{port}/v1"
     if "{port}" not in model.serve:
         base = next((e.api_base for e in model.endpoints or [] if e.api_base), "")
@@ -64,8 +67,12 @@ def _free_port() -> int:
 
 
 def _start(model: ModelSettings, command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "wb") as stream:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        stream = open(log, "wb")  # noqa: SIM115 - closed below, when the guard has it
+    except OSError as error:
+        raise UserError(f"{log}: the log of serve cannot be written: {error.strerror}. Free its place.") from None
+    with stream:
         return subprocess.Popen(
             [sys.executable, "-I", str(_GUARD), *command],
             stdin=subprocess.PIPE,

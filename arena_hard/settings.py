@@ -1,6 +1,7 @@
 """What the config files may say: one struct for each file, defaults as in the original.
 
-A key that is not named here is a mistake, reported with the nearest known one.
+A key that is not named here is a mistake, reported with the nearest known one. What a value may be is
+checked in bounds.py.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     prompt_template: list[str]
     model_list: list[str]
     name: str = ""
-    reference: bool = False
+    reference: bool | None = False
     ref_model: str | list[str] | None = None
     baseline: bool = True
     baseline_model: str = "gpt-4-0314"
@@ -126,6 +127,9 @@ class JudgeSettings(msgspec.Struct, frozen=True):
         return own.system_prompt if own and own.system_prompt else self.system_prompt
 
 
+# The keys whose values hold keys of their own, as a list of entries or by name.
+_INNER: dict[str, type[msgspec.Struct]] = {"endpoints": EndpointSettings, "categories": CategorySettings}
+
 # v2.0 renamed these keys; both names are read.
 _ALIASES = {"model": "model_name", "regex_patterns": "regex_pattern", "judge_models": "judge_model"}
 
@@ -141,13 +145,26 @@ def parse(values: Any, struct: type[S], where: str) -> S:
         _ALIASES[key] if _ALIASES.get(key) in known and key not in known else key: value
         for key, value in values.items()
     }
-    for key in renamed:
-        if key not in known:
-            raise UserError(f"{where}: unknown key {key!r}. {suggestion(str(key), known)}")
+    _check_keys(renamed, known, where)
+    for key in _INNER.keys() & renamed.keys() & known:
+        for name, entry in _entries(renamed[key]):
+            _check_keys(entry, set(_INNER[key].__struct_fields__), f"{where}: {key} {name}")
     try:
         return msgspec.convert(renamed, struct)
     except msgspec.ValidationError as error:
         raise UserError(f"{where}: {_readable(error)}.") from None
+
+
+def _check_keys(values: Mapping[str, Any], known: set[str], where: str) -> None:
+    for key in values:
+        if key not in known:
+            raise UserError(f"{where}: unknown key {key!r}. {suggestion(str(key), known)}")
+
+
+def _entries(values: Any) -> list[tuple[Any, Mapping[str, Any]]]:
+    """The entries of a list, numbered, or of a mapping, by name; what is no mapping is left to msgspec."""
+    named = values.items() if isinstance(values, Mapping) else enumerate(values if isinstance(values, list) else [], 1)
+    return [(name, entry) for name, entry in named if isinstance(entry, Mapping)]
 
 
 def suggestion(word: str, known: set[str]) -> str:
@@ -176,6 +193,11 @@ def fill_from_environment(text: str | None, where: str) -> str | None:
         return os.environ[name]
 
     return None if text is None else re.sub(r"\$\{(\w+)\}", value, text)
+
+
+def with_environment(text: str) -> str:
+    """The text with each ${NAME} replaced whose variable is set."""
+    return re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match.group(1)) or match.group(), text)
 
 
 def short_hash(values: Mapping[str, Any]) -> str:

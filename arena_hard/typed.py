@@ -51,7 +51,9 @@ class Reader(Generic[T]):
                 if self._fingerprints:
                     last = self._pool.submit(digest.update, block)
                 if whole:
-                    yield self._decode(file, block)
+                    yield self._decode(file, block.removeprefix(jsonl.BOM))
+                else:
+                    jsonl.warn_torn(file)
         except OSError as error:
             raise UserError(f"{file} cannot be read: {error.strerror or error}.") from None
         self._pending.append((file, digest, last))
@@ -59,7 +61,7 @@ class Reader(Generic[T]):
     def _decode(self, file: Path, block: bytes) -> list[T]:
         try:
             return self._decoder.decode_lines(block)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except jsonl.BROKEN:
             for number, line in jsonl.read_lines(file):
                 self._check(file, number, line)
             raise
@@ -67,7 +69,7 @@ class Reader(Generic[T]):
     def _check(self, file: Path, number: int, line: bytes) -> None:
         try:
             self._decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except jsonl.BROKEN as error:
             raise jsonl.line_error(file, number, ValueError(f"not a readable record ({error})")) from None
 
     def line_of(self, file: Path, is_meant: Callable[[T], bool]) -> int:
@@ -100,7 +102,7 @@ def _blocks(file: Path) -> Iterator[tuple[bytes, bool]]:
             yield rest + chunk[:cut], True
             rest = chunk[cut:]
     if rest.strip():
-        yield rest, jsonl.is_whole(rest)
+        yield rest, not jsonl.is_torn(rest)
 
 
 def name_in(base: Path, file: Path) -> str:

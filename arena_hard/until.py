@@ -24,7 +24,7 @@ class Goal:
     def check(self, names: set[str]) -> None:
         """Raises UserError for a goal that these models cannot reach."""
         if not names:
-            raise UserError("--until-width, --until-decided: there is no model to judge. Name one in model_list.")
+            raise UserError("there is no model to judge but the baseline. Add models to model_list, or name them.")
         for name in self.decided or ():
             if name not in names:
                 raise UserError(f"--until-decided {name}: not among the models to judge. {suggestion(name, names)}")

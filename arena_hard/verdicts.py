@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 LABELS = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
 
@@ -31,8 +31,14 @@ _OUTCOMES = {
 
 def standard_label(label: str) -> str | None:
     """The label in v0.1's spelling, or None when it is not one of the five verdicts."""
+    label = label.strip()
     label = _OTHER_SPELLINGS.get(label, label)
     return label if label in _OUTCOMES else None
+
+
+def is_verdict(score: object) -> TypeGuard[str]:
+    """Whether the score of a record is one of the five verdicts; records of others may hold anything."""
+    return isinstance(score, str) and standard_label(score) is not None
 
 
 def outcome(label: str) -> Outcome:
@@ -52,22 +58,24 @@ def swapped(label: str) -> str:
 
 
 class Reading(NamedTuple):
-    """What was read in a judge's text; `missing` tells that it held no label at all."""
+    """What was read in a judge's text; `missing` tells that it held no label that counts."""
 
     verdict: str | None
     missing: bool
 
 
-def read_verdict(text: str, patterns: Sequence[re.Pattern[str]]) -> Reading:
-    """The one label in a judge's text, by the first pattern that finds any.
+def read_verdict(text: str, patterns: Sequence[re.Pattern[str]], any_label: bool = False) -> Reading:
+    """The one verdict in a judge's text, by the first pattern that finds any, as the judge first wrote it.
 
-    Several different labels are ambiguous: no verdict, and asking again would not help. The label is
-    returned as the judge wrote it (a judge that rates instead of comparing may use other labels).
+    Different verdicts are ambiguous: none, and asking again would not help. What is no verdict ([[A]],
+    [[A>>>B]]) is passed over, except with `any_label`, for a judge that rates instead of comparing.
     """
     for pattern in patterns:
-        labels = {match.strip() for match in pattern.findall(text)} - {""}
-        if labels:
-            return Reading(labels.pop() if len(labels) == 1 else None, missing=False)
+        labels = [match.strip() for match in pattern.findall(text)]
+        said = {standard_label(label) or label: label for label in reversed(labels)}  # A>B and B<A are one
+        counted = [label for meaning, label in said.items() if meaning in _OUTCOMES or (any_label and label)]
+        if counted:
+            return Reading(counted[0] if len(counted) == 1 else None, missing=False)
     return Reading(None, missing=True)
 
 

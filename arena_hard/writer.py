@@ -42,6 +42,8 @@ class RecordWriter:
 
         Raises UserError when another run has it or it cannot be written.
         """
+        if file in self._files:
+            return 0  # two models may record into one file
         lock = filelock.FileLock(file.with_name(f".{file.name}.lock"), timeout=0)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.loopback import Server
-from tests.pipeline_bench import SYSTEM, Scratch, answer, question, rows, write_rows
+from tests.pipeline_bench import SYSTEM, TEMPLATE, Scratch, answer, question, rows, write_rows
 
 
 @pytest.fixture
@@ -65,6 +65,14 @@ def test_what_is_judged_is_kept(judged: Scratch, wire: Server) -> None:
     assert len(rows(judged.judgment_file())) == 3
 
 
+def test_a_torn_answer_is_noted(judged: Scratch) -> None:
+    with open(judged.answer_file("base"), "a") as stream:
+        stream.write('{"question_id": "x", "mod')
+    done = judged.run("gen_judgment.py")
+    assert done.returncode == 0
+    assert done.stderr.count("base.jsonl: the last line is torn and was passed over.") == 1
+
+
 def test_braces_arrive_unchanged(judged: Scratch, wire: Server) -> None:
     told = "{answer_2} {0} {{x}} %s ${HOME} {question_1}"
     judged.set_questions([question(1, told)])
@@ -97,6 +105,38 @@ def test_an_ambiguous_verdict_is_not_asked_again(judged: Scratch, wire: Server) 
     assert wire.stats()["requests"] == 2
 
 
+def test_a_label_that_is_no_verdict_is_asked_for_again_and_never_written(judged: Scratch, wire: Server) -> None:
+    judged.judging["system_prompt"] = ""
+    judged.judging["prompt_template"] = ["The better one is [[A]]. {question_1} {answer_1} {answer_2}"]
+    wire.configure(reply="echo", auto_verdict=False)
+    done = judged.run("gen_judgment.py", "--limit", "1")
+    assert done.returncode == 0, done.stderr
+    assert "without a readable verdict" in done.stdout
+    assert [game["score"] for game in rows(judged.judgment_file())[0]["games"]] == [None, None]
+    assert wire.stats()["requests"] == 4
+
+
+def test_a_judge_that_rates_alone_keeps_its_labels(judged: Scratch, wire: Server) -> None:
+    judged.judging |= {"baseline": False, "pairwise": False, "regex_pattern": r"\[\[(\d+)\]\]"}
+    judged.judging |= {"system_prompt": "", "prompt_template": ["[[7]] {question_1} {answer_1}"]}
+    wire.configure(reply="echo", auto_verdict=False)
+    assert judged.run("gen_judgment.py").returncode == 0
+    assert [game["score"] for row in rows(judged.judgment_file()) for game in row["games"]] == ["7"] * 3
+    assert "unreadable" not in judged.run("gen_judgment.py").stdout
+
+
+def test_scores_of_others_that_are_no_verdict_can_be_judged_again(judged: Scratch, wire: Server) -> None:
+    records = [judgment(1, "Error", "A>B"), judgment(2, "A>B", "A"), judgment(3, "A=B", "A<B")]
+    write_rows(judged.judgment_file(), records)
+    assert "2 unreadable" in judged.run("gen_judgment.py").stdout
+    waves = judged.run("gen_judgment.py", "--until-width", "1")
+    assert (waves.returncode, waves.stderr) == (0, ""), waves.stderr
+    assert judged.run("gen_judgment.py", "--retry-unreadable").returncode == 0
+    assert wire.stats()["requests"] == 4
+    scores = [game["score"] for row in rows(judged.judgment_file()) for game in row["games"]]
+    assert not {"Error", "A"} & set(scores)
+
+
 def test_reference_answers_reach_the_judge(judged: Scratch, wire: Server) -> None:
     judged.judging |= {"reference": True, "ref_model": ["r1", "r2"]}
     judged.judging["prompt_template"] = ["{question_1}|{ref_answer_1}|{ref_answer_2}|{answer_1}|{answer_2}"]
@@ -110,6 +150,31 @@ def test_several_templates_keep_the_order_of_their_game(judged: Scratch, wire: S
     judged.judging["prompt_template"] = ["A {answer_1}", "B {answer_2}"]
     assert judged.run("gen_judgment.py", "--limit", "1").returncode == 0
     assert users(wire) == [["A base says 1", "B m says 1"], ["A m says 1", "B base says 1"]]
+
+
+def test_a_dry_run_without_a_question_that_can_be_shown(judged: Scratch) -> None:
+    write_rows(judged.answer_file("m"), [answer(1, "m")])
+    write_rows(judged.answer_file("base"), [answer(2, "base")])
+    done = judged.run("gen_judgment.py", "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "3 lack an answer" in done.stdout
+
+
+@pytest.mark.parametrize("short", ["m", "base"])
+@pytest.mark.parametrize("template", ["{question_1}{question_2}{answer_1}{answer_2}{answer_3}{answer_4}", TEMPLATE])
+def test_an_answer_with_fewer_turns_than_the_question(
+    judged: Scratch, wire: Server, short: str, template: str
+) -> None:
+    judged.set_questions([question(1, "One?", "Two?"), question(2, "One?", "Two?")])
+    for name in ("m", "base"):
+        turns = ("1",) if name == short else ("1", "2")
+        write_rows(judged.answer_file(name), [answer(1, name, *turns), answer(2, name, "1", "2")])
+    judged.judging["prompt_template"] = [template]
+    done = judged.run("gen_judgment.py")
+    assert (done.returncode, wire.stats()["requests"]) == (1, 2), done.stderr
+    assert "1 lack an answer" in done.stdout
+    assert "another number of turns than the question" in done.stdout
+    assert [row["question_id"] for row in rows(judged.judgment_file())] == [question(2)["question_id"]]
 
 
 def test_turns_named_by_the_template(judged: Scratch, wire: Server) -> None:

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,10 +25,15 @@ from arena_hard.records import (
     judgment_row,
     question_from_row,
 )
+from arena_hard.typed import Reader
 from arena_hard.writer import RecordWriter
 from tests.pipeline_bench import answer, question
 
 ROWS = st.lists(st.dictionaries(st.text(), st.text() | st.integers(-(2**60), 2**60) | st.none()), max_size=6)
+
+
+class _Row(msgspec.Struct):
+    a: int
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
@@ -45,6 +51,7 @@ def test_a_torn_end_is_cut_off_and_nothing_else(rows: list[dict[str, Any]], last
         assert read_rows(file) == rows
         assert jsonl.repair(file) == len(torn)
         assert file.read_bytes() == whole
+        assert (Path(folder) / "f.torn").read_bytes() == torn + b"\n"
         assert jsonl.repair(file) == 0
 
 
@@ -56,6 +63,74 @@ def test_a_whole_last_line_without_its_newline_is_kept(rows: list[dict[str, Any]
         assert read_rows(file) == rows
         assert jsonl.repair(file) == 0
         assert read_rows(file) == rows
+
+
+@pytest.mark.parametrize("text", [b"hello world, my precious notes", b"[1]", b'"x"', b"7"])
+def test_a_last_line_that_is_no_record_is_never_cut_off(tmp_path: Path, text: bytes) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(b'{"a": 1}\n\n' + text)
+    for use in (jsonl.repair, read_rows, lambda each: list(Reader(_Row).blocks(each))):
+        with pytest.raises(UserError, match=r"f\.jsonl:3: .*delete it"):
+            use(file)
+    assert file.read_bytes().endswith(text)
+
+
+def test_a_torn_last_line_is_passed_over_with_one_warning_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(b'{"a": 1}\n{"a": ')
+    with pytest.warns(jsonl.TornLine, match=r"f\.jsonl: the last line is torn"):
+        assert read_rows(file) == [{"a": 1}]
+    with pytest.warns(jsonl.TornLine, match=r"f\.jsonl"):
+        assert [row.a for rows in Reader(_Row).blocks(file) for row in rows] == [1]
+    with pytest.raises(UserError, match=r"f\.jsonl:2: the file ends within this line"):
+        list(jsonl.read(file, dict, complete=True))
+
+
+def test_a_byte_order_mark_belongs_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(jsonl.BOM + b'{"uid": "1", "a": 1}\n{"uid": "0", "a": 0}')
+    assert [row["a"] for row in read_rows(file)] == [1, 0]
+    assert [row.a for rows in Reader(_Row).blocks(file) for row in rows] == [1, 0]
+    jsonl.sort(file, {"0": 0, "1": 1}, tmp_path / "f.superseded")
+    assert [row["a"] for row in read_rows(file)] == [0, 1]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        list(jsonl.read(tmp_path, dict))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"choices": ["x"]},
+        {"choices": [{"turns": ["x"]}]},
+        {"messages": ["x"]},
+        {"messages": [{"role": "assistant", "content": "x"}], "metadata": [1]},
+        {"choices": [{"turns": [{"content": "x"}]}], "settings_hash": ["x"]},
+        {"choices": [{"turns": [{"content": "x"}]}], "usage": {"prompt_tokens": "x"}},
+    ],
+)
+def test_a_value_of_another_kind_is_named_in_words(tmp_path: Path, row: dict[str, Any]) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(jsonl.encode({"question_id": "q", "model": "m"} | row))
+    with pytest.raises(UserError, match=r"f\.jsonl:1: ") as raised:
+        list(jsonl.read(file, answer_from_row))
+    assert not any(word in str(raised.value) for word in ("attribute", "subscriptable", "unhashable"))
+
+
+@pytest.mark.parametrize("row", [{"category": 5}, {"cluster": {"a": 1}}, {"turns": ["x"]}, {"turns": "x"}])
+def test_a_question_of_wrong_kinds(row: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(row))):
+        question_from_row(question(1) | row)
+
+
+def test_a_record_nested_too_deep_is_a_broken_line(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n")
+    for use in (read_rows, lambda each: list(Reader(_Row).blocks(each))):
+        with pytest.raises(UserError, match=r"f\.jsonl:1: not a readable record"):
+            use(file)
 
 
 @pytest.mark.parametrize("bad", [b"{\n", b"[1]\n", b'"x"\n', b"\xff\xfe\n", b"<html>\n", b'{"a": 1}{"a": 2}\n'])
@@ -133,6 +208,14 @@ def test_a_second_writer_is_refused_until_the_first_ends(tmp_path: Path) -> None
             second.open(file)
     with RecordWriter() as third:
         assert third.open(file) == 0
+
+
+def test_a_file_that_is_opened_twice_in_one_run_is_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    with RecordWriter() as writer:
+        assert [writer.open(file), writer.open(tmp_path / "." / "f.jsonl")] == [0, 0]
+        asyncio.run(writer.write(file, lambda: {"n": 1}))
+    assert read_rows(file) == [{"n": 1}]
 
 
 def test_a_full_disk_says_so_and_leaves_whole_lines(tmp_path: Path) -> None:

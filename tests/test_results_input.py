@@ -91,6 +91,8 @@ def test_a_torn_last_line_is_left_out_and_a_broken_one_in_a_later_block_is_named
     with open(file, "a") as stream:
         stream.write('{"question_id": "torn", "model": "m", "ga')
     assert len(table(tmp_path).table) == 3000
+    noted = attempt(tmp_path, "--num-rounds", "2").stderr
+    assert noted.count("note: data/b/model_judgment/j/m.jsonl: the last line is torn") == 1
     lines = file.read_text().splitlines(keepends=True)
     lines[1400] = lines[1400].replace('"games"', '"games')
     file.write_text("".join(lines))
@@ -106,6 +108,24 @@ def test_the_fingerprint_is_of_the_files_bytes(tmp_path: Path) -> None:
     assert known.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert known.name == "b/model_judgment/j/m.jsonl"
     assert list(Reader(dict).blocks(file))[0][0]["model"] == "m"
+
+
+def test_scores_that_are_no_verdict_count_as_unreadable_and_the_first_is_named(tmp_path: Path) -> None:
+    good = [row("m", str(n), ["B>A", "A=B"]) for n in range(4)]
+    write(tmp_path, "j", "m", [*good, row("m", "5", [None, "B>>A"])])
+    plain = rows_of(run(tmp_path, "--format", "json"))
+    write(tmp_path, "j", "m", [*good, row("m", "5", ["Error", "B>>A"]), row("m", "6", ["A", 7])])
+    text = run(tmp_path, "--format", "json")
+    assert rows_of(text)["m"]["score"] == plain["m"]["score"]
+    said = run(tmp_path)
+    assert "not counted (3 of 12): m 3" in said
+    assert "no verdict, counted as unreadable: 3, the first 'Error' in data/b/model_judgment/j/m.jsonl:5." in said
+
+
+def test_a_score_that_a_later_line_replaced_is_not_reported(tmp_path: Path) -> None:
+    write(tmp_path, "j", "m", [row("m", "1", ["A", "A"]), row("m", "1", ["A>B", "B>A"]), row("m", "2", ["A=B", "A=B"])])
+    assert table(tmp_path).foreign is None
+    assert "counted as unreadable" not in run(tmp_path)
 
 
 # ------------------------------------------------------------------------- categories and baselines

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from arena_hard.settings import short_hash
+from arena_hard.origins import origins
+from arena_hard.settings import EndpointSettings, ModelSettings, short_hash
 from tests.loopback import Server
 from tests.pipeline_bench import Scratch, answer, question, rows, write_rows
 
@@ -118,6 +119,41 @@ def test_only_judgments_that_failed_in_the_last_run(scratch: Scratch, wire: Serv
     assert set(asked(wire)[-2:]) == {text for text in asked(wire) if f"Question {int(failed, 16)}?" in text}
 
 
+def test_failures_of_all_runs_stay_open_until_they_are_written(scratch: Scratch, wire: Server) -> None:
+    scratch.models["m"]["parallel"] = 1
+    wire.script(["400", "400", None])
+    assert scratch.run("gen_answer.py").returncode == 1
+    assert scratch.run("gen_answer.py", "--only-failed", "--limit", "1").returncode == 0
+    assert ids(scratch) == [key(1), key(3)]
+    assert scratch.run("gen_answer.py", "--only-failed").returncode == 0
+    assert ids(scratch) == [key(1), key(2), key(3)]
+    assert "Nothing to ask." in scratch.run("gen_answer.py", "--only-failed").stdout
+
+
+def test_what_a_redo_failed_at_is_asked_for_again(scratch: Scratch, wire: Server) -> None:
+    scratch.models["m"]["parallel"] = 1
+    assert scratch.run("gen_answer.py").returncode == 0
+    wire.script([None, "400", "400"])
+    done = scratch.run("gen_answer.py", "--redo", "m")
+    assert "the same command with --only-failed asks for those" in done.stdout
+    wire.script(["400"])
+    assert scratch.run("gen_answer.py", "--redo", "m", "--only-failed").returncode == 1
+    assert scratch.run("gen_answer.py", "--only-failed").returncode == 0
+    assert asked(wire)[6:] == ["Question 2?", "Question 3?", "Question 2?"]
+    assert "Nothing to ask." in scratch.run("gen_answer.py", "--redo", "m", "--only-failed").stdout
+
+
+def test_judgments_that_a_redo_failed_at(judged: Scratch, wire: Server) -> None:
+    judged.models["judge"]["parallel"] = 1
+    wire.script(["400"])
+    done = judged.run("gen_judgment.py", "--redo", "m")
+    assert "the same command with --only-failed asks for those" in done.stdout
+    before = wire.stats()["requests"]
+    assert judged.run("gen_judgment.py", "--redo", "m", "--only-failed").returncode == 0
+    assert wire.stats()["requests"] == before + 2
+    assert "nothing to judge" in judged.run("gen_judgment.py", "--redo", "m", "--only-failed").stdout
+
+
 # ------------------------------------------------------------------------------ what is asked again
 
 
@@ -177,6 +213,22 @@ def test_judgments_of_answers_that_have_changed_are_noticed(judged: Scratch, wir
     assert all("Something else" in text for text in texts)
 
 
+def test_changed_answers_are_noticed_in_any_of_several_templates(scratch: Scratch, wire: Server) -> None:
+    scratch.judging["prompt_template"] = ["{question_1}", "{answer_1} {answer_2}"]
+    scratch.put_answers("m", "base")
+    assert scratch.run("gen_judgment.py").returncode == 0
+    made = rows(scratch.judgment_file())
+    assert made[0]["games"][0]["user_prompt"] == "Question 1?\n\nbase says 1 m says 1"
+    assert "nothing to judge" in scratch.run("gen_judgment.py").stdout
+    write_rows(scratch.answer_file("m"), [answer(1, "m"), answer(2, "m", "Something else"), answer(3, "m")])
+    assert "1 judgments are of answers that have changed" in scratch.run("gen_judgment.py").stderr
+    for row in made:  # as earlier versions wrote it
+        for game in row["games"]:
+            game["user_prompt"] = game["user_prompt"].partition("\n\n")[0]
+    write_rows(scratch.judgment_file(), made)
+    assert "nothing to judge" in scratch.run("gen_judgment.py").stdout
+
+
 # -------------------------------------------------------------------------------- what is noted
 
 
@@ -215,11 +267,43 @@ def test_the_manifest_keeps_all_settings_and_all_runs(judged: Scratch) -> None:
     assert all(run["usage"]["prompt_tokens"] > 0 for run in noted["runs"])
 
 
-def test_a_manifest_that_cannot_be_read(judged: Scratch) -> None:
-    judged.judgment_file().with_suffix(".manifest.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[]", '{"runs": null, "settings": null}', '{"runs": [7]}', "[" * 100_000])
+def test_a_manifest_that_cannot_be_read(judged: Scratch, text: str) -> None:
+    judged.judgment_file().with_suffix(".manifest.json").write_text(text)
     done = judged.run("gen_judgment.py", "--redo", "m")
     assert done.returncode == 2
     assert "m.manifest.json is not readable" in done.stderr
+
+
+def test_another_server_under_the_same_name_is_noted(scratch: Scratch, wire: Server) -> None:
+    base = wire.openai_base
+    assert scratch.run("gen_answer.py", "--limit", "1").returncode == 0
+    assert "note:" not in scratch.run("gen_answer.py", "--limit", "2").stdout
+    there = base.replace("http://", "http://user:sk-secret@")
+    scratch.models["m"]["endpoints"][0]["api_base"] = there.replace("127.0.0.1", "localhost") + "/?key=sk-secret"
+    done = scratch.run("gen_answer.py", "--dry-run")
+    new = base.replace("127.0.0.1", "localhost")
+    assert f"records so far came from openai {base}; what is asked now comes from openai {new}." in done.stdout
+    scratch.models["m"]["endpoints"][0]["api_base"] = new
+    assert scratch.run("gen_answer.py").returncode == 0
+    runs = manifest(scratch.answer_file())["runs"]
+    assert [run["endpoints"] for run in runs] == [[f"openai {base}"]] * 2 + [[f"openai {new}"]]
+    assert len({run["settings_hash"] for run in runs}) == 1
+    assert "note:" not in scratch.run("gen_answer.py", "--redo", "m").stdout
+
+
+@pytest.mark.parametrize(
+    ("entry", "origin"),
+    [
+        ({}, "openai"),
+        ({"api_type": "mistral"}, "mistral https://api.mistral.ai/v1"),
+        ({"serve": "vllm serve x --api-key sk-secret --port {port}"}, "openai, served by vllm"),
+        ({"endpoints": [EndpointSettings("http://b/v1/"), EndpointSettings("http://b/v1")]}, "openai http://b/v1"),
+    ],
+)
+def test_where_replies_come_from(entry: dict[str, Any], origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    assert origins(ModelSettings(name="m", model_name="m", **entry)) == [origin]
 
 
 def test_answers_cut_at_max_tokens_are_reported(scratch: Scratch) -> None:

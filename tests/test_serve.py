@@ -106,6 +106,18 @@ def test_a_server_that_dies_shows_its_last_lines(tmp_path: Path) -> None:
     assert "ended before it answered" in err and "no such model" in err and "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("command", "log_is_there", "words"),
+    [("\"foo 'bar {port}\"", False, "Close the quotes"), ("foo {port}", True, "logs/m.log: the log of serve")],
+)
+def test_what_cannot_be_started_is_one_message(tmp_path: Path, command: str, log_is_there: bool, words: str) -> None:
+    folder = folder_with(tmp_path, command)
+    if log_is_there:
+        (folder / "data/b/logs").write_text("not a folder")
+    _, err = start(folder).communicate(timeout=60)
+    assert err.startswith("error: ") and err.count("\n") == 1 and words in err
+
+
 def test_a_command_that_does_not_exist_is_one_message(tmp_path: Path) -> None:
     run = start(folder_with(tmp_path, "no-such-server --port {port}"))
     _, err = run.communicate(timeout=60)

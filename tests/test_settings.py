@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 import utils
+from arena_hard.records import UserError
 from tests.pipeline_bench import Scratch, question, run_script, write_rows
 
 
@@ -59,6 +62,87 @@ def test_an_unknown_key_names_the_nearest_known_one(scratch: Scratch, script: st
     check_refused(scratch, script, "api_config.yaml", "'paralel'", "Did you mean 'parallel'?")
 
 
+def test_an_unknown_key_of_an_endpoint(scratch: Scratch) -> None:
+    scratch.models["m"]["endpoints"][0]["api_bse"] = scratch.models["m"]["endpoints"][0].pop("api_base")
+    check_refused(scratch, "gen_answer.py", "m: endpoints 1: unknown key 'api_bse'", "Did you mean 'api_base'?")
+
+
+def test_an_unknown_key_of_a_category_and_an_unknown_category(scratch: Scratch) -> None:
+    scratch.put_answers("m", "base")
+    scratch.judging["categories"] = {"c": {"sytem_prompt": "x"}}
+    check_refused(scratch, "gen_judgment.py", "categories c: unknown key 'sytem_prompt'", "'system_prompt'")
+    scratch.set_questions([question(1) | {"category": "creative_writing"}])
+    scratch.judging["categories"] = {"creative_writting": {"baseline_model": "base"}}
+    check_refused(scratch, "gen_judgment.py", "'creative_writting'", "Did you mean 'creative_writing'?")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        *[(key, 0, "above 0") for key in ("requests_per_minute", "tokens_per_minute", "timeout", "deadline")],
+        *[("timeout", value, "above 0") for value in (float("nan"), float("inf"))],
+        *[(key, 0, "at least 1") for key in ("parallel", "attempts", "thinking", "max_tokens")],
+        *[(key, -1, "at least 0") for key in ("temperature", "backoff")],
+        ("extra_body", {"messages": []}, "'messages' is what a request is about"),
+        ("extra_body", {"model": "x"}, "'model' is what a request is about"),
+        ("extra_body", {"x": {"until": datetime.date(2024, 1, 1)}}, "JSON cannot carry"),
+        ("extra_body", {"x": float("nan")}, "JSON cannot carry"),
+        *[("api_base", base, "api_base is empty") for base in ("", "  ")],
+        *[("api_base", base, "is no address") for base in ("http://[::1/v1", "localhost:8000/v1", "http://h:99999/v1")],
+    ],
+)
+def test_values_of_an_endpoint_entry_that_cannot_be_right(tmp_path: Path, key: str, value: Any, words: str) -> None:
+    import yaml
+
+    entry = {"model_name": "m", key: value} if key != "api_base" else {"model_name": "m", "endpoints": [{key: value}]}
+    file = tmp_path / "api.yaml"
+    file.write_text(yaml.safe_dump({"m": entry}))
+    with pytest.raises(UserError, match=rf"api\.yaml: m.*{key}") as raised:
+        utils.load_models(file, ["m"])
+    assert words in str(raised.value)
+
+
+def test_an_address_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "api.yaml"
+    bases = ["${HERE}", "${HERE}/v1", "http://${HERE}/v1", "http://h:${HERE}/v1", "https://h"]
+    file.write_text(json.dumps({"m": {"model_name": "m", "endpoints": [{"api_base": base} for base in bases]}}))
+    monkeypatch.delenv("HERE", raising=False)
+    assert len(utils.load_models(file, ["m"])[0].endpoints or []) == 5
+
+
+@pytest.mark.parametrize(
+    ("script", "flags", "words"),
+    [
+        ("gen_answer.py", ("--finish-live",), "Add --batch"),
+        ("gen_judgment.py", ("--finish-live",), "Add --batch"),
+        ("gen_judgment.py", ("--until-width", "nan"), "--until-width nan"),
+        ("gen_judgment.py", ("--until-width", "0"), "--until-width 0"),
+        ("gen_judgment.py", ("--until-decided", "m", "m"), "the two models are the same"),
+        ("gen_judgment.py", ("--until-width", "10", "--models", "base"), "no model to judge but the baseline"),
+        ("gen_answer.py", ("--question-ids", "config/none.txt", "--dry-run"), "names no question"),
+        ("gen_answer.py", ("--question-ids", "config/none.txt"), "names no question"),
+    ],
+)
+def test_flags_that_mean_nothing(scratch: Scratch, script: str, flags: tuple[str, ...], words: str) -> None:
+    scratch.put_answers("m", "base")
+    (scratch.folder / "config/none.txt").write_text("\n")
+    check_refused(scratch, script, words, arguments=flags)
+
+
+def test_a_judges_own_system_prompt_is_noted(scratch: Scratch) -> None:
+    scratch.put_answers("m", "base")
+    scratch.models["judge"]["system_prompt"] = "Be kind."
+    done = scratch.run("gen_judgment.py", "--dry-run")
+    assert "the system_prompt in the endpoint entry of judge is not sent" in done.stdout
+    assert "Be kind." not in done.stdout
+
+
+def test_a_date_that_there_is_not(scratch: Scratch) -> None:
+    scratch.write()
+    (scratch.folder / "config/gen_answer_config.yaml").write_text("model_list: [m]\nbench_name: 2024-99-99\n")
+    check_refused_as_written(scratch, "gen_answer.py", "gen_answer_config.yaml:2: month must be in 1..12", "quotes")
+
+
 def test_a_value_of_the_wrong_kind(scratch: Scratch) -> None:
     scratch.answers["num_choices"] = "two"
     check_refused(scratch, "gen_answer.py", "gen_answer_config.yaml", "num_choices")
@@ -79,6 +163,45 @@ def test_a_broken_line_in_the_middle_of_the_questions(scratch: Scratch) -> None:
     lines = file.read_text().splitlines()
     file.write_text("\n".join([lines[0], lines[1][:30], lines[2]]) + "\n")
     check_refused(scratch, "gen_answer.py", "question.jsonl:2", "Mend this line")
+
+
+def test_questions_cut_in_the_last_line(scratch: Scratch) -> None:
+    file = scratch.bench / "question.jsonl"
+    file.write_bytes(file.read_bytes()[:-30])
+    scratch.put_answers("m", "base")
+    check_refused(scratch, "gen_answer.py", "question.jsonl:3: the file ends within this line")
+    check_refused(scratch, "gen_judgment.py", "question.jsonl:3", "Fetch or copy it again")
+
+
+def test_notes_of_ones_own_at_the_end_of_a_record_file_stay(scratch: Scratch) -> None:
+    scratch.answer_file().parent.mkdir(parents=True)
+    scratch.answer_file().write_text("hello world, my precious notes")
+    check_refused(scratch, "gen_answer.py", "m.jsonl:1", "Mend this line or delete it")
+
+
+def test_a_path_that_may_not_be_used(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> int:
+        raise PermissionError(13, "Permission denied", "data/bench/m.jsonl")  # root cannot try it on a file
+
+    with pytest.raises(SystemExit) as ended:
+        utils.run_main(refused)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("error: data/bench/m.jsonl: Permission denied.")
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL])
+def test_nohup_protects_and_a_closed_terminal_stops(before: Any) -> None:
+    def look() -> int:
+        return int(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN)
+
+    old = {number: signal.signal(number, before) for number in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        with pytest.raises(SystemExit) as ended:
+            utils.run_main(look)
+        assert ended.value.code == int(before == signal.SIG_IGN)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def test_duplicate_ids(scratch: Scratch) -> None:
@@ -189,6 +312,24 @@ def test_the_originals_files_are_accepted_as_they_are(tmp_path: Path) -> None:
     loaded = utils.load_judge_settings(judge)
     assert (loaded.baseline_model, loaded.references) == ("gpt-4-0314", [])
     assert utils.load_answer_settings(answers).max_tokens == 4096
+
+
+def test_the_files_of_v2_are_accepted_as_they_are(tmp_path: Path) -> None:
+    endpoints, judge = tmp_path / "api.yaml", tmp_path / "judge.yaml"
+    endpoints.write_text(
+        "gpt-4.1:\n    model: gpt-4.1\n    endpoints: null\n    api_type: openai\n    parallel: 64\n"
+        "    max_tokens: 32000\n    temperature: 0.0\n"
+        "gemma:\n    model: google/gemma\n    endpoints:\n        - api_base: http://0.0.0.0:30000/v1\n"
+        "          api_key: '-'\n    api_type: openai\n    parallel: 128\n"
+    )
+    judge.write_text(
+        "judge_model: gpt-4.1\ntemperature: 0.0\nmax_tokens: 16000\nbench_name: arena-hard-v2.0\nreference: null\n"
+        "regex_pattern: \\[\\[([AB<>=]+)\\]\\]\nprompt_template: '{QUESTION} {ANSWER_A} {ANSWER_B}'\n"
+        "model_list:\n  - m\n"
+    )
+    models = utils.load_models(endpoints, ["gpt-4.1", "gemma"])
+    assert [model.model_name for model in models] == ["gpt-4.1", "google/gemma"]
+    assert utils.load_judge_settings(judge).references == []
 
 
 def test_settings_files_of_this_project_load() -> None:

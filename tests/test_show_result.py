@@ -153,7 +153,6 @@ def test_hand_computed_score(bench: Path) -> None:
         (None, ("--load-bootstrap",), "--load-battles"),
         (None, ("--judge-name", "k"), "Judges with judgments: j"),
         (None, ("--battles", "none.jsonl"), "none.jsonl"),
-        ('{"question_id": "9", "model": "m", "games": [{"score": "A?B"}]}\n', (), "m.jsonl:7"),
         ('{"question_id": "9", \n' + "{}\n", (), "m.jsonl:7"),
         (judgment("m", "9", ["A>B", "A>B"], baseline="other") + "\n", (), "--baseline other"),
     ],

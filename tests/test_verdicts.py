@@ -29,8 +29,8 @@ SPELLINGS = (*LABELS, "A<B", "A<<B", "B<A", "B<<A", "B=A")
 NO_VERDICTS = ("", "A", "A>A", "A>>>B", "B==A", "a>b", "A > B", "[[A>B]]")
 
 
-def read(text: str, *patterns: re.Pattern[str]) -> Reading:
-    return read_verdict(text, patterns or (DOUBLE,))
+def read(text: str, *patterns: re.Pattern[str], any_label: bool = False) -> Reading:
+    return read_verdict(text, patterns or (DOUBLE,), any_label)
 
 
 # ----------------------------------------------------------------------------------------- labels
@@ -104,8 +104,24 @@ def test_the_first_pattern_that_finds_any_decides() -> None:
 
 
 def test_a_judge_that_rates_keeps_its_own_labels() -> None:
-    assert read("Rating: [[ 7 ]]", re.compile(r"\[\[([\d ]+)\]\]")) == Reading("7", missing=False)
+    rating = re.compile(r"\[\[([\d ]+)\]\]")
+    assert read("Rating: [[ 7 ]]", rating, any_label=True) == Reading("7", missing=False)
+    assert read("[[7]] or [[8]]", rating, any_label=True) == Reading(None, missing=False)
+    assert read("Rating: [[ 7 ]]", rating) == Reading(None, missing=True)  # a judge that compares does not rate
     assert read("[[A<<B]]") == Reading("A<<B", missing=False)  # as the judge wrote it
+
+
+@pytest.mark.parametrize("text", ["My verdict: [[A]]", "[[A>>>B]]", "[[=]]", "[[B]] or [[A]]"])
+def test_what_the_pattern_finds_and_no_verdict_is_missing(text: str) -> None:
+    assert read(text) == Reading(None, missing=True)
+    assert read(f"{text}, so [[B>A]]") == Reading("B>A", missing=False)
+    assert read(f"{text} [A=B]", DOUBLE, SINGLE) == Reading("A=B", missing=False)
+
+
+@pytest.mark.parametrize(("text", "label"), [("[[A>B]], i.e. [[B<A]]", "A>B"), ("[[B<A]]; so [[A>B]]", "B<A")])
+def test_one_verdict_in_two_spellings_is_no_contradiction(text: str, label: str) -> None:
+    assert read(text) == Reading(label, missing=False)
+    assert read(text, any_label=True) == Reading(label, missing=False)
 
 
 # ---------------------------------------------------------------------------------------- filling

@@ -73,7 +73,7 @@ def test_a_server_of_ones_own_is_started_once_for_all_waves(judged: Scratch, tmp
 @pytest.mark.parametrize(
     ("flags", "models", "said"),
     [
-        (["--until-decided", "m", "m"], ["m", "n"], "two different models"),
+        (["--until-decided", "m", "m"], ["m", "n"], "the two models are the same"),
         (["--until-width", "nan"], ["m", "n"], "above 0"),
         (["--until-width", "10"], ["base"], "no model to judge"),
     ],

@@ -334,8 +334,9 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
     """(line number, byte offset, line) of each line that is not blank."""
-    offset = 0
     with open(path, "rb", buffering=1 << 20) as stream:
+        offset = len(jsonl.BOM) if stream.read(len(jsonl.BOM)) == jsonl.BOM else 0
+        stream.seek(offset)
         for number, line in enumerate(stream, 1):
             if not line.isspace():
                 yield number, offset, line
