@@ -28,10 +28,6 @@ class Goal:
         for name in self.decided or ():
             if name not in names:
                 raise UserError(f"--until-decided {name}: not among the models to judge. {suggestion(name, names)}")
-        if self.decided and self.decided[0] == self.decided[1]:
-            raise UserError(f"--until-decided {self.decided[0]}: name two different models.")
-        if self.width is not None and not self.width > 0:
-            raise UserError("--until-width: must be above 0 points.")
 
     def met(self, totals: Totals, boundary: float) -> tuple[bool, str]:
         """Whether enough is known, and what is known. `totals`: of each model as sequential.totals gives them."""
