@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def test_a_bad_price_is_named(given: dict[str, float], message: str) -> None:
         price_of(model(price=given))
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="genai-prices needs Python 3.11 (requirements.txt)")
 def test_listed_prices_come_offline_with_their_date() -> None:
     price = price_of(ModelSettings(name="j", model_name="gpt-4-1106-preview"))
     assert price is not None and (price.input, price.output) == (10.0, 30.0)
