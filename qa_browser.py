@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arena_hard.records import UserError
+from arena_hard.data.records import UserError
 
 if TYPE_CHECKING:
     from arena_hard.browse.site import Site
@@ -112,7 +112,7 @@ def serve(site: Site, args: argparse.Namespace, auth: tuple[str, str] | None) ->
     from gradio.themes import Base
     from starlette.middleware import Middleware
 
-    from arena_hard.browse.guard import Guard
+    from arena_hard.browse.web_guard import Guard
 
     hosts = LOCAL if args.host in LOCAL and not args.share else None
     app = build_app(site)

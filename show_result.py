@@ -16,17 +16,19 @@ from pathlib import Path
 
 import numpy as np
 
-from arena_hard import battles, caches, flags, intervals, leaderboard, presenting, ratings, remarks, waiting
-from arena_hard.battles import Battles
-from arena_hard.coverage import Coverage, judged_in
-from arena_hard.games import Judgments, read_judgments, select
-from arena_hard.intervals import Fit
-from arena_hard.lengths import answer_lengths
-from arena_hard.parts import DEFAULT_BASELINE, Part, covered, cut
-from arena_hard.paths import Bench
-from arena_hard.records import Question, UserError
-from arena_hard.typed import InputFile
-from utils import load_questions, parser, run_main
+from arena_hard.data.bench_files import load_questions
+from arena_hard.data.lengths import answer_lengths
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import Question, UserError
+from arena_hard.data.typed_jsonl import InputFile
+from arena_hard.rating import battles, caches, intervals, ratings
+from arena_hard.rating.battles import Battles
+from arena_hard.rating.categories import DEFAULT_BASELINE, Part, covered, cut
+from arena_hard.rating.coverage import Coverage, judged_in
+from arena_hard.rating.games import Judgments, read_judgments, select
+from arena_hard.rating.intervals import Fit
+from arena_hard.showing import flags, footnotes, formats, leaderboard, rounds_bar
+from utils import parser, run_main
 
 EXAMPLES = """\
   python show_result.py
@@ -62,12 +64,12 @@ def main() -> int:
     questions, unknown = questions_of(args, bench)
     results = [rate(args, bench, part, inputs, questions) for part in parts]
     overall = over_categories(args, results) if parts[1:] else []
-    page = presenting.Page(args, results, inputs, notes + unknown, overall)
-    print(presenting.FORMATS[args.format](page))
+    page = formats.Page(args, results, inputs, notes + unknown, overall)
+    print(formats.FORMATS[args.format](page))
     if args.output:
         write_csv(args, results)
     if args.plot:
-        from arena_hard.plots import draw
+        from arena_hard.showing.figures import draw
 
         draw(results[0].rows, args.plot, args.level, results[0].part.baseline)
     return 0
@@ -93,7 +95,7 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
                 "Look at the judge's texts with qa_browser.py."
             )
         parts.append(Part(category, baseline, fought, games, judged_in(games)))
-    notes = remarks.duplicate_notes(judgments.duplicates) + remarks.foreign_notes(judgments.foreign)
+    notes = footnotes.duplicate_notes(judgments.duplicates) + footnotes.foreign_notes(judgments.foreign)
     return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments)
 
 
@@ -158,24 +160,24 @@ def rate(
     """The fit of a part with its intervals, the rows of its table, and what has to be said of them."""
     rule = flags.rule(args)
     if args.control_features:
-        from arena_hard.style_control import controlled_fit
+        from arena_hard.rating.style_control import controlled_fit
 
         fit, notes = controlled_fit(args, bench, part)
     else:
         rounds, notes = cached_rounds(args, bench, part)
         cells = battles.cells_of(part.battles)
-        fit = intervals.fit_with_intervals(part.battles, cells, part.anchor, rule, rounds, waiting.rounds_with_bar)
+        fit = intervals.fit_with_intervals(part.battles, cells, part.anchor, rule, rounds, rounds_bar.rounds_with_bar)
         if rounds is None and fit.rounds is not None and inputs:
             notes = write_rounds(args, bench, part, fit, inputs)
     lengths = {model: answer_lengths(bench, model) for model in fit.models}
     tokens = {model: length.average for model, length in lengths.items()}
     found = covered(part, questions)
     rows = leaderboard.rows_of(fit, tokens, ranks_of(args, part), scores_by_judge(args, part), found)
-    said = remarks.coverage_notes(found) if found else []
-    said += [remarks.interval_line(fit, rule), *remarks.fit_notes(fit, rule), *notes]
+    said = footnotes.coverage_notes(found) if found else []
+    said += [footnotes.interval_line(fit, rule), *footnotes.fit_notes(fit, rule), *notes]
     if part.table is not None:
-        said += remarks.table_notes(part.table)
-    return Result(part, fit, found, rows, said + remarks.length_notes(lengths))
+        said += footnotes.table_notes(part.table)
+    return Result(part, fit, found, rows, said + footnotes.length_notes(lengths))
 
 
 def over_categories(args: argparse.Namespace, results: Sequence[Result]) -> list[leaderboard.Row]:
@@ -209,7 +211,7 @@ def ranks_of(args: argparse.Namespace, part: Part) -> dict[str, tuple[int, int]]
     """The rank interval of each model (--ranks), from paired tests on the same questions."""
     if not args.ranks or part.table is None:
         return None
-    from arena_hard import paired
+    from arena_hard.rating import paired
 
     found = paired.influences(part.table, args.weight, args.first_game_only)
     return {one.model: (one.best, one.worst) for one in paired.rank_intervals(found, args.level)}
@@ -248,22 +250,23 @@ def write_csv(args: argparse.Namespace, results: Sequence[Result]) -> None:
 
 def print_correlation(args: argparse.Namespace) -> int:
     """How benchmarks agree with a reference (--correlate); needs no judgments."""
-    from arena_hard import correlate
+    from arena_hard.rating import benchmarks
+    from arena_hard.showing import correlation_table
 
-    sources = correlate.read_benches(args.bench, args.correlate)
-    reference = correlate.read_source(args.correlate)
-    names = correlate.read_name_map(args.name_map) if args.name_map else None
-    found = correlate.compare(sources, reference, names, not args.as_published, args.level, seed=args.seed)
-    print("\n".join(correlate.table_lines(found)))
+    sources = benchmarks.read_benches(args.bench, args.correlate)
+    reference = benchmarks.read_source(args.correlate)
+    names = benchmarks.read_name_map(args.name_map) if args.name_map else None
+    found = benchmarks.compare(sources, reference, names, not args.as_published, args.level, seed=args.seed)
+    print("\n".join(correlation_table.table_lines(found)))
     return 0
 
 
 def print_costs(bench: Bench) -> int:
     """What the records of a bench have cost (--costs)."""
-    from arena_hard import costs
+    from arena_hard.money import past_costs
 
     bench.check()
-    print("\n".join(costs.report_lines(bench)))
+    print("\n".join(past_costs.report_lines(bench)))
     return 0
 
 

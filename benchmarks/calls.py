@@ -62,9 +62,10 @@ def ideal(count: int, parallel: int, latency: float) -> float:
 
 def measured_script(latency: float, parallel: int, count: int, models: int = 1) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds for each request, and peak MB of the whole script; `count` requests a model."""
-    with tempfile.TemporaryDirectory() as folder, running_server(
-        latency=latency, reply="size=4096", keep_requests=10
-    ) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_server(latency=latency, reply="size=4096", keep_requests=10) as server,
+    ):
         write_bench(Path(folder), server.openai_base, parallel, count, models)
         command = [sys.executable, __file__, "--child", str(ROOT / "gen_answer.py")]
         command += ["--setting-file", "answer.yaml", "--endpoint-file", "api.yaml"]

@@ -17,8 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.fault_campaign import PARALLEL, Campaign, run_campaign  # noqa: E402
-from tests.pipeline_bench import question  # noqa: E402
+from tests.support.fault_campaign import PARALLEL, Campaign, run_campaign  # noqa: E402
+from tests.support.pipeline_bench import question  # noqa: E402
 
 
 def main() -> int:

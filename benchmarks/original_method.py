@@ -28,7 +28,6 @@ SECOND = {"A>>B": ("model_b", STRONG), "A>B": ("model_b", 1), "A=B": ("tie", 1)}
 SECOND |= {"B>A": ("model_a", 1), "B>>A": ("model_a", STRONG)}
 
 
-
 def read_battles(files: list[Path]) -> pd.DataFrame:
     """Every game becomes rows that are put behind the frame so far."""
     battles = pd.DataFrame()

@@ -17,8 +17,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import utils  # noqa: E402
-from arena_hard.order import in_blocks, shared_length  # noqa: E402
-from arena_hard.settings import EndpointSettings, ModelSettings  # noqa: E402
+from arena_hard.calling.job_queue import run_jobs  # noqa: E402
+from arena_hard.data.settings import EndpointSettings, ModelSettings  # noqa: E402
+from arena_hard.judging.cache_order import in_blocks, shared_length  # noqa: E402
 from tests.loopback import Server, running_server  # noqa: E402
 
 QUESTIONS, MODELS, PARALLEL, SEED = 500, 3, 16, 1
@@ -57,9 +58,7 @@ async def judged(server: Server, api_type: str, order: Iterable[tuple[int, int]]
     endpoint = EndpointSettings(api_base=base, api_key="k")
     models = utils.Models()
     model = models.open(
-        ModelSettings(
-            name="judge", model_name="judge", api_type=api_type, endpoints=[endpoint], parallel=PARALLEL
-        )
+        ModelSettings(name="judge", model_name="judge", api_type=api_type, endpoints=[endpoint], parallel=PARALLEL)
     )
     system, made = prompts()
     cached = possible = 0
@@ -75,7 +74,7 @@ async def judged(server: Server, api_type: str, order: Iterable[tuple[int, int]]
         possible += (len(system) + shared) // 4
 
     try:
-        await utils.run_jobs(iter(order), work, utils.width(model))
+        await run_jobs(iter(order), work, utils.width(model))
     finally:
         await models.close()
     return cached, possible * (MODELS - 1) // MODELS
@@ -89,9 +88,7 @@ def main() -> None:
             for name, order in orders().items():
                 server.reset()
                 cached, possible = asyncio.run(judged(server, api_type, order))
-                print(
-                    f"{api_type:<10} {name:<24} {cached:>9,} of {possible:>9,} tokens hit: {cached / possible:.1%}"
-                )
+                print(f"{api_type:<10} {name:<24} {cached:>9,} of {possible:>9,} tokens hit: {cached / possible:.1%}")
 
 
 if __name__ == "__main__":

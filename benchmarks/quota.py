@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.pipeline_bench import Scratch, question, rows  # noqa: E402
-from tests.third_party import call, llmock  # noqa: E402
+from tests.support.pipeline_bench import Scratch, question, rows  # noqa: E402
+from tests.support.third_party import call, llmock  # noqa: E402
 
 QUESTIONS, PER_MINUTE = 500, 120
 

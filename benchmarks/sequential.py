@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from arena_hard.sequential import ALPHA, LOOKS, POWER, boundaries, influence, standard_error, with_few  # noqa: E402
+from arena_hard.rating.sequential import ALPHA, LOOKS, POWER, boundaries, influence, standard_error, with_few  # noqa: E402
 
 QUESTIONS = 500
 EFFECTS = (0.0, 2.0, 5.0, 10.0)
@@ -76,9 +76,7 @@ def stopping(effect: float, runs: int, seed: int, power: float) -> tuple[np.ndar
 def coverage(width: float, runs: int, seed: int) -> tuple[float, float]:
     """Share of intervals that hold the true score at the stop, and the mean share of questions judged."""
     rng = np.random.default_rng(seed)
-    truth = influence(
-        *games(np.random.default_rng(7), 0.5, np.random.default_rng(8).normal(size=(1, 2_000_000)))
-    )[0]
+    truth = influence(*games(np.random.default_rng(7), 0.5, np.random.default_rng(8).normal(size=(1, 2_000_000))))[0]
     wins, weights = games(rng, 0.5, rng.normal(size=(runs, QUESTIONS)))
     bounds = boundaries([(look + 1) / LOOKS for look in range(LOOKS)])
     stopped = np.zeros(runs, bool)
@@ -107,9 +105,7 @@ def main() -> None:
         for effect in EFFECTS:
             stopped, wrong = stopping(effect, args.runs, args.seed, power)
             used = np.where(stopped < 0, LOOKS, stopped + 1).mean() / LOOKS
-            print(
-                f"{power:>22} {effect:>7} {np.mean(stopped >= 0):>8.3f} {wrong.mean():>11.4f} {1 - used:>16.1%}"
-            )
+            print(f"{power:>22} {effect:>7} {np.mean(stopped >= 0):>8.3f} {wrong.mean():>11.4f} {1 - used:>16.1%}")
     stopped, _ = stopping(0.0, args.runs, args.seed, POWER)
     spent = [np.mean((stopped >= 0) & (stopped <= look)) for look in range(LOOKS)]
     print(f"\nfalse decisions by each look (power {POWER}): " + " ".join(f"{share:.4f}" for share in spent))

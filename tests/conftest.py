@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.loopback import Server, running_server
-from tests.pipeline_bench import Scratch
+from tests.support.pipeline_bench import Scratch
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
-"""The direction of the imports, and what --help may load."""
+"""The direction of the imports, by room, and what --help may load."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,53 +11,137 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline_bench import ROOT, clean_environment
+from tests.support.pipeline_bench import ROOT, clean_environment
 
 SCRIPTS = ("gen_answer", "gen_judgment", "show_result", "qa_browser")
 THERE = [script for script in SCRIPTS if (ROOT / f"{script}.py").is_file()]
 HEAVY = {"openai", "anthropic", "gradio", "pandas", "sklearn", "scipy", "plotly", "tiktoken"}
 
-
-def imports(file: Path) -> Iterator[str]:
-    """The modules that a file imports, anywhere in it; names imported from a package count as modules."""
-    tree = ast.parse(file.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+# which rooms a room may use; calling/providers is a room within calling, which knows nothing of what is around it
+ARROWS = {
+    "data": set[str](),
+    "calling.providers": {"data"},
+    "calling": {"data", "calling.providers"},
+    "money": {"data", "calling", "calling.providers"},
+    "answering": {"data", "calling", "calling.providers", "money"},
+    "judging": {"data", "calling", "calling.providers", "money", "rating"},
+    "rating": {"data"},
+    "showing": {"data", "rating"},
+    "browse": {"data", "rating", "showing"},
+}
 
 
 def modules() -> dict[str, Path]:
+    """The files of the package by their dotted names, rooms included."""
     found = {}
     for file in (ROOT / "arena_hard").rglob("*.py"):
         found[".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = file
     return found
 
 
+MODULES = modules()
+
+
+def imports(file: Path) -> Iterator[tuple[str, str]]:
+    """The (module, name in it) that a file imports, anywhere in it; the name is empty for whole modules."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield (whole, "") if whole in MODULES else (node.module, alias.name)
+
+
+def room_of(module: str) -> str:
+    """The room that a module of the package is in."""
+    parts = module.split(".")[1:]
+    return "calling.providers" if parts[:2] == ["calling", "providers"] else parts[0] if parts else ""
+
+
+def public(room: str) -> set[str]:
+    """The modules that a room's docstring names for the scripts and the other rooms."""
+    doc = ast.get_docstring(ast.parse(MODULES[f"arena_hard.{room}"].read_text(encoding="utf-8"))) or ""
+    return set(re.findall(r"^(\w+)  +\S", doc.partition("Inside:")[0], re.MULTILINE))
+
+
+def test_each_room_is_in_the_table_and_describes_all_that_it_holds() -> None:
+    assert {room_of(module) for module in MODULES} - {""} == set(ARROWS)
+    for room in set(ARROWS) - {"calling.providers"}:
+        doc = ast.get_docstring(ast.parse(MODULES[f"arena_hard.{room}"].read_text(encoding="utf-8"))) or ""
+        named = re.findall(r"^(\w+)  +\S", doc, re.MULTILINE)
+        inside = {each.split(".")[2] for each in MODULES if each.startswith(f"arena_hard.{room}.")}
+        assert (room, sorted(named)) == (room, sorted(inside))
+
+
+def test_a_room_of_one_file_is_no_room() -> None:
+    for room in ARROWS:
+        assert sum(room_of(module) == room for module in MODULES) > 2, room
+
+
+def test_data_moves_one_way() -> None:
+    wrong = [
+        (name, used)
+        for name, file in MODULES.items()
+        for used, _ in imports(file)
+        if used in MODULES and room_of(used) not in ARROWS.get(room_of(name), set()) | {room_of(name)}
+    ]
+    assert wrong == []
+
+
+def test_no_room_reaches_around_its_neighbours_public_names() -> None:
+    scripts = [ROOT / f"{script}.py" for script in (*THERE, "utils")]
+    wrong = []
+    for file in [*MODULES.values(), *scripts]:
+        here = next((room_of(name) for name, path in MODULES.items() if path == file), "script")
+        for used, name in imports(file):
+            room = room_of(used) if used in MODULES else ""
+            if not room or room == here:
+                continue
+            module = used.split(".")[2] if used.count(".") > 1 else name
+            if module not in public(room.partition(".")[0]) and here.partition(".")[0] != room.partition(".")[0]:
+                wrong.append((file.name, used))
+            if name.startswith("_"):
+                wrong.append((file.name, f"{used}.{name}"))
+    assert wrong == []
+
+
 def test_the_package_knows_neither_utils_nor_scripts() -> None:
-    wrong = [(name, used) for name, file in modules().items() for used in imports(file)
-             if used.split(".")[0] in {"utils", "tests", *SCRIPTS}]  # fmt: skip
+    foreign = {"utils", "tests", "tools", "benchmarks", *SCRIPTS}
+    wrong = [(name, used) for name, file in MODULES.items() for used, _ in imports(file)
+             if used.split(".")[0] in foreign]  # fmt: skip
     assert wrong == []
 
 
 def test_a_script_imports_no_script() -> None:
     for script in (*THERE, "utils"):
-        assert not set(SCRIPTS) & {used.split(".")[0] for used in imports(ROOT / f"{script}.py")}
+        assert not set(SCRIPTS) & {used.split(".")[0] for used, _ in imports(ROOT / f"{script}.py")}
 
 
-def test_there_is_no_cycle() -> None:
-    known = modules()
-    edges = {name: {used for used in imports(file) if used in known} - {name} for name, file in known.items()}
+def assert_no_cycle(edges: dict[str, set[str]]) -> None:
     while edges:
         free = {name for name, used in edges.items() if not used & edges.keys()}
         assert free, f"a cycle among {sorted(edges)}"
         edges = {name: used for name, used in edges.items() if name not in free}
 
 
+def test_there_is_no_cycle_of_files() -> None:
+    assert_no_cycle(
+        {name: {used for used, _ in imports(file) if used in MODULES} - {name} for name, file in MODULES.items()}
+    )
+
+
+def test_there_is_no_cycle_of_rooms() -> None:
+    edges: dict[str, set[str]] = {room: set() for room in ARROWS}
+    for name, file in MODULES.items():
+        if room_of(name):
+            edges[room_of(name)] |= {room_of(used) for used, _ in imports(file) if used in MODULES} - {room_of(name)}
+    assert_no_cycle(edges)
+
+
 def test_the_shapes_of_records_depend_on_nothing_of_ours() -> None:
-    assert not [used for used in imports(ROOT / "arena_hard/records.py") if used.startswith("arena_hard")]
+    assert not [used for used, _ in imports(MODULES["arena_hard.data.records"]) if used.startswith("arena_hard")]
 
 
 @pytest.mark.parametrize("script", THERE)

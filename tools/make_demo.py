@@ -19,11 +19,17 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import utils  # noqa: E402
-from arena_hard import jsonl, prompts  # noqa: E402
-from arena_hard.providers.base import Message, Reply  # noqa: E402
-from arena_hard.providers.recorded import recording_row  # noqa: E402
-from arena_hard.records import Question, Usage, question_from_row  # noqa: E402
-from arena_hard.tokens import TokenCounter  # noqa: E402
+from arena_hard.calling.providers.base import Message, Reply  # noqa: E402
+from arena_hard.calling.providers.recorded import recording_row  # noqa: E402
+from arena_hard.data import jsonl  # noqa: E402
+from arena_hard.data.records import (  # noqa: E402
+    Question,
+    Usage,
+    UserError,  # noqa: E402
+    question_from_row,
+)
+from arena_hard.data.tokens import TokenCounter  # noqa: E402
+from arena_hard.judging import prompts  # noqa: E402
 
 DEMO = ROOT / "data" / "demo"
 
@@ -45,7 +51,7 @@ def main() -> int:
             recordings += game_rows(settings, question, pair, games[0], counter)
             recordings += game_rows(settings, question, pair[::-1], games[1], counter)
     if counter.problem:
-        raise utils.UserError(counter.problem)
+        raise UserError(counter.problem)
     jsonl.replace(DEMO / "question.jsonl", [jsonl.encode(row) for row in questions])
     jsonl.replace(DEMO / "recordings.jsonl", [jsonl.encode(row) for row in recordings])
     print(f"{len(questions)} questions, {len(recordings)} recorded completions")

@@ -1,8 +1,24 @@
 """What the web page shows, as plain functions without Gradio: an address goes in, safe HTML comes out.
 
-index    where every record lies in its file, so that no text is held in memory
-address  the state of a page and its query string
-games    which games a filter leaves, and the texts of one
-markup   what models wrote, as HTML in which nothing can run
-site     address → page, with the templates in pages/
+For the scripts and the other rooms:
+
+site              address → page, with the templates in pages/
+export            the pages as static files
+web_guard         what the web server answers
+
+Inside:
+
+address           the state of a page and its query string
+index             where every record lies in its file, so that no text is held in memory
+record_file       one record file: offsets and facts of its rows
+search            text search over files
+tables            the index as a table of games
+game_selection    which games a filter leaves, and the texts of one
+markup            what models wrote, as HTML in which nothing can run
+leaderboard_page  the page Leaderboard
+games_page        the page Games
+compare_page      the page Compare
+judge_page        the page Judge
+blind_page        the page Blind check
+blind_check       drawing and storing a blind check
 """

@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arena_hard.browse import blind, games, games_page
+from arena_hard.browse import blind_check, game_selection, games_page
 from arena_hard.browse.address import View
-from arena_hard.browse.blind import Check
 from arena_hard.browse.index import BenchIndex
-from arena_hard.records import UserError
-from arena_hard.settings import JudgeSettings
-from arena_hard.verdicts import LABELS
+from arena_hard.data.records import UserError
+from arena_hard.data.settings import JudgeSettings
+from arena_hard.data.verdicts import LABELS
+from arena_hard.rating import blind_agreement
+from arena_hard.rating.blind_agreement import Check
 
 WORDS = ("A is much better", "A is slightly better", "a tie", "B is slightly better", "B is much better")
 
@@ -45,24 +46,24 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
 
 def others(index: BenchIndex, view: View) -> dict[str, Any]:
     """Who has checked this judge so far."""
-    found = blind.checks(index.bench, view.judge) if view.judge else []
-    return {"found": found, "together": blind.agreement(found) if found else None}
+    found = blind_agreement.checks(index.bench, view.judge) if view.judge else []
+    return {"found": found, "together": blind_agreement.agreement(found) if found else None}
 
 
 def opened(index: BenchIndex, judge: str, name: str, settings: JudgeSettings | None) -> Check:
     """The person's check, begun now if it was not before. Raises UserError."""
-    file = blind.check_file(index.bench, judge, name)
-    check = blind.load(file)
+    file = blind_agreement.check_file(index.bench, judge, name)
+    check = blind_agreement.load(file)
     if check is not None:
         return check
     seed = int.from_bytes(f"{judge}/{name}".encode(), "big") % 2**32
-    plan = blind.draw(index, judge, showable(index, judge, settings), seed)
+    plan = blind_check.draw(index, judge, showable(index, judge, settings), seed)
     if not plan:
         raise UserError(
             "No game can be shown: a blind check needs readable verdicts, and the answers of both the model "
             f"and the baseline in {index.bench.name}/model_answer/."
         )
-    return blind.start(index.bench, judge, name, plan)
+    return blind_check.start(index.bench, judge, name, plan)
 
 
 def showable(index: BenchIndex, judge: str, settings: JudgeSettings | None) -> dict[tuple[int, int], str]:
@@ -72,7 +73,7 @@ def showable(index: BenchIndex, judge: str, settings: JudgeSettings | None) -> d
     nothing = np.zeros(len(index.question_ids), dtype=bool)
     found = {}
     for model, question in np.argwhere(table.row >= 0).tolist():
-        baseline = games.baseline_name(index, judge, model, question, settings)
+        baseline = game_selection.baseline_name(index, judge, model, question, settings)
         known = index.questions[question] is not None
         if known and answered.get(index.models[model], nothing)[question] and answered.get(baseline, nothing)[question]:
             found[model, question] = baseline
@@ -99,7 +100,7 @@ def result_of(index: BenchIndex, view: View, check: Check) -> dict[str, Any]:
     rows = []
     for place, planned in enumerate(check.plan):
         own = check.decisions[place]
-        if own == blind.SKIP:
+        if own == blind_agreement.SKIP:
             continue
         code = index.question_code(planned.question_id)
         question = index.questions[code] if code is not None else None
@@ -108,12 +109,12 @@ def result_of(index: BenchIndex, view: View, check: Check) -> dict[str, Any]:
         rows.append((abs(LABELS.index(own) - LABELS.index(planned.verdict)), words, own, planned, seen))
     rows.sort(key=lambda row: -row[0])
     table = [Differing(words, own, p.verdict, gap == 0, seen) for gap, words, own, p, seen in rows]
-    return {"agreement": blind.agreement([check]), "rows": table, "skipped": len(check.plan) - len(rows)}
+    return {"agreement": blind_agreement.agreement([check]), "rows": table, "skipped": len(check.plan) - len(rows)}
 
 
 def decide(index: BenchIndex, judge: str, name: str, place: int, label: str) -> None:
     """Store a decision of a check that was begun. Raises UserError."""
-    check = blind.load(blind.check_file(index.bench, judge, name))
+    check = blind_agreement.load(blind_agreement.check_file(index.bench, judge, name))
     if check is None:
         raise UserError(f"{name} has begun no blind check of {judge}.")
-    blind.decide(check, place, label)
+    blind_check.decide(check, place, label)

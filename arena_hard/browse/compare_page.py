@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arena_hard import paired
-from arena_hard.browse import games, tables
+from arena_hard.browse import game_selection, tables
 from arena_hard.browse.address import View
 from arena_hard.browse.games_page import label_of, short
 from arena_hard.browse.index import BenchIndex
-from arena_hard.games import select
-from arena_hard.paired import Difference
-from arena_hard.settings import JudgeSettings
+from arena_hard.data.settings import JudgeSettings
+from arena_hard.rating import paired
+from arena_hard.rating.games import select
+from arena_hard.rating.paired import Difference
 
 SHOWN = 100
 
@@ -80,8 +80,8 @@ def points_of(index: BenchIndex, judge: str, model: str) -> np.ndarray:
     A game counts 0, 25, 50, 75 or 100 from a strong loss to a strong win, so that the strength of verdicts
     shows; they are no win rates.
     """
-    first, second = games.verdict_codes(index, judge, [index.models.index(model)])
-    one, two = games.strengths(first[0], second[0])
+    first, second = game_selection.verdict_codes(index, judge, [index.models.index(model)])
+    one, two = game_selection.strengths(first[0], second[0])
     number = (first[0] >= 0).astype(int) + (second[0] >= 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return 50.0 + 25.0 * (one + two) / np.where(number, number, np.nan)
@@ -110,7 +110,7 @@ def rows_of(index: BenchIndex, view: View, one: str, other: str) -> list[Row]:
 
 def verdicts(index: BenchIndex, judge: str, model: str, question: int) -> str:
     """Both verdicts of a model's judgment as the judge wrote them."""
-    first, second = games.verdict_codes(index, judge, [index.models.index(model)])
+    first, second = game_selection.verdict_codes(index, judge, [index.models.index(model)])
     return f"{label_of(int(first[0, question]))}, {label_of(int(second[0, question]))}"
 
 

@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 import numpy as np
 
-from arena_hard.browse import compare_page, games, games_page, judge_page, leaderboard_page
+from arena_hard.browse import compare_page, game_selection, games_page, judge_page, leaderboard_page
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.site import Site, completed, render
-from arena_hard.records import UserError
-from arena_hard.settings import JudgeSettings
+from arena_hard.data.records import UserError
+from arena_hard.data.settings import JudgeSettings
 
 PARTS = Path(__file__).parent
 MOST_PAIRS = 300  # pages of two models; beyond that only neighbours in the list of models are compared
@@ -115,17 +115,17 @@ def _write_pairs(work: Export) -> int:
 def _write_games(work: Export, progress: Callable[[Iterable[Any]], Iterable[Any]]) -> int:
     """One page for each judged question and model, and the list of them all."""
     base = work.view.but(tab="games")
-    selection = games.select(work.index, base, work.settings)
+    selection = game_selection.select(work.index, base, work.settings)
     rows = list(zip(selection.models.tolist(), selection.questions.tolist()))
     table = work.index.judged.get(base.judge)
     rows = [(model, question) for model, question in rows if table is not None and table.row[model, question] >= 0]
     listed = []
-    kept = games.Selection(np.array([m for m, _ in rows], int), np.array([q for _, q in rows], int), 0)
+    kept = game_selection.Selection(np.array([m for m, _ in rows], int), np.array([q for _, q in rows], int), 0)
     for place, (model, question) in enumerate(progress(rows)):
         name, asked = work.index.models[model], work.index.question_ids[question]
         view = base.but(model=name, question=asked)
         context = games_page.page_of(
-            work.index, view, games.Selection(kept.models, kept.questions, place), work.settings
+            work.index, view, game_selection.Selection(kept.models, kept.questions, place), work.settings
         )
         work.write(view, "games.html", context)
         listed.append(games_page.listed(work.index, view, model, question))

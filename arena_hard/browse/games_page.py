@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from arena_hard.browse import address, games, markup
+from arena_hard.browse import address, game_selection, markup
 from arena_hard.browse.address import View
-from arena_hard.browse.games import Pair, Selection
-from arena_hard.browse.index import CUT_OFF, NO_GAME, UNREADABLE, BenchIndex
-from arena_hard.records import Game
-from arena_hard.settings import DEFAULT_PATTERN, JudgeSettings
-from arena_hard.verdicts import LABELS, outcome
+from arena_hard.browse.game_selection import Pair, Selection
+from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.record_file import CUT_OFF, NO_GAME, UNREADABLE
+from arena_hard.data.records import Game
+from arena_hard.data.settings import DEFAULT_PATTERN, JudgeSettings
+from arena_hard.data.verdicts import LABELS, outcome
 
 PLAIN = "plain"
 
@@ -62,7 +63,7 @@ class Listed(NamedTuple):
 
 def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
     """Template and values of the page."""
-    selection = games.select(index, view, settings)
+    selection = game_selection.select(index, view, settings)
     context = {
         "filters": filters(index, view),
         "questions": question_choices(index, view, selection),
@@ -77,7 +78,7 @@ def page_of(index: BenchIndex, view: View, selection: Selection, settings: Judge
     if selection.place < 0:
         return context
     model, question = int(selection.models[selection.place]), int(selection.questions[selection.place])
-    pair = games.load(index, view.judge, model, question, settings)
+    pair = game_selection.load(index, view.judge, model, question, settings)
     patterns = tuple(settings.patterns) if settings else default_patterns()
     return context | {
         "title": f"{pair.model.model} · {short(first_turn(pair), 60)}",
@@ -92,11 +93,11 @@ def page_of(index: BenchIndex, view: View, selection: Selection, settings: Judge
 
 def listed(index: BenchIndex, view: View, model: int, question: int) -> Listed:
     """A game as an entry of a list."""
-    first, second = games.verdict_codes(index, view.judge, [model])
+    first, second = game_selection.verdict_codes(index, view.judge, [model])
     one, two = first[0, question], second[0, question]
-    total = sum(int(points) for points in games.strengths(one, two))
+    total = sum(int(points) for points in game_selection.strengths(one, two))
     kinds = ["won" if total > 0 else "lost" if total < 0 else "even"]
-    kinds += ["disagree"] if games.disagree(one, two) else []
+    kinds += ["disagree"] if game_selection.disagree(one, two) else []
     kinds += ["unreadable"] if UNREADABLE in (one, two) else []
     found = index.questions[question]
     words = short(found.turns[0], 100) if found else index.question_ids[question]
@@ -151,7 +152,7 @@ def question_choices(index: BenchIndex, view: View, selection: Selection) -> lis
 
 def pair_label(index: BenchIndex, judge: str, model: int, question: int) -> str:
     """Both verdicts of a judgment in a few characters: 'A>B, B>A'."""
-    first, second = games.verdict_codes(index, judge, [model])
+    first, second = game_selection.verdict_codes(index, judge, [model])
     return f"{label_of(int(first[0, question]))}, {label_of(int(second[0, question]))}"
 
 
@@ -205,7 +206,7 @@ def agreement_words(pair: Pair) -> str:
     first, second = (np.array([code]) for code in pair.codes)
     if min(pair.codes) < 0:
         return "" if pair.codes == (NO_GAME, NO_GAME) else "The judge decided in one game only, or in none."
-    if games.disagree(first, second)[0]:
+    if game_selection.disagree(first, second)[0]:
         winners = [outcome(LABELS[code]).winner for code in pair.codes]
         if winners[0] is not None and winners[0] == winners[1]:
             place = "first" if winners[0] == "A" else "second"
@@ -252,7 +253,7 @@ def judgment_html(game: Game | None, view: View, patterns: tuple[Any, ...]) -> M
     return render(game.judgment, patterns)
 
 
-def column(label: str, side: games.Side, view: View) -> Column:
+def column(label: str, side: game_selection.Side, view: View) -> Column:
     """One answer under its label."""
     turns = side.answer.turns if side.answer else ()
     return Column(
@@ -266,7 +267,7 @@ def column(label: str, side: games.Side, view: View) -> Column:
     )
 
 
-def notes(side: games.Side) -> list[str]:
+def notes(side: game_selection.Side) -> list[str]:
     """Short facts about an answer: its length, and whether it was cut off."""
     answer = side.answer
     if answer is None:

@@ -7,81 +7,29 @@ so that judgments which are being written appear with the next page.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 import numpy as np
 
-from arena_hard import jsonl
-from arena_hard.paths import Bench, name_of, record_files
-from arena_hard.records import (
-    Answer,
-    Judgment,
-    Question,
-    answer_from_row,
-    judgment_from_row,
-    question_from_row,
+from arena_hard.browse.record_file import (
+    NO_GAME,
+    AnswerHead,
+    JudgmentHead,
+    RecordFile,
+    answer_facts,
+    lines_of,
+    read_record,
+    stamp_of,
+    verdict_code,
 )
-from arena_hard.verdicts import LABELS, standard_label
-
-UNREADABLE = -1  # the judge wrote, but no verdict could be read
-NO_GAME = -2  # there is no such game, or no judgment at all
-CUT_OFF = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length"})
-
-
-class _GameHead(msgspec.Struct):
-    score: Any = None
-
-
-class _JudgmentHead(msgspec.Struct):
-    """What the index keeps of a judgment; the rest of the line is passed over while decoding."""
-
-    games: list[_GameHead | None]
-    question_id: str = ""
-    uid: str = ""
-    baseline: str | None = None
-
-
-class _TurnHead(msgspec.Struct):
-    token_len: int | float | None = None
-
-
-class _ChoiceHead(msgspec.Struct):
-    turns: list[_TurnHead] = []
-
-
-class _UsageHead(msgspec.Struct):
-    completion_tokens: int | None = None
-
-
-class _AnswerHead(msgspec.Struct):
-    question_id: str = ""
-    uid: str = ""
-    choices: list[_ChoiceHead] = []
-    finish_reason: str | None = None
-    usage: _UsageHead | None = None
-    metadata: _TurnHead | None = None
-
-
-class RecordFile(NamedTuple):
-    """One record file: a row for each record, in the file's order.
-
-    question: [n] codes of the questions; offset, length: [n] bytes; facts: [n, 3] what the kind of
-    file has to say (judgments: verdict of game 1 and 2, code of the baseline; answers: tokens or -1,
-    whether it was cut off, 0). problems: lines that could not be read, said in words.
-    """
-
-    path: Path
-    stamp: tuple[int, int]
-    question: np.ndarray
-    offset: np.ndarray
-    length: np.ndarray
-    facts: np.ndarray
-    problems: list[str]
+from arena_hard.data import jsonl
+from arena_hard.data.paths import Bench, name_of, record_files
+from arena_hard.data.records import Answer, Judgment, Question, answer_from_row, judgment_from_row, question_from_row
 
 
 @dataclass
@@ -134,7 +82,7 @@ class BenchIndex:
             return changed
 
     def _refresh_questions(self) -> bool:
-        stamp = _stamp(self.bench.question_file)
+        stamp = stamp_of(self.bench.question_file)
         if stamp is None or stamp == self._question_stamp:
             return False
         known: dict[str, Question] = {}
@@ -153,13 +101,13 @@ class BenchIndex:
 
     def _refresh_answers(self) -> bool:
         files = {name_of(path): path for path in record_files(self.bench.answer_folder)}
-        return self._refresh_files(self.answers, files, _AnswerHead, _answer_facts)
+        return self._refresh_files(self.answers, files, AnswerHead, answer_facts)
 
     def _refresh_judgments(self) -> bool:
         root = self.bench.folder / "model_judgment"
         folders = sorted(folder for folder in root.iterdir() if folder.is_dir()) if root.is_dir() else []
         files = {(unquote(folder.name), name_of(path)): path for folder in folders for path in record_files(folder)}
-        return self._refresh_files(self.judgments, files, _JudgmentHead, self._judgment_facts)
+        return self._refresh_files(self.judgments, files, JudgmentHead, self._judgment_facts)
 
     def _refresh_files(
         self, known: dict[Any, RecordFile], files: dict[Any, Path], head: type, facts: Callable[[Any], Any]
@@ -170,7 +118,7 @@ class BenchIndex:
             del known[key]
         changed = bool(gone)
         for key, path in files.items():
-            stamp = _stamp(path)
+            stamp = stamp_of(path)
             if stamp is not None and (key not in known or known[key].stamp != stamp):
                 known[key] = self._scan(path, stamp, head, facts)
                 changed = True
@@ -182,7 +130,7 @@ class BenchIndex:
         places: list[tuple[int, int]] = []
         values: list[tuple[int, int, int]] = []
         problems: list[str] = []
-        for number, offset, line in _lines(path):
+        for number, offset, line in lines_of(path):
             try:
                 row = decode(line)
                 code = self._code(row.question_id or row.uid)
@@ -208,7 +156,7 @@ class BenchIndex:
             self.questions.append(None)
         return code
 
-    def _judgment_facts(self, row: _JudgmentHead) -> tuple[int, int, int]:
+    def _judgment_facts(self, row: JudgmentHead) -> tuple[int, int, int]:
         verdicts = [NO_GAME if game is None else verdict_code(game.score) for game in row.games[:2]]
         verdicts += [NO_GAME] * (2 - len(verdicts))
         return verdicts[0], verdicts[1], self._baseline_code(row.baseline)
@@ -261,13 +209,13 @@ class BenchIndex:
         if file is None:
             return None
         rows = np.flatnonzero(file.question == question)
-        return None if rows.size == 0 else _read(file, int(rows[0]), answer_from_row)
+        return None if rows.size == 0 else read_record(file, int(rows[0]), answer_from_row)
 
     def judgment(self, judge: str, model: int, question: int) -> Judgment | None:
         """A judgment, read from its file; None when there is none."""
         table = self.judged.get(judge)
         row = -1 if table is None else int(table.row[model, question])
-        return None if row < 0 else _read(self.judgments[judge, self.models[model]], row, judgment_from_row)
+        return None if row < 0 else read_record(self.judgments[judge, self.models[model]], row, judgment_from_row)
 
     def answered(self, model: str) -> np.ndarray:
         """[question] whether the model has an answer."""
@@ -283,26 +231,6 @@ class BenchIndex:
         if file is not None:
             result[file.question] = values(file)
         return result
-
-
-def verdict_code(label: Any) -> int:
-    """Index of a verdict in LABELS, in whatever spelling; UNREADABLE for anything else."""
-    known = standard_label(label) if isinstance(label, str) else None
-    return UNREADABLE if known is None else LABELS.index(known)
-
-
-def _answer_facts(row: _AnswerHead) -> tuple[int, int, int]:
-    return _tokens(row), int(row.finish_reason in CUT_OFF), 0
-
-
-def _tokens(row: _AnswerHead) -> int:
-    """Tokens of an answer: as counted, else as the server counted them, else -1."""
-    turns = row.choices[0].turns if row.choices else [row.metadata] if row.metadata else []
-    lengths = [turn.token_len for turn in turns if turn.token_len is not None]
-    if lengths and len(lengths) == len(turns):
-        return int(sum(lengths))
-    served = row.usage.completion_tokens if row.usage else None
-    return -1 if served is None else served
 
 
 def _empty(shape: tuple[int, int]) -> Judged:
@@ -322,42 +250,3 @@ def _fill(table: Judged, model: int, file: RecordFile) -> None:
     table.first[model, codes] = file.facts[rows, 0]
     table.second[model, codes] = file.facts[rows, 1]
     table.baseline[model, codes] = file.facts[rows, 2]
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
-
-
-def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """(line number, byte offset, line) of each line that is not blank."""
-    with open(path, "rb", buffering=1 << 20) as stream:
-        offset = len(jsonl.BOM) if stream.read(len(jsonl.BOM)) == jsonl.BOM else 0
-        stream.seek(offset)
-        for number, line in enumerate(stream, 1):
-            if not line.isspace():
-                yield number, offset, line
-            offset += len(line)
-
-
-def read_row(file: RecordFile, row: int) -> dict[str, Any] | None:
-    """One record as it stands in the file; None when the file was changed under the index."""
-    with open(file.path, "rb") as stream:
-        stream.seek(int(file.offset[row]))
-        line = stream.read(int(file.length[row]))
-    try:
-        values = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return values if isinstance(values, dict) else None
-
-
-def _read(file: RecordFile, row: int, parse: Callable[[dict[str, Any]], Any]) -> Any:
-    values = read_row(file, row)
-    try:
-        return None if values is None else parse(values)
-    except (ValueError, AttributeError, TypeError, msgspec.ValidationError):
-        return None

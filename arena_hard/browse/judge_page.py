@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arena_hard import judge_stats, remarks
 from arena_hard.browse import tables
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
-from arena_hard.settings import JudgeSettings
-from arena_hard.verdicts import LABELS
+from arena_hard.data.settings import JudgeSettings
+from arena_hard.data.verdicts import LABELS
+from arena_hard.rating import judge_stats
+from arena_hard.showing import footnotes
 
 
 class Cell(NamedTuple):
@@ -49,7 +50,7 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
 @lru_cache(maxsize=16)
 def report_of(key: tables.Snapshot, model: str) -> judge_stats.JudgeReport | None:
     """The judge's report over one model, or over all of them."""
-    from arena_hard.games import select
+    from arena_hard.rating.games import select
 
     table = tables.game_table(key.index, [key.judge], key.settings)
     if model:
@@ -63,7 +64,7 @@ def coverage_notes(key: tables.Snapshot, model: str) -> list[str]:
     """What the judge has not judged of the bench's questions, by one model or all of them."""
     table = tables.game_table(key.index, [key.judge], key.settings)
     found = [tables.coverage_of(key.index, table, code, model) for code in tables.baselines_of(table)]
-    return [note for each in found if each for note in remarks.coverage_notes(each)]
+    return [note for each in found if each for note in footnotes.coverage_notes(each)]
 
 
 @lru_cache(maxsize=8)

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arena_hard import battles, intervals, ratings, remarks
 from arena_hard.browse import tables
 from arena_hard.browse.address import View
-from arena_hard.browse.games import default_baseline
+from arena_hard.browse.game_selection import default_baseline
 from arena_hard.browse.index import BenchIndex
-from arena_hard.games import GameTable
-from arena_hard.settings import JudgeSettings
+from arena_hard.data.settings import JudgeSettings
+from arena_hard.rating import battles, intervals, ratings
+from arena_hard.rating.games import GameTable
+from arena_hard.showing import footnotes
 
 RULES = {
     "": "as published (bootstrap of rows)",
@@ -82,7 +83,7 @@ def board_of(index: BenchIndex, games: GameTable, code: int, rule: str) -> Board
     fought = battles.from_games(table, baseline)
     covered = tables.coverage_of(index, games, code)
     judged = covered.counts() if covered else {}
-    about = (covered.n_questions, remarks.coverage_notes(covered)) if covered else (0, [])
+    about = (covered.n_questions, footnotes.coverage_notes(covered)) if covered else (0, [])
     if len(fought) == 0:
         return Board(baseline, [], fought.models[1:], *about)
     cells = battles.cells_of(fought)

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from arena_hard.browse.index import BenchIndex, RecordFile, read_row
-from arena_hard.records import Question, answer_from_row, judgment_from_row
+from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.record_file import RecordFile, read_row
+from arena_hard.data.records import Question, answer_from_row, judgment_from_row
 
 
 def in_questions(index: BenchIndex, words: str) -> np.ndarray:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from arena_hard.browse import address, blind_page, compare_page, games_page, judge_page, leaderboard_page
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
-from arena_hard.paths import Bench
-from arena_hard.records import UserError
-from arena_hard.settings import JudgeSettings
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import UserError
+from arena_hard.data.settings import JudgeSettings
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from arena_hard import games as game_tables
-from arena_hard.browse.games import default_baseline
-from arena_hard.browse.index import NO_GAME, BenchIndex, RecordFile
-from arena_hard.coverage import Coverage, coverage, judged_in
-from arena_hard.games import GameTable
-from arena_hard.settings import JudgeSettings
+from arena_hard.browse.game_selection import default_baseline
+from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.record_file import NO_GAME, RecordFile
+from arena_hard.data.settings import JudgeSettings
+from arena_hard.rating import games as game_tables
+from arena_hard.rating.coverage import Coverage, coverage, judged_in
+from arena_hard.rating.games import GameTable
 
 
 class Snapshot:

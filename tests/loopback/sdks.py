@@ -17,9 +17,7 @@ def ask(server: Server, *contents: str, key: str = "sk-1", role: str = "user", *
     async def calls() -> list[Any]:
         async with openai.AsyncOpenAI(base_url=server.openai_base, api_key=key, max_retries=0) as client:
             create: Any = client.chat.completions.create
-            bodies = [
-                {"model": "m", "messages": [{"role": role, "content": text}]} | request for text in contents
-            ]
+            bodies = [{"model": "m", "messages": [{"role": role, "content": text}]} | request for text in contents]
             return await asyncio.gather(*(create(**body) for body in bodies), return_exceptions=True)
 
     return asyncio.run(calls())

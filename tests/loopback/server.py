@@ -138,9 +138,7 @@ class Loopback:
 
     # -------------------------------------------------------------------------------- a reply
 
-    async def _completed(
-        self, visit: Visit, wire: Wire, body: Mapping[str, Any], settings: Settings
-    ) -> dict[str, Any]:
+    async def _completed(self, visit: Visit, wire: Wire, body: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         """The body of the reply, as an object. Raises Refused."""
         self._check_key(visit.key, settings)
         ask = wire.read(body)

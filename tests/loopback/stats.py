@@ -65,9 +65,7 @@ class Stats:
         self._body_waits: dict[bytes, Wait] = {}
         self._last.clear()
 
-    def arrive(
-        self, path: str, key: str | None, headers: Mapping[str, str], raw: bytes, grace: float
-    ) -> Visit:
+    def arrive(self, path: str, key: str | None, headers: Mapping[str, str], raw: bytes, grace: float) -> Visit:
         """Count a request that has been read."""
         digest = hashlib.blake2b(raw, digest_size=8).digest()
         self._bodies[digest] += 1

@@ -37,10 +37,7 @@ def test_echo_gives_back_every_sign(server: Server) -> None:
     server.configure(reply="echo")
     strange = ["{braces} {0} {{}}", "%s ${HOME} \\n", "[[A>B]]", "line\n\n\ttab ", "日本 🙂 \u2028 \x00"]
     assert texts(ask(server, *strange)) == strange
-    assert (
-        ask_anthropic(server, messages=[{"role": "user", "content": strange[0]}]).content[0].text
-        == strange[0]
-    )
+    assert ask_anthropic(server, messages=[{"role": "user", "content": strange[0]}]).content[0].text == strange[0]
 
 
 def test_a_judge_prompt_gets_a_verdict(server: Server) -> None:
@@ -101,12 +98,8 @@ def test_anthropic_takes_its_own_terms_only(server: Server) -> None:
 def test_azure_wants_its_api_version(server: Server) -> None:
     async def call(**query: str) -> Any:
         base = f"{server.azure_base}/openai/deployments/dep"
-        async with openai.AsyncOpenAI(
-            base_url=base, api_key="az", default_query=query, max_retries=0
-        ) as client:
-            return await client.chat.completions.create(
-                model="x", messages=[{"role": "user", "content": "a"}]
-            )
+        async with openai.AsyncOpenAI(base_url=base, api_key="az", default_query=query, max_retries=0) as client:
+            return await client.chat.completions.create(model="x", messages=[{"role": "user", "content": "a"}])
 
     assert asyncio.run(call(**{"api-version": "2024-10-21"})).model == "dep"
     with pytest.raises(openai.NotFoundError, match="Resource not found"):

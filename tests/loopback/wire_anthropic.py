@@ -43,9 +43,7 @@ def read(body: Mapping[str, Any]) -> Ask:
         raise Refused("400", message="stream: this server does not stream")
     for row in rows:
         if row.get("role") not in ("user", "assistant"):
-            told = (
-                f"messages: Unexpected role {json.dumps(row.get('role'))}. The system prompt is a top-level "
-            )
+            told = f"messages: Unexpected role {json.dumps(row.get('role'))}. The system prompt is a top-level "
             raise Refused("400", message=told + "`system` parameter, not a message.")
     messages = [(row["role"], text_of(row.get("content"))) for row in rows]
     if body.get("system"):

@@ -1,0 +1,72 @@
+"""Which answers of a model exist, which are to be asked for, and what that may cost."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from arena_hard.answering.requests import answer_shaping_settings, system_prompt
+from arena_hard.calling.manifest import RunTally, open_failures, origins
+from arena_hard.calling.record_run import RunOutput
+from arena_hard.calling.selection import records_to_redo
+from arena_hard.data.bench_files import load_answers
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import Question
+from arena_hard.data.settings import AnswerSettings, ModelSettings, short_hash
+from arena_hard.money.account import Account
+
+
+@dataclass
+class ModelPlan:
+    """What is to be asked of one model. existing: how many of the chosen questions it has answered."""
+
+    settings: ModelSettings
+    existing: int
+    missing: list[Question]
+    output: RunOutput
+
+    def label(self, question: Question) -> str:
+        """How an answer is called in progress, failures and kept replies."""
+        return label_of(self.settings.name, question.question_id)
+
+
+def plan_model(
+    args: argparse.Namespace,
+    bench: Bench,
+    model: ModelSettings,
+    settings: AnswerSettings,
+    questions: list[Question],
+    account: Account,
+) -> ModelPlan:
+    """Which answers exist and which are missing. Raises UserError where settings would be mixed in silence.
+
+    args: the flags of selection.add_selection; account: gets the model's bill.
+    """
+    file = bench.answer_file(model.name)
+    answers = load_answers(file)
+    found = {key: answer.settings_hash for key, answer in answers.items()}
+    shaping = answer_shaping_settings(model, settings)
+    again = records_to_redo(args, file, model.name, found, {q.question_id: shaping for q in questions})
+    wanted = [q for q in questions if q.question_id not in found or q.question_id in again]
+    if args.only_failed:
+        failed = open_failures(file, answers)
+        wanted = [question for question in questions if question.question_id in failed]
+    before = {question.question_id for question in wanted} & answers.keys()
+    tally = RunTally(file, short_hash(shaping), endpoints=origins(model), before=before)
+    existing = sum(question.question_id in found for question in questions)
+    account.open(model.name, model)
+    one_call = settings.num_choices == 1 and all(len(question.turns) == 1 for question in wanted)
+    written = {label_of(model.name, key) for key in found}
+    output = RunOutput(tally, model.name, [shaping], keeps_replies=not one_call, written=written)
+    return ModelPlan(model, existing, wanted, output)
+
+
+def label_of(model: str, question_id: str) -> str:
+    return f"{model} {question_id}"
+
+
+def most_it_may_cost(account: Account, model: ModelSettings, settings: AnswerSettings, question: Question) -> float:
+    """Dollars for all requests of an answer if each is answered at full length."""
+    texts = [system_prompt(model) or "", *question.turns]
+    sizes = [sum(len(text.encode()) for text in texts)] * settings.num_choices
+    return account.worst(model.name, sizes, settings.max_tokens, len(question.turns))

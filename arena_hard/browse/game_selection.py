@@ -1,0 +1,235 @@
+"""Which games a view leaves, which of them is shown, and its texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from arena_hard.browse import search
+from arena_hard.browse.address import View
+from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.record_file import NO_GAME, UNREADABLE
+from arena_hard.data.records import Answer, Game, Judgment, Question
+from arena_hard.data.settings import JudgeSettings
+from arena_hard.data.verdicts import LABELS
+
+DEFAULT_BASELINE = "gpt-4-0314"  # what the original judges against when nothing names another
+NO_VERDICTS = {"unreadable": UNREADABLE, "none": NO_GAME}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The games that a view leaves, in order: `models` and `questions` are codes [k].
+
+    place: where in them the shown game stands, -1 when nothing is left.
+    """
+
+    models: np.ndarray
+    questions: np.ndarray
+    place: int
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two answers: whose it is, and why it is missing where it is."""
+
+    model: str
+    role: str
+    answer: Answer | None
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Everything that is shown of one question and model: both games with their texts."""
+
+    question_id: str
+    question: Question | None
+    model: Side
+    baseline: Side
+    judgment: Judgment | None
+    codes: tuple[int, int]
+
+    def sides(self, game: int) -> tuple[Side, Side]:
+        """Assistant A and B of game 1 (A = baseline) or game 2 (A = model)."""
+        return (self.baseline, self.model) if game == 1 else (self.model, self.baseline)
+
+    def game(self, number: int) -> Game | None:
+        """The record of game 1 or 2, None when there is none."""
+        games = self.judgment.games if self.judgment else ()
+        return games[number - 1] if len(games) >= number else None
+
+
+def strengths(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Verdict codes as points for the model, -2 … 2; where no verdict is, 0."""
+    one = np.where(first >= 0, first.astype(np.int16) - 2, 0)
+    two = np.where(second >= 0, 2 - second.astype(np.int16), 0)
+    return one, two
+
+
+def disagree(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether both games have a verdict and do not name the same winner."""
+    one, two = strengths(first, second)
+    return (first >= 0) & (second >= 0) & (np.sign(one) != np.sign(two))
+
+
+# ------------------------------------------------------------------------------------- choosing
+
+
+def select(index: BenchIndex, view: View, settings: JudgeSettings | None) -> Selection:
+    """The games of one judge that pass the view's filters, model by model, in the questions' order."""
+    codes = [index.models.index(view.model)] if view.model in index.models else index.models_of(view.judge)
+    keep = _of_questions(index, view)[None, :] & _of_verdicts(index, view, codes)
+    if view.show == "cutoff":
+        keep &= _cut_off(index, view, codes, settings)
+    if view.text.strip():
+        keep &= _with_text(index, view, codes, keep, settings)
+    rows, questions = np.nonzero(keep)
+    models = np.array(codes, dtype=np.int64)[rows]
+    return Selection(models, questions, _place(index, view, models, questions))
+
+
+def _of_questions(index: BenchIndex, view: View) -> np.ndarray:
+    """[question] whether category and cluster are the wanted ones."""
+
+    def wanted(question: Question | None) -> bool:
+        category, cluster = (question.category, question.cluster) if question else ("", "")
+        return view.category in ("", category) and view.cluster in ("", cluster or "")
+
+    return np.fromiter((wanted(question) for question in index.questions), bool, len(index.questions))
+
+
+def _of_verdicts(index: BenchIndex, view: View, codes: list[int]) -> np.ndarray:
+    """[model, question] whether the verdicts are the wanted ones."""
+    first, second = verdict_codes(index, view.judge, codes)
+    keep = np.ones(first.shape, dtype=bool)
+    for wanted, found in ((view.first, first), (view.second, second)):
+        if wanted in LABELS:
+            keep &= found == LABELS.index(wanted)
+        elif wanted in NO_VERDICTS:
+            keep &= found == NO_VERDICTS[wanted]
+    return keep & _of_kind(view.show, first, second)
+
+
+def verdict_codes(index: BenchIndex, judge: str, codes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """[model, question] verdict codes of both games for some models."""
+    table = index.judged.get(judge)
+    if table is None:
+        nothing = np.full((len(codes), len(index.question_ids)), NO_GAME, dtype=np.int8)
+        return nothing, nothing
+    return table.first[codes], table.second[codes]
+
+
+def _of_kind(show: str, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    one, two = strengths(first, second)
+    missing = (first == NO_GAME) & (second == NO_GAME)
+    total = one + two
+    kinds = {
+        "disagree": lambda: disagree(first, second),
+        "unreadable": lambda: (first == UNREADABLE) | (second == UNREADABLE),
+        "missing": lambda: missing,
+        "won": lambda: total > 0,
+        "lost": lambda: total < 0,
+        "even": lambda: (total == 0) & ((first >= 0) | (second >= 0)),
+    }
+    return kinds[show]() if show in kinds else np.ones(first.shape, dtype=bool)
+
+
+def _cut_off(index: BenchIndex, view: View, codes: list[int], settings: JudgeSettings | None) -> np.ndarray:
+    rows = []
+    for code in codes:
+        own = index.cut_off(index.models[code])
+        for name, mask in baselines_of(index, view.judge, code, settings):
+            own = own | (index.cut_off(name) & mask)
+        rows.append(own)
+    return np.array(rows, dtype=bool).reshape(len(codes), len(index.question_ids))
+
+
+def _with_text(
+    index: BenchIndex, view: View, codes: list[int], keep: np.ndarray, settings: JudgeSettings | None
+) -> np.ndarray:
+    words = view.text.strip()
+    in_questions = search.in_questions(index, words)
+    found = np.zeros_like(keep)
+    for place, code in enumerate(codes):
+        if not keep[place].any():
+            continue
+        model = index.models[code]
+        row = in_questions | search.in_answers(index, model, words)
+        row |= search.in_judgments(index, view.judge, model, words)
+        for name, mask in baselines_of(index, view.judge, code, settings):
+            row |= search.in_answers(index, name, words) & mask
+        found[place] = row
+    return found
+
+
+def _place(index: BenchIndex, view: View, models: np.ndarray, questions: np.ndarray) -> int:
+    """Where the view's question (and model, while all are chosen) stands; else the first place."""
+    if len(models) == 0:
+        return -1
+    here = questions == (index.question_code(view.question) if view.question else -1)
+    if view.at in index.models:
+        exact = here & (models == index.models.index(view.at))
+        here = exact if exact.any() else here
+    return int(np.argmax(here))
+
+
+# ------------------------------------------------------------------------------------- baselines
+
+
+def baseline_name(index: BenchIndex, judge: str, model: int, question: int, settings: JudgeSettings | None) -> str:
+    """The baseline of a judgment: what it says itself, else the config, else the original's."""
+    table = index.judged.get(judge)
+    code = -1 if table is None else int(table.baseline[model, question])
+    if code >= 0:
+        return index.baselines[code]
+    found = index.questions[question]
+    return default_baseline(settings, found.category if found else "")
+
+
+def default_baseline(settings: JudgeSettings | None, category: str) -> str:
+    """The baseline for judgments that name none."""
+    named = settings.baseline_of(category) if settings else None
+    return named or DEFAULT_BASELINE
+
+
+def baselines_of(
+    index: BenchIndex, judge: str, model: int, settings: JudgeSettings | None
+) -> list[tuple[str, np.ndarray]]:
+    """Each baseline that a model was judged against, with [question] where it was."""
+    names = [baseline_name(index, judge, model, question, settings) for question in range(len(index.question_ids))]
+    every = np.array(names, dtype=object)
+    return [(name, every == name) for name in sorted(set(names))]
+
+
+# ---------------------------------------------------------------------------------------- texts
+
+
+def load(index: BenchIndex, judge: str, model: int, question: int, settings: JudgeSettings | None) -> Pair:
+    """One question and model with everything that is shown of it, read from the files."""
+    first, second = verdict_codes(index, judge, [model])
+    name = index.models[model]
+    baseline = baseline_name(index, judge, model, question, settings)
+    return Pair(
+        question_id=index.question_ids[question],
+        question=index.questions[question],
+        model=side(index, name, "model", question),
+        baseline=side(index, baseline, "baseline", question),
+        judgment=index.judgment(judge, model, question),
+        codes=(int(first[0, question]), int(second[0, question])),
+    )
+
+
+def side(index: BenchIndex, model: str, role: str, question: int) -> Side:
+    """A model's answer to a question, or the words that say why it is not there."""
+    answer = index.answer(model, question)
+    if answer is not None:
+        return Side(model, role, answer)
+    file = f"{index.bench.name}/model_answer/{model}.jsonl"
+    if model in index.answers:
+        return Side(model, role, None, f"{model} has no answer to this question: {file} has no line for it.")
+    return Side(model, role, None, f"The answers of {model} are not here: there is no file {file}.")

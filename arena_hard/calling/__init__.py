@@ -1,0 +1,23 @@
+"""The one call to a model, and what surrounds it: limits, retries, batches, kept replies, progress, manifests.
+
+For the scripts and the other rooms:
+
+calls          chat_completion: the only place that waits, retries and limits
+models         a model ready to be called, its endpoints, the clock of a record
+providers      an adapter for each api_type, which never sleeps, retries, prints or reads files
+record_run     a run: records asked for side by side, written as they come
+selection      the flags that choose what to run
+batch          the mailbox of --batch
+manifest       what a run leaves beside its records
+progress       the progress line
+local_server   a server for the time of a run (`serve:`)
+
+Inside:
+
+gate           how many requests an endpoint gets at once
+rate_limits    how fast it may be asked
+kept_replies   replies of records that are not finished
+batch_sizes    how many requests make a batch
+job_queue      many jobs side by side
+process_guard  stops a local server with its run
+"""

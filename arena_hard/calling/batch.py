@@ -1,0 +1,307 @@
+"""Batches at half the price: requests gather in a mailbox, go out together, and their replies come back.
+
+A stage is played as ever; a call whose reply is not in the mailbox raises `Waiting`, and its record is
+played again after the next exchange. So later turns and second attempts are later, smaller batches.
+
+On disk, in one folder for each stage and model, each step before the next one:
+
+    prepared   batch.jsonl: marker and keys; MARKER.jsonl: the requests
+    submitted  batch.jsonl: the provider's id (after a kill before this note, the batch is found by its marker)
+    collected  replies.jsonl: what came; then batch.jsonl
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import filelock
+import msgspec
+
+from arena_hard.calling.batch_sizes import Lots, Refused
+from arena_hard.calling.kept_replies import reply_from_row, reply_row
+from arena_hard.calling.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
+from arena_hard.calling.providers.batches import Batches, Line, TooMuch
+from arena_hard.data import jsonl
+from arena_hard.data.records import Usage, UserError
+
+POLL_SECONDS = (2.0, 60.0)  # the first wait, and the longest
+ROUNDS = 4  # a request that so many batches brought no reply for has failed
+EMPTY_TRIES = 2  # a reply without a text is paid for: one that came so often is not asked for again
+
+
+class Waiting(Exception):
+    """The reply will come with a batch."""
+
+
+@dataclass
+class Batch:
+    """One batch: what went into it, and how far it is."""
+
+    marker: str
+    keys: list[str]
+    batch_id: str | None = None
+    fresh: bool = True  # prepared by this run: the provider cannot have it yet
+
+
+class Mailbox:
+    """The requests and replies of one stage and model. Use as a context manager: it holds a lock.
+
+    finish_live: what a batch brought no reply for is asked live, once. say: a line for people.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        batches: Batches,
+        adapter: Adapter,
+        say: Callable[[str], None],
+        finish_live: bool = False,
+        poll: tuple[float, float] = POLL_SECONDS,
+    ) -> None:
+        self._folder, self._batches, self._adapter = folder, batches, adapter
+        self._say, self._finish_live, self._poll = say, finish_live, poll
+        self._lock = filelock.FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
+        self._replies: dict[str, Reply] = {}
+        self._pending: dict[str, Request] = {}
+        self._misses: dict[str, list[CallError]] = {}
+        self._asked_live: set[str] = set()
+        self._dialect: Dialect = set()
+        self._open: list[Batch] = []
+        self._known: set[str] = set()
+        self._lots = Lots(batches.limits)
+
+    def __enter__(self) -> Mailbox:
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except filelock.Timeout:
+            raise UserError(f"{self._folder} is being used by another run. Wait for it to end, or stop it.") from None
+        self._folder.mkdir(exist_ok=True)
+        self._load()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    @property
+    def busy(self) -> bool:
+        """Whether batches of an earlier run have not been collected yet."""
+        return bool(self._open)
+
+    def reply(self, key: str, request: Request, rounds: int = ROUNDS) -> Reply | None:
+        """The reply to a call; None when it is to be asked live, and the reply to be kept here.
+
+        Raises Waiting when it will come with the next batch, CallError when the provider refused it or
+        `rounds` batches brought none.
+        """
+        if key in self._replies:
+            return self._replies[key]
+        misses = self._misses.get(key, [])
+        if misses and self._finish_live and key not in self._asked_live:
+            self._asked_live.add(key)
+            return None
+        if misses and self._is_over(misses, rounds):
+            message = f"in {len(misses)} batches: {misses[-1].message}"
+            raise CallError("final", message, finish_reason=misses[-1].finish_reason, usage=_paid(misses), key=key)
+        self._pending[key] = request
+        raise Waiting
+
+    @staticmethod
+    def _is_over(misses: list[CallError], rounds: int) -> bool:
+        empty = sum(miss.finish_reason is not None for miss in misses)
+        refused = misses[-1].kind == "final" and not misses[-1].lesson
+        return refused or empty >= EMPTY_TRIES or len(misses) >= rounds
+
+    def keep(self, key: str, reply: Reply) -> Reply:
+        """Put a reply that was asked live beside those of the batches: the record may be played again."""
+        self._replies[key] = replace(reply, key=key)
+        _append(self._folder / "replies.jsonl", [reply_row(self._replies[key])])
+        return self._replies[key]
+
+    async def exchange(self) -> None:
+        """Send what has gathered, wait for all batches, and take in what they brought. Raises CallError."""
+        under_way = {key for batch in self._open for key in batch.keys}
+        lines = [
+            (key, self._adapter.body(request, self._dialect))
+            for key, request in self._pending.items()
+            if key not in under_way
+        ]
+        self._pending.clear()
+        for lot in self._lots.of(lines):
+            self._prepare(lot)
+        sent = len(self._open)
+        refused = await self._each(self._submit) + await self._each(self._see_through)
+        self._lots.learn(refused, taken=sent - len(refused))
+        await self._wait_for_the_queue()
+
+    async def _each(self, step: Callable[[Batch], Awaitable[None]]) -> list[Refused]:
+        """Take each batch a step further; what the provider took nothing of is put back and returned."""
+        refused: list[Refused] = []
+        for batch in list(self._open):
+            try:
+                await step(batch)
+            except TooMuch as refusal:
+                self._put_back(batch, refusal)
+                refused.append((len(batch.keys), refusal))
+        return refused
+
+    def archive(self) -> None:
+        """All records are written: put the replies away, so that asking again asks anew."""
+        if self._open or not any(self._folder.iterdir()):
+            return
+        done = self._folder.parent / "done"
+        done.mkdir(exist_ok=True)
+        self._replies.clear()
+        self._folder.rename(done / f"{self._folder.name}-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:4]}")
+
+    # ------------------------------------------------------------------------------------ steps
+
+    def _prepare(self, lines: list[Line]) -> None:
+        batch = Batch(uuid.uuid4().hex[:12], [key for key, _ in lines])
+        rows = [jsonl.encode({"key": key, "body": body}) for key, body in lines]
+        self._folder.mkdir(exist_ok=True)
+        jsonl.replace(self._input(batch), rows)
+        self._note({"step": "prepared", "marker": batch.marker, "keys": batch.keys})
+        self._open.append(batch)
+
+    async def _submit(self, batch: Batch) -> None:
+        if batch.batch_id is not None:
+            return
+        if not batch.fresh:  # an earlier run may have been stopped between the provider's yes and our note
+            batch.batch_id = await self._patiently(
+                lambda: self._batches.find(batch.marker, len(batch.keys), self._known)
+            )
+        if batch.batch_id is None:
+            lines = [(row["key"], row["body"]) for row in jsonl.read(self._input(batch), dict)]
+            batch.batch_id = await self._patiently(
+                lambda: self._batches.submit(lines, batch.marker),
+                ("rate limit",),  # after a lost connection there may be a batch: the next run looks for it
+            )
+            self._say(f"batch {batch.batch_id}: {len(lines)} requests submitted")
+        else:
+            self._say(f"batch {batch.batch_id}: found again")
+        self._known.add(batch.batch_id)
+        self._note({"step": "submitted", "marker": batch.marker, "id": batch.batch_id})
+
+    async def _see_through(self, batch: Batch) -> None:
+        await self._wait_for(batch)
+        await self._collect(batch)
+
+    async def _wait_for(self, batch: Batch) -> None:
+        pause, longest = self._poll
+        while True:
+            status = await self._patiently(lambda: self._batches.status(str(batch.batch_id)))
+            if status.ended:
+                return
+            self._say(f"batch {batch.batch_id}: {status.word}; stop whenever you like, the same command goes on")
+            await asyncio.sleep(pause)
+            pause = min(longest, pause * 1.5)
+
+    async def _patiently(self, ask: Callable[[], Any], kinds: tuple[Kind, ...] = ("rate limit", "transient")) -> Any:
+        """Ask until an answer comes: a batch that is paid for is not given up for a lost connection."""
+        pause, longest = self._poll
+        while True:
+            try:
+                return await ask()
+            except CallError as error:
+                if error.kind not in kinds or isinstance(error, TooMuch):
+                    raise
+                wait = max(pause, error.retry_after or 0.0)
+                self._say(f"{error.message}; asking again in {wait:.0f} s")
+            await asyncio.sleep(wait)
+            pause = min(longest, pause * 1.5)
+
+    async def _collect(self, batch: Batch) -> None:
+        bodies = {row["key"]: row["body"] for row in jsonl.read(self._input(batch), dict)}
+        try:
+            outcomes = await self._patiently(lambda: self._batches.results(str(batch.batch_id), bodies))
+        except TooMuch:
+            raise
+        except CallError as error:  # the provider refused it as a whole
+            outcomes = dict.fromkeys(batch.keys, error)
+        replies: list[Reply] = []
+        for key in batch.keys:
+            outcome = outcomes.get(key) or CallError("transient", "the batch ended without this request")
+            if isinstance(outcome, Reply):
+                usage = outcome.usage and _paid([*self._misses.get(key, []), outcome])
+                replies.append(replace(outcome, usage=usage, key=key))
+            else:
+                self._miss(key, outcome)
+        self._replies |= {str(reply.key): reply for reply in replies}
+        _append(self._folder / "replies.jsonl", list(map(reply_row, replies)))
+        self._close(batch, len(replies))
+        self._say(f"batch {batch.batch_id}: {len(replies)} of {len(batch.keys)} replies collected")
+
+    def _miss(self, key: str, error: CallError) -> None:
+        self._misses.setdefault(key, []).append(error)
+        self._dialect |= {error.lesson} if error.lesson else set()
+
+    def _close(self, batch: Batch, replies: int) -> None:
+        self._note({"step": "collected", "marker": batch.marker, "replies": replies})
+        self._open.remove(batch)
+
+    def _put_back(self, batch: Batch, refusal: TooMuch) -> None:
+        """Nothing of a batch was taken, or paid for: its records ask again. One that is too large alone has failed."""
+        if refusal.kind == "final" and len(batch.keys) == 1:
+            self._miss(batch.keys[0], refusal)
+        self._close(batch, 0)
+        self._say(f"{len(batch.keys)} requests were not taken as a batch: {refusal.message}")
+
+    async def _wait_for_the_queue(self) -> None:
+        if not self._lots.turned_away:
+            return
+        pause = self._poll[1] * min(10, self._lots.turned_away)
+        self._say(f"the next batch holds at most {self._lots.most} requests and goes out in {pause:.0f} s")
+        await asyncio.sleep(pause)
+
+    # ------------------------------------------------------------------------------------- disk
+
+    def _input(self, batch: Batch) -> Path:
+        return self._folder / f"{batch.marker}.jsonl"
+
+    def _note(self, row: dict[str, Any]) -> None:
+        _append(self._folder / "batch.jsonl", [row])
+
+    def _load(self) -> None:
+        """Where an earlier run stopped."""
+        found: dict[str, Batch] = {}
+        for row in _rows(self._folder / "batch.jsonl"):
+            if row["step"] == "prepared":
+                found[row["marker"]] = Batch(row["marker"], row["keys"], fresh=False)
+            elif row["step"] == "submitted":
+                found[row["marker"]].batch_id = row["id"]
+                self._known.add(row["id"])
+            else:
+                found.pop(row["marker"], None)
+        self._open = list(found.values())
+        for row in _rows(self._folder / "replies.jsonl"):
+            self._replies[row["key"]] = reply_from_row(row)
+
+
+def _paid(outcomes: Sequence[Reply | CallError]) -> Usage | None:
+    """The tokens of one request in its batches, or None where none of them counted any."""
+    counts = [outcome.usage for outcome in outcomes if outcome.usage]
+    usage = sum(counts, Usage())
+    batched = usage.prompt_tokens + usage.completion_tokens
+    return msgspec.structs.replace(usage, batched=batched) if counts else None
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    return list(jsonl.read(file, dict)) if file.exists() else []
+
+
+def _append(file: Path, rows: list[dict[str, Any]]) -> None:
+    """On disk before it returns; a torn end of an earlier run is cut off first."""
+    if file.exists():
+        jsonl.repair(file)
+    with open(file, "ab") as stream:
+        stream.write(b"".join(map(jsonl.encode, rows)))
+        stream.flush()
+        os.fsync(stream.fileno())

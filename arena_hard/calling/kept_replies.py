@@ -1,0 +1,94 @@
+"""Replies on disk before their record is: what has been paid for is not asked for again.
+
+A judgment takes two calls or more, and so does an answer of several turns. Each reply is kept as it comes, and
+forgotten when its record is written. So a kill between two games, or a second game that fails, costs nothing twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arena_hard.calling.providers.base import Reply, Request
+from arena_hard.data import jsonl
+from arena_hard.data.records import usage_from_row, usage_row
+from arena_hard.data.writer import RecordWriter
+
+
+def key_of(request: Request, label: str, asked: dict[str, int]) -> str:
+    """The name of a call of the record `label`: the same whenever the record is played, in whichever run.
+
+    asked: how often this playing of the record has asked the same before (choices ask it several times).
+    """
+    call = asdict(replace(request, shared=0))  # what others begin with is no part of what is asked
+    content = msgspec.json.encode([label, call], order="deterministic")
+    name = hashlib.sha256(content).hexdigest()[:32]
+    number = asked.get(name, 0)
+    asked[name] = number + 1
+    return f"{name}-{number}" if number else name
+
+
+def reply_row(reply: Reply) -> dict[str, Any]:
+    """A reply that has a key as a line of a file."""
+    return {
+        "key": reply.key,
+        "content": reply.content,
+        "finish_reason": reply.finish_reason,
+        "usage": usage_row(reply.usage),
+        "served_model": reply.served_model,
+        "fingerprint": reply.fingerprint,
+        "thought": reply.thought,
+    }
+
+
+def reply_from_row(row: dict[str, Any]) -> Reply:
+    """The reply of a line."""
+    return Reply(**{**row, "usage": usage_from_row(row["usage"])})
+
+
+class KeptReplies:
+    """The replies of one stage and model whose records are not written yet.
+
+    written: the labels of the records that are there; what is kept for them is out of date.
+    """
+
+    def __init__(self, file: Path, writer: RecordWriter, written: set[str]) -> None:
+        self._file, self._writer, self._written = file, writer, written
+        writer.open(file)
+        rows = (row for row in jsonl.read(file, dict) if row.pop("label") not in written)
+        self._replies = {str(reply.key): reply for reply in map(reply_from_row, rows)}
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """The names of the calls that earlier runs have paid for."""
+        return self._replies.keys()
+
+    def find(self, key: str) -> Reply | None:
+        """The reply that an earlier run was given, or None."""
+        return self._replies.get(key)
+
+    async def keep(self, key: str, label: str, reply: Reply) -> Reply:
+        """Put a reply on disk; returns it with its key. Raises UserError when it cannot be written."""
+        named = replace(reply, key=key)
+        await self._writer.write(self._file, lambda: {"label": label, **reply_row(named)})
+        return named
+
+    def record_written(self, label: str) -> None:
+        """A record is on disk: its replies are not needed any more."""
+        self._written.add(label)
+
+    def tidy(self) -> None:
+        """Leave only the replies of records that are not written, and no file where there are none."""
+        lines = [line for _, line in jsonl.read_lines(self._file) if self._is_needed(line)]
+        if lines:
+            jsonl.replace(self._file, lines)
+        else:
+            self._file.unlink()
+
+    def _is_needed(self, line: bytes) -> bool:
+        return msgspec.json.decode(line)["label"] not in self._written

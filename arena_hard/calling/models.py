@@ -1,0 +1,129 @@
+"""A model ready to be called: its endpoints, their clients and gates, and the clock of a record."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from arena_hard.calling.batch import Mailbox
+from arena_hard.calling.gate import Gate
+from arena_hard.calling.kept_replies import KeptReplies
+from arena_hard.calling.providers import adapter_of, connections
+from arena_hard.calling.providers.base import Adapter, Connection, Dialect, Message, Reply, host_of
+from arena_hard.data.records import UserError
+from arena_hard.data.settings import ModelSettings
+
+
+@dataclass
+class Endpoint:
+    """One server for a model: its client, its gate, and what it taught about how to be asked."""
+
+    adapter: Adapter
+    connection: Connection
+    client: Any
+    gate: Gate
+    dialect: Dialect = field(default_factory=set)
+    failed_in_a_row: int = 0
+
+    @property
+    def host(self) -> str:
+        """How the endpoint is called in messages."""
+        return host_of(str(getattr(self.client, "base_url", None) or self.connection.base_url))
+
+
+@dataclass
+class Model:
+    """A model ready to be called: its settings, its adapter and its endpoints."""
+
+    settings: ModelSettings
+    adapter: Adapter
+    endpoints: list[Endpoint]
+    record: Callable[[list[Message], Reply], Awaitable[None]] | None = None
+    backing_off: int = 0
+    mailbox: Mailbox | None = None
+    recorded: set[str] = field(default_factory=set)  # replies of the mailbox, which come again and again
+
+    def best_endpoint(self, failed: Endpoint | None = None) -> Endpoint:
+        """The endpoint with the most room among those that still answer, another than the one that just failed."""
+        alive = [endpoint for endpoint in self.endpoints if not endpoint.gate.dead]
+        others = [endpoint for endpoint in alive if endpoint is not failed]
+        return min(others or alive or self.endpoints, key=lambda endpoint: endpoint.gate.load())
+
+
+class Models:
+    """Opens models so that endpoints with the same server, key and model share a client and its limits."""
+
+    def __init__(self) -> None:
+        self._endpoints: dict[tuple[Any, ...], Endpoint] = {}
+        self.opened: list[Model] = []
+
+    def open(self, model: ModelSettings) -> Model:
+        """A model ready to be called. Raises UserError for a missing key or address."""
+        with _kept_for_good():
+            adapter = adapter_of(model)
+            endpoints = [self._endpoint(adapter, connection, model) for connection in connections(model)]
+        self.opened.append(Model(model, adapter, endpoints))
+        return self.opened[-1]
+
+    def _endpoint(self, adapter: Adapter, connection: Connection, model: ModelSettings) -> Endpoint:
+        key = (connection.api_type, connection.base_url, connection.api_key, model.model_name)
+        bounds = (model.parallel, model.requests_per_minute, model.tokens_per_minute)
+        if key in self._endpoints:
+            self._endpoints[key].gate.tighten(*bounds)
+        else:
+            gate = Gate(*bounds)
+            try:
+                client = adapter.open(connection)
+            except UserError:
+                raise
+            except Exception as error:
+                raise UserError(f"{model.name}: the endpoint cannot be used: {type(error).__name__}.") from None
+            self._endpoints[key] = Endpoint(adapter, connection, client, gate)
+        return self._endpoints[key]
+
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """Every endpoint, once."""
+        return list(self._endpoints.values())
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        for endpoint in self.endpoints:
+            await endpoint.adapter.close(endpoint.client)
+
+
+@contextlib.contextmanager
+def _kept_for_good() -> Iterator[None]:
+    """For importing an SDK: its thousands of classes stay, and are not gone through for garbage at every turn."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@dataclass
+class Clock:
+    """The time that one record takes, from its first request on (waiting for a slot before it is free).
+
+    asked: how often the record has asked the same; kept: replies that outlive the run, for records of several calls.
+    """
+
+    label: str = ""
+    started: float | None = None
+    asked: dict[str, int] = field(default_factory=dict)
+    kept: KeptReplies | None = None
+
+    def start(self) -> None:
+        """The first request goes out."""
+        if self.started is None:
+            self.started = time.monotonic()
+
+    def age(self) -> float:
+        """Seconds since the first request; 0 before it."""
+        return 0.0 if self.started is None else time.monotonic() - self.started

@@ -1,0 +1,171 @@
+"""The words between the call loop and the adapters: request, reply, and three kinds of error."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
+
+from arena_hard.calling.providers.quotas import Quota
+from arena_hard.data.records import Usage
+
+Message = dict[str, str]
+Kind = Literal["rate limit", "transient", "final"]
+OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")  # what bounds a reply's tokens in a request's body
+
+
+@dataclass(frozen=True)
+class Request:
+    """One completion to ask for. `max_tokens` counts the tokens of the reply.
+
+    shared: characters at the start of the first user message that other requests begin with too.
+    """
+
+    model: str
+    messages: list[Message]
+    temperature: float | None
+    max_tokens: int
+    extra: dict[str, Any] = field(default_factory=dict)
+    reasoning_effort: str | None = None
+    thinking: int | None = None
+    shared: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered. `finish_reason` 'length' means that it was cut at max_tokens.
+
+    key: its name in a mailbox, the same whenever its record is played; None for what was only asked live.
+    """
+
+    content: str
+    finish_reason: str
+    usage: Usage | None
+    served_model: str | None
+    fingerprint: str | None = None
+    thought: str | None = None
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
+    key: str | None = None
+
+
+class CallError(Exception):
+    """A call that brought no answer.
+
+    kind: 'rate limit' (wait, then ask again), 'transient' (ask again a few times), 'final' (never
+        ask the same again).
+    retry_after: seconds that the server asked to wait, if it did.
+    endpoint_wide: every other request to this endpoint would end the same way (wrong key, no quota).
+    lesson: how the server wants to be asked instead (a term of `Dialect`), if it said so.
+    finish_reason: that of a reply which came and holds no text; None where no reply came.
+    usage: the tokens that were paid for all the same.
+    key: the call's name in a mailbox.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        message: str,
+        retry_after: float | None = None,
+        endpoint_wide: bool = False,
+        lesson: str | None = None,
+        finish_reason: str | None = None,
+        usage: Usage | None = None,
+        key: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind: Kind = kind
+        self.message = message
+        self.retry_after = retry_after
+        self.endpoint_wide = endpoint_wide
+        self.lesson = lesson
+        self.finish_reason = finish_reason
+        self.usage = usage
+        self.key = key
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where an adapter sends its requests: all that is needed to open a client."""
+
+    api_type: str
+    base_url: str | None
+    api_key: str | None
+    api_version: str | None
+    timeout: float
+
+
+# What a server may have taught about how it wants to be asked: "max_completion_tokens",
+# "no temperature", "developer role", "no system role".
+Dialect = set[str]
+
+
+class Adapter(Protocol):
+    """One small adapter for each wire format. It never sleeps, retries, prints or logs."""
+
+    def open(self, connection: Connection) -> Any:
+        """The client that all requests of one endpoint share."""
+        ...
+
+    def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
+        """The request as it goes over the wire, in the server's terms."""
+        ...
+
+    async def send(self, client: Any, body: dict[str, Any]) -> Reply:
+        """One call. Raises CallError."""
+        ...
+
+    async def close(self, client: Any) -> None:
+        """Give the client's connections back."""
+        ...
+
+
+_SECRET = re.compile(r"(?i)\b(bearer\s+\S+|(?:sk|key|gsk|xai|pk)-[\w*.-]{4,})")
+_IN_A_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]+@|([?&](?:api[-_]?)?(?:key|token)=)[^&\s\"']+")
+# what a terminal would obey: escape sequences, other control characters, changes of the writing direction
+_FOR_TERMINALS = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+NO_KEY = "EMPTY"  # what is sent to a server that wants none
+_SHORTEST_KEY = 4  # shorter ones are placeholders, and parts of ordinary words
+_SHOWN_OF_A_KEY = 8  # the least that a shortened key shows of its beginning
+
+
+def without_secrets(text: str, *secrets: str | None) -> str:
+    """A provider's message with the keys in it made unreadable, printable, and not longer than a few lines."""
+    text = _FOR_TERMINALS.sub("", text)
+    for secret in secrets:
+        if secret and secret != NO_KEY and len(secret) >= _SHORTEST_KEY:
+            text = _forms_of(secret).sub("[key]", text)
+    text = _IN_A_URL.sub(lambda found: f"{found[1] or found[2]}{'' if found[1] else '[key]'}", text)
+    text = " ".join(_SECRET.sub("[key]", text).split())
+    return text if len(text) <= 500 else text[:500] + " …"
+
+
+@functools.lru_cache
+def _forms_of(secret: str) -> re.Pattern[str]:
+    """The key; and where it is long enough to be found by a part of it, cut short or within base64."""
+    forms = [re.escape(secret)]
+    if len(secret) >= _SHOWN_OF_A_KEY:
+        forms.append(re.escape(secret[:_SHOWN_OF_A_KEY]) + r"[^\s\"',;]*")
+        forms += [rf"[\w+/=-]*{re.escape(core)}[\w+/=-]*" for core in _within_base64(secret.encode())]
+    return re.compile("|".join(forms))
+
+
+def _within_base64(raw: bytes) -> Iterator[str]:
+    """What base64 makes of these bytes within others: three texts, by where they begin, in both alphabets."""
+    for before in range(3):
+        coded = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
+        first, last = (0, 2, 3)[before], len(coded) - ((before + len(raw)) % 3 > 0)
+        core = coded[first:last]  # the characters that depend on nothing but the key
+        yield core
+        yield core.replace("+", "-").replace("/", "_")
+
+
+def host_of(url: str) -> str:
+    """How a server is called in messages: its name and port, without the user and password of a URL."""
+    return urlsplit(url).netloc.rpartition("@")[2] or url

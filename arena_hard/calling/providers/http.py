@@ -1,0 +1,215 @@
+"""What the adapters over HTTP share: the SDKs' errors told apart, Retry-After and refusals read."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from arena_hard.calling.providers.base import CallError, Kind, without_secrets
+from arena_hard.calling.providers.quotas import Quota, quota_from
+from arena_hard.data.records import Usage
+
+T = TypeVar("T")
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
+# Codes, types and reasons by which providers say that nothing will be taken any more ...
+_NO_QUOTA = {
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "billing_error",
+    "insufficient_balance",
+    "insufficient_credits",
+}
+_WRONG_KEY = {"invalid_api_key", "api_key_invalid", "authentication_error"}
+# ... and the words of those that give them no code.
+_NO_QUOTA_WORDS = (
+    "credit balance is too low",
+    "insufficient balance",
+    "insufficient credits",
+    "exceeded your current quota",
+    "reached its hard limit",
+)
+_WRONG_KEY_WORDS = ("incorrect api key", "invalid api key", "api key not valid", "api key is invalid")
+_ENDPOINT_WIDE = (401, 402, 403, 404)
+_TRANSIENT = (408, 409, 425)
+_WAIT = re.compile(r"(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)?\s*[a-z]+\s*)+)", re.IGNORECASE)
+_PART_OF_WAIT = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(ms|milli|[smhd])(?:ec|econd|second|in|inute|our|ay)?s?(?![a-z])", re.IGNORECASE
+)
+_UNITS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_ASKED_OF_LIMIT = re.compile(r"limit:? ([\d,]+)\b.*?\brequested:? ([\d,]+)", re.IGNORECASE)
+
+
+def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallError:
+    """The CallError for what an SDK raised; openai and anthropic name their errors alike."""
+    if isinstance(error, sdk.APIStatusError):
+        text = without_secrets(message_of(error.body or error.message), client.api_key)
+        found = status_error(error.status_code, error.response.headers, error.body, text)
+        found.lesson = lesson(error.status_code, error.body, text, body)
+        return found
+    if isinstance(error, sdk.APITimeoutError):
+        return CallError("transient", f"no answer within {client.timeout:g} s")
+    reason = without_secrets(str(error.__cause__ or error) or type(error.__cause__).__name__, client.api_key)
+    if isinstance(error, sdk.APIConnectionError):
+        return CallError("transient", f"connection failed: {reason}")
+    # a key or URL that cannot be put on the wire
+    return CallError("final", f"the request cannot be sent: {reason}", endpoint_wide=True)
+
+
+def status_error(status: int, headers: Mapping[str, str], body: Any, text: str) -> CallError:
+    """The error for an HTTP status; `text` is what the provider said, without secrets."""
+    message = f"{status}: {text}"
+    inner = _inner(body)
+    lowered, names = text.lower(), _names(inner)
+    wait = retry_after(headers)
+    wait = _told_wait(inner, text) if wait is None else wait
+    if status in (400, 402, 403, 429) and _quota_is_gone(names, lowered, wait):
+        return CallError("final", message, endpoint_wide=True)
+    if status == 429 and _larger_than_its_limit(lowered):
+        return CallError("final", message)  # waiting brings it no room, and its repetition would stop the others
+    if status == 429:
+        return CallError("rate limit", message, wait)
+    if status >= 500 or status in _TRANSIENT:
+        return CallError("transient", message, wait)
+    if status == 400:
+        wrong_key = bool(names & _WRONG_KEY) or any(words in lowered for words in _WRONG_KEY_WORDS)
+        return CallError("final", message, endpoint_wide=wrong_key)
+    flagged = status == 403 and ("moderation" in lowered or "flagged" in lowered or "flagged_input" in str(inner))
+    return CallError("final", message, endpoint_wide=status in _ENDPOINT_WIDE and not flagged)
+
+
+def _quota_is_gone(names: set[str], lowered: str, wait: float | None) -> bool:
+    """Whether an account is empty; many a passing rate limit speaks of quota and billing too, and when to return."""
+    return bool(names & _NO_QUOTA) or (wait is None and any(words in lowered for words in _NO_QUOTA_WORDS))
+
+
+def _larger_than_its_limit(lowered: str) -> bool:
+    """Whether one request asks for more tokens than a minute holds."""
+    asked = _ASKED_OF_LIMIT.search(lowered)
+    if asked:
+        limit, requested = (int(number.replace(",", "")) for number in asked.groups())
+        return requested > limit
+    return "request too large" in lowered
+
+
+def _inner(body: Any) -> Mapping[str, Any]:
+    """The error object within an error body of any of the common shapes; empty without one."""
+    if isinstance(body, list) and body:
+        return _inner(body[0])
+    if not isinstance(body, Mapping):
+        return {}
+    inner = body.get("error", body)
+    return inner if isinstance(inner, Mapping) else body
+
+
+def _details(inner: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    details = inner.get("details")
+    return [each for each in details if isinstance(each, Mapping)] if isinstance(details, list) else []
+
+
+def _names(inner: Mapping[str, Any]) -> set[str]:
+    """The codes, types and reasons of an error object, in small letters."""
+    found = [inner.get(key) for key in ("code", "type", "status", "reason", "error")]
+    found += [detail.get("reason") for detail in _details(inner)]
+    return {name.lower() for name in found if isinstance(name, str)}
+
+
+def _told_wait(inner: Mapping[str, Any], text: str) -> float | None:
+    """Seconds to wait as told in the body: Google's RetryInfo, or words like 'try again in 1m2.5s'."""
+    for detail in _details(inner):
+        if "retryDelay" in detail:
+            return _seconds(str(detail["retryDelay"]))
+    told = _WAIT.search(text)
+    return _seconds(told[1]) if told else None
+
+
+def _seconds(text: str) -> float | None:
+    parts = [(float(number), unit.lower()) for number, unit in _PART_OF_WAIT.findall(text)]
+    return sum(number * _UNITS[unit] for number, unit in parts) if parts else None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to wait: retry-after-ms, or Retry-After as seconds or as a date."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after")
+        if value is None:
+            return None
+        if value.replace(".", "", 1).isdigit():
+            return float(value)
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
+
+
+def quotas_of(headers: Mapping[str, str]) -> dict[str, Quota]:
+    """What the server announces of its limits, by kind; empty for most."""
+    found = {kind: quota_from(headers, kind) for kind in ("requests", "tokens")}
+    return {kind: quota for kind, quota in found.items() if quota is not None}
+
+
+def message_of(body: Any) -> str:
+    """The provider's own words in an error body of any of the common shapes."""
+    if isinstance(body, list) and body:
+        return message_of(body[0])
+    if isinstance(body, Mapping):
+        inner = body.get("error", body)
+        if isinstance(inner, Mapping):
+            return str(inner.get("message") or inner.get("detail") or dict(inner))
+        return str(inner)
+    return str(body)
+
+
+def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str | None:
+    """How the server wants to be asked instead, read from its refusal; None when it is no such refusal."""
+    if status not in (400, 422, 500):  # some chat templates fail with 500
+        return None
+    param = str(_inner(error_body).get("param") or "")
+    lowered = text.lower()
+    has_both = "max_completion_tokens" in body  # from extra_body: there is nothing left to learn
+    if "max_tokens" in body and not has_both and (param == "max_tokens" or "max_completion_tokens" in lowered):
+        refused = "unsupported" in lowered or "not supported" in lowered or "max_completion_tokens" in lowered
+        return "max_completion_tokens" if refused else None
+    refused = any(words in lowered for words in ("unsupported", "not supported", "does not support", "deprecated"))
+    if "temperature" in body and refused and (param == "temperature" or "temperature" in lowered):
+        return "no temperature"
+    role = body["messages"][0]["role"]
+    if refused and role in ("system", "developer") and ("role" in param or f"{role}" in lowered):
+        return "developer role" if role == "system" else "no system role"
+    return None
+
+
+def decoded(decoder: msgspec.json.Decoder[T], content: bytes) -> T:
+    """A reply's JSON, typed. Raises CallError for one that cannot be read.
+
+    An emoji that was cut at max_tokens leaves half a character, which strict JSON knows not: it becomes �.
+    """
+    try:
+        return decoder.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        problem = error
+    try:
+        text = json.dumps(json.loads(content), ensure_ascii=False)
+        return decoder.decode(_HALF_CHARACTER.sub("\ufffd", text).encode())
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise CallError("transient", f"the server's reply is not readable ({problem})") from None
+
+
+def empty_reply(finish: str, usage: Usage | None) -> CallError:
+    """The error for a reply without a text: what it was cut by decides whether to ask again."""
+    kind: Kind = "transient"
+    message = f"the reply holds no text (finish_reason {finish})"
+    if finish == "length":
+        kind, message = "final", "the reply was cut at max_tokens before an answer began; raise max_tokens"
+    if finish == "content_filter":
+        kind, message = "final", "the provider's content filter held the answer back"
+    return CallError(kind, message, finish_reason=finish, usage=usage)

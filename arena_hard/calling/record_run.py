@@ -1,0 +1,264 @@
+"""A run of a stage: records are asked for side by side, written as they come, counted, and put in order.
+
+What answers and judgments have in common. The stage brings the jobs and says how one record is had; everything that
+keeps what was paid for (kept replies, batches, manifests, the order of the file) is here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar
+
+from arena_hard.calling.batch import Mailbox, Waiting
+from arena_hard.calling.calls import width
+from arena_hard.calling.job_queue import run_exchanges
+from arena_hard.calling.kept_replies import KeptReplies
+from arena_hard.calling.manifest import RunTally, begin_run, end_run, remedy
+from arena_hard.calling.models import Clock, Model, Models
+from arena_hard.calling.progress import Progress, failure_lines
+from arena_hard.calling.providers.base import CallError, Message, Reply
+from arena_hard.calling.providers.batches import batches_of
+from arena_hard.calling.providers.recorded import recording_row
+from arena_hard.data import jsonl
+from arena_hard.data.bench_files import put_in_order
+from arena_hard.data.paths import Bench, file_name
+from arena_hard.data.records import Question, Usage, UserError
+from arena_hard.data.settings import ModelSettings
+from arena_hard.data.writer import RecordWriter
+
+
+class Budget(Protocol):
+    """What a run may cost and has cost (money.account.Account)."""
+
+    not_sent: int
+
+    def room(self, worst: float) -> contextlib.AbstractAsyncContextManager[bool]:
+        """Room for a record while the body runs; False where nothing may be sent."""
+        ...
+
+    def pay(self, label: str, usage: Usage | None, worst: float = 0.0, key: str | None = None) -> None:
+        """A reply came."""
+        ...
+
+    def paid_before(self, keys: Iterable[str]) -> None:
+        """Replies of these names were paid for by an earlier run."""
+        ...
+
+    async def batches_came_back(self) -> None:
+        """What was set aside for records that waited for a batch is free again."""
+        ...
+
+
+@dataclass
+class RunOutput:
+    """A record file that a run adds to.
+
+    bill: the name under which its calls are billed; shapings: the settings that shape its records, each once;
+    keeps_replies: whether a record takes several calls, so that the replies of an unfinished one are kept;
+    written: the labels of the records that are there.
+    """
+
+    tally: RunTally
+    bill: str
+    shapings: list[Mapping[str, Any]]
+    keeps_replies: bool = True
+    written: set[str] = field(default_factory=set)
+    kept: KeptReplies | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.tally.records
+
+
+@dataclass(kw_only=True)
+class Job:
+    """One record to get. worst: the most dollars that it may cost."""
+
+    output: RunOutput
+    question: Question
+    label: str
+    worst: float = 0.0
+
+
+@dataclass(frozen=True)
+class Made:
+    """A record that was had: `row` gives its line, the rest is what its replies said of themselves."""
+
+    row: Callable[[], dict[str, Any]]
+    usages: Sequence[Usage | None]
+    finish_reasons: Sequence[str | None]
+
+
+J = TypeVar("J", bound=Job)
+
+
+@dataclass(frozen=True)
+class Group(Generic[J]):
+    """Jobs for one model, which is asked for as many records at once as it can take. count: how many jobs there are."""
+
+    model: Model
+    jobs: Iterable[J]
+    count: int
+
+
+class RecordRun(Generic[J]):
+    """A run over some record files, open while the context lasts.
+
+    unit: what the records are called; args: the flags of selection.add_selection. Raises UserError on entry where a
+    file cannot be written.
+    """
+
+    def __init__(
+        self,
+        unit: str,
+        outputs: Sequence[RunOutput],
+        models: Models,
+        account: Budget,
+        bench: Bench,
+        args: argparse.Namespace,
+    ) -> None:
+        self.unit, self.outputs = unit, outputs
+        self.models, self.account, self.bench, self.args = models, account, bench, args
+        self.progress: Progress
+        self._writer = RecordWriter()
+
+    def __enter__(self) -> RecordRun[J]:
+        self._writer.__enter__()
+        try:
+            for output in self.outputs:
+                self._open(output)
+                begin_run(output.tally, output.shapings)
+        except BaseException:
+            self._writer.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.__exit__(kind, error, trace)
+
+    def _open(self, output: RunOutput) -> None:
+        """Open a record file for writing, and say so when its end had to be repaired. Raises UserError."""
+        torn = self._writer.open(output.path)
+        if torn:
+            kept = jsonl.torn_file(output.path)
+            where = f"{output.path}: a torn last line of {torn} bytes"
+            print(f"{where}, left by an interrupted run, was moved to {kept.name}.")
+
+    def open_model(self, model: ModelSettings) -> Model:
+        """A model ready to be called; with the config key `record`, its replies are recorded. Raises UserError."""
+        opened = self.models.open(model)
+        if model.record:
+            file = Path(model.record)
+            self._writer.open(file)
+
+            async def record(messages: list[Message], reply: Reply) -> None:
+                await self._writer.write(file, lambda: recording_row(model.model_name, messages, reply))
+
+            opened.record = record
+        return opened
+
+    async def make(
+        self,
+        groups: Sequence[Group[J]],
+        worst: Callable[[J], float],
+        get: Callable[[J, Clock], Awaitable[Made]],
+        questions: list[Question],
+    ) -> None:
+        """Get all records, then put the files in the order of the questions.
+
+        worst: the most that a job may cost, in dollars; get: one record, raises CallError. What fails is in
+        `progress.failures`. Raises UserError.
+        """
+        self.progress = Progress(sum(group.count for group in groups), self.unit, self.models)
+        for output in self.outputs:
+            self._open_kept(output)
+
+        async def work(job: J) -> None:
+            job.worst = worst(job)
+            async with self.account.room(job.worst) as granted:
+                if granted:
+                    await self._ask(job, get)
+
+        try:
+            with self._posting([group.model for group in groups]) as mailboxes:
+                async with self.progress.shown():
+                    side_by_side = [(group.jobs, width(group.model)) for group in groups]
+                    await run_exchanges(side_by_side, work, mailboxes, self.account.batches_came_back)
+                for mailbox in mailboxes if not (self.progress.failures or self.account.not_sent) else []:
+                    mailbox.archive()
+        finally:
+            for output in self.outputs:
+                end_run(output.tally)
+        for output in self.outputs:
+            put_in_order(output.path, questions)
+            if output.kept:
+                output.kept.tidy()
+
+    async def _ask(self, job: J, get: Callable[[J, Clock], Awaitable[Made]]) -> None:
+        """Get one record and write it, or note why it could not be had."""
+        output = job.output
+        clock = self.progress.begin(job.label)
+        clock.kept = output.kept
+        try:
+            made = await get(job, clock)
+        except Waiting:
+            self.progress.later(job.label)
+            raise
+        except CallError as error:
+            if error.usage:  # replies that held no record are paid for too
+                self.account.pay(output.bill, error.usage)
+            output.tally.failed[job.question.question_id] = error.message
+            self.progress.fail(job.label, error.message)
+            return
+        await self._writer.write(output.path, made.row)
+        if output.kept:
+            output.kept.record_written(job.label)
+        output.tally.count(made.usages, made.finish_reasons)
+        self.progress.finish(job.label)
+
+    def _open_kept(self, output: RunOutput) -> None:
+        """The replies of records that were not finished, kept beside the record file; they have been paid for."""
+        if output.keeps_replies:
+            output.kept = KeptReplies(output.path.with_suffix(".unfinished"), self._writer, output.written)
+            self.account.paid_before(output.kept.keys)
+
+    @contextlib.contextmanager
+    def _posting(self, models: Sequence[Model]) -> Iterator[list[Mailbox]]:
+        """With --batch, a mailbox for each model; it is put away when all records are written. Raises UserError."""
+        with contextlib.ExitStack() as stack:
+            boxes: list[Mailbox] = []
+            for model in models if self.args.batch else []:
+                batches = batches_of(model.settings.api_type, model.endpoints[0].client)
+                if batches is None:
+                    raise UserError(f"{model.settings.name}: no batches for api_type {model.settings.api_type}.")
+                folder = self.bench.folder / "batch" / f"{self.unit} by {file_name(model.settings.name)}"
+                box = Mailbox(folder, batches, model.adapter, _say, self.args.finish_live)
+                model.mailbox = stack.enter_context(box)
+                if self.args.redo and not model.mailbox.busy:
+                    model.mailbox.archive()  # to ask anew is not to read the old replies again
+                boxes.append(model.mailbox)
+            yield boxes
+
+
+def _say(text: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
+
+
+def report_failures(progress: Progress, tallies: Sequence[RunTally]) -> int:
+    """List what failed, and what to do about it. Returns the exit code."""
+    if not progress.failures:
+        return 0
+    print("\n".join(failure_lines(progress.failures)))
+    print(remedy(tallies))
+    return 1

@@ -1,0 +1,125 @@
+"""What a run is to ask for: the flags that choose it, alike for answers and judgments, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from arena_hard.calling import manifest
+from arena_hard.calling.calls import request_body
+from arena_hard.calling.providers.base import Message
+from arena_hard.data import settings
+from arena_hard.data.records import Question, UserError
+from arena_hard.data.sample import sample
+from arena_hard.data.settings import ModelSettings
+
+
+def add_config_files(parser: argparse.ArgumentParser, setting_file: str, what: str, where: str) -> None:
+    """The flags that name the stage's config and the endpoint file. what, where: what these say, for --help."""
+    parser.add_argument("--setting-file", type=Path, default=Path(setting_file), help=f"{what} (default: %(default)s)")
+    parser.add_argument(
+        "--endpoint-file",
+        type=Path,
+        default=Path("config/api_config.yaml"),
+        help=f"{where} (default: %(default)s)",
+    )
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """The flags that choose what to run, alike for answers and judgments."""
+    group = parser.add_argument_group("what to run")
+    group.add_argument("--models", nargs="+", metavar="MODEL", help="these models instead of model_list")
+    group.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
+    group.add_argument("--sample", type=int, metavar="N", help="N questions, a share of each cluster; seeded, nested")
+    group.add_argument("--question-ids", type=Path, metavar="FILE", help="only the question ids in FILE, one a line")
+    group.add_argument("--only-failed", action="store_true", help="only what failed in earlier runs")
+    group.add_argument(
+        "--redo",
+        nargs="+",
+        metavar="MODEL",
+        default=[],
+        help="ask again for these models: for records made with other settings, or for all where none were",
+    )
+    group.add_argument(
+        "--keep-mixed", action="store_true", help="go on where cached records were made with other settings"
+    )
+    group.add_argument("--dry-run", action="store_true", help="print the plan and one full request; send nothing")
+    money = parser.add_argument_group("what it costs")
+    money.add_argument("--quote", action="store_true", help="print requests, tokens, price and time; send nothing")
+    money.add_argument("--batch", action="store_true", help="ask by batch, at half the price and within a day")
+    money.add_argument(
+        "--finish-live", action="store_true", help="with --batch: ask live what a batch brought no reply for"
+    )
+    money.add_argument("--max-cost", type=float, metavar="DOLLARS", help="stop before the run costs more than this")
+
+
+def check_selection(args: argparse.Namespace) -> None:
+    """Flags that mean nothing together. Raises UserError."""
+    if args.finish_live and not args.batch:
+        raise UserError("--finish-live: is for --batch. Add --batch, or leave it out: without it all is asked live.")
+
+
+def chosen_models(args: argparse.Namespace, model_list: list[str]) -> list[str]:
+    """The models to run. Raises UserError for a --redo of a model that is not among them."""
+    names = list(dict.fromkeys(args.models or model_list))
+    for name in args.redo:
+        if name not in names:
+            raise UserError(f"--redo {name}: not among the models to run. {settings.suggestion(name, set(names))}")
+    return names
+
+
+def chosen_questions(args: argparse.Namespace, questions: list[Question]) -> list[Question]:
+    """The questions to run. Raises UserError for a bad --limit or an id that the bench has not."""
+    if args.question_ids is not None:
+        questions = _listed(args.question_ids, questions)
+    if args.sample is not None:
+        questions = sample(questions, args.sample)
+    if args.limit is not None and args.limit < 1:
+        raise UserError(f"--limit {args.limit}: must be at least 1.")
+    return questions[: args.limit]
+
+
+def _listed(file: Path, questions: list[Question]) -> list[Question]:
+    try:
+        wanted = file.read_text(encoding="utf-8-sig").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--question-ids {file} cannot be read: {error}.") from None
+    if not wanted:
+        raise UserError(f"--question-ids {file}: the file names no question. Write one id a line.")
+    known = {question.question_id for question in questions}
+    for number, key in enumerate(wanted, 1):
+        if key not in known:
+            raise UserError(f"{file}: entry {number}, {key!r}, is no question of this bench. Remove it.")
+    listed = set(wanted)
+    return [question for question in questions if question.question_id in listed]
+
+
+def records_to_redo(
+    args: argparse.Namespace,
+    file: Path,
+    name: str,
+    found: dict[str, str | None],
+    today: dict[str, dict[str, Any]],
+) -> set[str]:
+    """Which cached records are asked for again, and a check that nothing is mixed in silence.
+
+    found: settings_hash of each cached record by question id; today: today's settings by question id.
+    Raises UserError when records were made with other settings and no flag says what to do.
+    """
+    hashes = {id(values): settings.short_hash(values) for values in {id(v): v for v in today.values()}.values()}
+    wanted = {key: hashes[id(values)] for key, values in today.items()}
+    other = manifest.differing({key: found[key] for key in found if key in today}, wanted)
+    if name in args.redo:
+        return set(other or [key for key in found if key in today])
+    if other and not args.keep_mixed:
+        raise UserError(manifest.mixed_message(file, name, other, found, today))
+    return set()
+
+
+def print_request(model: ModelSettings, messages: list[Message], temperature: float, max_tokens: int) -> None:
+    """One request as it would go over the wire (--dry-run)."""
+    body = request_body(model, messages, temperature, max_tokens)
+    print(f"\none request to {model.name} ({model.api_type}):")
+    print(json.dumps(body, indent=2, ensure_ascii=False))

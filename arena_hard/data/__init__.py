@@ -1,0 +1,20 @@
+"""Rows, files and configs: everything on disk, checked on the way in and safe on the way out. Knows no other room.
+
+For the scripts and the other rooms:
+
+records        the shapes of rows, in both formats; UserError
+paths          where the files of a bench are
+bench_files    questions, answers, judgments by question_id
+jsonl          JSONL, checked: errors name the line
+typed_jsonl    JSONL, typed: large files at the speed of the disk
+writer         records that count as written once they are on disk
+yaml_files     YAML with the line of a mistake
+settings       what the config files may say
+config_checks  what their values may be
+templates      prompt templates and their placeholders
+verdicts       the five labels and what they mean
+sample         samples of questions: stratified, seeded, nested
+lengths        how long a model's answers are
+tokens         counting tokens
+style_counts   headers, lists and bold of an answer
+"""

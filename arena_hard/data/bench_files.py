@@ -1,0 +1,68 @@
+"""The record files of a bench as the stages use them: questions, answers and judgments by question_id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from arena_hard.data import jsonl
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import (
+    Answer,
+    Judgment,
+    Question,
+    UserError,
+    answer_from_row,
+    judgment_from_row,
+    question_from_row,
+)
+
+ERROR_MARK = "$ERROR$"  # what the original wrote in place of an answer that it could not get
+
+
+def load_questions(bench: Bench) -> list[Question]:
+    """The questions in the order of the file. Raises UserError for a bad or torn line or an id that is there twice."""
+    bench.check()
+    questions = list(jsonl.read(bench.question_file, question_from_row, complete=True))
+    if not questions:
+        raise UserError(f"{bench.question_file} holds no question.")
+    seen: set[str] = set()
+    for question in questions:
+        if question.question_id in seen:
+            raise UserError(
+                f"{bench.question_file}: question_id {question.question_id} is there twice. Remove one of the two."
+            )
+        seen.add(question.question_id)
+    return questions
+
+
+def load_answers(file: Path) -> dict[str, Answer]:
+    """Answers by question_id, the last of several; empty when there is no file.
+
+    What the original wrote for a failed call is no answer.
+    """
+    if not file.is_file():
+        return {}
+    answers = {answer.question_id: answer for answer in jsonl.read(file, answer_from_row)}
+    return {key: answer for key, answer in answers.items() if not has_error_mark(answer)}
+
+
+def has_error_mark(answer: Answer) -> bool:
+    """Whether the original wrote this record for a call that failed."""
+    return any(turn.content == ERROR_MARK for turns in answer.choices for turn in turns)
+
+
+def load_judgments(file: Path) -> dict[str, Judgment]:
+    """Judgments by question_id, the last of several; empty when there is no file."""
+    if not file.is_file():
+        return {}
+    return {judgment.question_id: judgment for judgment in jsonl.read(file, judgment_from_row)}
+
+
+def put_in_order(file: Path, questions: list[Question]) -> None:
+    """Sort a finished record file by question, the last line of each: equal runs leave equal files.
+
+    The bootstrap draws rows by their place in the file, so the order is part of the result. Lines
+    that a later one replaced are kept in FILE.superseded.
+    """
+    place = {question.question_id: index for index, question in enumerate(questions)}
+    jsonl.sort(file, place, file.with_name(file.name.removesuffix(".jsonl") + ".superseded"))

@@ -1,0 +1,102 @@
+"""Counting tokens: for the average in the leaderboard, and to leave room for a long prompt."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from arena_hard.data.records import UserError
+
+ANSWER_ENCODING = "cl100k_base"  # what the original counts every model's answers with
+LOAD_SECONDS = 30.0
+
+NO_VOCABULARY = (
+    "note: tokens are not counted, because tiktoken's vocabulary cannot be fetched ({reason}). To count "
+    "offline, fetch it once where there is internet and set TIKTOKEN_CACHE_DIR to its folder."
+)
+
+
+class TokenCounter:
+    """Counts tokens with tiktoken; where its vocabulary cannot be had, says so once and counts nothing."""
+
+    def __init__(self, encoding: str = ANSWER_ENCODING) -> None:
+        self._name = encoding
+        self._encoding: Any = None
+        self.problem: str | None = None
+        self._load_lock = threading.Lock()
+
+    def count(self, text: str) -> int | None:
+        """Number of tokens, or None where they cannot be counted. Slow: call it off the event loop."""
+        with self._load_lock:
+            if self._encoding is None and self.problem is None:
+                self._load()
+        if self._encoding is None:
+            return None
+        return len(self._encoding.encode(text, disallowed_special=()))
+
+    def _load(self) -> None:
+        """Load the vocabulary in a thread of its own: a silent network would hold it for ever."""
+        outcome: dict[str, Any] = {}
+        thread = threading.Thread(target=_load_encoding, args=(self._name, outcome), daemon=True)
+        thread.start()
+        thread.join(LOAD_SECONDS)
+        self._encoding = outcome.get("encoding")
+        if self._encoding is None:
+            reason = outcome.get("error") or f"no reply within {LOAD_SECONDS:g} s"
+            self.problem = NO_VOCABULARY.format(reason=reason)
+
+
+def _load_encoding(name: str, outcome: dict[str, Any]) -> None:
+    try:
+        import tiktoken
+
+        outcome["encoding"] = tiktoken.get_encoding(name)
+    except Exception as error:  # requests, ssl and tiktoken raise many kinds; all mean the same here
+        outcome["error"] = type(error).__name__
+
+
+class PromptLength:
+    """The length of a prompt by a model's own tokenizer (config key `tokenizer`), with the original's reserve.
+
+    A name that tiktoken knows is counted by it (100 tokens in reserve); anything else is a tokenizer of
+    the Hugging Face hub or a local tokenizer.json (300 in reserve), for which `pip install tokenizers`.
+    """
+
+    def __init__(self, tokenizer: str) -> None:
+        self._encode, self.reserve = _encoder(tokenizer)
+
+    def room(self, prompt: str, max_tokens: int) -> int:
+        """What is left of max_tokens for the reply."""
+        return max_tokens - len(self._encode(prompt)) - self.reserve
+
+
+def _encoder(tokenizer: str) -> tuple[Any, int]:
+    import tiktoken
+
+    try:
+        name = tiktoken.encoding_name_for_model(tokenizer)
+    except KeyError:
+        name = tokenizer if tokenizer in tiktoken.list_encoding_names() else None
+    if name is not None:
+        try:
+            encoding = tiktoken.get_encoding(name)
+        except Exception as error:
+            raise UserError(f"tokenizer {tokenizer}: {NO_VOCABULARY.format(reason=type(error).__name__)}") from None
+        return (lambda text: encoding.encode(text, disallowed_special=())), 100
+    return _hub_encoder(tokenizer), 300
+
+
+def _hub_encoder(tokenizer: str) -> Any:
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise UserError(f"tokenizer {tokenizer}: run `pip install tokenizers`, or remove the key.") from None
+    try:
+        local = Path(tokenizer)
+        if local.is_dir():
+            local = local / "tokenizer.json"
+        loaded = Tokenizer.from_file(str(local)) if local.is_file() else Tokenizer.from_pretrained(tokenizer)
+    except Exception as error:
+        raise UserError(f"tokenizer {tokenizer} cannot be loaded ({error}). Mend the key or remove it.") from None
+    return lambda text: loaded.encode(text).ids

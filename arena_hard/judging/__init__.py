@@ -1,0 +1,13 @@
+"""Answers → judgments: what is to be judged, what the judge is shown, how its verdict is read, when to stop.
+
+For the scripts and the other rooms:
+
+stage            one judge's part of a run
+plan             which judgments exist, are missing or have changed
+shown            the answers that a judge sees, in their order
+prompts          the messages of a game
+verdict_reading  the verdict in a judge's text
+flags            --retry-unreadable, --until-width, --until-decided
+stopping         looks at what is known after each wave
+cache_order      the order that prompt caches like
+"""

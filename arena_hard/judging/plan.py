@@ -1,0 +1,167 @@
+"""Which judgments exist, are missing, have changed, or lack an answer, and in which order they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from arena_hard.calling.manifest import RunTally, differing, open_failures, origins
+from arena_hard.calling.record_run import Job, RunOutput
+from arena_hard.calling.selection import chosen_models, records_to_redo
+from arena_hard.data.bench_files import load_answers, load_judgments
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import Judgment, Question, UserError
+from arena_hard.data.settings import JudgeSettings, short_hash
+from arena_hard.data.verdicts import is_verdict
+from arena_hard.judging.cache_order import in_blocks
+from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
+from arena_hard.judging.shown import can_be_shown, prompts_of, shown_texts
+from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of
+
+
+@dataclass(kw_only=True)
+class JudgmentJob(Job):
+    """One judgment to get. shared_by: how many models are judged on its question in this run."""
+
+    candidate: Candidate
+    shared_by: int = 1
+
+
+def plan_judge(stage: Stage) -> list[Candidate]:
+    """What there is and what is missing of each model. Raises UserError."""
+    names = chosen_models(stage.args, stage.settings.model_list)
+    own = stage.settings.baseline_model if stage.settings.baseline and not stage.settings.categories else None
+    # the baseline is not judged against itself
+    candidates = [plan_candidate(stage, name) for name in names if name != own]
+    check_answers(stage.bench, candidates)
+    return candidates
+
+
+def plan_candidate(stage: Stage, name: str) -> Candidate:
+    """Which judgments of one model exist, are missing, or cannot be made for want of an answer."""
+    file = stage.bench.judgment_file(stage.judge.name, name)
+    hashes = sorted({stage.shaping_hash(question) for question in stage.questions})
+    candidate = Candidate(
+        name,
+        file,
+        load_answers(stage.bench.answer_file(name)),
+        load_judgments(file),
+        RunTally(file, ",".join(hashes), endpoints=origins(stage.judge)),
+    )
+    stage.account.open(bill_label(stage, candidate), stage.judge)
+    check_baselines(candidate, stage.settings, stage.questions)
+    again = judgments_to_redo(stage, candidate)
+    wanted = {question.question_id for question in stage.questions} - candidate.judged.keys() | again
+    if stage.args.only_failed:
+        wanted = open_failures(file, candidate.judged)
+    candidate.tally.before = wanted & candidate.judged.keys()
+    for question in stage.questions:
+        if question.question_id not in wanted:
+            continue
+        if stage.settings.baseline_of(question.category) == name:
+            continue  # the baseline of this category
+        if can_be_shown(stage, candidate, question):
+            candidate.missing.append(question)
+        else:
+            candidate.without_answer.append(question)
+    return candidate
+
+
+def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
+    """The judgments to make again: those that --redo and --retry-unreadable name.
+
+    Raises UserError where judgments were made with other settings, or of answers that have changed.
+    """
+    found = {key: judgment.settings_hash for key, judgment in candidate.judged.items()}
+    today = {question.question_id: stage.shaping(question) for question in stage.questions}
+    again = records_to_redo(stage.args, candidate.file, candidate.name, found, today)
+    any_label = not stage.settings.baseline
+    unreadable = {key for key, judgment in candidate.judged.items() if not is_readable(judgment, any_label)}
+    candidate.unreadable = len(unreadable)
+    changed = {q.question_id for q in stage.questions if has_changed(stage, candidate, q)}
+    if changed - again and candidate.name not in stage.args.redo and not stage.args.keep_mixed:
+        raise UserError(
+            f"{candidate.file}: {len(changed)} judgments are of answers that have changed since. "
+            f"--redo {candidate.name} judges anew, --keep-mixed keeps them."
+        )
+    if candidate.name in stage.args.redo and changed:  # some are out of date: no need to redo them all
+        hashes = {key: short_hash(values) for key, values in today.items()}
+        again = changed.union(differing({key: found[key] for key in again}, hashes))
+    return again | (unreadable & set(today) if stage.args.retry_unreadable else set())
+
+
+def has_changed(stage: Stage, candidate: Candidate, question: Question) -> bool:
+    """Whether a judgment that we made was of other texts than today's."""
+    judgment = candidate.judged.get(question.question_id)
+    if judgment is None or judgment.settings_hash != stage.shaping_hash(question):
+        return False
+    if not judgment.games or judgment.games[0] is None:
+        return False
+    if not can_be_shown(stage, candidate, question):
+        return False
+    pair, references = shown_texts(stage, candidate, question)
+    messages = opening_messages(stage.settings, question, pair, references)
+    return judgment.games[0].user_prompt not in (user_prompt(messages), first_user_prompt(messages))
+
+
+def check_baselines(candidate: Candidate, settings: JudgeSettings, questions: list[Question]) -> None:
+    """Judgments against another baseline must not be mixed with today's. Raises UserError."""
+    for question in questions:
+        judgment = candidate.judged.get(question.question_id)
+        wanted = settings.baseline_of(question.category)
+        if judgment is not None and judgment.baseline not in (None, wanted):
+            raise UserError(
+                f"{candidate.file} holds judgments against {judgment.baseline}, and baseline_model is {wanted}. "
+                "Use the same baseline, or move that file away to judge anew."
+            )
+
+
+def is_readable(judgment: Judgment, any_label: bool = True) -> bool:
+    """Whether each game of a judgment has a verdict; with `any_label` whatever was read is one."""
+    scores = [game and game.verdict for game in judgment.games]
+    return all(score is not None and (any_label or is_verdict(score)) for score in scores)
+
+
+def check_answers(bench: Bench, candidates: list[Candidate]) -> None:
+    """A model without any answer is a mistake in model_list. Raises UserError."""
+    empty = [candidate.name for candidate in candidates if not candidate.answers and not candidate.judged]
+    if empty:
+        raise UserError(
+            f"no answers in {bench.answer_folder}/ for {', '.join(empty)}. "
+            "Run gen_answer.py for them first, or take them out of model_list."
+        )
+
+
+def output_of(stage: Stage, candidate: Candidate) -> RunOutput:
+    """The record file of a model's judgments, as a run needs it."""
+    shapings = list({id(each): each for each in map(stage.shaping, candidate.missing)}.values())
+    written = {label_of(candidate, key) for key in candidate.judged}
+    return RunOutput(candidate.tally, bill_label(stage, candidate), shapings, written=written)
+
+
+def jobs_in_order(stage: Stage, outputs: list[tuple[Candidate, RunOutput]], width: int) -> Iterator[JudgmentJob]:
+    """In the order in which what all prompts of a question share is found in the provider's cache.
+
+    width: how many judgments are made at once.
+    """
+    missing = {candidate.name: {q.question_id for q in candidate.missing} for candidate, _ in outputs}
+    for question, (candidate, output) in in_blocks(stage.questions, outputs, width):
+        key = question.question_id
+        if key in missing[candidate.name]:
+            yield JudgmentJob(
+                output=output,
+                question=question,
+                label=label_of(candidate, key),
+                candidate=candidate,
+                shared_by=sum(key in keys for keys in missing.values()),
+            )
+
+
+def most_it_may_cost(stage: Stage, job: JudgmentJob) -> float:
+    """Dollars for both games of a judgment if each attempt is answered at full length; 0 without a limit."""
+    if stage.account.limit is None:
+        return 0.0
+    prompts = prompts_of(stage, job.candidate, job.question)
+    sizes = [sum(len(message["content"].encode()) for message in prompt) for prompt in prompts]
+    attempts = stage.settings.number_of_judgment_attempts
+    return stage.account.worst(bill_label(stage, job.candidate), sizes, stage.settings.max_tokens, attempts)

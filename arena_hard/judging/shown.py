@@ -1,0 +1,87 @@
+"""What a judge is shown for a question: the answers in their order, the references, and the prompts made of them."""
+
+from __future__ import annotations
+
+from arena_hard.calling.providers.base import Message
+from arena_hard.data.bench_files import load_answers
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import Answer, Question, UserError
+from arena_hard.data.settings import JudgeSettings
+from arena_hard.judging.cache_order import shared_length
+from arena_hard.judging.prompts import first_user_prompt, opening_messages
+from arena_hard.judging.stage import Candidate, Shown, Stage
+
+Texts = list[list[str]]  # answers in the order in which they are shown, each a text for each turn
+
+
+def load_shown(bench: Bench, settings: JudgeSettings, questions: list[Question]) -> Shown:
+    """The baselines' and the reference answers. Raises UserError where there are none at all."""
+    names = {settings.baseline_of(question.category) for question in questions} - {None}
+    baselines = {str(name): load_answers(bench.answer_file(str(name))) for name in sorted(map(str, names))}
+    for name, answers in baselines.items():
+        if not answers:
+            raise UserError(
+                f"{bench.answer_file(name)} holds no answers of the baseline {name}. Run gen_answer.py for it "
+                "first, or fetch them as README.md says."
+            )
+    references = [load_answers(bench.reference_file(name)) for name in settings.references]
+    for name, answers in zip(settings.references, references):
+        if not answers:
+            raise UserError(
+                f"{bench.reference_file(name)} holds no reference answers. Put them there, or set reference: false."
+            )
+    return Shown(baselines, references)
+
+
+def can_be_shown(stage: Stage, candidate: Candidate, question: Question) -> bool:
+    """Whether all answers that the judge needs are there, each with as many turns as the question."""
+    everything = [candidate.answers, *shown_for(stage.shown, stage.settings, question)]
+    needed = [answers.get(question.question_id) for answers in everything]
+    return all(answer is not None and len(answer.turns) == len(question.turns) for answer in needed)
+
+
+def shown_for(shown: Shown, settings: JudgeSettings, question: Question) -> list[dict[str, Answer]]:
+    """The answers by others that the judge needs for a question: the baseline's and the references."""
+    baseline = settings.baseline_of(question.category)
+    return ([] if baseline is None else [shown.baselines[baseline]]) + shown.references
+
+
+def shown_texts(stage: Stage, candidate: Candidate, question: Question) -> tuple[list[list[str]], list[list[str]]]:
+    """The answers in the order of the first game, and the reference answers."""
+    key = question.question_id
+    baseline = stage.settings.baseline_of(question.category)
+    answer = texts_of(candidate.answers[key])
+    pair = [answer] if baseline is None else [texts_of(stage.shown.baselines[baseline][key]), answer]
+    return pair, [texts_of(answers[key]) for answers in stage.shown.references]
+
+
+def prompts_of(stage: Stage, candidate: Candidate, question: Question) -> list[list[Message]]:
+    """What the judge is shown first in each game of a judgment."""
+    pair, references = shown_texts(stage, candidate, question)
+    orders = [pair, pair[::-1]] if stage.settings.pairwise else [pair]
+    return [opening_messages(stage.settings, question, order, references) for order in orders]
+
+
+def shared_with_others(
+    stage: Stage,
+    candidate: Candidate,
+    question: Question,
+    answers: list[list[str]],
+    references: list[list[str]],
+    prompt: str,
+) -> int:
+    """Characters of a prompt that those of the question's other models begin with too.
+
+    answers: in the order of the game; prompt: what the judge is shown of them. 0 where no cache asks for it.
+    """
+    if stage.judge.api_type != "anthropic":
+        return 0
+    own = texts_of(candidate.answers[question.question_id])
+    place = len(answers) - 1 if answers[-1] == own and answers[0] != own else 0
+    another = [*answers[:place], [f"\0{turn}" for turn in own], *answers[place + 1 :]]
+    messages = opening_messages(stage.settings, question, another, references)
+    return shared_length(prompt, first_user_prompt(messages))
+
+
+def texts_of(answer: Answer) -> list[str]:
+    return [turn.content for turn in answer.turns]

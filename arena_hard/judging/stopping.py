@@ -1,0 +1,74 @@
+"""When judging may stop: the goals of --until-width and --until-decided, looked at after each wave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from arena_hard.data.records import Judgment, UserError
+from arena_hard.data.settings import suggestion
+from arena_hard.rating import sequential
+
+Totals = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is to be known: each score's interval so narrow (points), and which of two models is better."""
+
+    width: float | None
+    decided: tuple[str, str] | None
+
+    def check(self, names: set[str]) -> None:
+        """Raises UserError for a goal that these models cannot reach."""
+        if not names:
+            raise UserError("there is no model to judge but the baseline. Add models to model_list, or name them.")
+        for name in self.decided or ():
+            if name not in names:
+                raise UserError(f"--until-decided {name}: not among the models to judge. {suggestion(name, names)}")
+
+    def met(self, totals: Totals, boundary: float) -> tuple[bool, str]:
+        """Whether enough is known, and what is known. `totals`: of each model as sequential.totals gives them."""
+        enough, said = True, []
+        if self.decided:
+            first, second = self.decided
+            found = sequential.look_at(totals[first], totals[second], boundary)
+            low, high = found.interval
+            verdict = "decided" if found.decided else "not decided"
+            said.append(f"{first} − {second} = {found.difference:+.1f} points ({low:+.1f} to {high:+.1f}), {verdict}")
+            enough = found.decided
+        if self.width is not None:
+            widths = {name: sequential.width_of(*total, boundary) for name, total in totals.items()}
+            widest = max(widths, key=lambda name: widths[name])
+            said.append(f"the widest interval is that of {widest}: {widths[widest]:.1f} points")
+            enough = enough and widths[widest] <= self.width
+        return enough, "; ".join(said)
+
+
+@dataclass
+class Looks:
+    """The looks so far. A boundary spends error by the share of the questions that was judged, not planned.
+
+    questions: how many there are in all.
+    """
+
+    goal: Goal
+    questions: int
+    shares: list[float] = field(default_factory=list)
+
+    def look(self, judgments: Mapping[str, Mapping[str, Judgment]], seen: Sequence[str]) -> tuple[bool, str]:
+        """Whether enough is known after these questions, and what is known, for people.
+
+        judgments: of each model by question_id. A question counts as judged when every model has it judged.
+        """
+        judged = [key for key in seen if all(key in of_model for of_model in judgments.values())]
+        share = len(judged) / self.questions
+        if share <= (self.shares[-1] if self.shares else 0.0):
+            return False, f"judged {len(judged)} of {self.questions} questions: nothing new to look at"
+        self.shares.append(share)
+        boundary = sequential.boundaries(self.shares)[-1]
+        totals = {name: sequential.totals(of_model, judged) for name, of_model in judgments.items()}
+        enough, said = self.goal.met(totals, boundary)
+        return enough, f"judged {len(judged)} of {self.questions} questions: {said}"

@@ -1,0 +1,12 @@
+"""What a run may cost, would cost and has cost, in dollars.
+
+For the scripts and the other rooms:
+
+account     the budget of a run and its bills (--max-cost)
+quotes      what a run would cost (--quote)
+past_costs  what the records on disk have cost (--costs)
+
+Inside:
+
+prices      list prices, offline, and a model's own
+"""

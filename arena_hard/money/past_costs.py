@@ -1,0 +1,87 @@
+"""What the records of a bench have cost, by the usage that they carry (show_result.py --costs)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from arena_hard.data import jsonl
+from arena_hard.data.paths import Bench, name_of, record_files
+from arena_hard.data.records import Judgment, Usage, answer_from_row, judgment_from_row
+from arena_hard.data.settings import ModelSettings
+from arena_hard.money.account import Bill, bill_lines
+from arena_hard.money.prices import price_by_name, price_of, source_note
+
+
+@dataclass
+class _Sum:
+    records: int = 0
+    silent: int = 0
+    requests: int = 0
+    usage: Usage = Usage()
+    served: set[str] = field(default_factory=set)
+
+    def add(self, usages: Sequence[Usage | None], served: str | None) -> None:
+        self.records += 1
+        self.requests += len(usages)
+        self.silent += sum(usage is None for usage in usages)
+        self.usage = sum((usage for usage in usages if usage), self.usage)
+        if served:
+            self.served.add(served)
+
+
+def report_lines(bench: Bench, models: Mapping[str, ModelSettings] | None = None) -> list[str]:
+    """What all records of a bench have cost, by model and judge (show_result.py --costs).
+
+    models: entries of the endpoint file by name, for their `price:` and api_type; for names that are not
+    among them the price list is asked for the model that the server named. Records that later ones
+    replaced (FILE.superseded) were paid for too and count. Raises UserError for a broken line.
+    """
+    known = models or {}
+    rows = [
+        (f"answers by {name_of(file)}", _bill(name_of(file), _sum_answers(file), known))
+        for file in record_files(bench.answer_folder)
+    ]
+    for judge in bench.judges():
+        for file in record_files(bench.judgment_folder(judge)):
+            rows.append((f"judgments by {judge} of {name_of(file)}", _bill(judge, _sum_judgments(file), known)))
+    rows = [(label, bill) for label, bill in rows if bill.requests]
+    return [*bill_lines(rows), f"prices: {source_note()}, as of today"]
+
+
+def _bill(name: str, counted: _Sum, known: Mapping[str, ModelSettings]) -> Bill:
+    model = known.get(name) or ModelSettings(name=name, model_name=name)
+    if name in known:
+        price = price_of(model)
+    else:
+        price = next((p for p in map(price_by_name, [*sorted(counted.served), name]) if p), None)
+    return Bill(model, price, counted.requests, counted.silent, counted.usage)
+
+
+def _superseded(file: Path) -> list[Path]:
+    old = file.with_name(file.name.removesuffix(".jsonl") + ".superseded")
+    return [file, old] if old.is_file() else [file]
+
+
+def _sum_answers(file: Path) -> _Sum:
+    total = _Sum()
+    for each in _superseded(file):
+        for answer in jsonl.read(each, answer_from_row):
+            turns = sum(len(choice) for choice in answer.choices)
+            total.add([answer.usage], answer.served_model)
+            total.requests += turns - 1
+    return total
+
+
+def _sum_judgments(file: Path) -> _Sum:
+    total = _Sum()
+
+    def add(judgment: Judgment) -> None:
+        games = [game for game in judgment.games if game]
+        total.add([game.usage for game in games], next((g.served_model for g in games if g.served_model), None))
+
+    for each in _superseded(file):
+        for judgment in jsonl.read(each, judgment_from_row):
+            add(judgment)
+    return total

@@ -1,0 +1,77 @@
+"""Resampling: what the ratings would be if the same benchmark were drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import numpy as np
+
+from arena_hard.rating import ratings
+from arena_hard.rating.battles import Battles, Cells
+
+T = TypeVar("T")
+
+
+def row_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterator[np.ndarray]:
+    """Counts of cells [k] for each round of the original's bootstrap.
+
+    It draws the rows of the battle file, in which a strong verdict stands `weight` times, with one
+    generator for all rounds: the rows' order and the seed determine every count.
+    """
+    generator = np.random.RandomState(seed)
+    of_rows = cells.of_rows(battles).astype(np.intp)
+    for _ in range(rounds):
+        drawn = generator.randint(0, len(of_rows), size=len(of_rows))
+        yield np.bincount(of_rows[drawn], minlength=len(cells)).astype(float)
+
+
+def question_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterator[np.ndarray]:
+    """Counts of cells [k] for rounds that draw whole questions, with all their games and rows."""
+    generator = np.random.RandomState(seed)
+    there = np.flatnonzero(np.bincount(battles.question, minlength=battles.n_questions))
+    for _ in range(rounds):
+        drawn = there[generator.randint(0, len(there), size=len(there))]
+        times = np.bincount(drawn, minlength=battles.n_questions)
+        yield np.bincount(cells.of_battle, weights=times[battles.question] * battles.rows, minlength=len(cells))
+
+
+def rounds_of_ratings(cells: Cells, counts: Iterable[np.ndarray], anchor: int, point: np.ndarray) -> np.ndarray:
+    """Ratings [rounds, p] of each round's counts; `point` [p] is where Newton's method starts."""
+    if ratings.is_star(cells, anchor):
+        drawn = np.array(list(counts))
+        to_wins, to_games = ratings.star_sums(cells, anchor)
+        return ratings.star_ratings(drawn @ to_wins, drawn @ to_games, anchor)
+    return np.array([ratings.fit(cells, drawn, anchor, start=point) for drawn in counts])
+
+
+def unanchored(rounds: np.ndarray) -> np.ndarray:
+    """Rounds [rounds, p] as the original left them for any baseline but gpt-4-0314: mean 1000, nothing pinned.
+
+    A fit without a penalty that starts at zero keeps the mean at zero.
+    """
+    finite = np.where(np.isfinite(rounds), rounds, np.nan)
+    return rounds - np.nanmean(finite, axis=1, keepdims=True) + ratings.ANCHOR_RATING
+
+
+def quantiles(rounds: np.ndarray, share: float) -> np.ndarray:
+    """The quantile [p] of each column of rounds [rounds, p], linear between neighbours as in pandas.
+
+    Rounds may be ±inf (everything won or lost in that round); NaN (no game in it) is left out.
+    """
+    return np.array([_quantile(column[~np.isnan(column)], share) for column in rounds.T])
+
+
+def _quantile(values: np.ndarray, share: float) -> float:
+    if len(values) == 0:
+        return float("nan")
+    values = np.sort(values)
+    place = share * (len(values) - 1)
+    low = int(place)
+    below, above = values[low], values[min(low + 1, len(values) - 1)]
+    part = place - low
+    if part == 0.0 or below == above:
+        return float(below)
+    if np.isinf(below) and np.isinf(above):
+        return float(below if part < 0.5 else above)
+    return float((1.0 - part) * below + part * above)

@@ -1,0 +1,230 @@
+"""Battles and bootstrap rounds on disk, each with a note beside it of everything that it depends on.
+
+The original's names stand for its default case; every other case has a file of its own in data/BENCH/cache/.
+A file without its note (the original's) is believed; one whose note does not fit is never used in silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from arena_hard.data import paths
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import UserError
+from arena_hard.data.typed_jsonl import InputFile, Reader, is_unchanged, name_in
+from arena_hard.rating.coverage import JudgedQuestions
+
+INFINITE = 1e6  # stands for a rating without an end in the file of rounds, which is plain JSON
+
+
+class Case(msgspec.Struct, frozen=True):
+    """What battles depend on besides the judgments."""
+
+    bench: str = "arena-hard-v0.1"
+    judges: tuple[str, ...] = ("gpt-4-1106-preview",)
+    baseline: str = "gpt-4-0314"
+    weight: int = 3
+    first_game_only: bool = False
+    category: str = ""
+
+
+class Draw(msgspec.Struct, frozen=True):
+    """What bootstrap rounds depend on besides the battles."""
+
+    interval: str
+    rounds: int
+    seed: int
+
+
+class Note(msgspec.Struct, frozen=True):
+    """The note beside a cache: its case, the inputs' fingerprints, and the cache's own.
+
+    judged: beside battles, what was judged; a question without a readable verdict has no battle.
+    """
+
+    case: Case
+    inputs: tuple[InputFile, ...]
+    itself: InputFile
+    draw: Draw | None = None
+    judged: JudgedQuestions | None = None
+
+
+def default_battle_file(bench: Bench) -> Path:
+    return bench.data_dir / "arena_hard_battles.jsonl"
+
+
+def default_round_file(bench: Bench) -> Path:
+    return bench.data_dir / "bootstrapping_results.jsonl"
+
+
+def battle_file(bench: Bench, case: Case) -> Path:
+    """Where the battles of a case lie."""
+    return default_battle_file(bench) if case == Case() else _own_file(bench, case, "battles")
+
+
+def round_file(bench: Bench, case: Case, interval: str) -> Path:
+    """Where the bootstrap rounds of a case lie."""
+    if case == Case() and interval == "rows":
+        return default_round_file(bench)
+    return _own_file(bench, case, f"rounds-of-{interval}")
+
+
+def _own_file(bench: Bench, case: Case, kind: str) -> Path:
+    parts = [kind, "+".join(case.judges), "vs", case.baseline, f"weight{case.weight}"]
+    parts += ["first-game"] * case.first_game_only + [case.category] * bool(case.category)
+    name = "_".join(paths.file_name(part) for part in parts)
+    if len(name) > 150:
+        name = f"{name[:120]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return bench.folder / "cache" / f"{name}.jsonl"
+
+
+def note_file(file: Path) -> Path:
+    """Where the note of a cache lies."""
+    return file.with_name(file.name.removesuffix(".jsonl") + ".meta.json")
+
+
+def read_note(file: Path) -> Note | None:
+    """The note beside a cache; None when there is none or the cache has been replaced since."""
+    try:
+        note = msgspec.json.decode(note_file(file).read_bytes(), type=Note)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return note if is_unchanged(file, note.itself) else None
+
+
+# ----------------------------------------------------------------------------------------- loading
+
+
+def find_battles(bench: Bench, case: Case) -> tuple[Path, Note | None]:
+    """The battle file of a case and its note. Raises UserError when there is none or it is stale."""
+    file = battle_file(bench, case)
+    if not file.is_file():
+        original = default_battle_file(bench)
+        if not original.is_file():
+            raise UserError(f"{file} does not exist. Run once without --load-battles, which writes it.")
+        file = original
+    note = read_note(file)
+    if note is not None:
+        check_note(file, note, case, bench)
+    return file, note
+
+
+def find_rounds(bench: Bench, case: Case, draw: Draw) -> tuple[Path, Note | None]:
+    """The file of rounds of a case and its note. Raises UserError when there is none or it is stale."""
+    file = round_file(bench, case, draw.interval)
+    if not file.is_file():
+        original = default_round_file(bench)
+        if not original.is_file():
+            raise UserError(f"{file} does not exist. Run once without --load-bootstrap, which writes it.")
+        file = original
+    note = read_note(file)
+    if note is not None:
+        check_note(file, note, case, bench)
+        if note.draw != draw:
+            raise UserError(
+                f"{file} holds other bootstrap rounds ({_text(note.draw)}; asked for: {_text(draw)}). "
+                "Run without --load-bootstrap."
+            )
+    return file, note
+
+
+def check_note(file: Path, note: Note, case: Case, bench: Bench) -> None:
+    """Raises UserError when a cache was made from something else."""
+    for field in Case.__struct_fields__:
+        made, wanted = getattr(note.case, field), getattr(case, field)
+        if made != wanted:
+            raise UserError(
+                f"{file} was made with {field.replace('_', ' ')} {_text(made)}, not {_text(wanted)}. "
+                "Run without --load-battles, or with the options that it was made with."
+            )
+    changed = changed_inputs(note, bench)
+    if changed:
+        more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise UserError(
+            f"{file} is stale: {changed[0]} has changed since it was made{more}. Run without --load-battles."
+        )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Draw):
+        return f"{value.interval}, {value.rounds} rounds, seed {value.seed}"
+    return ", ".join(value) if isinstance(value, tuple) else str(value) or "none"
+
+
+def changed_inputs(note: Note, bench: Bench) -> list[str]:
+    """The judgment files that changed, came or went; empty where the judgments are not here at all."""
+    folders = [bench.judgment_folder(judge) for judge in note.case.judges]
+    now = {name_in(bench.data_dir, file) for folder in folders for file in paths.record_files(folder)}
+    known = {known.name: known for known in note.inputs}
+    if not now:
+        return []
+    return sorted(
+        name
+        for name in now | set(known)
+        if name not in now or name not in known or not is_unchanged(bench.data_dir / name, known[name])
+    )
+
+
+def read_rounds(file: Path, models: Sequence[str]) -> np.ndarray:
+    """Ratings [rounds, p] of the models from a file of rounds; NaN where a round has none. Raises UserError."""
+    reader: Reader[dict[str, float | None]] = Reader(dict[str, float | None])
+    rounds = [row for rows in reader.blocks(file) for row in rows]
+    if not rounds:
+        raise UserError(f"{file} holds no bootstrap round. Run without --load-bootstrap.")
+    unknown = [model for model in models if model not in rounds[0]]
+    if unknown:
+        raise UserError(f"{file} has no rating of {unknown[0]}. Run without --load-bootstrap.")
+    values = np.array([[row.get(model) for model in models] for row in rounds], dtype=float)
+    return np.where(np.abs(values) >= INFINITE, np.copysign(np.inf, values), values)
+
+
+def round_lines(models: Sequence[str], rounds: np.ndarray) -> Iterable[bytes]:
+    """The original's file of rounds: one line for each, {model: rating}; no rating is null."""
+    for row in np.clip(rounds, -INFINITE, INFINITE).tolist():
+        yield msgspec.json.encode(dict(zip(models, row))) + b"\n"
+
+
+# ----------------------------------------------------------------------------------------- writing
+
+
+def save(
+    file: Path,
+    lines: Iterable[bytes],
+    case: Case,
+    inputs: Sequence[InputFile],
+    draw: Draw | None,
+    judged: JudgedQuestions | None = None,
+) -> str | None:
+    """Write a cache and its note, unless the same is there. Returns why it could not be written, or None."""
+    old = read_note(file)
+    made_from = (case, _contents(inputs), draw, judged)
+    if old is not None and (old.case, _contents(old.inputs), old.draw, old.judged) == made_from:
+        return None
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    digest = hashlib.sha256()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as stream:  # what can be made again needs no fsync
+            for chunk in lines:
+                stream.write(chunk)
+                digest.update(chunk)
+        os.replace(temporary, file)
+        status = file.stat()
+        itself = InputFile(file.name, status.st_size, status.st_mtime_ns, digest.hexdigest())
+        note_file(file).write_bytes(msgspec.json.encode(Note(case, tuple(inputs), itself, draw, judged)))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        return f"{file} could not be written ({error.strerror}); the result is not affected."
+    return None
+
+
+def _contents(inputs: Sequence[InputFile]) -> list[tuple[str, str]]:
+    return [(one.name, one.sha256) for one in inputs]

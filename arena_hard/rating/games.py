@@ -1,0 +1,256 @@
+"""Games as integer codes: what all statistics are computed from.
+
+Texts are not kept: a judgment of 2.6 kB becomes two rows of a few bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from arena_hard.data.paths import Bench, record_files
+from arena_hard.data.records import UserError
+from arena_hard.data.typed_jsonl import InputFile, Reader
+from arena_hard.data.verdicts import LABELS, standard_label
+
+UNREADABLE = -1
+_ABSENT = -2
+_UNKNOWN = -3
+
+
+@dataclass(frozen=True)
+class GameTable:
+    """One row for each game, in the order of the files; codes index the lists of names.
+
+    question, model, judge, baseline, category: integer arrays [n].
+    game: [n] 0 for the first game (A = baseline, B = model), 1 for the second (swapped).
+    verdict: [n] index into `verdicts.LABELS` as the judge wrote it (A and B of that game),
+        or -1 when no verdict could be read.
+    """
+
+    questions: list[str]
+    models: list[str]
+    judges: list[str]
+    baselines: list[str]
+    categories: list[str]
+    question: np.ndarray
+    model: np.ndarray
+    judge: np.ndarray
+    baseline: np.ndarray
+    category: np.ndarray
+    game: np.ndarray
+    verdict: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.verdict)
+
+
+@dataclass(frozen=True)
+class Judgments:
+    """The games of a bench and where they came from.
+
+    An empty name among the table's baselines or categories means that the records do not say.
+    `foreign`: the scores that are no verdict, which count as unreadable; None without any.
+    """
+
+    table: GameTable
+    inputs: tuple[InputFile, ...]
+    duplicates: dict[str, int]
+    foreign: ForeignScores | None = None
+
+
+@dataclass(frozen=True)
+class ForeignScores:
+    """Scores that are no verdict, as other programs may write them: how many, and where the first stands."""
+
+    count: int
+    first: object
+    file: Path
+    line: int
+
+
+class _Game(msgspec.Struct, gc=False):
+    score: str | float | bool | None = None
+
+
+class _Row(msgspec.Struct, gc=False):
+    model: str
+    games: list[_Game | None]
+    question_id: str = ""
+    uid: str = ""
+    baseline: str | None = None
+    category: str | None = None
+
+
+class _Codes(dict):  # type: ignore[type-arg]
+    """Names to integers, in the order in which they are first met."""
+
+    def __missing__(self, name: str) -> int:
+        self[name] = code = len(self)
+        return code
+
+
+class _VerdictCodes(dict):  # type: ignore[type-arg]
+    """Labels in any spelling to indices of LABELS."""
+
+    def __missing__(self, score: object) -> int:
+        known = standard_label(score) if isinstance(score, str) else None
+        self[score] = code = UNREADABLE if score is None else _UNKNOWN if known is None else LABELS.index(known)
+        return code
+
+
+class _Builder:
+    """Gathers the rows of judgment files as columns of codes."""
+
+    def __init__(self) -> None:
+        self.reader: Reader[_Row] = Reader(_Row, fingerprints=True)
+        self.names = {column: _Codes() for column in ("question", "model", "judge", "baseline", "category")}
+        self.columns: dict[str, list[int]] = {column: [] for column in (*self.names, "first", "second", "file")}
+        self.files: list[Path] = []
+        self.verdicts = _VerdictCodes()
+
+    def add(self, judge: str, file: Path) -> None:
+        """Read one file. Raises UserError with the line of a broken row."""
+        for rows in self.reader.blocks(file):
+            self._add_rows(self.names["judge"][judge], len(self.files), rows)
+        self.files.append(file)
+        if "" in self.names["question"]:
+            line = self.reader.line_of(file, lambda row: not (row.question_id or row.uid))
+            raise UserError(f"{file}:{line}: the key question_id is missing. Mend this line or delete it.")
+
+    def _add_rows(self, judge: int, file: int, rows: list[_Row]) -> None:
+        question, model = self.names["question"], self.names["model"]
+        baseline, category = self.names["baseline"], self.names["category"]
+        verdicts, columns = self.verdicts, self.columns
+        columns["question"] += [question[row.question_id or row.uid] for row in rows]
+        columns["model"] += [model[row.model] for row in rows]
+        columns["baseline"] += [baseline[row.baseline or ""] for row in rows]
+        columns["category"] += [category[row.category or ""] for row in rows]
+        columns["judge"] += [judge] * len(rows)
+        columns["file"] += [file] * len(rows)
+        for position, column in enumerate(("first", "second")):
+            columns[column] += [
+                _ABSENT if len(row.games) <= position
+                else UNREADABLE if row.games[position] is None
+                else verdicts[row.games[position].score]  # type: ignore[union-attr]
+                for row in rows
+            ]  # fmt: skip
+
+    def _foreign(self, columns: dict[str, np.ndarray]) -> ForeignScores | None:
+        """The scores that are no verdict, of the rows that count."""
+        games = np.column_stack([columns["first"], columns["second"]]) == _UNKNOWN
+        if not games.any():
+            return None
+        row = int(games.any(axis=1).argmax())
+        file, question = self.files[columns["file"][row]], columns["question"][row]
+        scores: list[object] = []
+
+        def has_it(row: _Row) -> bool:
+            if self.names["question"][row.question_id or row.uid] != question:
+                return False
+            scores.extend(game.score for game in row.games[:2] if game and self.verdicts[game.score] == _UNKNOWN)
+            return bool(scores)
+
+        line = self.reader.line_of(file, has_it)
+        return ForeignScores(int(games.sum()), scores[0], file, line)
+
+    def judgments(self, base: Path) -> Judgments:
+        """What was gathered: of several rows for one judge, model and question the last counts."""
+        columns = {name: np.array(values, dtype=np.int32) for name, values in self.columns.items()}
+        kept = _last_of_each(columns["judge"], columns["model"], columns["question"])
+        dropped = np.bincount(columns["file"][~kept], minlength=len(self.files))
+        duplicates = {str(file): int(count) for file, count in zip(self.files, dropped) if count}
+        columns = {name: values[kept] for name, values in columns.items()}
+        foreign = self._foreign(columns)
+        return Judgments(self._table(columns), self.reader.inputs(base), duplicates, foreign)
+
+    def _table(self, columns: dict[str, np.ndarray]) -> GameTable:
+        verdict = np.column_stack([columns["first"], columns["second"]]).astype(np.int8).ravel()
+        played = verdict != _ABSENT
+        verdict[verdict == _UNKNOWN] = UNREADABLE
+        codes = {name: np.repeat(columns[name], 2)[played] for name in self.names}
+        game = np.tile(np.array([0, 1], dtype=np.int8), len(columns["first"]))[played]
+        names = {column: list(codes) for column, codes in self.names.items()}
+        return GameTable(
+            questions=names["question"],
+            models=names["model"],
+            judges=names["judge"],
+            baselines=names["baseline"],
+            categories=names["category"],
+            **codes,
+            game=game,
+            verdict=verdict[played],
+        )
+
+
+def _last_of_each(*codes: np.ndarray) -> np.ndarray:
+    """Mask [n] of the last row of each combination of codes."""
+    key = np.zeros(len(codes[0]), dtype=np.int64)
+    for code in codes:
+        key = key * (int(code.max(initial=0)) + 1) + code
+    _, from_the_end = np.unique(key[::-1], return_index=True)
+    kept = np.zeros(len(key), dtype=bool)
+    kept[len(key) - 1 - from_the_end] = True
+    return kept
+
+
+def read_judgments(bench: Bench, judges: Sequence[str]) -> Judgments:
+    """The judgments of one or more judges, files in sorted order, rows in the order of the files.
+
+    Raises UserError for a judge without judgments or a broken line.
+    """
+    builder = _Builder()
+    for judge in judges:
+        files = record_files(bench.judgment_folder(judge))
+        if not files:
+            raise _no_judgments(bench, judge)
+        for file in files:
+            builder.add(judge, file)
+    judgments = builder.judgments(bench.data_dir)
+    if len(judgments.table) == 0:
+        raise UserError(f"{bench.judgment_folder(judges[0])} holds no game. Run gen_judgment.py first.")
+    return judgments
+
+
+def _no_judgments(bench: Bench, judge: str) -> UserError:
+    folder = bench.judgment_folder(judge)
+    state = "holds no judgments" if folder.is_dir() else "does not exist"
+    known = bench.judges()
+    remedy = f"Judges with judgments: {', '.join(known)} (--judge-name)." if known else "Run gen_judgment.py first."
+    return UserError(f"{folder} {state}. {remedy}")
+
+
+# ------------------------------------------------------------------------------------ parts of a table
+
+
+def select(table: GameTable, mask: np.ndarray) -> GameTable:
+    """The games of a mask [n]; the lists of names stay whole."""
+    columns = ("question", "model", "judge", "baseline", "category", "game", "verdict")
+    return replace(table, **{column: getattr(table, column)[mask] for column in columns})
+
+
+class _Question(msgspec.Struct):
+    question_id: str = ""
+    uid: str = ""
+    category: str | None = None
+
+
+def question_categories(file: Path) -> dict[str, str]:
+    """The category of each question by id; empty without a question file. Raises UserError."""
+    if not file.is_file():
+        return {}
+    reader: Reader[_Question] = Reader(_Question)
+    return {row.question_id or row.uid: row.category or "" for rows in reader.blocks(file) for row in rows}
+
+
+def in_categories(table: GameTable, category_of: Mapping[str, str]) -> GameTable:
+    """The table with the category of each question where the records do not say one themselves."""
+    codes = _Codes((name, code) for code, name in enumerate(table.categories))
+    of_question = np.array([codes[category_of.get(question, "")] for question in table.questions], dtype=np.int32)
+    unknown = np.array([not name for name in table.categories])[table.category]
+    category = np.where(unknown, of_question[table.question], table.category).astype(np.int32)
+    return replace(table, category=category, categories=list(codes))

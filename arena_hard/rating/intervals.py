@@ -1,0 +1,289 @@
+"""Confidence intervals of ratings, by three rules, and what can be said where none of them holds.
+
+rows: the original's bootstrap. It treats the copies of a strong verdict and the two games of a question
+as independent and so is too narrow; published tables use it. questions: the bootstrap of whole
+questions. sandwich: the closed form of the latter, H⁻¹ (Σ g gᵀ) H⁻¹ with the score g of each question
+(Liang & Zeger, Biometrika 73 (1986) 13), on the scale of log-odds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from arena_hard.rating import bootstrap, ratings
+from arena_hard.rating.battles import Battles, Cells
+
+KINDS = ("rows", "questions", "sandwich")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fit with its intervals, on the rating scale; arrays are [p].
+
+    questions: with how many questions each model has a battle; ratio: how much wider than the rule of
+    rows the clustered standard error is (median over models; NaN where there is none).
+    monte_carlo: how far, in points of the win rate, an end of an interval would move with other random
+    numbers (median; None for a rule without any). rounds: [rounds, p] or None. clustered: the clustered
+    standard errors in rating points.
+    """
+
+    models: list[str]
+    anchor: int
+    ratings: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    questions: np.ndarray
+    ratio: float
+    monte_carlo: float | None
+    rounds: np.ndarray | None
+    clustered: np.ndarray
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How intervals are computed: one of KINDS, level in (0, 1), rounds and seed of a bootstrap."""
+
+    kind: str = "rows"
+    level: float = 0.95
+    rounds: int = 100
+    seed: int = 42
+    compat_unanchored: bool = False
+
+
+def fit_with_intervals(
+    battles: Battles,
+    cells: Cells,
+    anchor: int,
+    rule: Rule,
+    rounds: np.ndarray | None = None,
+    progress: Callable[[Iterable[np.ndarray], int], Iterable[np.ndarray]] = lambda counts, _: counts,
+) -> Fit:
+    """Ratings and intervals of all models. `rounds` [rounds, p] may be given, from a cache.
+
+    `progress` wraps the rounds as they are drawn. A model that won or lost everything gets a binomial bound.
+    """
+    point = ratings.fit(cells, cells.counts(battles), anchor)
+    questions = questions_of_models(battles)
+    clustered, by_rows = standard_errors(battles, cells, point, anchor)
+    if rule.kind == "sandwich":
+        reach = _reach(clustered, len(np.unique(battles.question)), rule.level)
+        lower, upper, error = point - reach, point + reach, None
+    else:
+        if rounds is None:
+            draw = bootstrap.row_counts if rule.kind == "rows" else bootstrap.question_counts
+            counts = draw(battles, cells, rule.rounds, rule.seed)
+            rounds = bootstrap.rounds_of_ratings(cells, progress(counts, rule.rounds), anchor, point)
+        lower, upper = percentile_ends(rounds, rule, anchor)
+        error = monte_carlo_error(point, by_rows if rule.kind == "rows" else clustered, len(rounds), rule.level)
+    lower, upper = with_bounds(point, lower, upper, questions, rule, anchor)
+    ratio = _median(clustered / np.where(by_rows > 0, by_rows, np.nan))
+    return Fit(battles.models, anchor, point, lower, upper, questions, ratio, error, rounds, clustered)
+
+
+def _reach(errors: np.ndarray, questions: int, level: float) -> np.ndarray:
+    """Half the width [p]; 0 where the error is, as the anchor's, also when there is but one question."""
+    factor = t_quantile(level, questions - 1)
+    return np.multiply(errors, factor, out=errors.copy(), where=errors > 0)
+
+
+def percentile_ends(rounds: np.ndarray, rule: Rule, anchor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends [p] on the rating scale, relative to the anchor's 1000."""
+    if rule.compat_unanchored:
+        rounds = bootstrap.unanchored(rounds)
+    tail = (1.0 - rule.level) / 2.0
+    ends = bootstrap.quantiles(rounds, tail), bootstrap.quantiles(rounds, 1.0 - tail)
+    return ends[0] + ratings.ANCHOR_RATING - ends[0][anchor], ends[1] + ratings.ANCHOR_RATING - ends[1][anchor]
+
+
+def with_bounds(
+    point: np.ndarray, lower: np.ndarray, upper: np.ndarray, questions: np.ndarray, rule: Rule, anchor: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ends where the rule cannot give any: nothing lost, nothing won, or a single question."""
+    lower, upper = lower.copy(), upper.copy()
+    for model in np.flatnonzero(np.isinf(point)):
+        least = separation_bound(int(questions[model]), rule.level)
+        if point[model] > 0:
+            lower[model], upper[model] = least, np.inf
+        else:
+            lower[model], upper[model] = -np.inf, 2 * ratings.ANCHOR_RATING - least
+    if rule.kind != "rows":
+        single = (questions == 1) & np.isfinite(point)
+        single[anchor] = False
+        lower[single], upper[single] = -np.inf, np.inf
+    return lower, upper
+
+
+def separation_bound(questions: int, level: float) -> float:
+    """The rating that a model which won on all of n questions exceeds with confidence.
+
+    Clopper & Pearson, Biometrika 26 (1934) 404: with n wins of n the lower end of the win rate is
+    ((1 − level) / 2)^(1/n). Two games of a question are no two trials, so n counts questions.
+    """
+    share = ((1.0 - level) / 2.0) ** (1.0 / questions)
+    return ratings.ANCHOR_RATING + 400.0 * math.log10(share / (1.0 - share))
+
+
+def questions_of_models(battles: Battles) -> np.ndarray:
+    """With how many different questions each model has a battle [p]."""
+    p, found = len(battles.models), []
+    for side in (battles.model_a, battles.model_b):
+        found.append(side.astype(np.int64) * battles.n_questions + battles.question)
+    if p * battles.n_questions <= 1 << 26:
+        there = np.zeros(p * battles.n_questions, dtype=bool)
+        for pairs in found:
+            there[pairs] = True
+        return there.reshape(p, -1).sum(axis=1)
+    pairs = np.unique(np.concatenate(found))
+    return np.bincount(pairs // battles.n_questions, minlength=p)
+
+
+# --------------------------------------------------------------------------------- standard errors
+
+
+def standard_errors(battles: Battles, cells: Cells, point: np.ndarray, anchor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Standard errors [p] in rating points, clustered by question and by the rule of rows.
+
+    0 for the anchor, NaN for a model without a finite rating.
+    """
+    finite = np.isfinite(point)
+    usable = finite[cells.model_a] & finite[cells.model_b]
+    expected = 1.0 / (1.0 + 10.0 ** ((_zeroed(point)[cells.model_b] - _zeroed(point)[cells.model_a]) / 400.0))
+    residual = np.where(usable, np.choose(cells.winner, [1.0, 0.5, 0.0]) - expected, 0.0)
+    counts = cells.counts(battles) * usable
+    if ratings.is_star(cells, anchor):
+        variances = _star_variances(battles, cells, residual, counts, expected, anchor)
+    else:
+        variances = _general_variances(battles, cells, residual, counts, expected, anchor, finite)
+    errors = [np.where(finite, ratings.SCALE * np.sqrt(variance), np.nan) for variance in variances]
+    return errors[0], errors[1]
+
+
+def _zeroed(point: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(point), point, 0.0)
+
+
+def _star_variances(
+    battles: Battles, cells: Cells, residual: np.ndarray, counts: np.ndarray, expected: np.ndarray, anchor: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variances [p] of the log-odds where all battles are with the anchor."""
+    p, n = cells.n_models, battles.n_questions
+    model = np.where(cells.model_a == anchor, cells.model_b, cells.model_a)
+    information = np.bincount(model, weights=counts * expected * (1.0 - expected), minlength=p)
+    by_rows = np.bincount(model, weights=counts * residual**2, minlength=p)
+    cluster = model[cells.of_battle].astype(np.int64) * n + battles.question
+    scores = np.bincount(cluster, weights=(residual[cells.of_battle] * battles.rows), minlength=p * n)
+    clustered = (scores.reshape(p, n) ** 2).sum(axis=1) * _small_sample(questions_of_models(battles))
+    information[information == 0.0] = np.nan
+    variances = clustered / information**2, by_rows / information**2
+    for variance in variances:
+        variance[anchor] = 0.0
+    return variances
+
+
+def _general_variances(
+    battles: Battles,
+    cells: Cells,
+    residual: np.ndarray,
+    counts: np.ndarray,
+    expected: np.ndarray,
+    anchor: int,
+    finite: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variances [p] of the log-odds for any graph: diagonals of H⁻¹ B H⁻¹ without the anchor."""
+    free = np.flatnonzero(finite & (np.arange(len(finite)) != anchor))
+    spread = _laplacian(cells, counts * expected * (1.0 - expected))[np.ix_(free, free)]
+    inverse = np.linalg.inv(spread)
+    by_rows = _laplacian(cells, counts * residual**2)
+    clustered = cluster_scores(battles, cells, residual)
+    variances = []
+    for meat in (clustered, by_rows):
+        variance = np.zeros(len(finite))
+        variance[free] = np.einsum("ij,jk,ki->i", inverse, meat[np.ix_(free, free)], inverse, optimize=True)
+        variances.append(variance)
+    return variances[0] * _small_sample(questions_of_models(battles)), variances[1]
+
+
+def _small_sample(questions: np.ndarray) -> np.ndarray:
+    """The usual factor n / (n − 1) for clusters, 1 where there is but one."""
+    return np.where(questions > 1, questions / np.maximum(questions - 1, 1), 1.0)
+
+
+def _laplacian(cells: Cells, weights: np.ndarray) -> np.ndarray:
+    """Σ w (e_a − e_b)(e_a − e_b)ᵀ over cells [p, p]."""
+    p = cells.n_models
+    between = np.bincount(cells.model_a * p + cells.model_b, weights=weights, minlength=p * p).reshape(p, p)
+    between = between + between.T
+    return np.diag(between.sum(axis=1)) - between
+
+
+def cluster_scores(battles: Battles, cells: Cells, residual: np.ndarray, block: int = 2000) -> np.ndarray:
+    """Σ g gᵀ [p, p] over questions, g [p] being a question's sum of residual·(e_a − e_b) over its rows.
+
+    Questions with one battle are counted by cell, the others in blocks, so that memory stays small.
+    """
+    p = cells.n_models
+    battles_of = np.bincount(battles.question, minlength=battles.n_questions)
+    alone = battles_of[battles.question] == 1
+    squares = (residual[cells.of_battle] * battles.rows) ** 2
+    meat = _laplacian(cells, np.bincount(cells.of_battle[alone], weights=squares[alone], minlength=len(cells)))
+    several = np.flatnonzero(~alone)
+    several = several[np.argsort(battles.question[several], kind="stable")]
+    number = np.cumsum(np.diff(battles.question[several], prepend=-1) > 0) - 1
+    edges = np.searchsorted(number, np.arange(0, (number[-1] + 1 if len(number) else 0) + block, block))
+    for first, last in zip(edges[:-1], edges[1:]):
+        part, row = several[first:last], number[first:last] - number[first] if last > first else []
+        if len(part) == 0:
+            continue
+        score = residual[cells.of_battle[part]] * battles.rows[part]
+        g = np.bincount(row * p + battles.model_a[part], weights=score, minlength=block * p)
+        g -= np.bincount(row * p + battles.model_b[part], weights=score, minlength=block * p)
+        g = g.reshape(block, p)
+        meat += g.T @ g
+    return meat
+
+
+# ---------------------------------------------------------------------------------------- quantiles
+
+
+def normal_quantile(level: float) -> float:
+    """z with P(|Z| < z) = level."""
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf((1.0 + level) / 2.0)
+
+
+def t_quantile(level: float, freedom: int) -> float:
+    """Student's t for P(|T| < t) = level: Cornish–Fisher's expansion, good to 1 % from 5 degrees on.
+
+    Abramowitz & Stegun 26.7.5. Infinite without a degree of freedom.
+    """
+    if freedom < 1:
+        return math.inf
+    z, v = normal_quantile(level), float(freedom)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / v + second / v**2 + third / v**3
+
+
+def monte_carlo_error(point: np.ndarray, errors: np.ndarray, rounds: int, level: float) -> float:
+    """Spread, in points of the win rate, of an interval's end due to the number of rounds.
+
+    The standard error of a sample quantile, √(q(1−q)/B) / f(q), with the normal density that has the
+    standard error of the rating; the median over the models that have one.
+    """
+    tail = (1.0 - level) / 2.0
+    z = normal_quantile(level)
+    density = math.exp(-z * z / 2.0) / math.sqrt(2.0 * math.pi)
+    share = ratings.win_rate(point) / 100.0
+    points = 100.0 * share * (1.0 - share) * errors / ratings.SCALE
+    return _median(np.where(points > 0, points, np.nan)) * math.sqrt(tail * (1.0 - tail) / rounds) / density
+
+
+def _median(values: np.ndarray) -> float:
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else float("nan")

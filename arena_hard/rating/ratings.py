@@ -1,0 +1,156 @@
+"""Bradley–Terry ratings from counted battles.
+
+P(i beats j) = 1 / (1 + 10^((R_j − R_i) / 400)). The fit maximises the likelihood without a penalty; a tie
+is half a win for either side. Against one baseline the maximum has a closed form; in general Newton's
+method finds it on the matrix of wins. Bradley & Terry, Biometrika 39 (1952) 324; Hunter, Ann. Stat. 32
+(2004) 384, also for when the maximum exists: a model that the others cannot be reached from (it only
+wins, or only loses) has an infinite rating.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from arena_hard.rating.battles import A_WINS, TIE, Cells
+
+SCALE = 400.0 / math.log(10.0)  # rating points per unit of log-odds
+ANCHOR_RATING = 1000.0
+
+
+def win_matrix(cells: Cells, counts: np.ndarray) -> np.ndarray:
+    """W[p, p]: how often the row's model beat the column's; a tie is half a win for both. counts: [k]."""
+    won = np.choose(cells.winner, [1.0, 0.5, 0.0]) * counts
+    p = cells.n_models
+    wins = np.bincount(cells.model_a * p + cells.model_b, weights=won, minlength=p * p)
+    wins += np.bincount(cells.model_b * p + cells.model_a, weights=counts - won, minlength=p * p)
+    return wins.reshape(p, p)
+
+
+def is_star(cells: Cells, anchor: int) -> bool:
+    """Whether every battle is one with the anchor."""
+    return bool(np.all((cells.model_a == anchor) | (cells.model_b == anchor)))
+
+
+def star_sums(cells: Cells, anchor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two matrices [k, p] that turn counts of cells into wins over the anchor and games with it."""
+    model = np.where(cells.model_a == anchor, cells.model_b, cells.model_a)
+    won = np.choose(cells.winner, [1.0, 0.5, 0.0])
+    won = np.where(cells.model_a == anchor, 1.0 - won, won)
+    games = np.zeros((len(cells), cells.n_models))
+    games[np.arange(len(cells)), model] = 1.0
+    return games * won[:, None], games
+
+
+def star_ratings(wins: np.ndarray, games: np.ndarray, anchor: int) -> np.ndarray:
+    """Ratings [..., p] from wins over the anchor and games with it [..., p].
+
+    The closed form: 400·log10(wins / losses) above the anchor. ±inf for a model that won or lost
+    everything, NaN for one without a game.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratings = ANCHOR_RATING + 400.0 * (np.log10(wins) - np.log10(games - wins))
+    ratings[..., anchor] = ANCHOR_RATING
+    return ratings
+
+
+def fit(cells: Cells, counts: np.ndarray, anchor: int, start: np.ndarray | None = None) -> np.ndarray:
+    """Ratings [p] of the models, the anchor's being 1000. counts: rows in each cell [k]."""
+    if is_star(cells, anchor):
+        to_wins, to_games = star_sums(cells, anchor)
+        return star_ratings(counts @ to_wins, counts @ to_games, anchor)
+    return newton_ratings(win_matrix(cells, counts), anchor, start)
+
+
+def newton_ratings(wins: np.ndarray, anchor: int, start: np.ndarray | None = None) -> np.ndarray:
+    """Ratings [p] from a win matrix [p, p]: Newton's method for logistic regression, anchor pinned.
+
+    Only the models that are tied to the anchor by wins in both directions have a finite rating: a
+    model from which no chain of wins leads back is +inf or −inf, one that neither side reaches NaN.
+    """
+    below, above = _reached(wins > 0, anchor), _reached(wins.T > 0, anchor)
+    ratings = np.select([below & above, above, below], [0.0, np.inf, -np.inf], np.nan)
+    finite = np.flatnonzero(below & above)
+    inner = wins[np.ix_(finite, finite)]
+    first = None if start is None else start[finite]
+    ratings[finite] = ANCHOR_RATING + SCALE * _newton(inner, int(np.searchsorted(finite, anchor)), first)
+    ratings[anchor] = ANCHOR_RATING
+    return ratings
+
+
+def _reached(edges: np.ndarray, start: int) -> np.ndarray:
+    """Mask [p] of what can be reached from `start` along edges [p, p]."""
+    reached = np.zeros(len(edges), dtype=bool)
+    reached[start] = True
+    while True:
+        more = reached | edges[reached].any(axis=0)
+        if (more == reached).all():
+            return reached
+        reached = more
+
+
+def _newton(wins: np.ndarray, anchor: int, start: np.ndarray | None, rounds: int = 100) -> np.ndarray:
+    """Log-odds [p] that maximise the likelihood, with the anchor at 0."""
+    games = wins + wins.T
+    free = np.arange(len(wins)) != anchor
+    theta = np.zeros(len(wins))
+    if start is not None and np.isfinite(start).all():
+        theta = (start - start[anchor]) / SCALE
+    likelihood = _log_likelihood(wins, theta)
+    for _ in range(rounds):
+        expected = 1.0 / (1.0 + np.exp(theta[None, :] - theta[:, None]))
+        gradient = (wins - games * expected).sum(axis=1)
+        spread = games * expected * (1.0 - expected)
+        hessian = np.diag(spread.sum(axis=1)) - spread
+        step = np.zeros(len(wins))
+        step[free] = np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
+        while (better := _log_likelihood(wins, theta + step)) < likelihood - 1e-9 * abs(likelihood):
+            step /= 2.0
+        theta, likelihood = theta + step, better
+        if np.abs(step).max(initial=0.0) < 1e-11 * max(1.0, np.abs(theta).max(initial=0.0)):
+            return theta
+    raise ArithmeticError(f"the fit did not settle within {rounds} Newton steps")
+
+
+def _log_likelihood(wins: np.ndarray, theta: np.ndarray) -> float:
+    return -float((wins * np.logaddexp(0.0, theta[None, :] - theta[:, None])).sum())
+
+
+def win_rate(ratings: np.ndarray, against: np.ndarray | float = ANCHOR_RATING) -> np.ndarray:
+    """Expected share of wins in percent [like ratings] against a rating."""
+    with np.errstate(over="ignore"):
+        return 100.0 / (1.0 + 10.0 ** ((against - np.asarray(ratings)) / 400.0))
+
+
+def sklearn_ratings(cells: Cells, counts: np.ndarray, anchor: int) -> np.ndarray:
+    """The same fit by scikit-learn's logistic regression on counted cells, without a penalty.
+
+    Slower; it is the way to go on with covariates, and an independent check of `fit`.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    design, won, weight = logistic_rows(cells, counts)
+    with threadpool_limits(1):  # with more threads the same fit took fifty times as long on a busy machine
+        model = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, max_iter=10_000)
+        model.fit(np.delete(design, anchor, axis=1), won, sample_weight=weight)
+    theta = np.insert(model.coef_[0], anchor, 0.0)
+    return ANCHOR_RATING + SCALE * theta
+
+
+def logistic_rows(cells: Cells, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counted cells as a weighted logistic regression: design [m, p], outcome [m], weight [m].
+
+    +1 stands for model_a and −1 for model_b; a tie is half a win and half a loss.
+    """
+    design = np.zeros((len(cells), cells.n_models))
+    design[np.arange(len(cells)), cells.model_a] = 1.0
+    design[np.arange(len(cells)), cells.model_b] = -1.0
+    tied = cells.winner == TIE
+    weight = np.where(tied, counts / 2.0, counts)
+    return (
+        np.concatenate([design, design[tied]]),
+        np.concatenate([(cells.winner == A_WINS) | tied, np.zeros(int(tied.sum()), dtype=bool)]),
+        np.concatenate([weight, weight[tied]]),
+    )

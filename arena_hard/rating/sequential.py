@@ -1,0 +1,164 @@
+"""Stop judging when the result is decided: waves of questions, and rules that allow looking after each.
+
+A difference is tested after every wave with a spending function (Lan & DeMets 1983, Biometrika 70; power
+family of Kim & DeMets 1987, Biometrika 74): by the k-th look at most alpha·t^power of the error has been
+spent, t being the share of the questions judged, so that at no stopping point it exceeds alpha. A width is
+that of the repeated interval made with the same boundaries (Jennison & Turnbull 1989, JRSS B 51), which
+holds at all looks together, whatever made one stop. Standard errors are clustered by question throughout.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from arena_hard.data.records import Judgment, Question
+from arena_hard.data.sample import SEED, in_sample_order
+from arena_hard.data.verdicts import is_verdict, outcome
+
+ALPHA = 0.045  # the promise is 5 %; the rest is kept for what the normal approximation costs
+POWER = 1.0
+LOOKS = 10
+SMALLEST_WAVE = 20
+STRONG_WEIGHT = 3
+_GRID = 1001
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known after some waves: a difference in points, and its interval that holds at all looks.
+
+    boundary: how many standard errors the difference must reach to be decided here.
+    """
+
+    questions: int
+    difference: float
+    error: float
+    boundary: float
+
+    @property
+    def decided(self) -> bool:
+        """Whether the difference is beyond the boundary."""
+        return self.error > 0 and abs(self.difference) > self.boundary * self.error
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The repeated confidence interval: all looks together hold the truth with probability 1 − alpha."""
+        reach = self.boundary * self.error
+        return self.difference - reach, self.difference + reach
+
+
+def waves(questions: Sequence[Question], seed: int = SEED) -> list[list[Question]]:
+    """The questions in at most ten waves, each a sample stratified by cluster."""
+    ordered = in_sample_order(questions, seed)
+    size = max(SMALLEST_WAVE, -(-len(ordered) // LOOKS))
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+
+def boundaries(shares: Sequence[float], alpha: float = ALPHA, power: float = POWER) -> list[float]:
+    """For looks at these shares of the questions (rising, up to 1): the |z| that decides at each."""
+    return spend(shares, [alpha * min(1.0, share) ** power for share in shares])
+
+
+def spend(shares: Sequence[float], spent: Sequence[float]) -> list[float]:
+    """The |z| at looks of these shares by which so much error has been spent at each (rising).
+
+    The sums of a two-sided test move as a Brownian motion; the density of those that have not crossed is
+    carried from look to look on a grid (Armitage, McPherson & Rowe 1969, JRSS A 132).
+    """
+    found: list[float] = []
+    grid, mass = np.zeros(1), np.ones(1)
+    for share, before, total, spent_before in zip(shares, [0.0, *shares], spent, [0.0, *spent]):
+        step = math.sqrt(share - before)
+        z = _solve(max(total - spent_before, 1e-12), grid, mass, math.sqrt(share), step)
+        following = np.linspace(-1, 1, _GRID) * z * math.sqrt(share)
+        density = np.exp(-0.5 * ((following[:, None] - grid) / step) ** 2) @ mass / (step * math.sqrt(2 * math.pi))
+        weights = np.full(_GRID, following[1] - following[0])
+        weights[[0, -1]] /= 2
+        grid, mass = following, density * weights
+        found.append(z)
+    return found
+
+
+def _solve(target: float, grid: np.ndarray, mass: np.ndarray, edge: float, step: float) -> float:
+    """The z for which a sum that is now distributed as (grid, mass) leaves ±z·edge with probability `target`."""
+    cdf = np.vectorize(NormalDist().cdf)
+    low, high = 0.0, 10.0
+    for _ in range(40):
+        z = (low + high) / 2
+        leaves = float(mass @ (cdf((-z * edge - grid) / step) + 1 - cdf((z * edge - grid) / step)))
+        low, high = (z, high) if leaves > target else (low, z)
+    return (low + high) / 2
+
+
+# ----------------------------------------------------------------------------------------- scores
+
+
+def totals(judgments: Mapping[str, Judgment], keys: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Of each question (in the order of `keys`): weighted wins of the model and weight of its games [n], [n].
+
+    A strong verdict weighs three, a tie is half a win; games without a verdict weigh nothing.
+    """
+    wins, weights = [], []
+    for key in keys:
+        win = weight = 0.0
+        games = judgments[key].games if key in judgments else ()
+        for number, game in enumerate(games):
+            if game is None or not is_verdict(game.verdict):
+                continue
+            read = outcome(game.verdict)
+            share = STRONG_WEIGHT if read.strong else 1
+            model_is = "B" if number == 0 else "A"
+            weight += share
+            win += share * (0.5 if read.winner is None else float(read.winner == model_is))
+        wins.append(win)
+        weights.append(weight)
+    return np.array(wins), np.array(weights)
+
+
+def influence(wins: np.ndarray, weights: np.ndarray) -> tuple[Any, np.ndarray]:
+    """The score in points, and what each question adds to its error [..., n]; the last axis is questions.
+
+    The weighted win rate is a ratio of sums, so question q has 100·(wins − rate·weights)/mean weight.
+    """
+    mean = weights.mean(axis=-1, keepdims=True)
+    rate = wins.mean(axis=-1, keepdims=True) / mean
+    return 100 * rate[..., 0], 100 * (wins - rate * weights) / mean
+
+
+def standard_error(values: np.ndarray) -> Any:
+    """The standard error of a mean whose questions differ by these values; the last axis is questions."""
+    n = values.shape[-1]
+    return np.sqrt((values**2).sum(axis=-1) / max(1, n - 1) / n)
+
+
+def look_at(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], boundary: float) -> Look:
+    """The paired difference of two models' scores over the questions that both have been judged on."""
+    both = (first[1] > 0) & (second[1] > 0)
+    n = int(both.sum())
+    if n < 2:
+        return Look(n, 0.0, 0.0, boundary)
+    (score, own), (other, others) = (influence(wins[both], weights[both]) for wins, weights in (first, second))
+    return Look(n, float(score - other), float(standard_error(own - others)), with_few(boundary, n))
+
+
+def with_few(boundary: float, questions: int) -> float:
+    """A normal boundary as one of Student's t, for a spread that is estimated from few questions."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(questions - 1, NormalDist().cdf(boundary))) if boundary < 8 else boundary
+
+
+def width_of(wins: np.ndarray, weights: np.ndarray, boundary: float) -> float:
+    """The width in points of the repeated interval of one model's score; infinite where there is none yet."""
+    judged = weights > 0
+    n = int(judged.sum())
+    if n < 2:
+        return math.inf
+    score, values = influence(wins[judged], weights[judged])
+    return 2 * with_few(boundary, n) * float(standard_error(values)) if 0 < score < 100 else math.inf

@@ -1,0 +1,173 @@
+"""Style control on a bench: the answers' style as covariates of the fit (show_result.py --control-features)."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from arena_hard.data import style_counts
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import UserError
+from arena_hard.data.typed_jsonl import Reader
+from arena_hard.rating import intervals, ratings, style_fit
+from arena_hard.rating.battles import Battles, cells_of
+from arena_hard.rating.categories import Part
+from arena_hard.rating.intervals import Fit
+
+
+class _Turn(msgspec.Struct):
+    content: str = ""
+    token_len: float | None = None
+
+
+class _Choice(msgspec.Struct):
+    turns: list[_Turn]
+
+
+class _Usage(msgspec.Struct):
+    completion_tokens: int | None = None
+    reasoning_tokens: int = 0
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: str | dict[str, str | None] = ""
+
+
+class _Answer(msgspec.Struct):
+    question_id: str = ""
+    uid: str = ""
+    choices: list[_Choice] | None = None
+    messages: list[_Message] | None = None
+    metadata: dict[str, object] | None = None
+    usage: _Usage | None = None
+
+
+def controlled_fit(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[Fit, list[str]]:
+    """The style-controlled fit with its intervals, and notes with the coefficients.
+
+    Battles whose answers are not both there are left out and counted. Raises UserError when none is left.
+    """
+    columns = style_fit.chosen_features(args.control_features)
+    battles = _with_finite_models(part.battles, part.anchor)
+    counts = style_table(bench, battles.models, battles.questions)
+    a, b = counts[battles.model_a, battles.question], counts[battles.model_b, battles.question]
+    known = ~(np.isnan(a).any(axis=1) | np.isnan(b).any(axis=1))
+    missing = int((~known).sum())
+    if not known.any():
+        raise UserError(
+            f"Style control needs the answers of the baseline and of the models in {bench.answer_folder}/, with "
+            f"token counts; no battle has both ({part.baseline} is the baseline)."
+        )
+    used = _cut(battles, known)
+    features = style_fit.style_features(a[known], b[known], args.style_formula, columns)
+    found = style_fit.bootstrap_style(
+        _rows(used, features), part.anchor, args.style_formula, args.num_rounds, args.seed, args.level,
+        args.interval, args.jobs, args.backend, args.address,
+    )  # fmt: skip
+    return _as_fit(part, used, found), _notes(args, columns, found, missing, len(battles), part.battles, battles)
+
+
+def _with_finite_models(battles: Battles, anchor: int) -> Battles:
+    """Without the battles of models that won or lost everything: no finite rating fits them."""
+    cells = cells_of(battles)
+    finite = np.isfinite(ratings.fit(cells, cells.counts(battles), anchor))
+    return _cut(battles, np.asarray(finite[battles.model_a] & finite[battles.model_b]))
+
+
+def _cut(battles: Battles, mask: np.ndarray) -> Battles:
+    columns = (getattr(battles, name)[mask] for name in ("model_a", "model_b", "question", "winner", "rows"))
+    return Battles(battles.models, battles.questions, *columns)
+
+
+def _rows(battles: Battles, features: np.ndarray) -> style_fit.Rows:
+    return style_fit.Rows(
+        n_models=len(battles.models),
+        model_a=battles.model_a,
+        model_b=battles.model_b,
+        question=battles.question,
+        won=1.0 - battles.winner / 2.0,
+        weight=battles.rows.astype(float),
+        features=features,
+    )
+
+
+def _as_fit(part: Part, used: Battles, found: style_fit.StyleRounds) -> Fit:
+    """Models without a usable battle have no rating."""
+    p = len(used.models)
+    there = np.bincount(used.model_a, minlength=p) + np.bincount(used.model_b, minlength=p) > 0
+    point, lower, upper = (np.where(there, ends, np.nan) for ends in (found.rating, found.lower, found.upper))
+    questions = intervals.questions_of_models(used)
+    rounds = np.where(there, found.ratings, np.nan)
+    nothing = np.full(p, np.nan)
+    return Fit(part.battles.models, part.anchor, point, lower, upper, questions, float("nan"), None, rounds, nothing)
+
+
+def _notes(
+    args: argparse.Namespace,
+    columns: Sequence[int],
+    found: style_fit.StyleRounds,
+    missing: int,
+    battles: int,
+    whole: Battles,
+    finite: Battles,
+) -> list[str]:
+    texts = [
+        f"{style_counts.FEATURES[column]} {found.fit.coefficients[i]:+.3f} "
+        f"({found.coefficient_lower[i]:+.3f}, {found.coefficient_upper[i]:+.3f})"
+        for i, column in enumerate(columns)
+    ]
+    notes = [
+        f"Style control, formula of {args.style_formula}; coefficients in log-odds per standard deviation, with "
+        f"{100 * args.level:g} % intervals: {'; '.join(texts)}."
+    ]
+    if missing:
+        notes.append(f"{missing} of {battles} battles left out: an answer or its token count is missing.")
+    if len(finite) < len(whole):
+        notes.append("Models that won or lost everything have no style-controlled score.")
+    return notes
+
+
+def style_table(bench: Bench, models: Sequence[str], questions: Sequence[str]) -> np.ndarray:
+    """Style counts [p, q, 4] of the answers in the order of style.FEATURES; NaN where there is none."""
+    place = {question: code for code, question in enumerate(questions)}
+    table = np.full((len(models), len(questions), len(style_counts.FEATURES)), np.nan)
+    for model, name in enumerate(models):
+        file = bench.answer_file(name)
+        if not file.is_file():
+            continue
+        for rows in Reader(_Answer).blocks(file):
+            for row in rows:
+                code = place.get(row.question_id or row.uid)
+                if code is not None:
+                    counted = _counts(row)
+                    table[model, code] = np.nan if counted is None else counted
+    return table
+
+
+def _counts(row: _Answer) -> tuple[int, int, int, int] | None:
+    """The counts of one answer, from v2.0's metadata where they are there."""
+    metadata = row.metadata or {}
+    if {"token_len", "header_count", "list_count", "bold_count"} <= set(metadata):
+        return style_counts.counts_of_metadata(metadata)
+    if row.choices:
+        turns = row.choices[0].turns
+        text = "\n".join(turn.content for turn in turns)
+        if text == "$ERROR$":  # the original's mark of a failed call
+            return None
+        lengths = [turn.token_len for turn in turns]
+    else:
+        text, lengths = "\n".join(_said(row)), [metadata.get("token_len")]
+    if all(isinstance(length, (int, float)) for length in lengths):
+        return style_counts.style_counts(text, int(sum(lengths)))  # type: ignore[arg-type]
+    if row.usage is not None and row.usage.completion_tokens is not None:
+        return style_counts.style_counts(text, row.usage.completion_tokens - row.usage.reasoning_tokens)
+    return None
+
+
+def _said(row: _Answer) -> list[str]:
+    contents = [message.content for message in row.messages or [] if message.role == "assistant"]
+    return [content if isinstance(content, str) else content.get("answer") or "" for content in contents]

@@ -1,0 +1,210 @@
+"""Style control: win rates as they would be if the answers were equally long and equally marked up.
+
+Two definitions were published. v0.1 (December 2024): (a−b)/(a+b+1) on tokens, headers, lists and bold, with
+scikit-learn's default penalty. v2.0: tokens as (a−b)/(a+b), the other three as densities count/(tokens+1) with
+(d_a−d_b)/(d_a+d_b+1), without a penalty; the score is the median over bootstrap rounds. All are z-scored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from arena_hard.data.records import UserError
+from arena_hard.data.style_counts import FEATURES
+
+CHOICES = {"length": ("tokens",), "markdown": ("headers", "lists", "bold")}
+FORMULAS = ("v0.1", "v2.0")
+BACKENDS = ("loky", "dask", "ray")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Battles, one row for each readable game (or any pair), in a stable order.
+
+    model_a, model_b, question: codes [n]; won: [n] 1 where model_a won, ½ for a tie, 0; weight: [n] how many
+    rows of the original's battle file the battle is (3 for a strong verdict); features: [n, k] of a against b.
+    """
+
+    n_models: int
+    model_a: np.ndarray
+    model_b: np.ndarray
+    question: np.ndarray
+    won: np.ndarray
+    weight: np.ndarray
+    features: np.ndarray
+
+
+@dataclass(frozen=True)
+class StyleFit:
+    """ratings [p], the anchor's being 1000; coefficients [k] in log-odds for one standard deviation."""
+
+    ratings: np.ndarray
+    coefficients: np.ndarray
+
+
+@dataclass(frozen=True)
+class StyleRounds:
+    """The fit, and what bootstrap rounds make of it: ratings [rounds, p], coefficients [rounds, k].
+
+    rating: [p] the published score's rating: the fit's (v0.1) or the median over rounds (v2.0).
+    lower, upper: [p]; coefficient_lower, coefficient_upper: [k]; percentiles at the level asked for.
+    """
+
+    fit: StyleFit
+    rating: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    coefficient_lower: np.ndarray
+    coefficient_upper: np.ndarray
+    ratings: np.ndarray
+    coefficients: np.ndarray
+
+
+# ------------------------------------------------------------------------------------------ features
+
+
+def chosen_features(choices: Iterable[str]) -> tuple[int, ...]:
+    """Columns of FEATURES for `length`, `markdown` or single names. Raises UserError."""
+    names: list[str] = []
+    for choice in choices:
+        if choice not in CHOICES and choice not in FEATURES:
+            known = ", ".join((*CHOICES, *FEATURES))
+            raise UserError(f"--control-features {choice}: not known. Known are {known}.")
+        names += CHOICES.get(choice, (choice,))
+    return tuple(column for column, name in enumerate(FEATURES) if name in names)
+
+
+def style_features(a: np.ndarray, b: np.ndarray, formula: str, columns: Sequence[int] = (0, 1, 2, 3)) -> np.ndarray:
+    """z-scored features [n, k] from the counts [n, 4] of both answers. A column that never differs is 0.
+
+    Raises UserError for an unknown formula.
+    """
+    if formula not in FORMULAS:
+        raise UserError(f"--style-formula {formula}: not known. Known are {', '.join(FORMULAS)}.")
+    a, b = a.astype(float), b.astype(float)
+    extra = np.ones(len(FEATURES))
+    if formula == "v2.0":
+        a, b = (np.column_stack([x[:, :1], x[:, 1:] / (x[:, :1] + 1.0)]) for x in (a, b))
+        extra[0] = 0.0
+    total = a + b + extra
+    raw = np.divide(a - b, total, out=np.zeros_like(a), where=total != 0)[:, list(columns)]
+    spread = raw.std(axis=0)
+    return np.where(spread > 0, (raw - raw.mean(axis=0)) / np.where(spread > 0, spread, 1.0), 0.0)
+
+
+# ----------------------------------------------------------------------------------------------- fit
+
+
+def fit_style(rows: Rows, anchor: int, formula: str = "v2.0") -> StyleFit:
+    """Bradley–Terry with features. The model columns are the same whatever features are chosen.
+
+    v0.1 penalises all coefficients, of which the models' stand at ±ln 10 and each battle counts twice, as in
+    the original; v2.0 pins the anchor's column and has no penalty.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    n, p = len(rows.won), rows.n_models
+    design = np.zeros((n, p + rows.features.shape[1]))
+    design[np.arange(n), rows.model_a] = math.log(10.0)
+    design[np.arange(n), rows.model_b] = -math.log(10.0)
+    design[:, p:] = rows.features
+    kept = np.ones(design.shape[1], dtype=bool)
+    kept[anchor] = formula == "v0.1"
+    kept[p:] = rows.features.any(axis=0)
+    design = design[:, kept]
+    outcome = np.repeat([1, 0], n)
+    weight = 2.0 * np.concatenate([rows.weight * rows.won, rows.weight * (1.0 - rows.won)])
+    used = weight > 0
+    penalty = 1.0 if formula == "v0.1" else np.inf
+    with threadpool_limits(1):
+        model = LogisticRegression(C=penalty, fit_intercept=False, solver="newton-cholesky", tol=1e-9, max_iter=200)
+        model.fit(np.concatenate([design, design])[used], outcome[used], sample_weight=weight[used])
+    coefficients = np.zeros(len(kept))
+    coefficients[kept] = model.coef_[0]
+    return StyleFit(1000.0 + 400.0 * (coefficients[:p] - coefficients[anchor]), coefficients[p:])
+
+
+def one_round(rows: Rows, anchor: int, formula: str, unit: str, seed: int, number: int) -> StyleFit:
+    """One bootstrap round, drawn from a generator of its own that depends on (seed, number) alone."""
+    generator = np.random.default_rng([seed, number])
+    if unit == "questions":
+        codes, place = np.unique(rows.question, return_inverse=True)
+        times = np.bincount(generator.integers(0, len(codes), len(codes)), minlength=len(codes))[place]
+        return fit_style(replace(rows, weight=rows.weight * times), anchor, formula)
+    copies = np.repeat(np.arange(len(rows.won)), rows.weight.astype(int))
+    drawn = copies[generator.integers(0, len(copies), len(copies))]
+    weight = np.bincount(drawn, minlength=len(rows.won)).astype(float)
+    return fit_style(replace(rows, weight=weight), anchor, formula)
+
+
+def bootstrap_style(
+    rows: Rows,
+    anchor: int,
+    formula: str = "v2.0",
+    rounds: int = 100,
+    seed: int = 42,
+    level: float = 0.95,
+    unit: str = "rows",
+    jobs: int = 1,
+    backend: str = "loky",
+    address: str | None = None,
+) -> StyleRounds:
+    """The fit and its rounds, in `jobs` processes; the same bits whatever the jobs and the backend.
+
+    unit: "rows" (as published) or "questions". address: of a running Dask or Ray cluster; without it one is
+    started here. Raises UserError for an unknown backend or one that is not installed.
+    """
+    if rounds < 1:
+        raise UserError(f"--num-rounds {rounds}: one round is the least.")
+    tasks = [(rows, anchor, formula, unit, seed, number) for number in range(rounds)]
+    found = _run(tasks, jobs, backend, address)
+    ratings = np.array([one.ratings for one in found])
+    coefficients = np.array([one.coefficients for one in found])
+    fit = fit_style(rows, anchor, formula)
+    ends = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
+    lower, upper = np.quantile(ratings, ends, axis=0)
+    coefficient_lower, coefficient_upper = np.quantile(coefficients, ends, axis=0)
+    rating = np.median(ratings, axis=0) if formula == "v2.0" else fit.ratings
+    return StyleRounds(fit, rating, lower, upper, coefficient_lower, coefficient_upper, ratings, coefficients)
+
+
+def _run(tasks: list[tuple[Any, ...]], jobs: int, backend: str, address: str | None) -> list[StyleFit]:
+    if backend not in BACKENDS:
+        raise UserError(f"--backend {backend}: not known. Known are {', '.join(BACKENDS)}.")
+    if backend == "loky" and jobs == 1:
+        return [one_round(*task) for task in tasks]
+    from joblib import Parallel, delayed, parallel_config
+
+    close = _connect(backend, jobs, address)
+    try:
+        with parallel_config(backend=backend, n_jobs=jobs):
+            return list(Parallel()(delayed(one_round)(*task) for task in tasks))  # type: ignore[arg-type]
+    finally:
+        close()
+
+
+def _connect(backend: str, jobs: int, address: str | None) -> Any:
+    """Join or start a cluster; returns what to call when done."""
+    try:
+        if backend == "dask":
+            from distributed import Client
+
+            local = {"n_workers": max(jobs, 1), "threads_per_worker": 1, "dashboard_address": None}
+            return (Client(address) if address else Client(**local)).close
+        if backend == "ray":
+            import ray  # pyright: ignore[reportMissingImports]
+            from ray.util.joblib import register_ray  # pyright: ignore[reportMissingImports]
+
+            ray.init(address=address, ignore_reinit_error=True)
+            register_ray()
+            return ray.shutdown
+    except ImportError:
+        package = "dask distributed" if backend == "dask" else "ray"
+        raise UserError(f"--backend {backend} needs more packages: pip install {package}") from None
+    return lambda: None

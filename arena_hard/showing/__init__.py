@@ -1,0 +1,17 @@
+"""Ratings → what a reader sees: rows, footnotes, tables, CSV, JSON, Markdown, HTML, figures.
+
+For the scripts and the other rooms:
+
+leaderboard        the rows, as table, CSV and Markdown
+footnotes          what has to be said below a table
+formats            a result in each printed form
+figures            intervals drawn
+correlation_table  the table of --correlate
+flags              the flags of show_result.py
+rounds_bar         a bar for rounds that take long
+
+Inside:
+
+analyses           the further analyses as small tables
+html_page          one self-contained page
+"""

@@ -1,0 +1,55 @@
+"""The table of `--correlate`: how benchmarks agree with a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from arena_hard.rating.benchmarks import Comparison
+from arena_hard.rating.metrics import Correlation, Metric
+
+
+def table_lines(comparisons: Sequence[Comparison], intervals: bool = True) -> list[str]:
+    """The table as Markdown lines, a column for each benchmark, then what could not be matched."""
+    found = [comparison.correlation for comparison in comparisons]
+    rows = [
+        ["", *(one.name for one in found)],
+        ["---"] * (len(found) + 1),
+        ["models in common", *(str(one.models) for one in found)],
+        ["separability % (overlapping pairs)", *(_separability(one, intervals) for one in found)],
+        ["agreement, signed", *(_text(one.agreement, 4, intervals) for one in found)],
+        ["agreement, half credit", *(_text(one.half_credit, 4, intervals) for one in found)],
+        ["pairs the reference separates", *(f"{one.reference_pairs} of {one.pairs}" for one in found)],
+        ["Spearman", *(_text(one.spearman, 4, intervals) for one in found)],
+        ["Kendall τ-b", *(_text(one.kendall, 4, intervals) for one in found)],
+        ["Brier (lower is better)", *(_text(one.brier, 6, intervals) for one in found)],
+    ]
+    return ["| " + " | ".join(row) + " |" for row in rows] + unmatched_lines(comparisons)
+
+
+def _separability(one: Correlation, intervals: bool) -> str:
+    percent = Metric(*(None if end is None else 100.0 * end for end in vars(one.separability).values()))
+    text = _text(percent, 2, intervals)
+    value, _, interval = text.partition(" ")
+    return f"{value} ({one.overlapping}) {interval}".rstrip()
+
+
+def _text(metric: Metric, digits: int, intervals: bool) -> str:
+    if metric.value is None:
+        return "–"
+    value = f"{metric.value:.{digits}f}"
+    if not intervals or metric.lower is None or metric.upper is None:
+        return value
+    places = min(digits, 3)
+    return f"{value} [{metric.lower:.{places}f}, {metric.upper:.{places}f}]"
+
+
+def unmatched_lines(comparisons: Sequence[Comparison]) -> list[str]:
+    """One line for each list of models that only one side has."""
+    lines = []
+    for comparison in comparisons:
+        name, reference = comparison.correlation.name, comparison.correlation.reference
+        matched = comparison.matched
+        for one, other, left in ((name, reference, matched.only_source), (reference, name, matched.only_reference)):
+            if left:
+                lines.append(f"Only in {one}, not in {other} ({len(left)}): {', '.join(left)}")
+    return lines

@@ -1,0 +1,163 @@
+"""The flags of show_result.py, in groups, and which values make no sense."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from arena_hard.data.records import UserError
+from arena_hard.rating.caches import Draw
+from arena_hard.rating.intervals import KINDS, Rule
+
+FORMATS = ("table", "json", "markdown", "html")
+
+
+def add_to(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add all flags of show_result.py."""
+    _add_input(parser.add_argument_group("what is rated"))
+    _add_intervals(parser.add_argument_group("intervals"))
+    _add_further(parser.add_argument_group("further analyses"))
+    _add_style(parser.add_argument_group("style control (needs the answers)"))
+    _add_output(parser.add_argument_group("output"))
+    return parser
+
+
+def _add_input(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--bench-name", default="arena-hard-v0.1", help="folder in data/ (default: %(default)s)")
+    group.add_argument(
+        "--judge-name",
+        nargs="+",
+        default=["gpt-4-1106-preview"],
+        metavar="JUDGE",
+        help="folder in model_judgment/; several judge together as an ensemble (default: gpt-4-1106-preview)",
+    )
+    group.add_argument(
+        "--baseline",
+        metavar="MODEL",
+        help="the model that every answer was compared with (default: gpt-4-0314; for categories the recorded one)",
+    )
+    group.add_argument("--category", nargs="+", metavar="NAME", help="categories, each rated on its own; or: all")
+    group.add_argument("--weight", type=int, default=3, help="rows of a strong verdict (default: %(default)s)")
+    group.add_argument("--first-game-only", action="store_true", help="leave the second, swapped games out")
+    group.add_argument("--load-battles", action="store_true", help="use the battles that an earlier run wrote")
+    group.add_argument("--battles", type=Path, metavar="FILE", help="rate any pairs from a JSONL or Parquet file")
+
+
+def _add_intervals(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--interval",
+        choices=KINDS,
+        default="rows",
+        help="rows: as in published tables, too narrow; questions: bootstrap of questions; "
+        "sandwich: clustered by question, without random numbers (default: rows)",
+    )
+    group.add_argument("--level", type=float, default=0.95, help="confidence level (default: %(default)s)")
+    group.add_argument("--num-rounds", type=int, default=100, help="bootstrap rounds (default: %(default)s)")
+    group.add_argument("--seed", type=int, default=42, help="of the bootstrap (default: 42, the original's)")
+    group.add_argument("--load-bootstrap", action="store_true", help="use an earlier run's rounds (--load-battles)")
+    group.add_argument(
+        "--compat-unanchored",
+        action="store_true",
+        help="leave rounds unanchored, as the original does for baselines other than gpt-4-0314",
+    )
+
+
+def _add_further(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--full-stats", action="store_true", help="each model's games, and what the judge is worth")
+    group.add_argument("--compare", nargs="+", metavar="MODEL", help="paired differences of two or more models")
+    group.add_argument("--ranks", action="store_true", help="the ranks that the data do not exclude")
+    group.add_argument("--plan", type=float, metavar="POINTS", help="questions needed to see this difference")
+    group.add_argument(
+        "--correlate",
+        metavar="REFERENCE",
+        help="compare benchmarks with a reference: CSV file, or FILE:BENCHMARK; nothing else is computed",
+    )
+    group.add_argument(
+        "--bench",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=FILE",
+        help="benchmarks for --correlate (default: the others in the reference's file)",
+    )
+    group.add_argument("--name-map", type=Path, metavar="FILE", help="JSON or CSV of names, for --correlate")
+    group.add_argument(
+        "--as-published", action="store_true", help="--correlate: the paper's rule for reference intervals of no width"
+    )
+    group.add_argument("--costs", action="store_true", help="what the records of the bench have cost; nothing else")
+
+
+def _add_style(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--control-features",
+        nargs="+",
+        metavar="FEATURE",
+        help="length, markdown, or single ones: tokens, headers, lists, bold",
+    )
+    group.add_argument("--style-formula", choices=("v0.1", "v2.0"), default="v2.0", help="default: %(default)s")
+    group.add_argument("--jobs", type=int, default=1, help="processes for the rounds (-1: all cores; default: 1)")
+    group.add_argument("--backend", choices=("loky", "dask", "ray"), default="loky", help="default: %(default)s")
+    group.add_argument("--address", help="of a running Dask or Ray cluster (default: one is started here)")
+
+
+def _add_output(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--show-elo", action="store_true", help="ratings (baseline 1000) in place of win rates")
+    group.add_argument("--format", choices=FORMATS, default="table", help="printed form (default: %(default)s)")
+    group.add_argument("--output", action="store_true", help="write leaderboard/arena_hard_leaderboard_DATE.csv")
+    group.add_argument("--plot", type=Path, metavar="FILE", help="draw the intervals: .png or .svg (matplotlib)")
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raises UserError for values that make no sense, or not together."""
+    if args.num_rounds < 1:
+        raise UserError(f"--num-rounds {args.num_rounds}: one round is the least.")
+    if not 0.0 < args.level < 1.0:
+        raise UserError(f"--level {args.level:g} must lie between 0 and 1, such as 0.95.")
+    if args.weight < 1:
+        raise UserError(f"--weight {args.weight}: a strong verdict counts for at least one row.")
+    if not 0 <= args.seed < 2**32:
+        raise UserError(f"--seed {args.seed} must lie between 0 and {2**32 - 1}.")
+    if args.jobs == 0 or args.jobs < -1:
+        raise UserError(f"--jobs {args.jobs} must be 1 or more, or -1 for all cores.")
+    twice = [judge for judge in args.judge_name if args.judge_name.count(judge) > 1]
+    if twice:
+        raise UserError(f"--judge-name names {twice[0]} twice.")
+    if args.compare is not None and len(set(args.compare)) < 2:
+        raise UserError("--compare needs at least two models.")
+    if args.plot and args.plot.suffix.lower() not in (".png", ".svg"):
+        raise UserError(f"--plot {args.plot}: the name must end with .png or .svg.")
+    _check_together(args)
+
+
+def _check_together(args: argparse.Namespace) -> None:
+    if args.load_bootstrap and not args.load_battles:
+        raise UserError("--load-bootstrap needs --load-battles: rounds belong to their battles.")
+    if args.load_bootstrap and args.interval == "sandwich":
+        raise UserError("--load-bootstrap has no use with --interval sandwich, which draws no rounds.")
+    if args.compat_unanchored and args.interval != "rows":
+        raise UserError("--compat-unanchored reproduces the original's intervals: use it with --interval rows.")
+    if args.battles and args.load_battles:
+        raise UserError("--battles FILE and --load-battles name two sources. Use one of them.")
+    if args.load_battles and args.category and "all" in args.category:
+        raise UserError("--load-battles needs the categories by name, not all.")
+    if args.control_features and args.interval == "sandwich":
+        raise UserError("Style control has bootstrap intervals only: --interval rows or questions.")
+    needs_games = {"--compare": args.compare, "--ranks": args.ranks, "--plan": args.plan is not None}
+    needs_games |= {"--full-stats": args.full_stats, "--control-features": args.control_features}
+    for flag, wanted in needs_games.items():
+        if wanted and (args.battles or args.load_battles):
+            raise UserError(f"{flag} is computed from the judgments: run it without --load-battles and --battles.")
+    if (args.bench or args.name_map or args.as_published) and not args.correlate:
+        raise UserError("--bench, --name-map and --as-published belong to --correlate.")
+    if args.category and args.battles:
+        raise UserError("--category needs judgments; battles from --battles carry none.")
+
+
+def rule(args: argparse.Namespace) -> Rule:
+    """The rule of intervals that was asked for."""
+    return Rule(args.interval, args.level, args.num_rounds, args.seed, args.compat_unanchored)
+
+
+def draw(args: argparse.Namespace) -> Draw:
+    """What bootstrap rounds depend on."""
+    return Draw(args.interval, args.num_rounds, args.seed)

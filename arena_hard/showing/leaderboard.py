@@ -1,0 +1,246 @@
+"""The leaderboard: its rows, and how they are printed as a table, CSV, Markdown and JSON."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from arena_hard.rating.coverage import Coverage
+from arena_hard.rating.intervals import Fit, Rule, t_quantile
+from arena_hard.rating.ratings import SCALE, win_rate
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model. score, lower, upper: win rate against the baseline in percent, with 2 decimals as in
+    published tables; rating and its ends: the baseline's is 1000. NaN where nothing can be said.
+
+    avg_tokens: mean length of its answers, None where it is not known; ranks: best and worst rank that
+    the data do not exclude; by_judge: score of each judge alone; judged: on how many of the bench_questions
+    it was judged, None for the baseline and where the bench is not known.
+    """
+
+    model: str
+    score: float
+    lower: float
+    upper: float
+    rating: float
+    rating_lower: float
+    rating_upper: float
+    avg_tokens: float | None
+    questions: int
+    ranks: tuple[int, int] | None = None
+    by_judge: Mapping[str, float] = field(default_factory=dict)
+    judged: int | None = None
+    bench_questions: int | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the bench has questions that the model was not judged on."""
+        return self.judged is not None and self.bench_questions is not None and self.judged < self.bench_questions
+
+
+def rows_of(
+    fit: Fit,
+    tokens: Mapping[str, float | None],
+    ranks: Mapping[str, tuple[int, int]] | None = None,
+    by_judge: Mapping[str, Mapping[str, float]] | None = None,
+    covered: Coverage | None = None,
+) -> list[Row]:
+    """The rows of a fit, best first. As in the original: ends on the rating scale, then win rates."""
+    score, lower, upper = (win_rate(ends).tolist() for ends in (fit.ratings, fit.lower, fit.upper))
+    judged = covered.counts() if covered else {}
+    rows = [
+        Row(
+            model=model,
+            score=round(score[i], 2),
+            lower=round(lower[i], 2),
+            upper=round(upper[i], 2),
+            rating=float(fit.ratings[i]),
+            rating_lower=float(fit.lower[i]),
+            rating_upper=float(fit.upper[i]),
+            avg_tokens=tokens.get(model),
+            questions=int(fit.questions[i]),
+            ranks=(ranks or {}).get(model),
+            by_judge={judge: found[model] for judge, found in (by_judge or {}).items() if model in found},
+            judged=judged.get(model),
+            bench_questions=covered.n_questions if covered and model in judged else None,
+        )
+        for i, model in enumerate(fit.models)
+    ]
+    return in_order(rows)
+
+
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    """Best first, models without a score last, equal ones by name."""
+    known = sorted((row for row in rows if not math.isnan(row.score)), key=lambda row: (-row.score, row.model))
+    return known + sorted((row for row in rows if math.isnan(row.score)), key=lambda row: row.model)
+
+
+def over_categories(fits: Sequence[Fit], rule: Rule, covered: Sequence[Coverage | None] = ()) -> list[Row]:
+    """The mean of the categories' win rates, for the models that all categories have; no ratings.
+
+    Categories hold different questions, so their errors are independent: rounds are averaged one by one,
+    or variances added.
+    """
+    shared = [model for model in fits[0].models if all(model in fit.models for fit in fits)]
+    places = [[fit.models.index(model) for model in shared] for fit in fits]
+    scores = np.mean([win_rate(fit.ratings)[place] for fit, place in zip(fits, places)], axis=0)
+    rounds = [fit.rounds for fit in fits if fit.rounds is not None]
+    if len(rounds) == len(fits):
+        drawn = np.mean([win_rate(each)[:, place] for each, place in zip(rounds, places)], axis=0)
+        tail = (1.0 - rule.level) / 2.0
+        lower, upper = np.quantile(drawn, tail, axis=0), np.quantile(drawn, 1.0 - tail, axis=0)
+    else:
+        reach = _reach_over_categories(fits, places, rule)
+        lower, upper = np.clip(scores - reach, 0, 100), np.clip(scores + reach, 0, 100)
+    nan = float("nan")
+    ends = np.round([scores, lower, upper], 2).T.tolist()
+    rows = [Row(name, each[0], each[1], each[2], nan, nan, nan, None, 0) for name, each in zip(shared, ends)]
+    return in_order([_judged_over_categories(row, covered) for row in rows])
+
+
+def _judged_over_categories(row: Row, covered: Sequence[Coverage | None]) -> Row:
+    """The row with its questions of all categories; as it is where one of them does not say."""
+    known = [each for each in covered if each and row.model in each.models]
+    if not known or len(known) < len(covered):
+        return row
+    judged = sum(each.counts()[row.model] for each in known)
+    return replace(row, judged=judged, bench_questions=sum(each.n_questions for each in known))
+
+
+def _reach_over_categories(fits: Sequence[Fit], places: Sequence[Sequence[int]], rule: Rule) -> np.ndarray:
+    variance = np.zeros(len(places[0]))
+    for fit, place in zip(fits, places):
+        share = win_rate(fit.ratings)[place] / 100.0
+        variance += (100.0 * share * (1.0 - share) * np.nan_to_num(fit.clustered[place]) / SCALE) ** 2
+    questions = min(int(fit.questions.max()) for fit in fits)
+    return t_quantile(rule.level, questions - 1) * np.sqrt(variance) / len(fits)
+
+
+# -------------------------------------------------------------------------------------- the table
+
+
+def table_lines(rows: Sequence[Row], level: float = 0.95, show_elo: bool = False) -> list[str]:
+    """The table as the original prints it, one line a model; ranks and judges come after it."""
+    return [_line(row, level, show_elo) for row in rows]
+
+
+def _line(row: Row, level: float, show_elo: bool) -> str:
+    score, interval = _rating_texts(row) if show_elo else score_texts(row)
+    tokens = "n/a" if row.avg_tokens is None else int(row.avg_tokens)
+    line = f"{row.model:<30} | score: {score:^5} | {percent(level)}% CI: {interval:^12} | average #tokens: {tokens}"
+    if row.ranks is not None:
+        line += f" | rank: {row.ranks[0]}-{row.ranks[1]}"
+    return line + "".join(f" | {judge}: {_text(value)}" for judge, value in row.by_judge.items())
+
+
+def score_texts(row: Row) -> tuple[str, str]:
+    """Score and interval as the original prints them; n/a where nothing is known."""
+    if math.isnan(row.score):
+        return "n/a", "n/a"
+    score = str(round(row.score, 1))
+    if math.isnan(row.lower) or math.isnan(row.upper):
+        return score, "n/a"
+    return score, str((round(row.lower - row.score, 1), round(row.upper - row.score, 1)))
+
+
+def _rating_texts(row: Row) -> tuple[str, str]:
+    """Ratings cut to whole numbers, as the original cuts them."""
+    if math.isnan(row.rating):
+        return "n/a", "n/a"
+    rating, lower, upper = (
+        int(value) if math.isfinite(value) else value for value in (row.rating, row.rating_lower, row.rating_upper)
+    )
+    if math.isinf(rating):  # the ends stand for themselves where there is nothing to subtract them from
+        return f"{rating:+}", f"[{lower}, {upper}]"
+    return str(rating), str((lower - rating, upper - rating))
+
+
+def percent(level: float) -> str:
+    """0.95 → '95'."""
+    return f"{round(100 * level, 6):g}"
+
+
+def _text(value: float | None) -> str:
+    return "n/a" if value is None or math.isnan(value) else f"{value:.1f}"
+
+
+# ---------------------------------------------------------------------------------- other formats
+
+CSV_COLUMNS = ("model", "score", "rating_q025", "rating_q975", "CI", "avg_tokens", "date")
+PARTIAL_COLUMNS = ("judged", "bench_questions")
+
+
+def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> str:
+    """The CSV of published leaderboards; with another level the columns of the ends are named after it.
+
+    PARTIAL_COLUMNS come last, and only where a model was not judged on every question: a complete
+    leaderboard stays, byte for byte, as published ones are.
+    """
+    partial = any(row.is_partial for row in rows)
+    columns: list[str] = list(CSV_COLUMNS)
+    columns[2:4] = [f"rating_q{1000 * (1 + sign * level) / 2:03.0f}" for sign in (-1, 1)]
+    columns += PARTIAL_COLUMNS if partial else ()
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        if math.isnan(row.score):
+            continue
+        ends = f"(-{row.score - row.lower:.2f}, +{row.upper - row.score:.2f})"
+        tokens = "" if row.avg_tokens is None else float(int(row.avg_tokens))
+        judged = (row.judged, row.bench_questions) if partial else ()
+        writer.writerow([row.model, row.score, row.lower, row.upper, ends, tokens, date.isoformat(), *judged])
+    return out.getvalue()
+
+
+def markdown_lines(rows: Sequence[Row], level: float = 0.95) -> list[str]:
+    """The table in Markdown, with ranks, judges and judged questions where the rows have something to say of them."""
+    judges = list(dict.fromkeys(judge for row in rows for judge in row.by_judge))
+    ranks, partial = any(row.ranks for row in rows), any(row.is_partial for row in rows)
+    head = ["model", "score", f"{percent(level)}% CI", "tokens", *(["judged"] if partial else [])]
+    head += [*(["rank"] if ranks else []), *judges]
+    lines = [cells(head), cells(["---"] + ["---:"] * (len(head) - 1))]
+    for row in rows:
+        shown = [row.model, _text(row.score), score_texts(row)[1]]
+        shown.append("n/a" if row.avg_tokens is None else str(int(row.avg_tokens)))
+        if partial:
+            shown.append(judged_text(row))
+        if ranks:
+            shown.append("" if row.ranks is None else f"{row.ranks[0]}–{row.ranks[1]}")
+        lines.append(cells([*shown, *(_text(row.by_judge.get(judge)) for judge in judges)]))
+    return lines
+
+
+def judged_text(row: Row) -> str:
+    """'100 of 500', empty for the baseline."""
+    return "" if row.judged is None else f"{row.judged} of {row.bench_questions}"
+
+
+def cells(texts: Sequence[str]) -> str:
+    """One line of a Markdown table."""
+    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
+
+
+def row_dict(row: Row) -> dict[str, Any]:
+    """A row for JSON: what is not known is null, a rating without an end the text '+inf' or '-inf'."""
+    values = {name: _plain(getattr(row, name)) for name in Row.__dataclass_fields__}
+    return {name: value for name, value in values.items() if value != {}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, float) and math.isinf(value):
+        return f"{value:+}"
+    return value

@@ -1,0 +1,139 @@
+"""Which games a view leaves, and what is said of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from arena_hard.browse import game_selection, games_page
+from arena_hard.browse.address import View, href, parse
+from arena_hard.browse.index import BenchIndex
+from arena_hard.data.paths import Bench
+from tests.support.browse_bench import VERDICTS, judgment_row, write_bench, write_lines
+
+SEEN = View(tab="games", judge="judy")
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> BenchIndex:
+    write_bench(tmp_path / "small")
+    index = BenchIndex(Bench(tmp_path, "small"))
+    index.refresh()
+    return index
+
+
+def left(index: BenchIndex, view: View) -> set[tuple[str, str]]:
+    """(model, question) of the games that a view leaves."""
+    chosen = game_selection.select(index, view, None)
+    names = [index.models[code] for code in chosen.models]
+    return set(zip(names, [index.question_ids[code] for code in chosen.questions]))
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (SEEN.but(show="disagree"), {("alpha", "q-code"), ("beta", "q-plan")}),
+        (SEEN.but(show="unreadable"), {("alpha", "q-plan")}),
+        (SEEN.but(show="cutoff"), {("alpha", "q-poem")}),
+        (SEEN.but(show="missing"), {("alpha", "q-time"), ("beta", "q-time")}),
+        (SEEN.but(show="won"), {("alpha", "q-sum"), ("alpha", "q-plan"), ("beta", "q-plan")}),
+        (SEEN.but(show="lost"), {("beta", "q-sum"), ("beta", "q-code"), ("beta", "q-poem")}),
+        (SEEN.but(show="even"), {("alpha", "q-code"), ("alpha", "q-poem")}),
+        (SEEN.but(category="math", model="beta"), {("beta", "q-sum"), ("beta", "q-time")}),
+        (SEEN.but(cluster="poems"), {("alpha", "q-poem"), ("beta", "q-poem")}),
+        (SEEN.but(first="A>B", second="B>A"), {("beta", "q-code"), ("beta", "q-poem")}),
+        (SEEN.but(second="unreadable"), {("alpha", "q-plan")}),
+        (SEEN.but(text="ROME"), {("alpha", "q-plan"), ("beta", "q-plan")}),
+        (SEEN.but(text="beta says turn 2"), {("beta", "q-code")}),
+        (SEEN.but(text="base says turn 1 of q-poem"), {("alpha", "q-poem"), ("beta", "q-poem")}),
+        (SEEN.but(text="words about alpha on q-sum"), {("alpha", "q-sum")}),
+        (SEEN.but(text="nobody wrote this"), set()),
+        (SEEN.but(model="base"), {("base", f"q-{name}") for name in ("sum", "code", "poem", "plan", "time")}),
+    ],
+)
+def test_filters(index: BenchIndex, view: View, expected: set[tuple[str, str]]) -> None:
+    assert left(index, view) == expected
+
+
+@pytest.mark.parametrize("words", ['say "hi"', "line\nbreak", "naïve café", "ÜBER", "a\\b", "{}[]/", "日本"])
+def test_search_finds_text_however_the_file_escapes_it(tmp_path: Path, words: str) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    row = judgment_row("alpha", "q-sum", ("A>B", "B>A"))
+    row["games"][1]["judgment"] = f"before {words} after"
+    write_lines(bench.judgment_file("judy", "alpha"), [row, judgment_row("alpha", "q-poem", ("A>B", "B>A"))])
+    index = BenchIndex(bench)
+    index.refresh()
+    assert left(index, SEEN.but(text=words.lower())) == {("alpha", "q-sum")}
+
+
+def test_what_the_judge_was_sent_is_not_searched(index: BenchIndex) -> None:
+    assert left(index, SEEN.but(text="prompt of game")) == set()
+
+
+def test_game_1_has_the_baseline_as_a_and_game_2_the_model(index: BenchIndex) -> None:
+    pair = game_selection.load(index, "judy", index.models.index("alpha"), 0, None)
+    for number, names in ((1, ["base", "alpha"]), (2, ["alpha", "base"])):
+        sides = pair.sides(number)
+        assert [side.model for side in sides] == names
+        assert [side.answer.turns[0].content.split()[0] for side in sides if side.answer] == names
+
+
+def test_verdicts_in_words_name_the_winner_in_every_position(index: BenchIndex) -> None:
+    strong = {"A>>B": "much", "B>>A": "much"}
+    for model, questions in VERDICTS.items():
+        for question, labels in questions.items():
+            code = index.question_ids.index(question)
+            pair = game_selection.load(index, "judy", index.models.index(model), code, None)
+            for number, label in enumerate(labels, 1):
+                words, kind = games_page.verdict_words(pair.codes[number - 1], pair, number)
+                if label is None:
+                    assert (words, kind) == ("no verdict could be read", "unreadable")
+                elif label == "A=B":
+                    assert (words, kind) == ("a tie", "tie")
+                else:
+                    by_place = {"A": ["base", model], "B": [model, "base"]}
+                    winner = by_place[label[0]][number - 1]
+                    assert words == f"{winner} is {strong.get(label, 'slightly')} better"
+                    assert kind == ("baseline" if winner == "base" else "model")
+
+
+def test_games_that_follow_the_position_are_called_so(index: BenchIndex) -> None:
+    alpha = index.models.index("alpha")
+    pair = game_selection.load(index, "judy", alpha, index.question_ids.index("q-code"), None)
+    assert games_page.agreement_words(pair) == "The two games disagree: whichever answer stood first won."
+    pair = game_selection.load(index, "judy", alpha, index.question_ids.index("q-sum"), None)
+    assert games_page.agreement_words(pair) == "The two games agree."
+
+
+def test_the_baseline_is_the_judgments_own_then_the_original_one(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    write_lines(bench.judgment_file("other", "alpha"), [judgment_row("alpha", "q-sum", ("A>B", "B>A"))])
+    index = BenchIndex(bench)
+    index.refresh()
+    alpha = index.models.index("alpha")
+    assert game_selection.baseline_name(index, "judy", alpha, 0, None) == "base"
+    assert game_selection.baseline_name(index, "other", alpha, 0, None) == "gpt-4-0314"
+    pair = game_selection.load(index, "other", alpha, 0, None)
+    assert pair.baseline.answer is None
+    assert "gpt-4-0314" in pair.baseline.missing
+
+
+def test_steps_go_through_all_games_and_end(index: BenchIndex) -> None:
+    view, seen = SEEN, []
+    while True:
+        chosen = game_selection.select(index, view, None)
+        seen.append((index.models[chosen.models[chosen.place]], index.question_ids[chosen.questions[chosen.place]]))
+        following = games_page.neighbours(index, view, chosen)["next"]
+        if following is None:
+            break
+        view = parse(href(following))
+    assert len(seen) == len(set(seen)) == 10
+
+
+def test_addresses_survive_and_foreign_keys_are_dropped() -> None:
+    view = View(tab="games", model="maker/a b&c=d", text="ünïcode ?#", first="A>>B")
+    assert parse(href(view)) == view
+    assert parse("?tab=games&__theme=dark&model=" + "x" * 401) == View(tab="games")

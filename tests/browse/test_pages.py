@@ -1,0 +1,290 @@
+"""What the pages Leaderboard, Judge, Compare and Blind check say, and the exported files."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from arena_hard.browse import blind_check, blind_page, compare_page, judge_page, leaderboard_page, tables
+from arena_hard.browse.address import View, parse
+from arena_hard.browse.export import export
+from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.site import Site
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import UserError
+from arena_hard.rating import blind_agreement
+from arena_hard.rating.games import read_judgments
+from tests.support.browse_bench import judgment_row, write_bench, write_lines
+
+SEEN = View(bench="small", judge="judy")
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> BenchIndex:
+    write_bench(tmp_path / "small")
+    index = BenchIndex(Bench(tmp_path, "small"))
+    index.refresh()
+    return index
+
+
+def test_the_table_of_games_is_the_one_that_the_results_are_computed_from(index: BenchIndex) -> None:
+    own = tables.game_table(index, ["judy"], None)
+    read = read_judgments(index.bench, ["judy"]).table
+
+    def named(table) -> list[tuple[str, str, str, int, int]]:
+        return [
+            (table.questions[q], table.models[m], table.baselines[b], int(g), int(v))
+            for q, m, b, g, v in zip(table.question, table.model, table.baseline, table.game, table.verdict)
+        ]
+
+    assert named(own) == named(read)
+
+
+def test_the_leaderboard_is_the_weighted_win_rate(index: BenchIndex) -> None:
+    (board,) = leaderboard_page.boards_of(tables.Snapshot(index, "judy", None), "")
+    scores = {row.model: row.score for row in board.rows}
+    # alpha: win, win; loss, win; tie, tie; strong win (3 rows), none: 1+1+0+1+.5+.5+3 of 9 rows
+    assert scores["alpha"] == pytest.approx(100 * 7 / 9)
+    # beta: two strong losses (6 rows), four slight losses; loss and strong win (1 + 3 rows): 3 of 14
+    assert scores["beta"] == pytest.approx(100 * 3 / 14)
+    assert scores["base"] == 50
+    alpha = board.rows[0]
+    assert (alpha.model, alpha.judged, alpha.unreadable, alpha.tokens) == ("alpha", 4, 1, pytest.approx(60 / 5))
+
+
+def test_what_was_not_judged_is_said_on_every_page_that_counts(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    rows = [judgment_row("beta", name, ("A>B", "A>B"), baseline="base") for name in ("q-sum", "q-time")]
+    write_lines(bench.judgment_file("judy", "beta"), rows)
+    site = Site(tmp_path)
+    words = re.compile(r"Judged (2 of 5 questions[^:]*: beta; 4 of 5 questions[^:]*: alpha)\.")
+    for tab in ("leaderboard", "judge"):
+        html = site.show(f"?tab={tab}")
+        assert words.search(html) and "(1 are common to all)" in html
+    assert "4 of 5" in site.show("?tab=judge&model=alpha") and "beta" not in judge_notes(site, "alpha")
+    assert "On 1 of the bench's 5 questions, those that both" in site.show("?tab=compare")
+    export(site, tmp_path / "out")
+    assert words.search((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    rows = [judgment_row(model, "q-time", ("A>B", "A>B"), baseline="base") for model in ("alpha", "beta")]
+    for row in rows:
+        names = ["q-sum", "q-code", "q-poem", "q-plan", "q-time"]
+        write_lines(bench.judgment_file("judy", row["model"]), [row | {"question_id": name} for name in names])
+    for tab in ("leaderboard", "judge", "compare"):
+        html = site.show(f"?tab={tab}")
+        assert " of 5" not in html and "Judged" not in html and "of the bench" not in html
+
+
+def judge_notes(site: Site, model: str) -> str:
+    key = tables.Snapshot(site.index("small"), "judy", None)
+    return "".join(judge_page.coverage_notes(key, model))
+
+
+def test_categories_with_baselines_of_their_own_are_held_against_their_own_questions(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    pairs = (("alpha", "q-sum", "base"), ("alpha", "q-time", "base"), ("alpha", "q-poem", "gamma"))
+    rows = [judgment_row(model, name, ("A>B", "B>A"), baseline=baseline) for model, name, baseline in pairs]
+    write_lines(bench.judgment_file("judy", "alpha"), rows)
+    write_lines(bench.judgment_file("judy", "beta"), [judgment_row("beta", "q-sum", ("A>B", "B>A"), baseline="base")])
+    index = BenchIndex(bench)
+    index.refresh()
+    boards = leaderboard_page.boards_of(tables.Snapshot(index, "judy", None), "")
+    notes = {board.baseline: " ".join(board.notes) for board in boards}
+    # math has two questions and belongs to base, writing has two and belongs to gamma, code has one and to nobody yet
+    assert [board.questions for board in boards] == [3, 3]
+    assert re.search(r"1 of 3 questions[^:]*: beta; 2 of 3 questions[^:]*: alpha", notes["base"])
+    assert re.search(r"0 of 3 questions: beta; 1 of 3 questions[^:]*: alpha", notes["gamma"])
+
+
+def test_a_model_that_won_everything_has_an_interval(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    write_lines(
+        bench.judgment_file("judy", "alpha"), [judgment_row("alpha", "q-sum", ("B>>A", "A>>B"), baseline="base")]
+    )
+    html = Site(tmp_path).show("?tab=leaderboard")
+    assert "100.0" in html
+    assert "nan" not in html.lower().replace("banana", "")
+
+
+def test_judgments_against_two_baselines_get_two_boards(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    write_lines(bench.judgment_file("judy", "beta"), [judgment_row("beta", "q-sum", ("A>B", "B>A"), baseline="gamma")])
+    html = Site(tmp_path).show("")
+    assert "Against base<" in html and "Against gamma<" in html
+
+
+def test_each_cell_of_the_judges_table_counts_the_games_that_its_link_shows(index: BenchIndex) -> None:
+    from arena_hard.browse import game_selection
+
+    cells = judge_page.cells_of(index, SEEN, "")
+    counted = sum(cell.games for row in cells for cell in row)
+    assert counted == 7
+    for row in cells:
+        for cell in row:
+            assert len(game_selection.select(index, cell.view, None)) == cell.games
+
+
+def test_cells_are_told_apart() -> None:
+    labels = ["A>>B", "A>B", "A=B", "B>A", "B>>A"]
+    kinds = {(a, b): judge_page.kind_of(i, j) for i, a in enumerate(labels) for j, b in enumerate(labels)}
+    assert kinds["A>B", "B>>A"] == kinds["A=B", "A=B"] == kinds["B>A", "A>B"] == "agree"
+    assert kinds["A>B", "A>>B"] == kinds["B>A", "B>>A"] == "position"
+    assert kinds["A=B", "A>B"] == "half"
+
+
+def test_compare_finds_where_two_models_differ_most(index: BenchIndex) -> None:
+    _, context = compare_page.build(index, SEEN.but(tab="compare", model="alpha", other="beta"), None)
+    gaps = {row.question: row.gap for row in context["rows"]}
+    # points: alpha 75, 50, 50, 100; beta 0, 25, 25, (25 + 100) / 2
+    assert gaps == {"q-sum": 75.0, "q-code": 25.0, "q-poem": 25.0, "q-plan": 37.5}
+    assert [row.question for row in context["rows"]][:2] == ["q-sum", "q-plan"]
+    result = context["result"]
+    assert result.value == pytest.approx(100 * 7 / 9 - 100 * 3 / 14)
+    assert (result.better, result.equal, result.worse) == (4, 0, 0)
+    _, turned = compare_page.build(index, SEEN.but(tab="compare", model="beta", other="alpha"), None)
+    assert turned["result"].value == pytest.approx(-result.value)
+    assert turned["result"].ends == pytest.approx((-result.ends[1], -result.ends[0]))
+
+
+# ----------------------------------------------------------------------------------- blind check
+
+
+def test_a_blind_check_goes_on_where_it_stopped(index: BenchIndex) -> None:
+    check = blind_page.opened(index, "judy", "Ann", None)
+    assert len({(p.question_id, p.model) for p in check.plan}) == len(check.plan) == 8
+    blind_check.decide(check, 0, "A>B")
+    blind_check.decide(check, 1, blind_agreement.SKIP)
+    blind_check.decide(check, 0, "B>A")
+    again = blind_page.opened(index, "judy", "Ann", None)
+    assert again.plan == check.plan
+    assert again.decisions == {0: "B>A", 1: blind_agreement.SKIP}
+    assert again.next_place == 2
+    assert blind_page.opened(index, "judy", "Bob", None).decisions == {}
+
+
+def test_games_are_drawn_evenly_over_models_and_verdicts(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    questions = [f"q{i}" for i in range(200)]
+    write_lines(bench.question_file, [{"question_id": q, "turns": [{"content": q}]} for q in questions])
+    rows = [judgment_row("m", q, ("A>>B", "A>>B") if i < 20 else ("B>A", "B>A")) for i, q in enumerate(questions)]
+    write_lines(bench.judgment_file("judy", "m"), rows)
+    index = BenchIndex(bench)
+    index.refresh()
+    plan = blind_check.draw(index, "judy", {(0, code): "base" for code in range(200)}, seed=1)
+    verdicts = [planned.verdict for planned in plan]
+    assert len(plan) == blind_check.GAMES
+    assert verdicts.count("A>>B") == 20 and verdicts.count("B>A") == 30
+    assert plan == blind_check.draw(index, "judy", {(0, code): "base" for code in range(200)}, seed=1)
+
+
+def test_agreement_is_full_with_the_judges_own_verdicts_and_none_with_chance(index: BenchIndex) -> None:
+    check = blind_page.opened(index, "judy", "Ann", None)
+    for place, planned in enumerate(check.plan):
+        blind_check.decide(check, place, planned.verdict)
+    found = blind_agreement.agreement([check])
+    assert (found.games, found.kappa, found.same_verdict) == (8, 1.0, 1.0)
+    generator = np.random.default_rng(0)
+    plan = [blind_agreement.Planned("q", "m", "b", 1, label) for label in generator.choice(blind_check.LABELS, 4000)]
+    chance = blind_agreement.Check(
+        Path(), "x", "judy", plan, dict(enumerate(generator.choice(blind_check.LABELS, 4000).tolist()))
+    )
+    found = blind_agreement.agreement([chance])
+    assert found.kappa == pytest.approx(0.0, abs=0.06)
+    assert None not in (found.lower, found.kappa, found.upper)
+    assert (found.lower or 1) < (found.kappa or 0) < (found.upper or -1)
+
+
+def test_a_name_that_is_no_file_name_and_a_wrong_label_are_refused(index: BenchIndex) -> None:
+    with pytest.raises(UserError):
+        blind_page.opened(index, "judy", "../../x", None)
+    check = blind_page.opened(index, "judy", "Ann", None)
+    for place, label in ((0, "A"), (99, "A>B"), (0, "B<A")):
+        with pytest.raises(UserError):
+            blind_check.decide(check, place, label)
+    assert list(index.bench.folder.parent.glob("x*")) == []
+
+
+def test_no_name_of_a_model_is_on_the_blind_page(tmp_path: Path) -> None:
+    write_bench(tmp_path / "small")
+    html = Site(tmp_path).show("?tab=blind&name=Ann")
+    assert "Which answer is better?" in html
+    words = re.sub(r"(alpha|beta|base) says turn", "", html)
+    assert not re.search(r"\b(alpha|beta|base)\b", words)
+
+
+def test_a_file_of_decisions_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    write_bench(tmp_path / "small")
+    file = blind_agreement.check_file(Bench(tmp_path, "small"), "judy", "Ann")
+    write_lines(file, [{"name": "Ann", "judge": "judy", "plan": []}])
+    file.write_text(file.read_text() + "{broken\n")
+    html = Site(tmp_path).show("?tab=blind")
+    assert "This page cannot be shown" in html
+    assert f"{file}:2" in html
+
+
+# ---------------------------------------------------------------------------------------- export
+
+
+def test_every_link_of_an_export_leads_to_a_file(tmp_path: Path) -> None:
+    write_bench(tmp_path / "data" / "small")
+    folder = tmp_path / "out"
+    number = export(Site(tmp_path / "data"), folder)
+    pages = list(folder.glob("*.html"))
+    assert number == len(pages) == 3 + 1 + 2 + 8
+    for page in pages:
+        html = page.read_text(encoding="utf-8")
+        for target in re.findall(r'(?:href|src|option value)="([^"#]+\.(?:html|css|js))', html):
+            assert (folder / target).is_file(), (page.name, target)
+        assert 'href="?' not in html
+
+
+def test_an_export_does_not_write_into_a_folder_with_other_things(tmp_path: Path) -> None:
+    write_bench(tmp_path / "data" / "small")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="not empty"):
+        export(Site(tmp_path / "data"), tmp_path / "out")
+
+
+# ------------------------------------------------------------------------------------- real data
+
+
+def test_real_judgments_give_the_published_scores() -> None:
+    shared = os.environ.get("ARENA_HARD_SHARED_DATA")
+    if not shared:
+        pytest.skip("ARENA_HARD_SHARED_DATA does not name the folder with the real judgments")
+    index = BenchIndex(Bench(Path(shared), "arena-ta"))
+    index.refresh()
+    (board,) = leaderboard_page.boards_of(tables.Snapshot(index, "gpt-4o_images", None), "")
+    scores = {row.model: row for row in board.rows}
+    with open(Path(shared) / "arena-ta" / "published_rows.csv", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            assert scores[row["model"]].score == pytest.approx(float(row["score"]), abs=0.006)
+            assert int(scores[row["model"]].tokens or 0) == int(float(row["avg_tokens"]))
+
+
+@pytest.mark.parametrize("tab", ["leaderboard", "games", "judge", "compare", "blind"])
+@pytest.mark.parametrize("state", ["no bench", "questions", "answers", "no readable verdict"])
+def test_empty_states_say_what_to_do(tmp_path: Path, tab: str, state: str) -> None:
+    bench = Bench(tmp_path, "small")
+    if state != "no bench":
+        write_bench(bench.folder)
+        for file in bench.judgment_folder("judy").glob("*"):
+            file.unlink()
+    if state == "questions":
+        for file in bench.answer_folder.glob("*"):
+            file.unlink()
+    if state == "no readable verdict":
+        write_lines(bench.judgment_file("judy", "alpha"), [judgment_row("alpha", "q-sum", (None, None))])
+    html = Site(tmp_path).show(f"?tab={tab}")
+    words = ("bash run.sh demo", "python gen_judgment.py", "No verdict could be read", "No readable verdict", "empty")
+    assert any(word in html for word in (*words, "Your name", "not defined")), html
+    assert parse(f"?tab={tab}").tab == tab

@@ -1,0 +1,124 @@
+"""Endpoints with `serve`: a real server process is started, used, and stopped on every way out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.pipeline_bench import ROOT
+
+
+@pytest.fixture
+def wrapper(tmp_path: Path) -> Path:
+    """A command that starts the loopback server as its child, as vLLM starts its workers."""
+    script = tmp_path / "server.sh"
+    script.write_text(
+        f'#!/bin/sh\necho "$$" > {tmp_path}/pid\nsleep 1000 &\necho $! > {tmp_path}/child\n'
+        f"cd {ROOT} && exec tail -f /dev/null | {sys.executable} -m tests.loopback --port $1\n"
+    )
+    script.chmod(0o755)
+    return script
+
+
+def folder_with(tmp_path: Path, command: str, questions: int = 4) -> Path:
+    bench = tmp_path / "data" / "b"
+    bench.mkdir(parents=True)
+    rows = [f'{{"question_id":"q{n}","category":"c","turns":[{{"content":"say {n}"}}]}}\n' for n in range(questions)]
+    (bench / "question.jsonl").write_text("".join(rows))
+    (tmp_path / "api.yaml").write_text(f"m:\n  model_name: m\n  serve: {command}\n")
+    (tmp_path / "answer.yaml").write_text("bench_name: b\nmodel_list: [m]\nmax_tokens: 50\n")
+    return tmp_path
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / "gen_answer.py"), "--setting-file", "answer.yaml"]
+    return subprocess.Popen(
+        [*command, "--endpoint-file", "api.yaml"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process lives; one that has ended and waits for its parent does not."""
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return bool(done.stdout.strip()) and not done.stdout.strip().startswith("Z")
+
+
+def all_gone(folder: Path, within: float = 30.0) -> bool:
+    pids = [int((folder / name).read_text()) for name in ("pid", "child")]
+    until = time.monotonic() + within
+    while any(map(is_running, pids)) and time.monotonic() < until:
+        time.sleep(0.1)
+    left = [pid for pid in pids if is_running(pid)]
+    for pid in left:  # whatever the test finds, nothing is left behind
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return not left
+
+
+def wait_for(file: Path) -> None:
+    until = time.monotonic() + 30
+    while not (file.exists() and file.read_text().strip()) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert file.exists(), f"{file} was never written"
+
+
+def test_a_server_is_started_used_and_stopped_with_its_group(tmp_path: Path, wrapper: Path) -> None:
+    folder = folder_with(tmp_path, f"{wrapper} {{port}}")
+    out, err = start(folder).communicate(timeout=120)
+    assert "4 answers written, 0 failed" in out, out + err
+    assert len((folder / "data/b/model_answer/m.jsonl").read_text().splitlines()) == 4
+    assert all_gone(folder)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_when_the_run_is_stopped(tmp_path: Path, wrapper: Path, how: signal.Signals) -> None:
+    with socket.socket() as sock:  # a port at which nothing will ever answer keeps the run waiting
+        sock.bind(("127.0.0.1", 0))
+        folder = folder_with(tmp_path, f"{wrapper} 0 {{port}}")
+        run = start(folder)
+        wait_for(folder / "child")
+        time.sleep(0.5)
+        run.send_signal(how)
+        run.communicate(timeout=60)
+    assert run.returncode == (-9 if how == signal.SIGKILL else 130)
+    assert all_gone(folder)
+
+
+def test_a_server_that_dies_shows_its_last_lines(tmp_path: Path) -> None:
+    script = tmp_path / "dies.sh"
+    script.write_text("#!/bin/sh\necho no such model\nexit 3\n")
+    script.chmod(0o755)
+    run = start(folder_with(tmp_path, f"{script} {{port}}"))
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 2
+    assert "ended before it answered" in err and "no such model" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("command", "log_is_there", "words"),
+    [('"foo \'bar {port}"', False, "Close the quotes"), ("foo {port}", True, "logs/m.log: the log of serve")],
+)
+def test_what_cannot_be_started_is_one_message(tmp_path: Path, command: str, log_is_there: bool, words: str) -> None:
+    folder = folder_with(tmp_path, command)
+    if log_is_there:
+        (folder / "data/b/logs").write_text("not a folder")
+    _, err = start(folder).communicate(timeout=60)
+    assert err.startswith("error: ") and err.count("\n") == 1 and words in err
+
+
+def test_a_command_that_does_not_exist_is_one_message(tmp_path: Path) -> None:
+    run = start(folder_with(tmp_path, "no-such-server --port {port}"))
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 2 and "no-such-server" in err and "Traceback" not in err

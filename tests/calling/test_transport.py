@@ -1,0 +1,136 @@
+"""The transport under the SDKs' clients, against a real server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx2
+import pytest
+from aiohttp import web
+
+from arena_hard.calling.providers.transport import http_client
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def ask(handler: Handler, path: str = "/", **options: Any) -> httpx2.Response:
+    """POST to a server with this handler, through a client of ours."""
+
+    async def run() -> httpx2.Response:
+        runner = web.ServerRunner(web.Server(handler), shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        client = http_client()
+        try:
+            return await client.post(f"http://127.0.0.1:{runner.addresses[0][1]}{path}", **options)
+        finally:
+            await client.aclose()
+            await runner.cleanup()
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+async def echo(request: web.BaseRequest) -> web.Response:
+    return web.json_response({"body": (await request.read()).decode(), "path": request.path})
+
+
+def test_the_body_and_the_path_arrive_as_they_are() -> None:
+    got = ask(echo, "/a%2Fb?c=%C3%A4", json={"text": "äöü {braces} 🙂"}).json()
+    assert "äöü {braces} 🙂" in got["body"] and got["path"] == "/a/b"
+
+
+def test_a_compressed_reply_is_decoded() -> None:
+    async def compressed(request: web.BaseRequest) -> web.Response:
+        assert "gzip" in request.headers["accept-encoding"]
+        headers = {"content-encoding": "gzip", "content-type": "application/json"}
+        return web.Response(body=gzip.compress(b'{"a": 1}'), headers=headers)
+
+    assert ask(compressed).json() == {"a": 1}
+
+
+def test_a_redirect_is_followed_with_its_body() -> None:
+    async def moved(request: web.BaseRequest) -> web.Response:
+        if request.path == "/new":
+            return await echo(request)
+        return web.Response(status=307, headers={"location": "/new"})
+
+    assert ask(moved, content=b"kept").json() == {"body": "kept", "path": "/new"}
+
+
+def test_a_long_header_is_taken() -> None:
+    async def long(request: web.BaseRequest) -> web.Response:
+        return web.Response(headers={"content-security-policy": "x" * 30_000})
+
+    assert len(ask(long).headers["content-security-policy"]) == 30_000
+
+
+def test_a_server_that_hangs_up_is_a_protocol_error() -> None:
+    async def hang_up(request: web.BaseRequest) -> web.Response:
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    with pytest.raises(httpx2.RemoteProtocolError):
+        ask(hang_up)
+
+
+def test_a_body_that_is_cut_is_a_protocol_error() -> None:
+    async def cut(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-length": "100"})
+        await response.prepare(request)
+        await response.write(b"half")
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    with pytest.raises(httpx2.RemoteProtocolError):
+        ask(cut)
+
+
+def test_a_server_that_says_nothing_is_a_read_timeout() -> None:
+    async def silent(request: web.BaseRequest) -> web.Response:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    with pytest.raises(httpx2.ReadTimeout):
+        ask(silent, timeout=0.2)
+
+
+def test_nobody_there_is_a_connect_error_with_the_bare_reason() -> None:
+    async def run() -> None:
+        async with http_client() as client:
+            await client.get("http://127.0.0.1:9/")
+
+    with pytest.raises(httpx2.ConnectError, match="^Connection refused$"):
+        asyncio.run(run())
+
+
+def test_a_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    async def run() -> None:
+        async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            seen.append((await reader.readuntil(b"\r\n\r\n")).decode().splitlines()[0])
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with server, http_client() as client:
+            assert (await client.get("http://model.invalid/v1/models")).text == "ok"
+
+    asyncio.run(run())
+    assert seen == ["GET http://model.invalid/v1/models HTTP/1.1"]

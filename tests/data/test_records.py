@@ -1,0 +1,244 @@
+"""Record files: what is torn, doubled, foreign or reordered; names that become files; one writer at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arena_hard.data import jsonl
+from arena_hard.data.paths import Bench, file_name, name_of
+from arena_hard.data.records import (
+    UserError,
+    answer_from_row,
+    answer_row,
+    judgment_from_row,
+    judgment_row,
+    question_from_row,
+)
+from arena_hard.data.typed_jsonl import Reader
+from arena_hard.data.writer import RecordWriter
+from tests.support.pipeline_bench import answer, question
+
+ROWS = st.lists(st.dictionaries(st.text(), st.text() | st.integers(-(2**60), 2**60) | st.none()), max_size=6)
+
+
+class _Row(msgspec.Struct):
+    a: int
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    return list(jsonl.read(file, dict))
+
+
+@given(ROWS, st.dictionaries(st.text(min_size=1), st.text(), min_size=1), st.data())
+def test_a_torn_end_is_cut_off_and_nothing_else(rows: list[dict[str, Any]], last: dict[str, str], data: Any) -> None:
+    whole = b"".join(jsonl.encode(row) for row in rows)
+    line = jsonl.encode(last)
+    torn = line[: data.draw(st.integers(1, len(line) - 2))]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "f.jsonl"
+        file.write_bytes(whole + torn)
+        assert read_rows(file) == rows
+        assert jsonl.repair(file) == len(torn)
+        assert file.read_bytes() == whole
+        assert (Path(folder) / "f.torn").read_bytes() == torn + b"\n"
+        assert jsonl.repair(file) == 0
+
+
+@given(ROWS)
+def test_a_whole_last_line_without_its_newline_is_kept(rows: list[dict[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "f.jsonl"
+        file.write_bytes(b"".join(jsonl.encode(row) for row in rows).removesuffix(b"\n"))
+        assert read_rows(file) == rows
+        assert jsonl.repair(file) == 0
+        assert read_rows(file) == rows
+
+
+@pytest.mark.parametrize("text", [b"hello world, my precious notes", b"[1]", b'"x"', b"7"])
+def test_a_last_line_that_is_no_record_is_never_cut_off(tmp_path: Path, text: bytes) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(b'{"a": 1}\n\n' + text)
+    for use in (jsonl.repair, read_rows, lambda each: list(Reader(_Row).blocks(each))):
+        with pytest.raises(UserError, match=r"f\.jsonl:3: .*delete it"):
+            use(file)
+    assert file.read_bytes().endswith(text)
+
+
+def test_a_torn_last_line_is_passed_over_with_one_warning_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(b'{"a": 1}\n{"a": ')
+    with pytest.warns(jsonl.TornLine, match=r"f\.jsonl: the last line is torn"):
+        assert read_rows(file) == [{"a": 1}]
+    with pytest.warns(jsonl.TornLine, match=r"f\.jsonl"):
+        assert [row.a for rows in Reader(_Row).blocks(file) for row in rows] == [1]
+    with pytest.raises(UserError, match=r"f\.jsonl:2: the file ends within this line"):
+        list(jsonl.read(file, dict, complete=True))
+
+
+def test_a_byte_order_mark_belongs_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(jsonl.BOM + b'{"uid": "1", "a": 1}\n{"uid": "0", "a": 0}')
+    assert [row["a"] for row in read_rows(file)] == [1, 0]
+    assert [row.a for rows in Reader(_Row).blocks(file) for row in rows] == [1, 0]
+    jsonl.sort(file, {"0": 0, "1": 1}, tmp_path / "f.superseded")
+    assert [row["a"] for row in read_rows(file)] == [0, 1]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        list(jsonl.read(tmp_path, dict))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"choices": ["x"]},
+        {"choices": [{"turns": ["x"]}]},
+        {"messages": ["x"]},
+        {"messages": [{"role": "assistant", "content": "x"}], "metadata": [1]},
+        {"choices": [{"turns": [{"content": "x"}]}], "settings_hash": ["x"]},
+        {"choices": [{"turns": [{"content": "x"}]}], "usage": {"prompt_tokens": "x"}},
+    ],
+)
+def test_a_value_of_another_kind_is_named_in_words(tmp_path: Path, row: dict[str, Any]) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(jsonl.encode({"question_id": "q", "model": "m"} | row))
+    with pytest.raises(UserError, match=r"f\.jsonl:1: ") as raised:
+        list(jsonl.read(file, answer_from_row))
+    assert not any(word in str(raised.value) for word in ("attribute", "subscriptable", "unhashable"))
+
+
+@pytest.mark.parametrize("row", [{"category": 5}, {"cluster": {"a": 1}}, {"turns": ["x"]}, {"turns": "x"}])
+def test_a_question_of_wrong_kinds(row: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(row))):
+        question_from_row(question(1) | row)
+
+
+def test_a_record_nested_too_deep_is_a_broken_line(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n")
+    for use in (read_rows, lambda each: list(Reader(_Row).blocks(each))):
+        with pytest.raises(UserError, match=r"f\.jsonl:1: not a readable record"):
+            use(file)
+
+
+@pytest.mark.parametrize("bad", [b"{\n", b"[1]\n", b'"x"\n', b"\xff\xfe\n", b"<html>\n", b'{"a": 1}{"a": 2}\n'])
+def test_a_foreign_line_is_named(tmp_path: Path, bad: bytes) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(b'{"a": 1}\n\n' + bad + b'{"a": 2}\n')
+    with pytest.raises(UserError, match=r"f\.jsonl:3: "):
+        read_rows(file)
+
+
+def test_lone_surrogates_can_be_written() -> None:
+    assert json.loads(jsonl.encode({"a": "x\ud800y"})) == {"a": "x?y"}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_a_name_maps_back_and_stays_in_its_folder(name: str) -> None:
+    try:
+        made = file_name(name)
+    except UserError:
+        assert name.startswith(".") or {"", ".", ".."} & set(name.split("/"))
+        return
+    assert "/" not in made
+    assert not made.startswith(".")
+    assert name_of(Path(f"{made}.jsonl")) == name
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../b", ".hidden", "a\\b"])
+def test_a_bench_is_a_plain_folder(name: str) -> None:
+    with pytest.raises(UserError):
+        Bench(Path("data"), name)
+
+
+def test_both_formats_of_questions_answers_and_judgments() -> None:
+    old = question_from_row(question(1, "a", "b"))
+    assert old.turns == ("a", "b")
+    new = question_from_row({"uid": "u", "category": "hard_prompt", "subcategory": "s", "prompt": "p"})
+    assert (new.question_id, new.turns, new.cluster) == ("u", ("p",), "s")
+    messages = [{"role": "user", "content": "p"}, {"role": "assistant", "content": {"answer": "x", "thought": "t"}}]
+    row = {"uid": "u", "ans_id": "i", "model": "m", "messages": messages, "metadata": {"token_len": 7}}
+    said = answer_from_row(row).turns[0]
+    assert (said.content, said.token_len, said.thought) == ("x", 7, "t")
+    prompt = [{"role": "system", "content": "s"}, {"role": "user", "content": "p"}]
+    games = [{"score": "A<B", "judgment": {"answer": "j"}, "prompt": prompt}, None]
+    judged = judgment_from_row({"uid": "u", "model": "m", "judge": "g", "baseline": "b", "games": games})
+    assert judged.games[1] is None
+    assert judged.games[0] is not None
+    assert (judged.games[0].verdict, judged.games[0].judgment, judged.games[0].user_prompt) == ("A<B", "j", "p")
+    assert judgment_from_row(judgment_row(judged)) == judged
+
+
+def test_an_answer_written_and_read_is_the_same() -> None:
+    first = answer_from_row(answer(1, "m", "x", "y"))
+    assert answer_from_row(answer_row(first)) == first
+
+
+def test_everything_awaited_is_on_disk(tmp_path: Path) -> None:
+    files = [tmp_path / "a" / "f.jsonl", tmp_path / "g.jsonl"]
+
+    async def write_all(writer: RecordWriter) -> None:
+        await asyncio.gather(*(writer.write(files[n % 2], lambda n=n: {"n": n}) for n in range(200)))
+
+    with RecordWriter() as writer:
+        for file in files:
+            writer.open(file)
+        asyncio.run(write_all(writer))
+        found = [row["n"] for file in files for row in read_rows(file)]
+    assert sorted(found) == list(range(200))
+
+
+def test_a_second_writer_is_refused_until_the_first_ends(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    with RecordWriter() as first, RecordWriter() as second:
+        first.open(file)
+        with pytest.raises(UserError, match="another run"):
+            second.open(file)
+    with RecordWriter() as third:
+        assert third.open(file) == 0
+
+
+def test_a_file_that_is_opened_twice_in_one_run_is_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    with RecordWriter() as writer:
+        assert [writer.open(file), writer.open(tmp_path / "." / "f.jsonl")] == [0, 0]
+        asyncio.run(writer.write(file, lambda: {"n": 1}))
+    assert read_rows(file) == [{"n": 1}]
+
+
+def test_a_full_disk_says_so_and_leaves_whole_lines(tmp_path: Path) -> None:
+    if (
+        os.geteuid() != 0
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True
+        ).returncode
+    ):
+        pytest.skip("mounting a small tmpfs needs root")
+    try:
+        file = tmp_path / "f.jsonl"
+
+        async def fill(writer: RecordWriter) -> None:
+            for number in range(100):
+                await writer.write(file, lambda n=number: {"n": n, "text": "x" * 3000})
+
+        with RecordWriter() as writer:
+            writer.open(file)
+            with pytest.raises(UserError, match="Make room"):
+                asyncio.run(fill(writer))
+        assert [row["n"] for row in read_rows(file)] == list(range(len(read_rows(file))))
+        assert len(read_rows(file)) > 5
+        assert file.read_bytes().endswith(b"\n")
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)

@@ -1,0 +1,216 @@
+"""Prices, quotes, budgets and bills, by arithmetic done by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arena_hard.data import jsonl
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import Usage, UserError
+from arena_hard.data.settings import EndpointSettings, ModelSettings
+from arena_hard.money.account import Account
+from arena_hard.money.past_costs import report_lines
+from arena_hard.money.prices import price_by_name, price_of, source_note
+from arena_hard.money.quotes import Output, output_of, quote, quote_lines
+
+OWN = {"input": 2.0, "output": 10.0, "cached_input": 0.5}
+
+
+def model(**settings: Any) -> ModelSettings:
+    return ModelSettings(**({"name": "judge", "model_name": "some-model", "price": OWN} | settings))
+
+
+# ------------------------------------------------------------------------------------------ prices
+
+
+def test_cached_and_written_tokens_have_their_own_price() -> None:
+    price = price_of(model(price=OWN | {"cache_write": 3.0}))
+    assert price is not None
+    usage = Usage(prompt_tokens=1_000_000, completion_tokens=100_000, cached_tokens=600_000, cache_write_tokens=200_000)
+    assert price.cost(usage) == pytest.approx(0.2 * 2 + 0.6 * 0.5 + 0.2 * 3 + 0.1 * 10)
+    assert price.saved_by_cache(usage) == pytest.approx(0.6 * 1.5 - 0.2 * 1)
+
+
+def test_a_batch_costs_half_unless_the_entry_says_otherwise() -> None:
+    half, own = price_of(model()), price_of(model(price=OWN | {"batch_input": 1.5}))
+    assert half and half.batch and (half.batch.input, half.batch.output) == (1.0, 5.0)
+    assert own and own.batch and (own.batch.input, own.batch.output) == (1.5, 5.0)
+    mistral = price_of(model(api_type="mistral"))
+    assert mistral and mistral.batch is None
+
+
+def test_tokens_bought_by_batch_count_at_that_price() -> None:
+    price = price_of(model())
+    assert price is not None
+    batched = Usage(prompt_tokens=800_000, completion_tokens=200_000, batched=1_000_000)
+    live = Usage(prompt_tokens=800_000, completion_tokens=200_000)
+    assert price.cost(live) == pytest.approx(3.6) and price.cost(batched) == pytest.approx(1.8)
+    assert price.cost(live + batched) == pytest.approx(5.4)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"inptu": 1, "output": 1}, "unknown key 'inptu'. Did you mean 'input'"),
+        ({"input": 1}, "needs the key 'output'"),
+        ({"input": -1, "output": 1}, "below zero"),
+    ],
+)
+def test_a_bad_price_is_named(given: dict[str, float], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        price_of(model(price=given))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="genai-prices needs Python 3.11 (requirements.txt)")
+def test_listed_prices_come_offline_with_their_date() -> None:
+    price = price_of(ModelSettings(name="j", model_name="gpt-4-1106-preview"))
+    assert price is not None and (price.input, price.output) == (10.0, 30.0)
+    claude = price_of(ModelSettings(name="c", model_name="claude-sonnet-4-5", api_type="anthropic"))
+    assert claude and claude.cached_input < claude.input < claude.cache_write
+    assert claude.batch and claude.batch.output == claude.output / 2
+    assert source_note().startswith("genai-prices ") and "data up to 20" in source_note()
+
+
+def test_an_unknown_price_is_none_and_never_a_guess() -> None:
+    assert price_of(ModelSettings(name="m", model_name="my-org/my-model")) is None
+    assert price_by_name("no-such-model-anywhere") is None
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "10.1.2.3", "gpu-7"])
+def test_a_server_of_ones_own_has_no_list_price(host: str) -> None:
+    endpoints = [EndpointSettings(api_base=f"http://{host}:8000/v1")]
+    assert price_of(ModelSettings(name="m", model_name="gpt-4.1", endpoints=endpoints)) is None
+
+
+# ------------------------------------------------------------------------------------------- quote
+
+
+def test_the_range_of_output_shrinks_with_what_was_seen() -> None:
+    few, many = output_of([190, 210]), output_of([190, 210] * 50)
+    assert (few.mean, few.seen) == (200.0, 2)
+    low, high = few.total(10, 4096)
+    spread = 2 * few.spread * (10 + 100 / 2) ** 0.5
+    assert (low, high) == (pytest.approx(2000 - spread), pytest.approx(2000 + spread))
+    assert many.total(10, 4096)[1] < high
+    assert Output(0, 0, 0).total(10, 4096) == (0, 40960)
+    assert many.total(10, 201)[1] == 2010  # never more than max_tokens allows
+
+
+def test_a_quote_counts_the_prompts_and_prices_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arena_hard.money.quotes.PromptCounter.text", lambda self, text: len(text))
+    prompts = [[{"role": "system", "content": "x" * 10}, {"role": "user", "content": "y" * 90}]] * 3
+    made = quote(model(parallel=2), prompts, 1000, Output(500.0, 0.0, 4))
+    assert (made.requests, made.input_tokens) == (3, 3 * (100 + 2 * 4 + 3))
+    cost = (333 * 2 + 1500 * 10) / 1e6
+    assert made.live == (pytest.approx(cost), pytest.approx(cost))
+    assert made.batch == (pytest.approx(cost / 2), pytest.approx(cost / 2))
+    assert made.seconds[0] == pytest.approx(1500 / 50 / 2)
+
+
+def test_an_unknown_price_is_said_to_be_unknown() -> None:
+    prompts = [[{"role": "user", "content": "y"}]]
+    made = quote(model(price=None, model_name="my-org/x"), prompts, 100, Output(0, 0, 0))
+    text = "\n".join(quote_lines([made], "judge"))
+    assert "unknown" in text and "price unknown: judge" in text and "$" not in text
+
+
+# ------------------------------------------------------------------------------------------ budget
+
+
+def run_records(account: Account, costs: list[int], worst: float, price_per_token: float) -> list[int]:
+    """Records that run side by side and cost so many output tokens each; what was sent, in order."""
+    sent: list[int] = []
+
+    async def record(number: int, tokens: int) -> None:
+        if not await account.enter(worst):
+            return
+        sent.append(number)
+        await asyncio.sleep(0)
+        account.pay("judge", Usage(completion_tokens=tokens))
+        await account.leave(worst)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(record(number, tokens) for number, tokens in enumerate(costs)))
+
+    asyncio.run(all_of_them())
+    return sent
+
+
+def test_the_limit_is_never_passed_and_is_used_as_far_as_is_safe() -> None:
+    account = Account(limit=1.0)
+    account.open("judge", model())  # 10 dollars a million: 10,000 tokens are 0.1 dollars
+    worst = account.worst("judge", [0], 20_000)
+    assert worst == pytest.approx(0.2)
+    sent = run_records(account, [10_000] * 30, worst, 1e-5)
+    spent = account.bills["judge"].dollars
+    assert spent is not None and spent <= 1.0
+    assert len(sent) == 9  # the tenth could have come to 0.9 + 0.2
+    assert account.not_sent == 21 and "--max-cost 1" in account.lines()[-1]
+
+
+def test_records_wait_for_what_is_in_flight_before_they_are_given_up() -> None:
+    account = Account(limit=0.25)
+    account.open("judge", model())
+    sent = run_records(account, [1_000] * 6, account.worst("judge", [0], 20_000), 1e-5)
+    assert len(sent) == 6  # one at a time: each sets 0.2 aside and spends 0.01
+
+
+def test_the_worst_case_holds_every_attempt_with_all_that_went_before() -> None:
+    account = Account(limit=1.0)
+    account.open("judge", model())
+    one = 100 * 2 + 50 * 10
+    two = (100 + 50) * 2 + 50 * 10
+    assert account.worst("judge", [100, 100], 50, attempts=2) == pytest.approx(2 * (one + two) / 1e6)
+
+
+def test_a_reply_without_usage_counts_as_the_most_it_may_have_cost() -> None:
+    account = Account(limit=0.3)
+    account.open("judge", model())
+    account.pay("judge", None, worst=0.2)
+    assert asyncio.run(account.enter(0.15)) is False
+    assert "1 requests reported no usage" in "\n".join(account.lines())
+
+
+def test_a_limit_needs_a_price() -> None:
+    unknown = model(price=None, model_name="my-org/x")
+    Account().open("judge", unknown)
+    with pytest.raises(UserError, match="price of judge is not known"):
+        Account(limit=1.0).open("judge", unknown)
+
+
+# ------------------------------------------------------------------------------------------ report
+
+
+def write(file: Path, *rows: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"".join(map(jsonl.encode, rows)))
+
+
+def judgment(key: str, *usages: dict[str, int] | None) -> dict[str, Any]:
+    games = [{"user_prompt": "p", "judgment": "[[A=B]]", "score": "A=B", "usage": usage} for usage in usages]
+    return {"question_id": key, "model": "m", "judge": "judge", "games": games}
+
+
+def test_the_report_sums_all_records_and_what_they_replaced(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "bench")
+    usage = {"prompt_tokens": 100_000, "completion_tokens": 10_000, "cached_tokens": 50_000}
+    file = bench.judgment_file("judge", "m")
+    write(file, judgment("1", usage, usage), judgment("2", usage, None))
+    write(file.with_name("m.superseded"), judgment("1", usage))
+    lines = report_lines(bench, {"judge": model()})
+    # 4 games with usage: each 50k at 2, 50k at 0.5, 10k at 10 dollars a million
+    assert "judgments by judge of m: 5 requests, 400,000 input tokens (200,000 of them cached)" in lines[1]
+    assert "$0.9" in lines[1] and "saved $0.3" in lines[1] and "1 requests reported no usage" in lines[1]
+    assert lines[-2] == "  all: $0.9"
+
+
+def test_the_report_says_which_prices_it_lacks(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "bench")
+    write(bench.judgment_file("judge", "m"), judgment("1", {"prompt_tokens": 10, "completion_tokens": 1}))
+    lines = report_lines(bench)
+    assert "price unknown" in lines[1] and "without what has no known price" in lines[2]

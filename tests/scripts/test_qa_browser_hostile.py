@@ -1,0 +1,110 @@
+"""Everything that models wrote is shown, nothing of it is run: hostile texts in a real browser."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.browse_bench import answer_row, chromium, judgment_row, served, write_lines
+from tests.support.browse_hostile import HOSTILE
+
+MODEL = "<img src=x onerror=window.hit='name'>"
+
+
+def write_hostile_bench(folder: Path) -> None:
+    """A bench where the question, both answers, the thought and the judge all say the hostile text."""
+    rows = [
+        {"question_id": f"q-{name}", "category": text[:300], "cluster": text[:300], "turns": [{"content": text}] * 2}
+        for name, text in HOSTILE.items()
+    ]
+    write_lines(folder / "question.jsonl", rows)
+    for model in ("base", MODEL):
+        answers = [answer_row(model, f"q-{name}", [text, text]) for name, text in HOSTILE.items()]
+        for answer in answers:
+            answer["choices"][0]["turns"][0]["thought"] = answer["choices"][0]["turns"][0]["content"]
+        write_lines(folder / "model_answer" / f"{quote(model, safe='')}.jsonl", answers)
+    judgments = [judgment_row(MODEL, f"q-{name}", ("A>B", "B>A"), baseline="base") for name in HOSTILE]
+    for judgment, text in zip(judgments, HOSTILE.values()):
+        for game in judgment["games"]:
+            game["judgment"] = game["user_prompt"] = text
+    write_lines(folder / "model_judgment" / "judy" / f"{quote(MODEL, safe='')}.jsonl", judgments)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    data = tmp_path_factory.mktemp("hostile")
+    write_hostile_bench(data / "hostile")
+    with served(data) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One profile for all tests, so that the page's own files are fetched once."""
+    with chromium() as program:
+        yield program.new_context(viewport={"width": 390, "height": 844})
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page whose every request is written down. Elsewhere is a name that no machine can have (RFC 2606)."""
+    page = browser.new_page()
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("form", ["", "plain"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_nothing_runs_nothing_loads_nothing_breaks_out(page: Any, address: str, name: str, form: str) -> None:
+    page.goto(f"{address}?tab=games&format={form}&question=q-{name}&model={quote(MODEL)}")
+    page.wait_for_selector("#game-2 .judgment")
+    page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
+    for box in page.query_selector_all("#game-1 .answer, #game-1 .judgment, .card > .question"):
+        box.hover(force=True, timeout=2000)
+    for link in page.query_selector_all(".markup a"):
+        assert (link.get_attribute("href") or "").startswith(("http://", "https://", "mailto:"))
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.hit") is None
+    assert [url for url in page.asked if not url.startswith(address)] == []
+    assert page.locator("#content").count() == 1
+    assert page.locator(".ah header.top").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator(".ah img, .ah iframe, .ah script, .ah style, .ah object, .ah svg, .ah form form").count() == 0
+
+
+def test_the_policy_stops_what_would_get_through(browser: Any, address: str) -> None:
+    asked: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.new_page()
+        page.goto(address + "?tab=games")
+        page.wait_for_selector(".card")
+        base = f"http://127.0.0.1:{server.server_port}"
+        page.evaluate(
+            """base => { const image = new Image(); image.src = base + '/image'; document.body.append(image);
+            const style = document.createElement('style'); style.textContent = `@import '${base}/style'`;
+            document.head.append(style); return fetch(base + '/fetch', {mode: 'no-cors'}).catch(() => null); }""",
+            base,
+        )
+        page.wait_for_timeout(300)
+        page.close()
+        server.shutdown()
+    assert asked == []

@@ -1,0 +1,126 @@
+"""A scratch working directory for the pipeline's scripts, and the scripts as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TIKTOKEN_CACHE_DIR")
+TEMPLATE = "Q: {question_1}\nA: {answer_1}\nB: {answer_2}"
+SYSTEM = "Judge. Labels: [[A>>B]] [[A>B]] [[A=B]] [[B>A]] [[B>>A]]"
+
+
+def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """No keys and no proxies. Without a vocabulary on disk, fetching one fails at once and sends nothing."""
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    if "TIKTOKEN_CACHE_DIR" not in environment:
+        environment["REQUESTS_CA_BUNDLE"] = "/nonexistent"
+    return environment | (more or {})
+
+
+def start_script(
+    cwd: Path, script: str, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """A script in a process of its own, working in `cwd`."""
+    command = [sys.executable, str(ROOT / script), *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=cwd, env=clean_environment(env), text=True, stdout=pipe, stderr=pipe)
+
+
+def run_script(
+    cwd: Path, script: str, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a script to its end."""
+    process = start_script(cwd, script, *arguments, env=env)
+    with process:
+        out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def rows(file: Path) -> list[dict[str, Any]]:
+    """The records of a file; none when it is not there."""
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+
+
+def write_rows(file: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Write records, making the folder."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def question(number: int, *turns: str) -> dict[str, Any]:
+    """A question in v0.1's shape."""
+    told = turns or (f"Question {number}?",)
+    return {"question_id": f"{number:032x}", "category": "c", "cluster": "d", "turns": [{"content": t} for t in told]}
+
+
+def answer(number: int, model: str, *turns: str) -> dict[str, Any]:
+    """An answer in v0.1's shape."""
+    told = [{"content": turn, "token_len": 3} for turn in turns or (f"{model} says {number}",)]
+    choices = [{"index": 0, "turns": told}]
+    return {"question_id": f"{number:032x}", "answer_id": "x", "model_id": model, "choices": choices, "tstamp": 1.0}
+
+
+class Scratch:
+    """A folder with configs and a bench named `bench`."""
+
+    def __init__(self, folder: Path, base: str, questions: int = 3) -> None:
+        self.folder = folder
+        self.bench = folder / "data" / "bench"
+        (folder / "config").mkdir()
+        self.models: dict[str, dict[str, Any]] = {}
+        self.answers: dict[str, Any] = {"bench_name": "bench", "temperature": 0.0, "model_list": ["m"]}
+        self.judging: dict[str, Any] = {
+            "bench_name": "bench",
+            "judge_model": "judge",
+            "baseline_model": "base",
+            "system_prompt": SYSTEM,
+            "prompt_template": [TEMPLATE],
+            "model_list": ["m"],
+        }
+        for name in ("m", "base", "judge"):
+            self.add_model(name, base)
+        self.set_questions([question(number) for number in range(1, questions + 1)])
+
+    def add_model(self, name: str, base: str, **more: Any) -> None:
+        """An entry of the endpoint file: quick retries unless told otherwise."""
+        endpoint = {"api_base": base, "api_key": f"sk-secret-{name}-0123456789"}
+        entry = {"model_name": name, "endpoints": [endpoint], "parallel": 4, "timeout": 20, "backoff": 0.01}
+        self.models[name] = entry | more
+
+    def set_questions(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write the question file."""
+        write_rows(self.bench / "question.jsonl", records)
+
+    def write(self) -> None:
+        """Write the configs as they are now."""
+        names = {"api_config": self.models, "gen_answer_config": self.answers, "judge_config": self.judging}
+        for name, values in names.items():
+            (self.folder / "config" / f"{name}.yaml").write_text(json.dumps(values))  # JSON is YAML
+
+    def run(self, script: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Write the configs and run a script to its end."""
+        self.write()
+        return run_script(self.folder, script, *arguments, env=env)
+
+    def start(self, script: str, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        """Write the configs and start a script."""
+        self.write()
+        return start_script(self.folder, script, *arguments, env=env)
+
+    def answer_file(self, model: str = "m") -> Path:
+        return self.bench / "model_answer" / f"{model}.jsonl"
+
+    def judgment_file(self, model: str = "m") -> Path:
+        return self.bench / "model_judgment" / "judge" / f"{model}.jsonl"
+
+    def put_answers(self, *models: str, count: int = 3) -> None:
+        """Answers of these models to the first questions."""
+        for model in models:
+            write_rows(self.answer_file(model), [answer(number, model) for number in range(1, count + 1)])
