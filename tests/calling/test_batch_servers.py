@@ -124,7 +124,7 @@ import os, signal, sys
 sys.argv = sys.argv[1:]
 step, sys.path[0] = int(os.environ["KILL_AT"]), os.getcwd()
 from arena_hard.calling import batch
-from arena_hard.providers import batches
+from arena_hard.calling.providers import batches
 batch.POLL_SECONDS = (0.1, 0.2)
 batch.Mailbox.__init__.__defaults__ = (False, (0.1, 0.2))
 count = 0
