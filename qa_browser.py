@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import utils
 from arena_hard.data.records import UserError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def parse_arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=(__doc__ or "").partition("\n\n")[2],
     )
+    utils.add_version(parser)
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on; another than this machine's needs --auth")
     add("--port", type=int, help="port to listen on (default: the first free one from 7860)")
@@ -70,12 +72,11 @@ def checked_auth(args: argparse.Namespace) -> tuple[str, str] | None:
 def load_site(args: argparse.Namespace) -> Site:
     """The benches of the data folder, with the judge's config where there is one."""
     from arena_hard.browse.site import Site
-    from utils import load_judge_settings
 
     if not args.data_dir.is_dir():
         raise UserError(f"{args.data_dir}/ is no folder. Name the folder with the benches by --data-dir.")
     wanted = args.config_file != CONFIG or args.config_file.is_file()
-    settings = load_judge_settings(args.config_file) if wanted else None
+    settings = utils.load_judge_settings(args.config_file) if wanted else None
     return Site(args.data_dir, settings)
 
 
@@ -165,6 +166,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    from utils import run_main
-
-    run_main(main)
+    utils.run_main(main)

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from arena_hard import __version__
 from arena_hard.calling.calls import chat_completion, finish_reason_of, total_usage, width
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.providers import provider_of
@@ -72,8 +73,16 @@ def parser(doc: str, examples: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    add_version(made)
     made.add_argument("--data-dir", type=Path, default=Path("data"), help="folder with the benches (default: data)")
     return made
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """The flag --version."""
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {__version__}", help="print the version and exit"
+    )
 
 
 # ------------------------------------------------------------------------------------- configs

@@ -5,3 +5,5 @@ data  →  rating   →  showing  →  browse                  show_result.py, q
 
 What each room holds, and what the others may use of it, is in its docstring.
 """
+
+__version__ = "0.6.0"  # CHANGELOG.md says what each version brought; manifests carry it

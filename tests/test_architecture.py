@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import arena_hard
 from tests.support.pipeline_bench import ROOT, clean_environment
 
 SCRIPTS = ("gen_answer", "gen_judgment", "show_result", "qa_browser")
@@ -85,7 +86,7 @@ def test_data_moves_one_way() -> None:
         (name, used)
         for name, file in MODULES.items()
         for used, _ in imports(file)
-        if used in MODULES and room_of(used) not in ARROWS.get(room_of(name), set()) | {room_of(name)}
+        if used in MODULES and room_of(used) not in ARROWS.get(room_of(name), set()) | {room_of(name), ""}
     ]
     assert wrong == []
 
@@ -142,6 +143,18 @@ def test_there_is_no_cycle_of_rooms() -> None:
 
 def test_the_shapes_of_records_depend_on_nothing_of_ours() -> None:
     assert not [used for used, _ in imports(MODULES["arena_hard.data.records"]) if used.startswith("arena_hard")]
+
+
+@pytest.mark.parametrize("script", THERE)
+def test_every_script_says_its_version(script: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / f"{script}.py"), "--version"]
+    done = subprocess.run(command, cwd=tmp_path, env=clean_environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{script}.py {arena_hard.__version__}\n", "")
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == arena_hard.__version__
 
 
 @pytest.mark.parametrize("script", THERE)

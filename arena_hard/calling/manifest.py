@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from arena_hard import __version__
 from arena_hard.calling.providers import provider_of
 from arena_hard.calling.providers.base import Reply
 from arena_hard.data import jsonl
@@ -228,6 +229,7 @@ class RunTally:
             "served_models": sorted(self.served),
             "system_fingerprints": sorted(self.fingerprints),
             "script": Path(sys.argv[0]).name,
+            "version": __version__,
             "git_commit": git_commit(),
             "python": platform.python_version(),
             "packages": versions(),
