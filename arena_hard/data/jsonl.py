@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
-from arena_hard.data.records import UserError
+from arena_hard.data.records import UserError, is_object
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ def read(file: Path, parse: Callable[[dict[str, Any]], T], complete: bool = Fals
     for number, line in read_lines(file, complete):
         try:
             row = msgspec.json.decode(line)
-            if not isinstance(row, dict):
+            if not is_object(row):
                 raise ValueError("a JSON object is expected")
             yield parse(row)
         except BROKEN as error:

@@ -6,7 +6,7 @@ Each `*_from_row` function reads either one; the `*_row` functions write v0.1 wi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -93,6 +93,16 @@ class Judgment(msgspec.Struct, frozen=True):
 # ---------------------------------------------------------------------------------------- reading
 
 
+def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a value read from JSON or YAML is an object with keys."""
+    return isinstance(value, dict)
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Whether a value read from JSON or YAML is a list."""
+    return isinstance(value, list)
+
+
 def _text(row: dict[str, Any], *keys: str) -> str:
     """The first of `keys` that the row has; ValueError when it has none or holds no text."""
     for key in keys:
@@ -112,10 +122,10 @@ def _optional(row: dict[str, Any], key: str) -> Any:
 
 def _objects(row: dict[str, Any], key: str) -> list[dict[str, Any]]:
     value = row.get(key)
-    if not isinstance(value, list) or not value:
+    if not is_list(value) or not value:
         raise ValueError(f"{key} must be a list that is not empty")
     for entry in value:
-        if not isinstance(entry, dict):
+        if not is_object(entry):
             raise ValueError(f"{key} must hold objects with keys, not {str(entry)[:40]!r}")
     return value
 
@@ -169,12 +179,12 @@ def _turns_from_messages(row: dict[str, Any]) -> tuple[AnswerTurn, ...]:
     contents = [m.get("content") for m in _objects(row, "messages") if m.get("role") == "assistant"]
     if not contents:
         raise ValueError("messages holds no message of the assistant")
-    metadata = row.get("metadata") or {}
-    if not isinstance(metadata, dict):
+    metadata: Any = row.get("metadata") or {}
+    if not is_object(metadata):
         raise ValueError("metadata must be an object with keys")
     total = metadata.get("token_len")
     lengths = [None] * (len(contents) - 1) + [total] if len(contents) > 1 else [total]
-    turns = [c if isinstance(c, dict) else {"answer": c} for c in contents]
+    turns = [c if is_object(c) else {"answer": c} for c in contents]
     return tuple(
         AnswerTurn(_text_or_empty(turn, "answer"), length, turn.get("thought")) for turn, length in zip(turns, lengths)
     )
@@ -190,7 +200,7 @@ def _text_or_empty(row: dict[str, Any], key: str) -> str:
 def judgment_from_row(row: dict[str, Any]) -> Judgment:
     """A judgment from a row of either format. Raises ValueError with the key that is wrong."""
     games = row.get("games")
-    if not isinstance(games, list):
+    if not is_list(games):
         raise ValueError("games must be a list")
     return Judgment(
         question_id=_text(row, "question_id", "uid"),
@@ -203,15 +213,15 @@ def judgment_from_row(row: dict[str, Any]) -> Judgment:
     )
 
 
-def _game_from_row(game: dict[str, Any] | None) -> Game | None:
+def _game_from_row(game: Any) -> Game | None:
     if game is None:
         return None
-    if not isinstance(game, dict):
+    if not is_object(game):
         raise ValueError("games must hold objects with keys, or null")
     judgment, prompt = game.get("judgment"), game.get("user_prompt", game.get("prompt"))
-    if isinstance(judgment, dict):
+    if is_object(judgment):
         judgment = judgment.get("answer")
-    if isinstance(prompt, list):
+    if is_list(prompt):
         prompt = next((m["content"] for m in prompt if m.get("role") == "user"), "")
     return Game(
         verdict=game.get("score"),

@@ -11,11 +11,11 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeGuard, TypeVar
 
 import msgspec
 
-from arena_hard.data.records import UserError
+from arena_hard.data.records import UserError, is_list
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -136,7 +136,7 @@ _ALIASES = {"model": "model_name", "regex_patterns": "regex_pattern", "judge_mod
 
 def parse(values: Any, struct: type[S], where: str) -> S:
     """Checked settings from a mapping. Raises UserError with `where`, the key and the remedy."""
-    if not isinstance(values, Mapping):
+    if not _is_mapping(values):
         raise UserError(f"{where}: expected keys with values, found {type(values).__name__}.")
     known = set(struct.__struct_fields__) - ({"name"} if struct is ModelSettings else set())
     if isinstance(values.get("prompt_template"), str):  # v2.0 has one template, not a list
@@ -163,8 +163,12 @@ def _check_keys(values: Mapping[str, Any], known: set[str], where: str) -> None:
 
 def _entries(values: Any) -> list[tuple[Any, Mapping[str, Any]]]:
     """The entries of a list, numbered, or of a mapping, by name; what is no mapping is left to msgspec."""
-    named = values.items() if isinstance(values, Mapping) else enumerate(values if isinstance(values, list) else [], 1)
-    return [(name, entry) for name, entry in named if isinstance(entry, Mapping)]
+    named = values.items() if _is_mapping(values) else enumerate(values if is_list(values) else [], 1)
+    return [(name, entry) for name, entry in named if _is_mapping(entry)]
+
+
+def _is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
 
 
 def suggestion(word: str, known: set[str]) -> str:

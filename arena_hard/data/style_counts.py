@@ -28,5 +28,5 @@ def style_counts(text: str, tokens: int) -> tuple[int, int, int, int]:
 
 def counts_of_metadata(metadata: dict[str, Any]) -> tuple[int, int, int, int]:
     """The same from v2.0's metadata, in which each kind has a count of its own. Raises KeyError."""
-    kinds = (sum(metadata[key].values()) for key in ("header_count", "list_count", "bold_count"))
-    return (int(metadata["token_len"]), *kinds)  # type: ignore[return-value]
+    headers, lists, bold = (sum(metadata[key].values()) for key in ("header_count", "list_count", "bold_count"))
+    return int(metadata["token_len"]), headers, lists, bold

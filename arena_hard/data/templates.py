@@ -56,7 +56,7 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
     Raises KeyError with the placeholder for which there is no value.
     """
-    parts = []
+    parts: list[str] = []
     for text, field, _, _ in string.Formatter().parse(template):
         parts.append(text)
         if field is not None:

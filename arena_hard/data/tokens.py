@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ class PromptLength:
         return max_tokens - len(self._encode(prompt)) - self.reserve
 
 
-def _encoder(tokenizer: str) -> tuple[Any, int]:
+def _encoder(tokenizer: str) -> tuple[Callable[[str], Sequence[int]], int]:
     import tiktoken
 
     try:
@@ -87,16 +88,17 @@ def _encoder(tokenizer: str) -> tuple[Any, int]:
     return _hub_encoder(tokenizer), 300
 
 
-def _hub_encoder(tokenizer: str) -> Any:
+def _hub_encoder(tokenizer: str) -> Callable[[str], Sequence[int]]:
     try:
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports, reportUnknownVariableType] - optional
     except ImportError:
         raise UserError(f"tokenizer {tokenizer}: run `pip install tokenizers`, or remove the key.") from None
     try:
         local = Path(tokenizer)
         if local.is_dir():
             local = local / "tokenizer.json"
-        loaded = Tokenizer.from_file(str(local)) if local.is_file() else Tokenizer.from_pretrained(tokenizer)
+        kind: Any = Tokenizer
+        loaded = kind.from_file(str(local)) if local.is_file() else kind.from_pretrained(tokenizer)
     except Exception as error:
         raise UserError(f"tokenizer {tokenizer} cannot be loaded ({error}). Mend the key or remove it.") from None
     return lambda text: loaded.encode(text).ids

@@ -81,7 +81,7 @@ class Reader(Generic[T]):
 
     def inputs(self, base: Path) -> tuple[InputFile, ...]:
         """The files read so far, named relative to `base` where they lie in it."""
-        files = []
+        files: list[InputFile] = []
         for file, digest, last in self._pending:
             if last is not None:
                 last.result()

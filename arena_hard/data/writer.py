@@ -47,7 +47,7 @@ class RecordWriter:
         lock = filelock.FileLock(file.with_name(f".{file.name}.lock"), timeout=0)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            lock.acquire()  # pyright: ignore[reportUnknownMemberType] - its proxy is generic, without a type
             self._locks.append(lock)
             torn = jsonl.repair(file)
             self._files[file] = open(file, "ab", buffering=0)  # noqa: SIM115 - open for the whole run

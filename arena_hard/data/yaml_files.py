@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from arena_hard.data.records import UserError
+from arena_hard.data.records import UserError, is_object
 
 
 def load_yaml(file: Path) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def load_yaml(file: Path) -> dict[str, Any]:
 
         def construct_object(self, node: Any, deep: bool = False) -> Any:
             try:
-                return super().construct_object(node, deep)
+                return super().construct_object(node, deep)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped stub
             except ValueError as error:
                 line = node.start_mark.line + 1
                 raise UserError(f"{file}:{line}: {error}. Put the value into quotes if it is meant as text.") from None
@@ -41,7 +41,7 @@ def load_yaml(file: Path) -> dict[str, Any]:
         raise UserError(f"{file} cannot be read: {error}.") from None
     except yaml.YAMLError as error:
         raise UserError(f"{_yaml_place(file, error)} Mend the line; indent with spaces, not tabs.") from None
-    if not isinstance(values, dict):
+    if not is_object(values):
         raise UserError(f"{file} is not a config: it should hold keys with values (name: value).")
     return values
 
