@@ -84,6 +84,7 @@ class KeptReplies:
 
     def tidy(self) -> None:
         """Leave only the replies of records that are not written, and no file where there are none."""
+        self._writer.finish(self._file)
         lines = [line for _, line in jsonl.read_lines(self._file) if self._is_needed(line)]
         if lines:
             jsonl.replace(self._file, lines)

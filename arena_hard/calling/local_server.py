@@ -6,6 +6,7 @@ in whatever way, kill -9 included, the pipe closes and the guard stops the serve
 
 from __future__ import annotations
 
+import http.client
 import os
 import shlex
 import signal
@@ -17,30 +18,46 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
+from arena_hard.calling.providers.base import without_secrets
 from arena_hard.data.records import UserError
-from arena_hard.data.settings import EndpointSettings, ModelSettings
+from arena_hard.data.settings import EndpointSettings, ModelSettings, fill_from_environment
 
 START_SECONDS = 1800.0  # large models take long to load
 STOP_SECONDS = 20.0  # a little more than the guard gives the server
 SHOWN_LOG_LINES = 15
+Models = list[str]  # the names that a server lists
 _GUARD = Path(__file__).resolve().with_name("process_guard.py")
+
+
+class _Listed(msgspec.Struct):
+    id: str
+
+
+class _Listing(msgspec.Struct):
+    """What /v1/models answers."""
+
+    data: list[_Listed] = []
 
 
 @contextmanager
 def serving(model: ModelSettings, log: Path) -> Iterator[ModelSettings]:
     """Run the model's `serve` command; yields its settings with the endpoint to use.
 
-    Without `serve` the settings come back as they are. {port} in the command becomes a free port; a
-    command without it needs an endpoint that names the address. Raises UserError when the server
-    cannot be started or dies before it answers.
+    Without `serve` the settings come back as they are. {port} in the command becomes a free port; a command without
+    it needs an endpoint that names the address. The endpoint's key is used. Raises UserError when the server cannot be
+    started, when another one listens at its address, or when it dies before it answers.
     """
     if model.serve is None:
         yield model
         return
+    own = next(iter(model.endpoints or []), EndpointSettings())
+    key = fill_from_environment(own.api_key, f"{model.name}: api_key") or "EMPTY"
     port = _free_port()
     try:
         command = shlex.split(model.serve.replace("{port}", str(port)))
@@ -51,11 +68,15 @@ def serving(model: ModelSettings, log: Path) -> Iterator[ModelSettings]:
         base = next((e.api_base for e in model.endpoints or [] if e.api_base), "")
         if not base:
             raise UserError(f"{model.name}: serve has no {{port}}. Write it into the command, or add an api_base.")
+    _check_free(model, base)
     guard = _start(model, command, log)
     try:
         print(f"{model.name}: waiting for {command[0]} at {base} (log: {log})", flush=True)
-        _wait_until_ready(model, guard, base, log)
-        yield msgspec.structs.replace(model, endpoints=[EndpointSettings(api_base=base, api_key="EMPTY")])
+        _say_what_is_served(model, _wait_until_ready(model, guard, base, key, log))
+        endpoint = msgspec.structs.replace(own, api_base=base, api_key=key)
+        yield msgspec.structs.replace(model, endpoints=[endpoint])
+        if guard.poll() is not None:
+            print(f"{model.name}: the server ended during the run. Its last lines:\n{_tail(log, key)}", flush=True)
     finally:
         _stop(guard)
 
@@ -82,29 +103,69 @@ def _start(model: ModelSettings, command: list[str], log: Path) -> subprocess.Po
         )
 
 
-def _wait_until_ready(model: ModelSettings, guard: subprocess.Popen[bytes], base: str, log: Path) -> None:
+def _check_free(model: ModelSettings, base: str) -> None:
+    """Raises UserError where a server listens already: its answers would pass for the model's."""
+    try:
+        parts = urlsplit(base)
+        host, port = parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
+        with socket.create_connection((host, port), timeout=5):
+            pass
+    except (OSError, ValueError):
+        return
+    raise UserError(
+        f"{model.name}: another server listens at {base} already, and its answers would pass for those of the one that "
+        "serve starts. Stop it, take serve out to use it, or write {port} into the command for a free port."
+    )
+
+
+def _wait_until_ready(model: ModelSettings, guard: subprocess.Popen[bytes], base: str, key: str, log: Path) -> Models:
+    """The models that the server lists once it answers. Raises UserError."""
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
+        status, models = _listed(f"{base}/models", key)
         if guard.poll() is not None:
-            raise UserError(f"{model.name}: the server ended before it answered. Its last lines:\n{_tail(log)}")
-        if _answers(f"{base}/models"):
-            return
+            raise UserError(f"{model.name}: the server ended before it answered. Its last lines:\n{_tail(log, key)}")
+        if status == HTTPStatus.OK:
+            return models
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise UserError(
+                f"{model.name}: {base}/models refuses the key (status {status}). Give the endpoint of {model.name} the "
+                "api_key with which serve starts the server."
+            )
         time.sleep(0.2)
-    raise UserError(f"{model.name}: no answer from {base}/models in {START_SECONDS:g} s. Last lines:\n{_tail(log)}")
+    raise UserError(
+        f"{model.name}: no answer from {base}/models in {START_SECONDS:g} s. Last lines:\n{_tail(log, key)}"
+    )
 
 
-def _answers(url: str) -> bool:
+def _listed(url: str, key: str) -> tuple[int, Models]:
+    """The status of a look at the server's models, 0 for no answer, and their names where they can be read."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
     try:
-        with opener.open(url, timeout=5) as response:
-            return response.status == 200
-    except (OSError, urllib.error.URLError, ValueError):
-        return False
+        with opener.open(request, timeout=5) as response:
+            text = response.read()
+            status = response.status
+    except urllib.error.HTTPError as error:
+        return error.code, []
+    except (OSError, ValueError, http.client.HTTPException):
+        return 0, []
+    try:
+        return status, [each.id for each in msgspec.json.decode(text, type=_Listing).data]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return status, []
 
 
-def _tail(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(f"  {line}" for line in lines[-SHOWN_LOG_LINES:]) or "  (nothing)"
+def _say_what_is_served(model: ModelSettings, models: Models) -> None:
+    if models and model.model_name not in models:
+        names = ", ".join(models[:5]) + (", …" if len(models) > 5 else "")
+        print(f"  note: the server lists {names}, and model_name is {model.model_name}.", flush=True)
+
+
+def _tail(log: Path, key: str) -> str:
+    """The last lines of the server's log, its key made unreadable."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN_LOG_LINES:]
+    return "\n".join(f"  {without_secrets(line, key)}" for line in lines) or "  (nothing)"
 
 
 def _stop(guard: subprocess.Popen[bytes]) -> None:

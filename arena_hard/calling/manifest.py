@@ -80,7 +80,6 @@ def begin_run(tally: RunTally, settings: Iterable[Mapping[str, Any]]) -> None:
     for each in settings:
         manifest["settings"][short_hash(each)] = dict(each)
     tally.place = len(manifest["runs"])
-    tally.size = tally.records.stat().st_size if tally.records.exists() else 0
     manifest["runs"].append(tally.entry(ended=None))
     _save(tally.records, manifest)
 
@@ -89,7 +88,7 @@ def end_run(tally: RunTally) -> None:
     """Note what there is to say of a run that has ended, before its records are put in order."""
     manifest = load(tally.records)
     kept = {key for run in manifest["runs"] for key in run.get("kept", ())}
-    tally.replaced = sorted(kept.intersection(jsonl.keys(tally.records, tally.size))) if kept else []
+    tally.replaced = sorted(kept & tally.ids)
     manifest["runs"][tally.place :] = [tally.entry(ended=time.time())]
     _save(tally.records, manifest)
 
@@ -169,7 +168,7 @@ class RunTally:
     """What one run did for one record file.
 
     before: the question ids of the records that it was to replace; replaced: those of them, which an earlier run
-    had failed to replace, that it did; size: bytes of the file when it began.
+    had failed to replace, that it did; ids: the question ids of the records that it wrote.
     """
 
     records: Path
@@ -186,10 +185,11 @@ class RunTally:
     endpoints: list[str] = field(default_factory=list)
     before: set[str] = field(default_factory=set)
     replaced: list[str] = field(default_factory=list)
-    size: int = 0
+    ids: set[str] = field(default_factory=set)
 
-    def count(self, usage: Iterable[Usage | None], finish_reasons: Iterable[str | None]) -> None:
-        """A record was written, with the usage and the finish reason of each of its parts."""
+    def count(self, question_id: str, usage: Iterable[Usage | None], finish_reasons: Iterable[str | None]) -> None:
+        """The record of a question was written, with the usage and the finish reason of each of its parts."""
+        self.ids.add(question_id)
         self.written += 1
         self.usage = sum((each for each in usage if each), self.usage)
         reasons = set(finish_reasons)

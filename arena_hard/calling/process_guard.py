@@ -1,6 +1,6 @@
 """Runs a command until it ends or the pipe on stdin closes, then stops all that it started.
 
-Run as a script by serve.py, in a session of its own; it imports nothing of the project.
+Run as a script by local_server.py, in a session of its own; it imports nothing of the project.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class RecordRun(Generic[J]):
         self.unit, self.outputs = unit, outputs
         self.models, self.account, self.bench, self.args = models, account, bench, args
         self.progress: Progress
-        self._writer = RecordWriter()
+        self._writer = RecordWriter(_say)
 
     def __enter__(self) -> RecordRun[J]:
         self._writer.__enter__()
@@ -147,7 +147,7 @@ class RecordRun(Generic[J]):
 
     def _open(self, output: RunOutput) -> None:
         """Open a record file for writing, and say so when its end had to be repaired. Raises UserError."""
-        torn = self._writer.open(output.path)
+        torn = self._writer.open(output.path, output.tally.before)
         if torn:
             kept = jsonl.torn_file(output.path)
             where = f"{output.path}: a torn last line of {torn} bytes"
@@ -199,6 +199,7 @@ class RecordRun(Generic[J]):
             for output in self.outputs:
                 end_run(output.tally)
         for output in self.outputs:
+            self._writer.finish(output.path)
             put_in_order(output.path, questions)
             if output.kept:
                 output.kept.tidy()
@@ -222,7 +223,7 @@ class RecordRun(Generic[J]):
         await self._writer.write(output.path, made.row)
         if output.kept:
             output.kept.record_written(job.label)
-        output.tally.count(made.usages, made.finish_reasons)
+        output.tally.count(job.question.question_id, made.usages, made.finish_reasons)
         self.progress.finish(job.label)
 
     def _open_kept(self, output: RunOutput) -> None:

@@ -183,6 +183,9 @@ class _Keys(msgspec.Struct):
     uid: str | None = None
 
 
+_KEYS = msgspec.json.Decoder(_Keys)
+
+
 class _Place(NamedTuple):
     """Where a line lies in a file."""
 
@@ -212,22 +215,29 @@ def sort(file: Path, order: Mapping[str, int], replaced: Path) -> None:
         replace(file, _lines_at(stream, sorted_places))
 
 
-def keys(file: Path, start: int = 0) -> list[str]:
-    """The question ids of a file's records from a place on that is the beginning of a line."""
-    if not file.exists():
-        return []
-    with open(file, "rb") as stream:
-        return [key for key, _ in _places(stream, start)]
+def name_of_line(line: bytes) -> str:
+    """What a line is told from others by: its question id, or all of it where it has none."""
+    try:
+        keys = _KEYS.decode(line)
+    except BROKEN:
+        return line.decode("utf-8", errors="replace").strip()
+    return keys.question_id or keys.uid or line.decode("utf-8", errors="replace").strip()
 
 
-def _places(stream: BinaryIO, start: int = 0) -> Iterator[tuple[str, _Place]]:
-    decoder = msgspec.json.Decoder(_Keys)
-    if start == 0 and stream.read(len(BOM)) == BOM:
-        start = len(BOM)  # it belongs to the file, not to the first record
+def equal(line: bytes, other: bytes) -> bool:
+    """Whether two lines hold the same record, however it is spaced and ordered."""
+    try:
+        return line.strip() == other.strip() or msgspec.json.decode(line) == msgspec.json.decode(other)
+    except BROKEN:
+        return False
+
+
+def _places(stream: BinaryIO) -> Iterator[tuple[str, _Place]]:
+    start = len(BOM) if stream.read(len(BOM)) == BOM else 0  # it belongs to the file, not to the first record
     stream.seek(start)
     for line in stream:
         if line.strip() and not is_torn(line):  # Ctrl-C may leave a line half written
-            keys = decoder.decode(line)
+            keys = _KEYS.decode(line)
             yield keys.question_id or keys.uid or "", _Place(start, start + len(line))
         start += len(line)
 

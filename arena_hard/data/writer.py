@@ -2,6 +2,9 @@
 
 One thread writes for all files: what has gathered while it wrote the last lot goes out together,
 with one fsync for each file, so that safety costs the event loop nothing.
+
+Others may save, move or remove a file meanwhile (an editor, `sed -i`, `rm`). Before each lot the file is compared with
+how it was left; where it is another one, the run goes on in the file that is there and adds what it has lost.
 """
 
 from __future__ import annotations
@@ -10,10 +13,11 @@ import asyncio
 import contextlib
 import os
 import queue
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import filelock
 
@@ -22,10 +26,14 @@ from arena_hard.data.records import UserError
 
 
 class RecordWriter:
-    """Appends records to files that no other run can write at the same time."""
+    """Appends records to files that no other run can write at the same time.
 
-    def __init__(self) -> None:
-        self._files: dict[Path, BinaryIO] = {}
+    say: told, in a line for people, when somebody else has changed a file.
+    """
+
+    def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
+        self._say = say
+        self._files: dict[Path, _OpenFile] = {}
         self._locks: list[filelock.BaseFileLock] = []
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="record-writer", daemon=True)
@@ -37,10 +45,11 @@ class RecordWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def open(self, file: Path) -> int:
+    def open(self, file: Path, replacing: Collection[str] = ()) -> int:
         """Lock a file, repair its end and keep it open. Returns the bytes of a torn line cut off.
 
-        Raises UserError when another run has it or it cannot be written.
+        replacing: question ids of records in the file that this run writes anew. Raises UserError when another run
+        has the file or it cannot be written.
         """
         if file in self._files:
             return 0  # two models may record into one file
@@ -50,7 +59,7 @@ class RecordWriter:
             lock.acquire()  # pyright: ignore[reportUnknownMemberType] - its proxy is generic, without a type
             self._locks.append(lock)
             torn = jsonl.repair(file)
-            self._files[file] = open(file, "ab", buffering=0)  # noqa: SIM115 - open for the whole run
+            self._files[file] = _OpenFile(file, frozenset(replacing))
         except filelock.Timeout:
             raise UserError(f"{file} is being written by another run. Wait for it to end, or stop it.") from None
         except OSError as error:
@@ -70,18 +79,42 @@ class RecordWriter:
         self._queue.put(_Item(file, make_row, loop, done))
         await done
 
+    def finish(self, file: Path) -> None:
+        """Close a file to which nothing more is written; its lock stays. Raises UserError when it lost records.
+
+        Nothing may be waiting to be written to it.
+        """
+        opened = self._files.pop(file)
+        with contextlib.closing(opened):
+            self._check(opened)
+
     def close(self) -> None:
-        """Write what is left, close the files, give the locks back."""
+        """Write what is left, close the files, give the locks back. Raises UserError when one of them lost records."""
         if self._started:
             self._queue.put(None)
             self._thread.join()
             self._started = False
-        for stream in self._files.values():
-            stream.close()
-        self._files.clear()
-        for lock in self._locks:
-            lock.release()
-        self._locks.clear()
+        with contextlib.ExitStack() as stack:
+            for lock in self._locks:
+                stack.callback(lock.release)
+            self._locks.clear()
+            for file in list(self._files):
+                stack.callback(self.finish, file)
+
+    def _check(self, opened: _OpenFile) -> None:
+        """Go on in the file that is there now. Raises UserError when that cannot be done."""
+        if not opened.was_changed():
+            return
+        try:
+            added = opened.go_on()
+        except (OSError, UserError) as failure:
+            saved = opened.rescue()
+            raise UserError(
+                f"{opened.path} was changed by another program and cannot be written any more ({failure}). What this "
+                f"run wrote to it is in {saved}: put the two together, then run again."
+            ) from None
+        again = f"; {added} records that it had lost were written again" if added else ""
+        self._say(f"{opened.path} was changed by another program during the run{again}.")
 
     def _work(self) -> None:
         while True:
@@ -98,20 +131,109 @@ class RecordWriter:
                 return
 
     def _append(self, file: Path, items: list[_Item]) -> None:
-        stream = self._files[file]
-        size = os.fstat(stream.fileno()).st_size
+        opened = self._files[file]
         try:
-            lines = [jsonl.encode(item.make_row()) for item in items]
-            _write_all(stream, b"".join(lines))
-            os.fsync(stream.fileno())
+            self._check(opened)
+            opened.append([jsonl.encode(item.make_row()) for item in items])
             error = None
         except OSError as failure:
-            _cut_back(stream, size)
             error = UserError(f"{file} cannot be written: {failure.strerror}. Make room, then run again.")
         except Exception as failure:  # whatever it is, the one who waits must hear of it
             error = failure
         with contextlib.suppress(RuntimeError):  # a loop that has ended waits no more
             items[0].loop.call_soon_threadsafe(_finish, items, error)
+
+
+class _OpenFile:
+    """A file that is being written: its stream, how it was left, and a copy of what this run has written."""
+
+    def __init__(self, path: Path, replacing: frozenset[str]) -> None:
+        self.path, self._replacing = path, replacing
+        self._stream: BinaryIO = open(path, "ab", buffering=0)  # noqa: SIM115 - open for the whole run
+        self._stamp = _stamp(path)
+        self._copy: IO[bytes] | None = None
+
+    def append(self, lines: list[bytes]) -> None:
+        """Write whole lines. Raises OSError, with the file as it was."""
+        size = os.fstat(self._stream.fileno()).st_size
+        data = b"".join(lines)
+        try:
+            _write_all(self._stream, data)
+            os.fsync(self._stream.fileno())
+        except OSError:
+            _cut_back(self._stream, size)
+            raise
+        finally:
+            self._stamp = _stamp(self.path)
+        if self._copy is None:
+            self._copy = tempfile.TemporaryFile(prefix="arena-hard-")  # noqa: SIM115 - gone with this object
+        self._copy.write(data)
+
+    def was_changed(self) -> bool:
+        """Whether somebody else has written, replaced or removed the file since."""
+        return _stamp(self.path) != self._stamp
+
+    def go_on(self) -> int:
+        """Open the file that is there now and add what it lacks of this run. Returns how many records that were.
+
+        A record that is there in other words stays as it is, for somebody may have edited it on purpose. Raises
+        OSError, and UserError where what is there is no record file.
+        """
+        self._stream.close()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        jsonl.repair(self.path)
+        there: dict[str, list[bytes]] = {}
+        for _, line in jsonl.read_lines(self.path) if self.path.exists() else ():
+            name = jsonl.name_of_line(line)
+            there.setdefault(name, []).extend([line] if name in self._replacing else [])
+        lost = {name: line for name, line in self._written() if not self._is_there(name, line, there)}
+        self._stream = open(self.path, "ab", buffering=0)  # noqa: SIM115
+        if lost:
+            _write_all(self._stream, b"".join(lost.values()))
+            os.fsync(self._stream.fileno())
+        self._stamp = _stamp(self.path)
+        return len(lost)
+
+    def _is_there(self, name: str, line: bytes, there: Mapping[str, list[bytes]]) -> bool:
+        """Whether a record that this run wrote is among those of its question, and not just an older one."""
+        if name not in self._replacing:
+            return name in there
+        return any(jsonl.equal(line, other) for other in there.get(name, ()))
+
+    def rescue(self) -> Path:
+        """Put this run's records into a file of their own. Returns where it is. Raises OSError."""
+        data = b"".join(line for _, line in self._written())
+        for folder in (self.path.parent, Path(tempfile.gettempdir())):
+            saved = folder / f"{self.path.name}.rescued"
+            with contextlib.suppress(OSError), open(saved, "ab") as stream:
+                stream.write(data)
+                self._copy = None  # each record is put aside once
+                return saved
+        raise OSError(f"{len(data)} bytes of records could not be kept anywhere")
+
+    def _written(self) -> list[tuple[str, bytes]]:
+        """What this run wrote: each line with its name."""
+        if self._copy is None:
+            return []
+        self._copy.seek(0)
+        lines = [(jsonl.name_of_line(line), line) for line in self._copy]
+        self._copy.seek(0, os.SEEK_END)
+        return lines
+
+    def close(self) -> None:
+        """Close the stream, and forget the copy."""
+        self._stream.close()
+        if self._copy is not None:
+            self._copy.close()
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """What tells a file and its state from others; None when it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class _Item(NamedTuple):

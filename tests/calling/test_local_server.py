@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.loopback import Server
 from tests.support.pipeline_bench import ROOT
 
 
@@ -122,3 +123,87 @@ def test_a_command_that_does_not_exist_is_one_message(tmp_path: Path) -> None:
     run = start(folder_with(tmp_path, "no-such-server --port {port}"))
     _, err = run.communicate(timeout=60)
     assert run.returncode == 2 and "no-such-server" in err and "Traceback" not in err
+
+
+def with_endpoint(folder: Path, command: str, base: str, key: str | None = None) -> Path:
+    (folder / "api.yaml").write_text(
+        f"m:\n  model_name: m\n  serve: {command}\n  endpoints:\n    - api_base: {base}\n"
+        + (f"      api_key: {key}\n" if key else "")
+    )
+    return folder
+
+
+def test_a_foreign_server_at_the_address_is_never_asked(tmp_path: Path, wire: Server) -> None:
+    """Another server listens there, and the one of `serve` dies at once, as it would for want of its port."""
+    folder = with_endpoint(folder_with(tmp_path, "x"), "sh -c 'exit 1'", wire.openai_base)
+    out, err = start(folder).communicate(timeout=60)
+    assert "another server listens" in err and wire.openai_base in err and err.count("\n") == 1, out + err
+    assert wire.requests() == []
+    assert not (folder / "data/b/model_answer/m.jsonl").exists()
+
+
+KEYED = """
+import json, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def answer(self, status, body):
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def do_GET(self):
+        if self.headers["authorization"] != "Bearer " + sys.argv[2]:
+            return self.answer(401, {"error": {"message": "who are you?"}})
+        self.answer(200, {"object": "list", "data": [{"id": "weights-7b", "object": "model"}]})
+
+    def do_POST(self):
+        if self.headers["authorization"] != "Bearer " + sys.argv[2]:
+            return self.answer(401, {"error": {"message": "who are you?"}})
+        self.rfile.read(int(self.headers["content-length"]))
+        message = {"role": "assistant", "content": "from the server of this run"}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        self.answer(200, {"id": "1", "object": "chat.completion", "model": "weights-7b", "choices": [choice]})
+        if "die" in sys.argv:
+            print("out of memory, key", sys.argv[2], flush=True)
+            raise SystemExit
+
+    def log_message(self, *args):
+        pass
+
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def keyed_server(tmp_path: Path, *more: str) -> str:
+    script = tmp_path / "keyed.py"
+    script.write_text(KEYED)
+    return " ".join([sys.executable, str(script), "{port}", "secret-of-this-server", *more])
+
+
+def test_the_endpoints_key_is_used_and_what_is_served_is_said(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, "x")
+    with_endpoint(folder, keyed_server(tmp_path), "http://127.0.0.1:1/v1", "secret-of-this-server")
+    out, err = start(folder).communicate(timeout=60)
+    assert "4 answers written, 0 failed" in out, out + err
+    assert "the server lists weights-7b, and model_name is m" in out
+    assert '"served_models": [\n    "weights-7b"' in (folder / "data/b/model_answer/m.manifest.json").read_text()
+
+
+def test_a_wrong_key_is_told_at_once(tmp_path: Path) -> None:
+    out, err = start(folder_with(tmp_path, keyed_server(tmp_path))).communicate(timeout=60)
+    assert err.count("\n") == 1 and "refuses the key (status 401)" in err and "api_key" in err
+
+
+def test_a_server_that_dies_during_the_run_shows_its_log_without_its_key(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, "x")
+    with_endpoint(folder, keyed_server(tmp_path, "die"), "http://127.0.0.1:1/v1", "secret-of-this-server")
+    text = (folder / "api.yaml").read_text()
+    (folder / "api.yaml").write_text(text + "  attempts: 2\n  backoff: 0.1\n")
+    run = start(folder)
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 1 and "1 answers written, 3 failed" in out, out + err
+    assert "the server ended during the run" in out and "out of memory" in out
+    assert "secret-of-this-server" not in out + err
