@@ -1,0 +1,42 @@
+"""Runs whose record file is saved or removed by another program meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.loopback import Server
+from tests.support.pipeline_bench import Scratch, question, rows
+
+COUNT = 100
+
+
+def sed(file: Path) -> None:
+    subprocess.run(["sed", "-i.bak", "s/no such text/x/", str(file)], check=True)
+
+
+def save_the_beginning(file: Path) -> None:
+    """As an editor does whose user opened the file a while ago."""
+    old = file.with_name("old")
+    old.write_text("".join(file.read_text().splitlines(keepends=True)[:5]))
+    old.replace(file)
+
+
+@pytest.mark.parametrize("change", [sed, Path.unlink, save_the_beginning])
+def test_all_answers_are_there_and_it_is_said(scratch: Scratch, wire: Server, change: Callable[[Path], None]) -> None:
+    scratch.set_questions([question(number) for number in range(COUNT)])
+    wire.configure(latency=0.1)
+    run = scratch.start("gen_answer.py")
+    until = time.monotonic() + 60
+    while len(rows(scratch.answer_file())) < COUNT / 4 and time.monotonic() < until:
+        time.sleep(0.02)
+    change(scratch.answer_file())
+    out, err = run.communicate(timeout=120)
+    assert f"{COUNT} answers written, 0 failed" in out, out + err
+    assert len({row["question_id"] for row in rows(scratch.answer_file())}) == COUNT == len(rows(scratch.answer_file()))
+    assert "m.jsonl was changed by another program during the run" in err
+    assert wire.stats()["requests"] == COUNT
