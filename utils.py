@@ -24,7 +24,7 @@ from arena_hard.calling.providers import provider_of
 from arena_hard.data import config_checks, jsonl, settings
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSettings
-from arena_hard.data.yaml_files import load_yaml
+from arena_hard.data.yaml_files import ConfigNote, load_written, load_yaml
 
 __all__ = ["Clock", "Model", "Models", "chat_completion", "finish_reason_of", "load_yaml", "total_usage", "width"]
 
@@ -58,8 +58,8 @@ def run_main(main: Callable[[], int]) -> None:
 
 
 def _show_warning(others: Callable[..., None], message: Warning | str, kind: type[Warning], *place: Any) -> None:
-    """A torn line is a note for people; Python shows it once for each file."""
-    if issubclass(kind, jsonl.TornLine):
+    """A torn line or a remark on a config is a note for people; Python shows it once for each file."""
+    if issubclass(kind, (jsonl.TornLine, ConfigNote)):
         print(f"note: {message}", file=sys.stderr)
     else:
         others(message, kind, *place)
@@ -90,27 +90,26 @@ def add_version(parser: argparse.ArgumentParser) -> None:
 
 def load_answer_settings(file: Path) -> AnswerSettings:
     """gen_answer_config.yaml. Raises UserError."""
-    loaded = settings.parse(load_yaml(file), AnswerSettings, str(file))
+    loaded = settings.parse(load_written(file), AnswerSettings, str(file))
     config_checks.check_answer_settings(str(file), loaded)
     return loaded
 
 
 def load_judge_settings(file: Path) -> JudgeSettings:
     """judge_config.yaml. Raises UserError, also for a pattern or template that cannot work."""
-    loaded = settings.parse(load_yaml(file), JudgeSettings, str(file))
+    loaded = settings.parse(load_written(file), JudgeSettings, str(file))
     config_checks.check_judge_settings(str(file), loaded)
     return loaded
 
 
 def load_models(file: Path, names: Iterable[str]) -> list[ModelSettings]:
     """The entries of api_config.yaml for these names. Raises UserError for those that are missing."""
-    entries = load_yaml(file)
+    entries = load_written(file)
     names = list(names)
     missing = [name for name in names if name not in entries]
     if missing:
-        known = {str(name) for name in entries}
         raise UserError(
-            f"{file} has no endpoint for {', '.join(missing)}. {settings.suggestion(missing[0], known)} "
+            f"{file} has no endpoint for {', '.join(missing)}. {settings.suggestion(missing[0], set(entries))} "
             "Add an entry with model_name, endpoints and api_type (README.md shows one)."
         )
     return [_model_settings(file, name, entries[name]) for name in names]

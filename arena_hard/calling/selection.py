@@ -62,8 +62,13 @@ def check_selection(args: argparse.Namespace) -> None:
 
 
 def chosen_models(args: argparse.Namespace, model_list: list[str]) -> list[str]:
-    """The models to run. Raises UserError for a --redo of a model that is not among them."""
+    """The models to run, each once. Raises UserError for none, or a --redo of a model that is not among them."""
     names = list(dict.fromkeys(args.models or model_list))
+    if not names:
+        raise UserError(
+            f"{args.setting_file}: model_list is empty. Name at least one model of the endpoint file, there or with "
+            "--models."
+        )
     for name in args.redo:
         if name not in names:
             raise UserError(f"--redo {name}: not among the models to run. {settings.suggestion(name, set(names))}")

@@ -8,7 +8,7 @@ bench_files    questions, answers, judgments by question_id
 jsonl          JSONL, checked: errors name the line
 typed_jsonl    JSONL, typed: large files at the speed of the disk
 writer         records that count as written once they are on disk
-yaml_files     YAML with the line of a mistake
+yaml_files     YAML with each value as written, and the line of a mistake
 settings       what the config files may say
 config_checks  what their values may be
 templates      prompt templates and their placeholders
@@ -17,4 +17,9 @@ sample         samples of questions: stratified, seeded, nested
 lengths        how long a model's answers are
 tokens         counting tokens
 style_counts   headers, lists and bold of an answer
+
+Inside:
+
+value_types      what a config's value becomes where its type is known
+foreign_configs  keys and api_types of later versions and forks
 """

@@ -36,6 +36,9 @@ def check_model(where: str, model: ModelSettings) -> None:
         _above_zero(where, key, getattr(model, key))
     _at_least(where, "temperature", model.temperature, 0)
     _check_extra_body(where, model.extra_body)
+    for key, texts in (("stop", model.stop or []), ("end_think_token", [model.end_think_token])):
+        if "" in texts:
+            raise UserError(f"{where}: {key} holds an empty text. Take it out.")
     for number, endpoint in enumerate(model.endpoints or [], 1):
         if endpoint.api_base is not None and model.api_type != "recorded":
             _check_address(f"{where}: endpoints {number}", endpoint.api_base)
@@ -99,7 +102,6 @@ def check_answer_settings(where: str, settings: AnswerSettings) -> None:
     if settings.num_choices < 1:
         raise UserError(f"{where}: num_choices must be at least 1.")
     _check_sampling(where, settings)
-    _check_model_list(where, settings.model_list)
 
 
 def check_judge_settings(where: str, settings: JudgeSettings) -> None:
@@ -114,15 +116,6 @@ def check_judge_settings(where: str, settings: JudgeSettings) -> None:
         raise UserError(f"{where}: prompt_template is empty. It holds the user message for the judge.")
     for number, template in enumerate(settings.prompt_template, 1):
         _check_template(f"{where}: prompt_template {number}", template)
-    _check_model_list(where, settings.model_list)
-
-
-def _check_model_list(where: str, models: list[str]) -> None:
-    if not models:
-        raise UserError(f"{where}: model_list is empty. Name at least one model of the endpoint file.")
-    twice = sorted({model for model in models if models.count(model) > 1})
-    if twice:
-        raise UserError(f"{where}: model_list names {', '.join(twice)} twice.")
 
 
 def _check_patterns(where: str, settings: JudgeSettings) -> None:
@@ -130,6 +123,8 @@ def _check_patterns(where: str, settings: JudgeSettings) -> None:
         patterns = settings.patterns
     except re.error as error:
         raise UserError(f"{where}: regex_pattern is no regular expression ({error}).") from None
+    if not patterns:
+        raise UserError(f"{where}: regex_pattern is empty. Leave it out for {DEFAULT_PATTERN}")
     for pattern in patterns:
         if pattern.groups != 1:
             raise UserError(

@@ -1,7 +1,7 @@
 """What the config files may say: one struct for each file, defaults as in the original.
 
-A key that is not named here is a mistake, reported with the nearest known one. What a value may be is
-checked in bounds.py.
+A key that is neither named here nor known from elsewhere (foreign_configs.py) is a mistake, reported with the nearest
+known one. What a value may be is checked in config_checks.py.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ import difflib
 import hashlib
 import os
 import re
+import warnings
 from collections.abc import Mapping
-from typing import Any, Literal, TypeGuard, TypeVar
+from types import NoneType
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from arena_hard.data.records import UserError, is_list
+from arena_hard.data import foreign_configs
+from arena_hard.data.records import UserError, is_object
+from arena_hard.data.value_types import fitted, is_null, kinds_of
+from arena_hard.data.yaml_files import ConfigNote
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -49,17 +54,25 @@ class ModelSettings(msgspec.Struct, frozen=True):
     reasoning_effort: str | None = None
     thinking: int | None = None
     extra_body: dict[str, Any] | None = None
+    stop: list[str] | None = None
+    end_think_token: str | None = None
     retry_truncated: bool = False
     record: str | None = None
     serve: str | None = None
     price: dict[str, float] | None = None
 
 
+def later_shaping(model: ModelSettings) -> dict[str, object]:
+    """Keys that shape what a model says, where they are set: without them a record's hash stays what it was."""
+    later = {"stop": model.stop, "end_think_token": model.end_think_token}
+    return {key: value for key, value in later.items() if value}
+
+
 class AnswerSettings(msgspec.Struct, frozen=True):
     """gen_answer_config.yaml."""
 
     bench_name: str
-    model_list: list[str]
+    model_list: list[str] = []
     name: str = ""
     temperature: float = 0.0
     max_tokens: int = 4096
@@ -82,7 +95,7 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     bench_name: str
     judge_model: str | list[str]
     prompt_template: list[str]
-    model_list: list[str]
+    model_list: list[str] = []
     name: str = ""
     reference: bool | None = False
     ref_model: str | list[str] | None = None
@@ -127,48 +140,48 @@ class JudgeSettings(msgspec.Struct, frozen=True):
         return own.system_prompt if own and own.system_prompt else self.system_prompt
 
 
-# The keys whose values hold keys of their own, as a list of entries or by name.
-_INNER: dict[str, type[msgspec.Struct]] = {"endpoints": EndpointSettings, "categories": CategorySettings}
-
-# v2.0 renamed these keys; both names are read.
-_ALIASES = {"model": "model_name", "regex_patterns": "regex_pattern", "judge_models": "judge_model"}
+# How the words of other versions and forks are read, by what they stand in.
+_READERS: dict[type[msgspec.Struct], foreign_configs.Reader] = {
+    ModelSettings: foreign_configs.of_model,
+    EndpointSettings: foreign_configs.of_endpoint,
+    AnswerSettings: foreign_configs.of_stage,
+    JudgeSettings: foreign_configs.of_stage,
+}
 
 
 def parse(values: Any, struct: type[S], where: str) -> S:
-    """Checked settings from a mapping. Raises UserError with `where`, the key and the remedy."""
-    if not _is_mapping(values):
-        raise UserError(f"{where}: expected keys with values, found {type(values).__name__}.")
-    known = set(struct.__struct_fields__) - ({"name"} if struct is ModelSettings else set())
-    if isinstance(values.get("prompt_template"), str):  # v2.0 has one template, not a list
-        values = {**values, "prompt_template": [values["prompt_template"]]}
-    renamed = {
-        _ALIASES[key] if _ALIASES.get(key) in known and key not in known else key: value
-        for key, value in values.items()
-    }
-    _check_keys(renamed, known, where)
-    for key in _INNER.keys() & renamed.keys() & known:
-        for name, entry in _entries(renamed[key]):
-            _check_keys(entry, set(_INNER[key].__struct_fields__), f"{where}: {key} {name}")
+    """Checked settings from a mapping, as yaml_files.load_written gives it.
+
+    Warns of keys that have no effect (ConfigNote). Raises UserError with `where`, the key and the remedy.
+    """
+    if not is_object(values):
+        raise UserError(f"{where}: expected keys with values (name: value).")
     try:
-        return msgspec.convert(renamed, struct)
+        return msgspec.convert(_settled(values, struct, where), struct)
     except msgspec.ValidationError as error:
         raise UserError(f"{where}: {_readable(error)}.") from None
 
 
-def _check_keys(values: Mapping[str, Any], known: set[str], where: str) -> None:
-    for key in values:
+def _settled(values: Mapping[str, Any], struct: type[msgspec.Struct], where: str) -> dict[str, Any]:
+    """The known keys with values of the types that are meant; null is what the key has by default."""
+    known = set(struct.__struct_fields__) - ({"name"} if struct is ModelSettings else set())
+    understood, remarks = _READERS.get(struct, foreign_configs.of_part)(dict(values), known)
+    if remarks:
+        warnings.warn(f"{where}: {'; '.join(remarks)}.", ConfigNote, stacklevel=1)
+    settled: dict[str, Any] = {}
+    hints = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    for key, value in understood.items():
         if key not in known:
-            raise UserError(f"{where}: unknown key {key!r}. {suggestion(str(key), known)}")
-
-
-def _entries(values: Any) -> list[tuple[Any, Mapping[str, Any]]]:
-    """The entries of a list, numbered, or of a mapping, by name; what is no mapping is left to msgspec."""
-    named = values.items() if _is_mapping(values) else enumerate(values if is_list(values) else [], 1)
-    return [(name, entry) for name, entry in named if _is_mapping(entry)]
-
-
-def _is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(value, Mapping)
+            also = foreign_configs.OF_A_REQUEST if struct is ModelSettings else ()
+            raise UserError(f"{where}: unknown key {key!r}. {suggestion(key, known.union(also))}")
+        hint = hints[key]
+        if not is_null(value, hint):
+            settled[key] = fitted(value, hint, f"{where}: {key}", _settled)
+        elif NoneType in kinds_of(hint):
+            settled[key] = None
+        elif hint is bool:
+            settled[key] = False  # as Python takes it
+    return settled
 
 
 def suggestion(word: str, known: set[str]) -> str:

@@ -49,12 +49,6 @@ def test_a_config_that_is_not_there(scratch: Scratch) -> None:
     check_refused(scratch, "gen_answer.py", "no.yaml does not exist", arguments=("--setting-file", "no.yaml"))
 
 
-def test_a_key_written_twice(scratch: Scratch) -> None:
-    scratch.write()
-    (scratch.folder / "config/gen_answer_config.yaml").write_text("bench_name: a\nbench_name: b\nmodel_list: [m]\n")
-    check_refused_as_written(scratch, "gen_answer.py", "gen_answer_config.yaml:2", "'bench_name' is there twice")
-
-
 @pytest.mark.parametrize("script", ["gen_answer.py", "gen_judgment.py"])
 def test_an_unknown_key_names_the_nearest_known_one(scratch: Scratch, script: str) -> None:
     scratch.models["m"]["paralel"] = scratch.models["judge"]["paralel"] = 3
@@ -137,10 +131,11 @@ def test_a_judges_own_system_prompt_is_noted(scratch: Scratch) -> None:
     assert "Be kind." not in done.stdout
 
 
-def test_a_date_that_there_is_not(scratch: Scratch) -> None:
+def test_a_date_that_there_is_not_where_no_text_is_meant(scratch: Scratch) -> None:
     scratch.write()
-    (scratch.folder / "config/gen_answer_config.yaml").write_text("model_list: [m]\nbench_name: 2024-99-99\n")
-    check_refused_as_written(scratch, "gen_answer.py", "gen_answer_config.yaml:2: month must be in 1..12", "quotes")
+    file = scratch.folder / "config/gen_answer_config.yaml"
+    file.write_text("model_list: [m]\nbench_name: bench\nmax_tokens: 2024-99-99\n")
+    check_refused_as_written(scratch, "gen_answer.py", "gen_answer_config.yaml:3: month must be in 1..12", "quotes")
 
 
 def test_a_value_of_the_wrong_kind(scratch: Scratch) -> None:

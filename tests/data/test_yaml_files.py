@@ -1,0 +1,228 @@
+"""Values of config files: a text as written where a text is meant, a number where a number is meant."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import utils
+from arena_hard.data import settings, yaml_files
+from arena_hard.data.records import UserError
+from arena_hard.data.settings import JudgeSettings, ModelSettings
+from arena_hard.data.yaml_files import ConfigNote
+
+# what YAML reads as a date, a number in another base, minutes and seconds, a boolean, null, a key's sign
+ODD = [
+    *("2024-02-15", "2024-02-15-preview", "2024-99-99", "2001-12-14T21:59:43.10-05:00", "1234", "0123", "0o17", "0x1F"),
+    *("0b101", "0b_", "1e5", "1E-1", "1_000", "4.10", "4.", ".5", "+4", "-4", "12:30", "1:2:3", "1:30.5", "yes", "no"),
+    *("on", "off", "y", "n", "Yes", "NO", "true", "False", ".inf", "-.INF", ".nan", "=", "4096.0", "007", "1,000"),
+    "12345678901234567890",
+]
+NULLS = ("", "~", "null", "Null", "NULL")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "api.yaml"
+
+
+def load(file: Path, text: str, name: str = "m") -> ModelSettings:
+    file.write_text(text, encoding="utf-8")
+    return utils.load_models(file, [name])[0]
+
+
+def check_comes_back(file: Path, text: str) -> None:
+    endpoint = f"api_key: {text}\n        api_version: {text}"
+    entry = f"model_name: {text}\n    system_prompt: {text}\n    endpoints:\n      - {endpoint}"
+    model = load(file, f"{text}:\n    {entry}\n    stop:\n    - {text}\n    - a\n", text)
+    assert model.endpoints
+    seen = [
+        model.name,
+        model.model_name,
+        model.system_prompt,
+        model.endpoints[0].api_key,
+        model.endpoints[0].api_version,
+    ]
+    assert seen == [text] * 5
+    assert model.stop == [text, "a"]
+    template = f"prompt_template:\n- '{{QUESTION}}'\n- {text}\nmodel_list:\n- {text}\nregex_pattern:\n- (a)\n"
+    file.write_text(
+        f"bench_name: {text}\njudge_model: {text}\nref_model:\n- {text}\n{template}categories:\n  {text}:\n"
+    )
+    written = yaml_files.load_written(file) | {"categories": {text: {"baseline_model": "b"}}}
+    judge = settings.parse(written, JudgeSettings, "judge")
+    assert [judge.bench_name, judge.judge_model, judge.prompt_template[1]] == [text] * 3
+    assert (judge.model_list, judge.ref_model, list(judge.categories or {})) == ([text], [text], [text])
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_what_yaml_reads_as_something_else_is_taken_as_written(file: Path, text: str) -> None:
+    check_comes_back(file, text)
+
+
+def test_the_sign_of_a_merge_is_a_text_where_it_is_a_value(file: Path) -> None:
+    assert load(file, "m:\n  model_name: <<\n  stop: [<<, =]\n").stop == ["<<", "="]
+
+
+@given(st.text("0123456789.:-_+eExXobTZnaosyf~=< ", min_size=1, max_size=12) | st.text(min_size=1, max_size=12))
+def test_any_text_written_plainly_comes_back_as_written(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    try:
+        nodes: Any = [yaml.compose(f"{text}: [{text}, b]\n"), yaml.compose(f"- {text}\n"), yaml.compose(f"a: {text}\n")]
+        (key, values), item, value = nodes[0].value[0], nodes[1].value[0], nodes[2].value[0][1]
+    except (yaml.YAMLError, AttributeError, ValueError, IndexError):
+        assume(False)
+    written = (key, values.value[0] if values.id == "sequence" else None, item, value)
+    plain = all(isinstance(each, yaml.ScalarNode) and each.style is None and each.value == text for each in written)
+    assume(plain and text not in (*NULLS, "None", "none", "<<") and "{" not in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        assume(False)
+    check_comes_back(tmp_path_factory.getbasetemp() / "property.yaml", text)
+
+
+@pytest.mark.parametrize("word", [word for word in NULLS if word])
+def test_null_is_no_text_where_none_is_needed_and_one_in_a_list(file: Path, word: str) -> None:
+    model = load(
+        file, f"m:\n  model_name: x\n  api_type: {word}\n  parallel: {word}\n  tokenizer: {word}\n  stop: [{word}]"
+    )
+    assert (model.api_type, model.parallel, model.tokenizer, model.stop) == ("openai", 1, None, [word])
+    file.write_text(f"bench_name: b\njudge_model: j\nprompt_template: x\nbaseline: {word}\ntemperature: {word}\n")
+    judge = settings.parse(yaml_files.load_written(file), JudgeSettings, "j")
+    assert (judge.baseline, judge.temperature) == (False, 0.0)  # null is no, as it is for Python
+    file.write_text(f"bench_name: {word}\nmodel_list: [m]\n")
+    with pytest.raises(UserError, match="'bench_name' is missing"):
+        utils.load_answer_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("max_tokens", "4096.0", 4096),
+        ("max_tokens", "4_096", 4096),
+        ("max_tokens", "4e3", 4000),
+        ("max_tokens", "'4096'", 4096),
+        ("max_tokens", "!!int '4096'", 4096),
+        ("temperature", "1e-1", 0.1),
+        ("temperature", "1.5E0", 1.5),
+        ("temperature", "'0.7'", 0.7),
+        ("temperature", "0", 0.0),
+        ("timeout", "10:00", 600.0),  # minutes and seconds, as YAML 1.1 has them
+        ("parallel", "auto", "auto"),
+        ("parallel", "'8'", 8),
+        ("retry_truncated", "yes", True),
+        ("retry_truncated", "'False'", False),
+        ("retry_truncated", "1", True),
+        ("price", "{input: 1e-1, output: '2'}", {"input": 0.1, "output": 2.0}),
+    ],
+)
+def test_a_number_is_read_where_a_number_is_meant(file: Path, key: str, text: str, value: Any) -> None:
+    found = getattr(load(file, f"m:\n  model_name: x\n  {key}: {text}\n"), key)
+    assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize("text", ["x", "2024-02-15", "true", "[1]", "{a: 1}", "4.5", "'4 k'"])
+def test_what_is_no_number_is_an_error_with_its_key(file: Path, text: str) -> None:
+    with pytest.raises(UserError, match=r"api\.yaml: m: max_tokens"):
+        load(file, f"m:\n  model_name: x\n  max_tokens: {text}\n")
+
+
+def test_extra_body_keeps_the_types_of_yaml(file: Path) -> None:
+    text = "{top_k: 5, on: yes, x: 1e-2, v: 1.0, s: '5', n: null, logit_bias: {50256: -100}, l: [1, {2: off}]}"
+    extra = load(file, f"m:\n  model_name: x\n  extra_body: {text}\n").extra_body
+    told = {"top_k": 5, "on": True, "x": 0.01, "v": 1.0, "s": "5", "n": None}
+    assert extra == {**told, "logit_bias": {"50256": -100}, "l": [1, {"2": False}]}
+    for date, words in (("2024-02-15", "JSON cannot carry"), ("2024-13-15", r"api\.yaml:3: month must be")):
+        with pytest.raises(UserError, match=words):
+            load(file, f"m:\n  model_name: x\n  extra_body: {{until: {date}}}\n")
+
+
+@pytest.mark.parametrize("entry", ["4.1", "4", "yes", "2024-02-15", "0x1F", "'4.1'"])
+def test_an_entry_is_found_by_its_name_as_written(file: Path, entry: str) -> None:
+    name = entry.strip("'")
+    assert load(file, f"{entry}: {{model_name: x}}\n", name).name == name
+
+
+def test_tags_anchors_and_merges(file: Path) -> None:
+    text = """
+x-defaults: &defaults
+  api_type: openai
+  parallel: 8
+  endpoints: &here [{api_base: http://h/v1, api_key: !!str 0123}]
+other: &other
+  <<: *defaults
+  parallel: 16
+  model_name: x
+m:
+  <<: [*other, {temperature: 0.5}]
+  parallel: 32
+  endpoints: *here
+"""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # what a merge brings and the mapping overrides is no duplicate
+        model = load(file, text)
+    assert (model.parallel, model.model_name, model.temperature) == (32, "x", 0.5)
+    assert model.endpoints and model.endpoints[0].api_key == "0123"
+    assert load(file, text, "other").parallel == 16
+
+
+def test_a_key_there_twice_with_equal_values_is_nothing_to_speak_of(file: Path) -> None:
+    entry = "m:\n  model_name: x\n  endpoints:\n  - {api_base: http://h/v1, api_key: k}\n"
+    same = "m:\n  endpoints: [{api_key: k, api_base: http://h/v1}]\n  model_name: x\n  model_name: x\n"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load(file, entry + same).model_name == "x"
+
+
+def test_of_a_key_there_twice_the_last_one_counts_and_a_note_names_both_lines(file: Path) -> None:
+    with pytest.warns(ConfigNote) as seen:
+        model = load(
+            file, "m:\n  model_name: x\n  parallel: 2\n  parallel: 3\na: 1\nm:\n  model_name: y\n  'parallel': 4\n"
+        )
+    assert (model.model_name, model.parallel) == ("y", 4)
+    assert [str(note.message) for note in seen] == [
+        f"{file}: there twice with different values, and the last one counts: 'parallel' (lines 3 and 4), "
+        "'m' (lines 1 and 6)."
+    ]
+
+
+def test_many_keys_there_twice_are_counted(file: Path) -> None:
+    with pytest.warns(ConfigNote, match=r"'k4' \(lines 5 and 14\) and 4 more\.$"):
+        file.write_text("".join(f"k{n}: {turn}\n" for turn in (1, 2) for n in range(9)))
+        assert yaml_files.load_yaml(file) == {f"k{n}": 2 for n in range(9)}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("m: &a [*a]\n", r"api\.yaml:1: this value holds itself"),
+        ("m: " + "[" * 3000, "nested too deeply"),
+        ("m:\n  a: \0\n", r"api\.yaml:2: not readable as YAML \(.*\)\. Mend"),
+        ("m: !!bool maybe\n", r"api\.yaml:1: 'maybe' is no bool"),
+        ("m: !!timestamp x\n", r"api\.yaml:1: 'x' is no timestamp"),
+        ("m: !ENV x\n", r"api\.yaml:1: not readable as YAML"),
+        ("? [a]\n: 1\n", r"api\.yaml:1: not readable as YAML"),
+        ("- m\n", "is not a config"),
+        ("", "is not a config"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_with_its_place(file: Path, text: str, words: str) -> None:
+    file.write_text(text)
+    with pytest.raises(UserError, match=words) as raised:
+        yaml_files.load_yaml(file)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_as_editors_write_them(file: Path, encoding: str) -> None:
+    file.write_bytes("é:\r\n  model_name: x\r\n".encode(encoding))
+    assert utils.load_models(file, ["é"])[0].model_name == "x"
+    file.write_bytes(b"\xe9: 1\n")
+    with pytest.raises(UserError, match="cannot be read"):
+        yaml_files.load_yaml(file)
