@@ -7,7 +7,7 @@ import functools
 
 from arena_hard.calling.providers.base import CallError, Message
 from arena_hard.data.records import Question
-from arena_hard.data.settings import AnswerSettings, ModelSettings
+from arena_hard.data.settings import AnswerSettings, ModelSettings, later_shaping
 from arena_hard.data.tokens import PromptLength
 
 # The original sends this prompt to these models when the config gives none; scores depend on it.
@@ -60,6 +60,7 @@ def answer_shaping_settings(model: ModelSettings, settings: AnswerSettings) -> d
         "thinking": model.thinking,
         "extra_body": model.extra_body,
         "retry_truncated": model.retry_truncated,
+        **later_shaping(model),
     }
 
 

@@ -111,6 +111,7 @@ def _request(model: ModelSettings, messages: list[Message], temperature: float |
         extra=model.extra_body or {},
         reasoning_effort=model.reasoning_effort,
         thinking=model.thinking,
+        stop=model.stop or None,
     )
 
 

@@ -26,6 +26,8 @@ def key_of(request: Request, label: str, asked: dict[str, int]) -> str:
     asked: how often this playing of the record has asked the same before (choices ask it several times).
     """
     call = asdict(replace(request, shared=0))  # what others begin with is no part of what is asked
+    if request.stop is None:
+        del call["stop"]  # the names of calls without it stay what they were
     content = msgspec.json.encode([label, call], order="deterministic")
     name = hashlib.sha256(content).hexdigest()[:32]
     number = asked.get(name, 0)

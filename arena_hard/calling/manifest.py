@@ -105,7 +105,7 @@ def changes(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
     """Which settings differ, in words; `old` is None where nobody noted them."""
     if old is None:
         return "unknown settings"
-    names = [name for name in new if old.get(name) != new.get(name)]
+    names = [name for name in {**new, **old} if old.get(name) != new.get(name)]
     return ", ".join(_change(name, old.get(name), new.get(name)) for name in names) or "other settings"
 
 

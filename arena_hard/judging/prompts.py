@@ -5,7 +5,7 @@ from __future__ import annotations
 from arena_hard.calling.providers.base import Message
 from arena_hard.data import templates
 from arena_hard.data.records import Question, UserError
-from arena_hard.data.settings import JudgeSettings, ModelSettings
+from arena_hard.data.settings import JudgeSettings, ModelSettings, later_shaping
 
 ASK_FOR_VERDICT = "Please carry on with your judgment and end it with one of the verdict labels."
 
@@ -64,6 +64,7 @@ def judgment_shaping_settings(judge: ModelSettings, settings: JudgeSettings, cat
         "reasoning_effort": judge.reasoning_effort,
         "thinking": judge.thinking,
         "extra_body": judge.extra_body,
+        **later_shaping(judge),
     }
 
 

@@ -70,6 +70,8 @@ class AnthropicMessages:
             body["max_tokens"] += request.thinking  # the budget is counted within max_tokens
         elif request.temperature is not None and "no temperature" not in dialect:
             body["temperature"] = request.temperature
+        if request.stop:
+            body["stop_sequences"] = request.stop
         return body | request.extra
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:

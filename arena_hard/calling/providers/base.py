@@ -23,6 +23,7 @@ class Request:
     """One completion to ask for. `max_tokens` counts the tokens of the reply.
 
     shared: characters at the start of the first user message that other requests begin with too.
+    stop: texts that end the reply where they would come.
     """
 
     model: str
@@ -33,6 +34,7 @@ class Request:
     reasoning_effort: str | None = None
     thinking: int | None = None
     shared: int = 0
+    stop: list[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,8 @@ class OpenAIChat:
             body["temperature"] = request.temperature
         if request.reasoning_effort is not None:
             body["reasoning_effort"] = request.reasoning_effort
+        if request.stop:
+            body["stop"] = request.stop
         return body | request.extra
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
