@@ -87,6 +87,7 @@ _PREFIXES = {  # the words in front of LiteLLM's model names that are api_types 
     *("openai", "azure", "anthropic", "gemini", "vertex_ai", "bedrock", "mistral", "cohere", "cohere_chat"),
     *("deepseek", "xai", "together_ai", "groq", "openrouter", *_LOCAL_SERVERS),
 }
+_OVERALL = "overall"  # the name of the pattern that finds the verdict, where others find single qualities
 _WITH_THINKING_BUDGET = ("anthropic", "bedrock", "vertex")
 
 
@@ -115,7 +116,8 @@ def of_stage(values: Values, known: set[str]) -> Understood:
     """gen_answer_config.yaml or judge_config.yaml."""
     values, remarks = _renamed(values, {old: new for old, new in _JUDGE_NAMES.items() if new in known})
     if "regex_pattern" in known and "regex_pattern" in values:
-        values = {**values, "regex_pattern": _patterns(values["regex_pattern"])}
+        values, found = _with_patterns(values)
+        remarks += found
     values, found = _without(values, _STAGE_NOTES, known)
     return Understood(values, remarks + found)
 
@@ -144,10 +146,23 @@ def _without(values: Values, names: Iterable[str], known: set[str], why: str = "
     return Understood(kept, [f"{', '.join(spoken)}: no effect{why}"] if spoken else [])
 
 
-def _patterns(value: Any) -> Any:
-    """Patterns of which each has a name beside it."""
-    if is_list(value):
-        return [_patterns(each) for each in value]
+def _with_patterns(values: Values) -> Understood:
+    """Patterns of which each has a name beside it.
+
+    Where one is named overall, the others find verdicts on single qualities, which must not stand in for it.
+    """
+    value = values["regex_pattern"]
+    named = {_text(each.get("name")) for each in value if is_object(each)} if is_list(value) else set[str]()
+    others = sorted(named - {_OVERALL})
+    if _OVERALL not in named or not is_list(value) or not others:
+        patterns = [_pattern(each) for each in value] if is_list(value) else _pattern(value)
+        return Understood({**values, "regex_pattern": patterns}, [])
+    kept = [_pattern(each) for each in value if not is_object(each) or _text(each.get("name")) == _OVERALL]
+    remark = f"patterns {', '.join(others)}: no effect, for only the {_OVERALL} verdict is read"
+    return Understood({**values, "regex_pattern": kept}, [remark])
+
+
+def _pattern(value: Any) -> Any:
     if is_object(value) and "pattern" in value and not value.keys() - {"pattern", *_NOTES}:
         return value["pattern"]
     return value

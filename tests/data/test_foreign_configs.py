@@ -212,6 +212,14 @@ def test_patterns_with_names(tmp_path: Path, patterns: str, texts: list[str]) ->
     assert [pattern.pattern for pattern in utils.load_judge_settings(file).patterns] == texts
 
 
+def test_a_verdict_on_one_quality_never_stands_in_for_the_overall_one(tmp_path: Path) -> None:
+    file = tmp_path / "judge.yaml"
+    named = "- {name: overall, pattern: (A)}\n- {name: style, pattern: (B)}\n- {name: safety, pattern: (C)}"
+    file.write_text(f"{JUDGE}regex_patterns:\n{named}\n")
+    with pytest.warns(ConfigNote, match="patterns safety, style: no effect, for only the overall verdict is read"):
+        assert [pattern.pattern for pattern in utils.load_judge_settings(file).patterns] == ["(A)"]
+
+
 @pytest.mark.parametrize(
     "patterns", ["regex_patterns: [{name: a}]", "regex_patterns: [{name: a, patern: (A)}]", "regex_pattern: []"]
 )
