@@ -110,8 +110,9 @@ def _loader(file: Path, text: str) -> Any:
 
     # YAML 1.1 wants a dot in front of an exponent; YAML 1.2 and everybody who writes 1e-1 do not
     number = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+\Z")
-    Loader.add_implicit_resolver(f"{_TAG}float", number, list("-+.0123456789"))
-    return Loader(text)
+    loader: Any = Loader
+    loader.add_implicit_resolver(f"{_TAG}float", number, list("-+.0123456789"))
+    return loader(text)
 
 
 def _settled_keys(file: Path, root: Any) -> Iterator[tuple[str, Any, Any]]:
