@@ -90,15 +90,14 @@ def _encoder(tokenizer: str) -> tuple[Callable[[str], Sequence[int]], int]:
 
 def _hub_encoder(tokenizer: str) -> Callable[[str], Sequence[int]]:
     try:
-        from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports, reportUnknownVariableType] - optional
+        from tokenizers import Tokenizer
     except ImportError:
         raise UserError(f"tokenizer {tokenizer}: run `pip install tokenizers`, or remove the key.") from None
     try:
         local = Path(tokenizer)
         if local.is_dir():
             local = local / "tokenizer.json"
-        kind: Any = Tokenizer
-        loaded = kind.from_file(str(local)) if local.is_file() else kind.from_pretrained(tokenizer)
+        loaded = Tokenizer.from_file(str(local)) if local.is_file() else Tokenizer.from_pretrained(tokenizer)
     except Exception as error:
         raise UserError(f"tokenizer {tokenizer} cannot be loaded ({error}). Mend the key or remove it.") from None
     return lambda text: loaded.encode(text).ids

@@ -2,6 +2,7 @@
 
 For the scripts and the other rooms:
 
+arrays           the kinds of arrays, with their types
 games            judgments as integer codes
 battles          games as rows of the fit
 ratings          the Bradley–Terry fit

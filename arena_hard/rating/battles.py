@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -13,7 +13,11 @@ import numpy as np
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.data.verdicts import LABELS, outcome
-from arena_hard.rating.games import GameTable, _Codes
+from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, weight_sums
+from arena_hard.rating.games import Codes, GameTable
+
+if TYPE_CHECKING:
+    from pyarrow import Table
 
 WINNERS = ("model_a", "tie", "model_b")
 A_WINS, TIE, B_WINS = range(3)
@@ -30,11 +34,11 @@ class Battles:
 
     models: list[str]
     questions: list[str]
-    model_a: np.ndarray
-    model_b: np.ndarray
-    question: np.ndarray
-    winner: np.ndarray
-    rows: np.ndarray
+    model_a: IntArray
+    model_b: IntArray
+    question: IntArray
+    winner: IntArray
+    rows: IntArray
 
     def __len__(self) -> int:
         return len(self.winner)
@@ -57,19 +61,19 @@ class Cells:
     """
 
     n_models: int
-    model_a: np.ndarray
-    model_b: np.ndarray
-    winner: np.ndarray
-    of_battle: np.ndarray
+    model_a: IntArray
+    model_b: IntArray
+    winner: IntArray
+    of_battle: IntArray
 
     def __len__(self) -> int:
         return len(self.winner)
 
-    def counts(self, battles: Battles) -> np.ndarray:
+    def counts(self, battles: Battles) -> FloatArray:
         """Rows in each cell [k]."""
-        return np.bincount(self.of_battle, weights=battles.rows, minlength=len(self))
+        return weight_sums(self.of_battle, battles.rows, len(self))
 
-    def of_rows(self, battles: Battles) -> np.ndarray:
+    def of_rows(self, battles: Battles) -> IntArray:
         """The cell of each row in the order of the original's battle file [n_rows]."""
         return np.repeat(self.of_battle, battles.rows)
 
@@ -89,14 +93,14 @@ def cells_of(battles: Battles) -> Cells:
 # --------------------------------------------------------------------------------------- from games
 
 
-def winners_of(table: GameTable) -> np.ndarray:
+def winners_of(table: GameTable) -> IntArray:
     """[n] index into WINNERS with the baseline as model_a; meaningless where no verdict was read."""
     seen = {"A": A_WINS, None: TIE, "B": B_WINS}
     as_shown = np.array([seen[outcome(label).winner] for label in LABELS], dtype=np.int8)[table.verdict]
     return np.where(table.game == 0, as_shown, B_WINS - as_shown).astype(np.int8)
 
 
-def strong_verdicts(table: GameTable) -> np.ndarray:
+def strong_verdicts(table: GameTable) -> BoolArray:
     """Mask [n] of the strong verdicts."""
     strong = np.array([outcome(label).strong for label in LABELS])[table.verdict]
     return strong & (table.verdict >= 0)
@@ -186,9 +190,9 @@ def read_battles(file: Path) -> Battles:
     return Battles(names["model"], questions, rows=rows, **columns)
 
 
-def _from_jsonl(file: Path) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
-    models, questions, reader = _Codes(), _Codes(), Reader(_BattleRow)
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("model_a", "model_b", "question", "winner")}
+def _from_jsonl(file: Path) -> tuple[dict[str, list[str]], dict[str, IntArray]]:
+    models, questions, reader = Codes(), Codes(), Reader(_BattleRow)
+    parts: dict[str, list[IntArray]] = {name: [] for name in ("model_a", "model_b", "question", "winner")}
     for rows in reader.blocks(file):
         try:
             winners = [_WINNER_CODES[row.winner] for row in rows]
@@ -203,7 +207,7 @@ def _from_jsonl(file: Path) -> tuple[dict[str, list[str]], dict[str, np.ndarray]
     return {"model": list(models), "question": list(questions)}, columns
 
 
-def _from_parquet(file: Path) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
+def _from_parquet(file: Path) -> tuple[dict[str, list[str]], dict[str, IntArray]]:
     try:
         import pyarrow
         import pyarrow.parquet as parquet
@@ -221,8 +225,8 @@ def _from_parquet(file: Path) -> tuple[dict[str, list[str]], dict[str, np.ndarra
     return _codes_of_table(file, table)
 
 
-def _codes_of_table(file: Path, table: Any) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
-    models, questions, winners = _Codes(), _Codes(), _Codes()
+def _codes_of_table(file: Path, table: Table) -> tuple[dict[str, list[str]], dict[str, IntArray]]:
+    models, questions, winners = Codes(), Codes(), Codes()
     columns = {
         "model_a": _codes_of_column(file, table, "model_a", models),
         "model_b": _codes_of_column(file, table, "model_b", models),
@@ -238,8 +242,8 @@ def _codes_of_table(file: Path, table: Any) -> tuple[dict[str, list[str]], dict[
     return {"model": list(models), "question": list(questions)}, columns
 
 
-def _codes_of_column(file: Path, table: Any, name: str, codes: _Codes) -> np.ndarray:
-    parts = []
+def _codes_of_column(file: Path, table: Table, name: str, codes: Codes) -> IntArray:
+    parts: list[IntArray] = []
     for chunk in table.column(name).chunks:
         if chunk.null_count:
             raise UserError(f"{file}: the column {name} has empty places. Fill or remove those rows.")
@@ -254,9 +258,10 @@ def battle_lines(battles: Battles) -> Iterator[bytes]:
     heads = [b'{"question_id":' + msgspec.json.encode(name) for name in battles.questions]
     names = [msgspec.json.encode(name) for name in battles.models]
     cells = cells_of(battles)
+    codes: Iterable[tuple[int, int, int]] = zip(cells.model_a, cells.model_b, cells.winner)
     tails = [
         b',"model_a":' + names[a] + b',"model_b":' + names[b] + b',"winner":"' + WINNERS[w].encode() + b'"}\n'
-        for a, b, w in zip(cells.model_a, cells.model_b, cells.winner)
+        for a, b, w in codes
     ]
     questions = np.repeat(battles.question, battles.rows).tolist()
     ends = cells.of_rows(battles).tolist()

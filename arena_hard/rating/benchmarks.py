@@ -12,10 +12,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from arena_hard.data.records import UserError
+from arena_hard.data.records import UserError, is_object
 from arena_hard.rating.metrics import Correlation, Source, correlate
 
 _COLUMNS = {
@@ -141,13 +142,13 @@ def read_name_map(file: Path) -> dict[str, str]:
         raise UserError(f"{file} does not exist. Name a JSON object or a CSV file with two columns of names.")
     try:
         if file.suffix == ".json":
-            pairs = json.loads(file.read_text(encoding="utf-8"))
+            pairs: Any = json.loads(file.read_text(encoding="utf-8"))
         else:
             with file.open(newline="", encoding="utf-8-sig") as lines:
                 pairs = {row[0].strip(): row[1].strip() for row in csv.reader(lines) if row}
     except (ValueError, IndexError) as error:
         raise UserError(f"{file} is no map of names: {error}.") from None
-    if not isinstance(pairs, dict) or not all(isinstance(value, str) for value in pairs.values()):
+    if not is_object(pairs) or not all(isinstance(value, str) for value in pairs.values()):
         raise UserError(f"{file} must map names to names.")
     return pairs
 
@@ -188,7 +189,7 @@ def compare(
     seed: int = 42,
 ) -> tuple[Comparison, ...]:
     """Each benchmark against the reference. Raises UserError with fewer than three models in common."""
-    comparisons = []
+    comparisons: list[Comparison] = []
     for source in sources:
         matched = match(source, reference, names)
         if len(matched.reference.models) < 3:

@@ -97,7 +97,8 @@ def agreement(checked: list[Check], seed: int = 42, level: float = 0.95) -> Agre
     ]
     both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     result = judge_stats.agreement(both[:, 0], both[:, 1])
-    generator, rounds = np.random.default_rng(seed), []
+    generator = np.random.default_rng(seed)
+    rounds: list[float] = []
     for _ in range(ROUNDS if len(both) > 1 else 0):
         drawn = both[generator.integers(0, len(both), len(both))]
         kappa = judge_stats.weighted_kappa(judge_stats.contingency(drawn[:, 0], drawn[:, 1]))

@@ -8,12 +8,13 @@ from typing import TypeVar
 import numpy as np
 
 from arena_hard.rating import ratings
+from arena_hard.rating.arrays import FloatArray, weight_sums
 from arena_hard.rating.battles import Battles, Cells
 
 T = TypeVar("T")
 
 
-def row_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterator[np.ndarray]:
+def row_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterator[FloatArray]:
     """Counts of cells [k] for each round of the original's bootstrap.
 
     It draws the rows of the battle file, in which a strong verdict stands `weight` times, with one
@@ -26,17 +27,17 @@ def row_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterat
         yield np.bincount(of_rows[drawn], minlength=len(cells)).astype(float)
 
 
-def question_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterator[np.ndarray]:
+def question_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterator[FloatArray]:
     """Counts of cells [k] for rounds that draw whole questions, with all their games and rows."""
     generator = np.random.RandomState(seed)
     there = np.flatnonzero(np.bincount(battles.question, minlength=battles.n_questions))
     for _ in range(rounds):
         drawn = there[generator.randint(0, len(there), size=len(there))]
         times = np.bincount(drawn, minlength=battles.n_questions)
-        yield np.bincount(cells.of_battle, weights=times[battles.question] * battles.rows, minlength=len(cells))
+        yield weight_sums(cells.of_battle, times[battles.question] * battles.rows, len(cells))
 
 
-def rounds_of_ratings(cells: Cells, counts: Iterable[np.ndarray], anchor: int, point: np.ndarray) -> np.ndarray:
+def rounds_of_ratings(cells: Cells, counts: Iterable[FloatArray], anchor: int, point: FloatArray) -> FloatArray:
     """Ratings [rounds, p] of each round's counts; `point` [p] is where Newton's method starts."""
     if ratings.is_star(cells, anchor):
         drawn = np.array(list(counts))
@@ -45,7 +46,7 @@ def rounds_of_ratings(cells: Cells, counts: Iterable[np.ndarray], anchor: int, p
     return np.array([ratings.fit(cells, drawn, anchor, start=point) for drawn in counts])
 
 
-def unanchored(rounds: np.ndarray) -> np.ndarray:
+def unanchored(rounds: FloatArray) -> FloatArray:
     """Rounds [rounds, p] as the original left them for any baseline but gpt-4-0314: mean 1000, nothing pinned.
 
     A fit without a penalty that starts at zero keeps the mean at zero.
@@ -54,7 +55,7 @@ def unanchored(rounds: np.ndarray) -> np.ndarray:
     return rounds - np.nanmean(finite, axis=1, keepdims=True) + ratings.ANCHOR_RATING
 
 
-def quantiles(rounds: np.ndarray, share: float) -> np.ndarray:
+def quantiles(rounds: FloatArray, share: float) -> FloatArray:
     """The quantile [p] of each column of rounds [rounds, p], linear between neighbours as in pandas.
 
     Rounds may be ±inf (everything won or lost in that round); NaN (no game in it) is left out.
@@ -62,7 +63,7 @@ def quantiles(rounds: np.ndarray, share: float) -> np.ndarray:
     return np.array([_quantile(column[~np.isnan(column)], share) for column in rounds.T])
 
 
-def _quantile(values: np.ndarray, share: float) -> float:
+def _quantile(values: FloatArray, share: float) -> float:
     if len(values) == 0:
         return float("nan")
     values = np.sort(values)

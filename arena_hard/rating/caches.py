@@ -19,6 +19,7 @@ from arena_hard.data import paths
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader, is_unchanged, name_in
+from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.coverage import JudgedQuestions
 
 INFINITE = 1e6  # stands for a rating without an end in the file of rounds, which is plain JSON
@@ -152,7 +153,7 @@ def check_note(file: Path, note: Note, case: Case, bench: Bench) -> None:
         )
 
 
-def _text(value: object) -> str:
+def _text(value: Draw | tuple[str, ...] | str | int | None) -> str:
     if isinstance(value, Draw):
         return f"{value.interval}, {value.rounds} rounds, seed {value.seed}"
     return ", ".join(value) if isinstance(value, tuple) else str(value) or "none"
@@ -172,7 +173,7 @@ def changed_inputs(note: Note, bench: Bench) -> list[str]:
     )
 
 
-def read_rounds(file: Path, models: Sequence[str]) -> np.ndarray:
+def read_rounds(file: Path, models: Sequence[str]) -> FloatArray:
     """Ratings [rounds, p] of the models from a file of rounds; NaN where a round has none. Raises UserError."""
     reader: Reader[dict[str, float | None]] = Reader(dict[str, float | None])
     rounds = [row for rows in reader.blocks(file) for row in rows]
@@ -185,7 +186,7 @@ def read_rounds(file: Path, models: Sequence[str]) -> np.ndarray:
     return np.where(np.abs(values) >= INFINITE, np.copysign(np.inf, values), values)
 
 
-def round_lines(models: Sequence[str], rounds: np.ndarray) -> Iterable[bytes]:
+def round_lines(models: Sequence[str], rounds: FloatArray) -> Iterable[bytes]:
     """The original's file of rounds: one line for each, {model: rating}; no rating is null."""
     for row in np.clip(rounds, -INFINITE, INFINITE).tolist():
         yield msgspec.json.encode(dict(zip(models, row))) + b"\n"

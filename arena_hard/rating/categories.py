@@ -9,6 +9,7 @@ import numpy as np
 
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Question, UserError
+from arena_hard.rating.arrays import IntArray
 from arena_hard.rating.battles import Battles, baseline_of
 from arena_hard.rating.coverage import Coverage, JudgedQuestions, coverage, fought_in
 from arena_hard.rating.games import GameTable, in_categories, question_categories, select
@@ -57,14 +58,14 @@ def cut(
         return [("", baseline_of(table, wanted), table)]
     if any(not table.categories[code] for code in _there(table.category)):
         table = in_categories(table, question_categories(bench.question_file))
-    parts = []
+    parts: list[tuple[str, str, GameTable]] = []
     for name in _names(table, categories or ["all"]):
         games = select(table, table.category == table.categories.index(name))
         parts.append((name, baseline_of(games, baseline or _recorded(games) or DEFAULT_BASELINE), games))
     return parts
 
 
-def _there(codes: np.ndarray) -> list[int]:
+def _there(codes: IntArray) -> list[int]:
     return np.flatnonzero(np.bincount(codes)).tolist()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from arena_hard.data.records import Question
 from arena_hard.data.sample import in_sample_order
+from arena_hard.rating.arrays import BoolArray
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.games import GameTable
 
@@ -27,7 +28,7 @@ class JudgedQuestions(msgspec.Struct, frozen=True):
     bits: bytes
 
     @property
-    def mask(self) -> np.ndarray:
+    def mask(self) -> BoolArray:
         """The mask [judges (1 where they are not known), models, questions]."""
         shape = max(1, len(self.judges)), len(self.models), len(self.questions)
         bits = np.unpackbits(np.frombuffer(self.bits, dtype=np.uint8), count=int(np.prod(shape)))
@@ -60,7 +61,7 @@ class Coverage:
 
     judges: list[str]
     models: list[str]
-    judged: np.ndarray
+    judged: BoolArray
     strays: int
 
     @property
@@ -83,8 +84,8 @@ class Coverage:
 
     def shared(self) -> int | None:
         """How many questions all judged models have in common; None where they were judged on the same ones."""
-        masks = self.judged.any(axis=0)
-        masks = masks[masks.any(axis=1)]
+        masks: BoolArray = np.any(self.judged, axis=0)
+        masks = masks[np.any(masks, axis=1)]
         return int(masks.all(axis=0).sum()) if (masks != masks[:1]).any() else None
 
 

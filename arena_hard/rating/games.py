@@ -16,6 +16,7 @@ from arena_hard.data.paths import Bench, record_files
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader
 from arena_hard.data.verdicts import LABELS, standard_label
+from arena_hard.rating.arrays import BoolArray, IntArray
 
 UNREADABLE = -1
 _ABSENT = -2
@@ -37,13 +38,13 @@ class GameTable:
     judges: list[str]
     baselines: list[str]
     categories: list[str]
-    question: np.ndarray
-    model: np.ndarray
-    judge: np.ndarray
-    baseline: np.ndarray
-    category: np.ndarray
-    game: np.ndarray
-    verdict: np.ndarray
+    question: IntArray
+    model: IntArray
+    judge: IntArray
+    baseline: IntArray
+    category: IntArray
+    game: IntArray
+    verdict: IntArray
 
     def __len__(self) -> int:
         return len(self.verdict)
@@ -86,7 +87,7 @@ class _Row(msgspec.Struct, gc=False):
     category: str | None = None
 
 
-class _Codes(dict):  # type: ignore[type-arg]
+class Codes(dict[str, int]):
     """Names to integers, in the order in which they are first met."""
 
     def __missing__(self, name: str) -> int:
@@ -94,7 +95,7 @@ class _Codes(dict):  # type: ignore[type-arg]
         return code
 
 
-class _VerdictCodes(dict):  # type: ignore[type-arg]
+class _VerdictCodes(dict[object, int]):
     """Labels in any spelling to indices of LABELS."""
 
     def __missing__(self, score: object) -> int:
@@ -108,7 +109,7 @@ class _Builder:
 
     def __init__(self) -> None:
         self.reader: Reader[_Row] = Reader(_Row, fingerprints=True)
-        self.names = {column: _Codes() for column in ("question", "model", "judge", "baseline", "category")}
+        self.names = {column: Codes() for column in ("question", "model", "judge", "baseline", "category")}
         self.columns: dict[str, list[int]] = {column: [] for column in (*self.names, "first", "second", "file")}
         self.files: list[Path] = []
         self.verdicts = _VerdictCodes()
@@ -135,18 +136,18 @@ class _Builder:
         for position, column in enumerate(("first", "second")):
             columns[column] += [
                 _ABSENT if len(row.games) <= position
-                else UNREADABLE if row.games[position] is None
-                else verdicts[row.games[position].score]  # type: ignore[union-attr]
+                else UNREADABLE if (game := row.games[position]) is None
+                else verdicts[game.score]
                 for row in rows
             ]  # fmt: skip
 
-    def _foreign(self, columns: dict[str, np.ndarray]) -> ForeignScores | None:
+    def _foreign(self, columns: dict[str, IntArray]) -> ForeignScores | None:
         """The scores that are no verdict, of the rows that count."""
         games = np.column_stack([columns["first"], columns["second"]]) == _UNKNOWN
         if not games.any():
             return None
         row = int(games.any(axis=1).argmax())
-        file, question = self.files[columns["file"][row]], columns["question"][row]
+        file, question = self.files[int(columns["file"][row])], columns["question"][row]
         scores: list[object] = []
 
         def has_it(row: _Row) -> bool:
@@ -160,7 +161,7 @@ class _Builder:
 
     def judgments(self, base: Path) -> Judgments:
         """What was gathered: of several rows for one judge, model and question the last counts."""
-        columns = {name: np.array(values, dtype=np.int32) for name, values in self.columns.items()}
+        columns: dict[str, IntArray] = {name: np.array(values, dtype=np.int32) for name, values in self.columns.items()}
         kept = _last_of_each(columns["judge"], columns["model"], columns["question"])
         dropped = np.bincount(columns["file"][~kept], minlength=len(self.files))
         duplicates = {str(file): int(count) for file, count in zip(self.files, dropped) if count}
@@ -168,7 +169,7 @@ class _Builder:
         foreign = self._foreign(columns)
         return Judgments(self._table(columns), self.reader.inputs(base), duplicates, foreign)
 
-    def _table(self, columns: dict[str, np.ndarray]) -> GameTable:
+    def _table(self, columns: dict[str, IntArray]) -> GameTable:
         verdict = np.column_stack([columns["first"], columns["second"]]).astype(np.int8).ravel()
         played = verdict != _ABSENT
         verdict[verdict == _UNKNOWN] = UNREADABLE
@@ -187,7 +188,7 @@ class _Builder:
         )
 
 
-def _last_of_each(*codes: np.ndarray) -> np.ndarray:
+def _last_of_each(*codes: IntArray) -> BoolArray:
     """Mask [n] of the last row of each combination of codes."""
     key = np.zeros(len(codes[0]), dtype=np.int64)
     for code in codes:
@@ -227,7 +228,7 @@ def _no_judgments(bench: Bench, judge: str) -> UserError:
 # ------------------------------------------------------------------------------------ parts of a table
 
 
-def select(table: GameTable, mask: np.ndarray) -> GameTable:
+def select(table: GameTable, mask: BoolArray) -> GameTable:
     """The games of a mask [n]; the lists of names stay whole."""
     columns = ("question", "model", "judge", "baseline", "category", "game", "verdict")
     return replace(table, **{column: getattr(table, column)[mask] for column in columns})
@@ -249,7 +250,7 @@ def question_categories(file: Path) -> dict[str, str]:
 
 def in_categories(table: GameTable, category_of: Mapping[str, str]) -> GameTable:
     """The table with the category of each question where the records do not say one themselves."""
-    codes = _Codes((name, code) for code, name in enumerate(table.categories))
+    codes = Codes((name, code) for code, name in enumerate(table.categories))
     of_question = np.array([codes[category_of.get(question, "")] for question in table.questions], dtype=np.int32)
     unknown = np.array([not name for name in table.categories])[table.category]
     category = np.where(unknown, of_question[table.question], table.category).astype(np.int32)

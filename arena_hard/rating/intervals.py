@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena_hard.rating import bootstrap, ratings
+from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, weight_sums
 from arena_hard.rating.battles import Battles, Cells
 
 KINDS = ("rows", "questions", "sandwich")
@@ -33,14 +34,14 @@ class Fit:
 
     models: list[str]
     anchor: int
-    ratings: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    questions: np.ndarray
+    ratings: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    questions: IntArray
     ratio: float
     monte_carlo: float | None
-    rounds: np.ndarray | None
-    clustered: np.ndarray
+    rounds: FloatArray | None
+    clustered: FloatArray
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ def fit_with_intervals(
     cells: Cells,
     anchor: int,
     rule: Rule,
-    rounds: np.ndarray | None = None,
-    progress: Callable[[Iterable[np.ndarray], int], Iterable[np.ndarray]] = lambda counts, _: counts,
+    rounds: FloatArray | None = None,
+    progress: Callable[[Iterable[FloatArray], int], Iterable[FloatArray]] = lambda counts, _: counts,
 ) -> Fit:
     """Ratings and intervals of all models. `rounds` [rounds, p] may be given, from a cache.
 
@@ -84,13 +85,13 @@ def fit_with_intervals(
     return Fit(battles.models, anchor, point, lower, upper, questions, ratio, error, rounds, clustered)
 
 
-def _reach(errors: np.ndarray, questions: int, level: float) -> np.ndarray:
+def _reach(errors: FloatArray, questions: int, level: float) -> FloatArray:
     """Half the width [p]; 0 where the error is, as the anchor's, also when there is but one question."""
     factor = t_quantile(level, questions - 1)
     return np.multiply(errors, factor, out=errors.copy(), where=errors > 0)
 
 
-def percentile_ends(rounds: np.ndarray, rule: Rule, anchor: int) -> tuple[np.ndarray, np.ndarray]:
+def percentile_ends(rounds: FloatArray, rule: Rule, anchor: int) -> tuple[FloatArray, FloatArray]:
     """Lower and upper ends [p] on the rating scale, relative to the anchor's 1000."""
     if rule.compat_unanchored:
         rounds = bootstrap.unanchored(rounds)
@@ -100,8 +101,8 @@ def percentile_ends(rounds: np.ndarray, rule: Rule, anchor: int) -> tuple[np.nda
 
 
 def with_bounds(
-    point: np.ndarray, lower: np.ndarray, upper: np.ndarray, questions: np.ndarray, rule: Rule, anchor: int
-) -> tuple[np.ndarray, np.ndarray]:
+    point: FloatArray, lower: FloatArray, upper: FloatArray, questions: IntArray, rule: Rule, anchor: int
+) -> tuple[FloatArray, FloatArray]:
     """The ends where the rule cannot give any: nothing lost, nothing won, or a single question."""
     lower, upper = lower.copy(), upper.copy()
     for model in np.flatnonzero(np.isinf(point)):
@@ -127,9 +128,10 @@ def separation_bound(questions: int, level: float) -> float:
     return ratings.ANCHOR_RATING + 400.0 * math.log10(share / (1.0 - share))
 
 
-def questions_of_models(battles: Battles) -> np.ndarray:
+def questions_of_models(battles: Battles) -> IntArray:
     """With how many different questions each model has a battle [p]."""
-    p, found = len(battles.models), []
+    p = len(battles.models)
+    found: list[IntArray] = []
     for side in (battles.model_a, battles.model_b):
         found.append(side.astype(np.int64) * battles.n_questions + battles.question)
     if p * battles.n_questions <= 1 << 26:
@@ -144,7 +146,7 @@ def questions_of_models(battles: Battles) -> np.ndarray:
 # --------------------------------------------------------------------------------- standard errors
 
 
-def standard_errors(battles: Battles, cells: Cells, point: np.ndarray, anchor: int) -> tuple[np.ndarray, np.ndarray]:
+def standard_errors(battles: Battles, cells: Cells, point: FloatArray, anchor: int) -> tuple[FloatArray, FloatArray]:
     """Standard errors [p] in rating points, clustered by question and by the rule of rows.
 
     0 for the anchor, NaN for a model without a finite rating.
@@ -162,20 +164,20 @@ def standard_errors(battles: Battles, cells: Cells, point: np.ndarray, anchor: i
     return errors[0], errors[1]
 
 
-def _zeroed(point: np.ndarray) -> np.ndarray:
+def _zeroed(point: FloatArray) -> FloatArray:
     return np.where(np.isfinite(point), point, 0.0)
 
 
 def _star_variances(
-    battles: Battles, cells: Cells, residual: np.ndarray, counts: np.ndarray, expected: np.ndarray, anchor: int
-) -> tuple[np.ndarray, np.ndarray]:
+    battles: Battles, cells: Cells, residual: FloatArray, counts: FloatArray, expected: FloatArray, anchor: int
+) -> tuple[FloatArray, FloatArray]:
     """Variances [p] of the log-odds where all battles are with the anchor."""
     p, n = cells.n_models, battles.n_questions
     model = np.where(cells.model_a == anchor, cells.model_b, cells.model_a)
-    information = np.bincount(model, weights=counts * expected * (1.0 - expected), minlength=p)
-    by_rows = np.bincount(model, weights=counts * residual**2, minlength=p)
+    information = weight_sums(model, counts * expected * (1.0 - expected), p)
+    by_rows = weight_sums(model, counts * residual**2, p)
     cluster = model[cells.of_battle].astype(np.int64) * n + battles.question
-    scores = np.bincount(cluster, weights=(residual[cells.of_battle] * battles.rows), minlength=p * n)
+    scores = weight_sums(cluster, residual[cells.of_battle] * battles.rows, p * n)
     clustered = (scores.reshape(p, n) ** 2).sum(axis=1) * _small_sample(questions_of_models(battles))
     information[information == 0.0] = np.nan
     variances = clustered / information**2, by_rows / information**2
@@ -187,19 +189,19 @@ def _star_variances(
 def _general_variances(
     battles: Battles,
     cells: Cells,
-    residual: np.ndarray,
-    counts: np.ndarray,
-    expected: np.ndarray,
+    residual: FloatArray,
+    counts: FloatArray,
+    expected: FloatArray,
     anchor: int,
-    finite: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+    finite: BoolArray,
+) -> tuple[FloatArray, FloatArray]:
     """Variances [p] of the log-odds for any graph: diagonals of H⁻¹ B H⁻¹ without the anchor."""
     free = np.flatnonzero(finite & (np.arange(len(finite)) != anchor))
     spread = _laplacian(cells, counts * expected * (1.0 - expected))[np.ix_(free, free)]
     inverse = np.linalg.inv(spread)
     by_rows = _laplacian(cells, counts * residual**2)
     clustered = cluster_scores(battles, cells, residual)
-    variances = []
+    variances: list[FloatArray] = []
     for meat in (clustered, by_rows):
         variance = np.zeros(len(finite))
         variance[free] = np.einsum("ij,jk,ki->i", inverse, meat[np.ix_(free, free)], inverse, optimize=True)
@@ -207,20 +209,20 @@ def _general_variances(
     return variances[0] * _small_sample(questions_of_models(battles)), variances[1]
 
 
-def _small_sample(questions: np.ndarray) -> np.ndarray:
+def _small_sample(questions: IntArray) -> FloatArray:
     """The usual factor n / (n − 1) for clusters, 1 where there is but one."""
     return np.where(questions > 1, questions / np.maximum(questions - 1, 1), 1.0)
 
 
-def _laplacian(cells: Cells, weights: np.ndarray) -> np.ndarray:
+def _laplacian(cells: Cells, weights: FloatArray) -> FloatArray:
     """Σ w (e_a − e_b)(e_a − e_b)ᵀ over cells [p, p]."""
     p = cells.n_models
-    between = np.bincount(cells.model_a * p + cells.model_b, weights=weights, minlength=p * p).reshape(p, p)
+    between = weight_sums(cells.model_a * p + cells.model_b, weights, p * p).reshape(p, p)
     between = between + between.T
     return np.diag(between.sum(axis=1)) - between
 
 
-def cluster_scores(battles: Battles, cells: Cells, residual: np.ndarray, block: int = 2000) -> np.ndarray:
+def cluster_scores(battles: Battles, cells: Cells, residual: FloatArray, block: int = 2000) -> FloatArray:
     """Σ g gᵀ [p, p] over questions, g [p] being a question's sum of residual·(e_a − e_b) over its rows.
 
     Questions with one battle are counted by cell, the others in blocks, so that memory stays small.
@@ -229,18 +231,19 @@ def cluster_scores(battles: Battles, cells: Cells, residual: np.ndarray, block: 
     battles_of = np.bincount(battles.question, minlength=battles.n_questions)
     alone = battles_of[battles.question] == 1
     squares = (residual[cells.of_battle] * battles.rows) ** 2
-    meat = _laplacian(cells, np.bincount(cells.of_battle[alone], weights=squares[alone], minlength=len(cells)))
+    meat = _laplacian(cells, weight_sums(cells.of_battle[alone], squares[alone], len(cells)))
     several = np.flatnonzero(~alone)
     several = several[np.argsort(battles.question[several], kind="stable")]
     number = np.cumsum(np.diff(battles.question[several], prepend=-1) > 0) - 1
     edges = np.searchsorted(number, np.arange(0, (number[-1] + 1 if len(number) else 0) + block, block))
     for first, last in zip(edges[:-1], edges[1:]):
-        part, row = several[first:last], number[first:last] - number[first] if last > first else []
+        part = several[first:last]
         if len(part) == 0:
             continue
+        row = number[first:last] - number[first]
         score = residual[cells.of_battle[part]] * battles.rows[part]
-        g = np.bincount(row * p + battles.model_a[part], weights=score, minlength=block * p)
-        g -= np.bincount(row * p + battles.model_b[part], weights=score, minlength=block * p)
+        g = weight_sums(row * p + battles.model_a[part], score, block * p)
+        g -= weight_sums(row * p + battles.model_b[part], score, block * p)
         g = g.reshape(block, p)
         meat += g.T @ g
     return meat
@@ -270,7 +273,7 @@ def t_quantile(level: float, freedom: int) -> float:
     return z + first / v + second / v**2 + third / v**3
 
 
-def monte_carlo_error(point: np.ndarray, errors: np.ndarray, rounds: int, level: float) -> float:
+def monte_carlo_error(point: FloatArray, errors: FloatArray, rounds: int, level: float) -> float:
     """Spread, in points of the win rate, of an interval's end due to the number of rounds.
 
     The standard error of a sample quantile, √(q(1−q)/B) / f(q), with the normal density that has the
@@ -284,6 +287,6 @@ def monte_carlo_error(point: np.ndarray, errors: np.ndarray, rounds: int, level:
     return _median(np.where(points > 0, points, np.nan)) * math.sqrt(tail * (1.0 - tail) / rounds) / density
 
 
-def _median(values: np.ndarray) -> float:
+def _median(values: FloatArray) -> float:
     values = values[np.isfinite(values)]
     return float(np.median(values)) if len(values) else float("nan")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena_hard.data.verdicts import LABELS
+from arena_hard.rating.arrays import FloatArray, IntArray, weight_sums
 from arena_hard.rating.games import GameTable, select
 
 GRADES = ("strong loss", "loss", "tie", "win", "strong win")
@@ -75,7 +76,7 @@ class JudgeReport:
     ties: int
     strong: int
     position_bias: Estimate | None
-    table: np.ndarray
+    table: IntArray
     consistency: Agreement
 
 
@@ -117,18 +118,18 @@ class RuleEffect:
     largest_rank_change: int
 
 
-def grades(table: GameTable) -> np.ndarray:
+def grades(table: GameTable) -> IntArray:
     """The model's grade in each game [n]: 0 (strong loss) to 4 (strong win), −1 without a verdict."""
     turned = np.where(table.game == 0, table.verdict, len(LABELS) - 1 - table.verdict)
     return np.where(table.verdict < 0, -1, turned).astype(np.int8)
 
 
-def pairs_of_games(table: GameTable) -> np.ndarray:
+def pairs_of_games(table: GameTable) -> IntArray:
     """Grades [m, 2] of game 1 and game 2 for each judge, model and question; −1 where there is none."""
     return _pairs(table)[0]
 
 
-def _pairs(table: GameTable) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(table: GameTable) -> tuple[IntArray, IntArray]:
     """The grades [m, 2] of each judgment, and its model's code [m]."""
     key = (table.judge.astype(np.int64) * len(table.models) + table.model) * len(table.questions) + table.question
     units, place = np.unique(key, return_inverse=True)
@@ -198,10 +199,10 @@ def position_bias(table: GameTable, level: float = 0.95) -> Estimate | None:
     there = np.bincount(question, minlength=len(table.questions)) > 0
     if there.sum() < 2:
         return None
-    return _clustered(bias, np.bincount(question, influence, len(table.questions))[there], level)
+    return _clustered(bias, weight_sums(question, influence, len(table.questions))[there], level)
 
 
-def _clustered(value: float, influence: np.ndarray, level: float) -> Estimate:
+def _clustered(value: float, influence: FloatArray, level: float) -> Estimate:
     """An estimate from the influence of each cluster [g] on it."""
     from scipy.special import stdtrit
 
@@ -214,14 +215,14 @@ def _clustered(value: float, influence: np.ndarray, level: float) -> Estimate:
 # ------------------------------------------------------------------------------------------ agreement
 
 
-def contingency(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def contingency(first: IntArray, second: IntArray) -> IntArray:
     """Counts [5, 5] of grades [n] against grades [n]; units with a −1 are left out."""
     both = (first >= 0) & (second >= 0)
     code = first[both].astype(np.int64) * N_GRADES + second[both]
     return np.bincount(code, minlength=N_GRADES**2).reshape(N_GRADES, N_GRADES)
 
 
-def agreement(first: np.ndarray, second: np.ndarray) -> Agreement:
+def agreement(first: IntArray, second: IntArray) -> Agreement:
     """How two series of grades [n] agree on the units that both graded."""
     table = contingency(first, second)
     units = int(table.sum())
@@ -231,7 +232,7 @@ def agreement(first: np.ndarray, second: np.ndarray) -> Agreement:
     return Agreement(units, same_sign, same_grade, weighted_kappa(table), ordinal_alpha(table + table.T))
 
 
-def weighted_kappa(table: np.ndarray) -> float | None:
+def weighted_kappa(table: IntArray) -> float | None:
     """Cohen's κ with quadratic weights from a table of counts [k, k] (Psychol. Bull. 70 (1968) 213).
 
     None where chance leaves nothing to disagree about.
@@ -242,7 +243,7 @@ def weighted_kappa(table: np.ndarray) -> float | None:
     return float(1.0 - (distance * table).sum() * table.sum() / by_chance) if by_chance else None
 
 
-def coincidences(ratings: np.ndarray) -> np.ndarray:
+def coincidences(ratings: IntArray) -> FloatArray:
     """Krippendorff's coincidence matrix [5, 5] of grades [units, raters]; −1 is a missing grade."""
     counts = np.stack([(ratings == grade).sum(axis=1) for grade in range(N_GRADES)], axis=1).astype(float)
     raters = counts.sum(axis=1)
@@ -251,7 +252,7 @@ def coincidences(ratings: np.ndarray) -> np.ndarray:
     return counts.T @ shared - np.diag(shared.sum(axis=0))
 
 
-def ordinal_alpha(coincidence: np.ndarray) -> float | None:
+def ordinal_alpha(coincidence: FloatArray | IntArray) -> float | None:
     """Krippendorff's α for ordered grades from a coincidence matrix [k, k] (Content Analysis, ch. 11).
 
     None where every grade is the same.
@@ -269,7 +270,7 @@ def ensemble_agreement(table: GameTable) -> EnsembleAgreement:
     units, place = np.unique(key, return_inverse=True)
     ratings = np.full((len(units), len(table.judges)), -1, dtype=np.int8)
     ratings[place, table.judge] = grades(table)
-    there = np.flatnonzero(np.bincount(table.judge, minlength=len(table.judges)))
+    there = np.flatnonzero(np.bincount(table.judge, minlength=len(table.judges))).tolist()
     pairs = tuple(
         PairAgreement(table.judges[i], table.judges[j], agreement(ratings[:, i], ratings[:, j]))
         for place_i, i in enumerate(there)
@@ -281,15 +282,15 @@ def ensemble_agreement(table: GameTable) -> EnsembleAgreement:
 # ---------------------------------------------------------------------------------- what a rule does
 
 
-def weighted_scores(table: GameTable, weight: float = 3, first_game_only: bool = False) -> np.ndarray:
+def weighted_scores(table: GameTable, weight: float = 3, first_game_only: bool = False) -> FloatArray:
     """Weighted win rates [p] in percent against the baseline, NaN for a model without a readable verdict."""
     grade = grades(table)
     used = (grade >= 0) & ((table.game == 0) | (not first_game_only))
     grade, model = grade[used], table.model[used]
     rows = np.where(np.abs(grade - TIE) == TIE, float(weight), 1.0)
-    won = np.bincount(model, rows * (1 + np.sign(grade - TIE)) / 2.0, len(table.models))
+    won = weight_sums(model, rows * (1 + np.sign(grade - TIE)) / 2.0, len(table.models))
     with np.errstate(invalid="ignore"):
-        return 100.0 * won / np.bincount(model, rows, len(table.models))
+        return 100.0 * won / weight_sums(model, rows, len(table.models))
 
 
 def effect_of_weight(table: GameTable, weight: float = 3, other: float = 1) -> RuleEffect:
@@ -302,7 +303,7 @@ def effect_of_first_game(table: GameTable, weight: float = 3) -> RuleEffect:
     return _effect(table, weighted_scores(table, weight), weighted_scores(table, weight, first_game_only=True))
 
 
-def _effect(table: GameTable, scores: np.ndarray, others: np.ndarray) -> RuleEffect:
+def _effect(table: GameTable, scores: FloatArray, others: FloatArray) -> RuleEffect:
     """Models without a score under one of the rules are left out."""
     there = np.flatnonzero(~np.isnan(scores) & ~np.isnan(others))
     score, other = scores[there], others[there]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arena_hard.rating.arrays import FloatArray, IntArray
+
 RULES = ("closed", "touching", "published")
 
 
@@ -22,11 +24,11 @@ class Source:
 
     name: str
     models: tuple[str, ...]
-    score: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    mean: np.ndarray
-    std: np.ndarray
+    score: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    mean: FloatArray
+    std: FloatArray
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Correlation:
     brier: Metric
 
 
-def separations(source: Source, rule: str = "closed") -> np.ndarray:
+def separations(source: Source, rule: str = "closed") -> IntArray:
     """For each pair of models: +1 when the first is above the second, −1 below, 0 when intervals overlap.
 
     rule: "closed": intervals that share a point overlap; "touching": those that share only an end do not;
@@ -81,7 +83,7 @@ def separations(source: Source, rule: str = "closed") -> np.ndarray:
     return np.where(apart, np.sign(source.score[i] - source.score[j]), 0.0).astype(int)
 
 
-def brier_errors(source: Source, reference: Source) -> np.ndarray:
+def brier_errors(source: Source, reference: Source) -> FloatArray:
     """Squared error of each pair: the source's probability of the first model's being the worse one
     against the reference's order (a tie of the reference is ½). NaN where the spread is not known."""
     from scipy.special import ndtr
@@ -95,7 +97,7 @@ def brier_errors(source: Source, reference: Source) -> np.ndarray:
     return (probability - worse) ** 2
 
 
-def signed_agreement(seen: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+def signed_agreement(seen: IntArray, truth: IntArray, weight: FloatArray | None = None) -> FloatArray:
     """Agreement with confidence from separations [pairs] of a benchmark and of the reference.
 
     weight: [..., pairs] how often a pair counts. NaN where the reference separates nothing.
@@ -105,7 +107,7 @@ def signed_agreement(seen: np.ndarray, truth: np.ndarray, weight: np.ndarray | N
         return (weight @ (seen * truth)) / (weight @ (truth != 0))
 
 
-def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def spearman(first: FloatArray, second: FloatArray) -> FloatArray:
     """Rank correlation along the last axis of [..., p]; NaN where all are tied."""
     from scipy.stats import rankdata
 
@@ -115,7 +117,7 @@ def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return (a * b).sum(axis=-1) / np.sqrt((a * a).sum(axis=-1) * (b * b).sum(axis=-1))
 
 
-def kendall(first: np.ndarray, second: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+def kendall(first: FloatArray, second: FloatArray, weight: FloatArray | None = None) -> FloatArray:
     """τ-b of scores [p]; weight: [..., pairs] how often a pair counts."""
     i, j = np.triu_indices(len(first), 1)
     a, b = np.sign(first[i] - first[j]), np.sign(second[i] - second[j])
@@ -169,7 +171,7 @@ def correlate(
     )
 
 
-def _pair_weights(picks: np.ndarray) -> np.ndarray:
+def _pair_weights(picks: IntArray) -> FloatArray:
     """How often each pair stands in each round's sample of models: [rounds, pairs] of picks [rounds, p]."""
     p = picks.shape[1]
     times = np.array([np.bincount(row, minlength=p) for row in picks])
@@ -181,7 +183,7 @@ def _ends(metric: Metric) -> tuple[float | None, float | None, float | None]:
     return metric.value, metric.lower, metric.upper
 
 
-def _metric(value: float | np.ndarray, rounds: np.ndarray, level: float) -> Metric:
+def _metric(value: float | FloatArray, rounds: FloatArray, level: float) -> Metric:
     """A metric with percentiles of its rounds; rounds in which it does not exist are left out."""
     if np.isnan(value):
         return Metric(None)

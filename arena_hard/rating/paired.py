@@ -16,6 +16,7 @@ from statistics import NormalDist
 import numpy as np
 
 from arena_hard.data.records import UserError
+from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, weight_sums
 from arena_hard.rating.games import GameTable
 from arena_hard.rating.judge_stats import TIE, grades
 
@@ -29,9 +30,9 @@ class Influences:
     """
 
     models: tuple[str, ...]
-    score: np.ndarray
-    value: np.ndarray
-    judged: np.ndarray
+    score: FloatArray
+    value: FloatArray
+    judged: BoolArray
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def influences(table: GameTable, weight: float = 3, first_game_only: bool = Fals
     rows = np.where(np.abs(grade - TIE) == TIE, float(weight), 1.0)
     place = model.astype(np.int64) * shape[1] + question
     won, games = (
-        np.bincount(place, values, shape[0] * shape[1]).reshape(shape)
+        weight_sums(place, values, shape[0] * shape[1]).reshape(shape)
         for values in (rows * (1 + np.sign(grade - TIE)) / 2.0, rows)
     )
     there = games.sum(axis=1) > 0
@@ -140,7 +141,7 @@ def _chosen(found: Influences, models: Sequence[str] | None) -> list[int]:
     return [found.models.index(model) for model in dict.fromkeys(models)]
 
 
-def _paired(found: Influences, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _paired(found: Influences, pairs: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Difference, clustered error and number of questions of each pair, arrays [k] for pairs [k, 2].
 
     One question tells nothing of the spread: its error is infinite.
@@ -154,7 +155,7 @@ def _paired(found: Influences, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return value, error, questions
 
 
-def _p_values(value: np.ndarray, error: np.ndarray, questions: np.ndarray) -> np.ndarray:
+def _p_values(value: FloatArray, error: FloatArray, questions: FloatArray) -> FloatArray:
     """Two-sided p-values [k]. Without any spread a difference is certain, and no difference is none."""
     from scipy.special import stdtr
 
@@ -163,13 +164,13 @@ def _p_values(value: np.ndarray, error: np.ndarray, questions: np.ndarray) -> np
     return 2.0 * stdtr(np.maximum(questions - 1.0, 1.0), -statistic)
 
 
-def _reach(error: np.ndarray, questions: np.ndarray, level: float) -> np.ndarray:
+def _reach(error: FloatArray, questions: FloatArray, level: float) -> FloatArray:
     from scipy.special import stdtrit
 
     return error * stdtrit(np.maximum(questions - 1.0, 1.0), (1.0 + level) / 2.0)
 
 
-def holm(p_values: np.ndarray) -> np.ndarray:
+def holm(p_values: FloatArray) -> FloatArray:
     """Holm's corrected p-values [k]: with them, the chance of any false difference keeps to the level."""
     order = np.argsort(p_values, kind="stable")
     stepped = np.minimum(1.0, p_values[order] * (len(p_values) - np.arange(len(p_values))))

@@ -13,18 +13,19 @@ import math
 
 import numpy as np
 
+from arena_hard.rating.arrays import BoolArray, FloatArray, weight_sums
 from arena_hard.rating.battles import A_WINS, TIE, Cells
 
 SCALE = 400.0 / math.log(10.0)  # rating points per unit of log-odds
 ANCHOR_RATING = 1000.0
 
 
-def win_matrix(cells: Cells, counts: np.ndarray) -> np.ndarray:
+def win_matrix(cells: Cells, counts: FloatArray) -> FloatArray:
     """W[p, p]: how often the row's model beat the column's; a tie is half a win for both. counts: [k]."""
     won = np.choose(cells.winner, [1.0, 0.5, 0.0]) * counts
     p = cells.n_models
-    wins = np.bincount(cells.model_a * p + cells.model_b, weights=won, minlength=p * p)
-    wins += np.bincount(cells.model_b * p + cells.model_a, weights=counts - won, minlength=p * p)
+    wins = weight_sums(cells.model_a * p + cells.model_b, won, p * p)
+    wins += weight_sums(cells.model_b * p + cells.model_a, counts - won, p * p)
     return wins.reshape(p, p)
 
 
@@ -33,7 +34,7 @@ def is_star(cells: Cells, anchor: int) -> bool:
     return bool(np.all((cells.model_a == anchor) | (cells.model_b == anchor)))
 
 
-def star_sums(cells: Cells, anchor: int) -> tuple[np.ndarray, np.ndarray]:
+def star_sums(cells: Cells, anchor: int) -> tuple[FloatArray, FloatArray]:
     """Two matrices [k, p] that turn counts of cells into wins over the anchor and games with it."""
     model = np.where(cells.model_a == anchor, cells.model_b, cells.model_a)
     won = np.choose(cells.winner, [1.0, 0.5, 0.0])
@@ -43,7 +44,7 @@ def star_sums(cells: Cells, anchor: int) -> tuple[np.ndarray, np.ndarray]:
     return games * won[:, None], games
 
 
-def star_ratings(wins: np.ndarray, games: np.ndarray, anchor: int) -> np.ndarray:
+def star_ratings(wins: FloatArray, games: FloatArray, anchor: int) -> FloatArray:
     """Ratings [..., p] from wins over the anchor and games with it [..., p].
 
     The closed form: 400·log10(wins / losses) above the anchor. ±inf for a model that won or lost
@@ -55,7 +56,7 @@ def star_ratings(wins: np.ndarray, games: np.ndarray, anchor: int) -> np.ndarray
     return ratings
 
 
-def fit(cells: Cells, counts: np.ndarray, anchor: int, start: np.ndarray | None = None) -> np.ndarray:
+def fit(cells: Cells, counts: FloatArray, anchor: int, start: FloatArray | None = None) -> FloatArray:
     """Ratings [p] of the models, the anchor's being 1000. counts: rows in each cell [k]."""
     if is_star(cells, anchor):
         to_wins, to_games = star_sums(cells, anchor)
@@ -63,7 +64,7 @@ def fit(cells: Cells, counts: np.ndarray, anchor: int, start: np.ndarray | None 
     return newton_ratings(win_matrix(cells, counts), anchor, start)
 
 
-def newton_ratings(wins: np.ndarray, anchor: int, start: np.ndarray | None = None) -> np.ndarray:
+def newton_ratings(wins: FloatArray, anchor: int, start: FloatArray | None = None) -> FloatArray:
     """Ratings [p] from a win matrix [p, p]: Newton's method for logistic regression, anchor pinned.
 
     Only the models that are tied to the anchor by wins in both directions have a finite rating: a
@@ -79,7 +80,7 @@ def newton_ratings(wins: np.ndarray, anchor: int, start: np.ndarray | None = Non
     return ratings
 
 
-def _reached(edges: np.ndarray, start: int) -> np.ndarray:
+def _reached(edges: BoolArray, start: int) -> BoolArray:
     """Mask [p] of what can be reached from `start` along edges [p, p]."""
     reached = np.zeros(len(edges), dtype=bool)
     reached[start] = True
@@ -90,7 +91,7 @@ def _reached(edges: np.ndarray, start: int) -> np.ndarray:
         reached = more
 
 
-def _newton(wins: np.ndarray, anchor: int, start: np.ndarray | None, rounds: int = 100) -> np.ndarray:
+def _newton(wins: FloatArray, anchor: int, start: FloatArray | None, rounds: int = 100) -> FloatArray:
     """Log-odds [p] that maximise the likelihood, with the anchor at 0."""
     games = wins + wins.T
     free = np.arange(len(wins)) != anchor
@@ -113,17 +114,17 @@ def _newton(wins: np.ndarray, anchor: int, start: np.ndarray | None, rounds: int
     raise ArithmeticError(f"the fit did not settle within {rounds} Newton steps")
 
 
-def _log_likelihood(wins: np.ndarray, theta: np.ndarray) -> float:
+def _log_likelihood(wins: FloatArray, theta: FloatArray) -> float:
     return -float((wins * np.logaddexp(0.0, theta[None, :] - theta[:, None])).sum())
 
 
-def win_rate(ratings: np.ndarray, against: np.ndarray | float = ANCHOR_RATING) -> np.ndarray:
+def win_rate(ratings: FloatArray, against: FloatArray | float = ANCHOR_RATING) -> FloatArray:
     """Expected share of wins in percent [like ratings] against a rating."""
     with np.errstate(over="ignore"):
         return 100.0 / (1.0 + 10.0 ** ((against - np.asarray(ratings)) / 400.0))
 
 
-def sklearn_ratings(cells: Cells, counts: np.ndarray, anchor: int) -> np.ndarray:
+def sklearn_ratings(cells: Cells, counts: FloatArray, anchor: int) -> FloatArray:
     """The same fit by scikit-learn's logistic regression on counted cells, without a penalty.
 
     Slower; it is the way to go on with covariates, and an independent check of `fit`.
@@ -139,7 +140,7 @@ def sklearn_ratings(cells: Cells, counts: np.ndarray, anchor: int) -> np.ndarray
     return ANCHOR_RATING + SCALE * theta
 
 
-def logistic_rows(cells: Cells, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def logistic_rows(cells: Cells, counts: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Counted cells as a weighted logistic regression: design [m, p], outcome [m], weight [m].
 
     +1 stands for model_a and −1 for model_b; a tie is half a win and half a loss.

@@ -20,6 +20,7 @@ import numpy as np
 from arena_hard.data.records import Judgment, Question
 from arena_hard.data.sample import SEED, in_sample_order
 from arena_hard.data.verdicts import is_verdict, outcome
+from arena_hard.rating.arrays import FloatArray
 
 ALPHA = 0.045  # the promise is 5 %; the rest is kept for what the normal approximation costs
 POWER = 1.0
@@ -85,7 +86,7 @@ def spend(shares: Sequence[float], spent: Sequence[float]) -> list[float]:
     return found
 
 
-def _solve(target: float, grid: np.ndarray, mass: np.ndarray, edge: float, step: float) -> float:
+def _solve(target: float, grid: FloatArray, mass: FloatArray, edge: float, step: float) -> float:
     """The z for which a sum that is now distributed as (grid, mass) leaves ±z·edge with probability `target`."""
     cdf = np.vectorize(NormalDist().cdf)
     low, high = 0.0, 10.0
@@ -99,12 +100,13 @@ def _solve(target: float, grid: np.ndarray, mass: np.ndarray, edge: float, step:
 # ----------------------------------------------------------------------------------------- scores
 
 
-def totals(judgments: Mapping[str, Judgment], keys: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+def totals(judgments: Mapping[str, Judgment], keys: Iterable[str]) -> tuple[FloatArray, FloatArray]:
     """Of each question (in the order of `keys`): weighted wins of the model and weight of its games [n], [n].
 
     A strong verdict weighs three, a tie is half a win; games without a verdict weigh nothing.
     """
-    wins, weights = [], []
+    wins: list[float] = []
+    weights: list[float] = []
     for key in keys:
         win = weight = 0.0
         games = judgments[key].games if key in judgments else ()
@@ -121,7 +123,7 @@ def totals(judgments: Mapping[str, Judgment], keys: Iterable[str]) -> tuple[np.n
     return np.array(wins), np.array(weights)
 
 
-def influence(wins: np.ndarray, weights: np.ndarray) -> tuple[Any, np.ndarray]:
+def influence(wins: FloatArray, weights: FloatArray) -> tuple[Any, FloatArray]:
     """The score in points, and what each question adds to its error [..., n]; the last axis is questions.
 
     The weighted win rate is a ratio of sums, so question q has 100·(wins − rate·weights)/mean weight.
@@ -131,13 +133,13 @@ def influence(wins: np.ndarray, weights: np.ndarray) -> tuple[Any, np.ndarray]:
     return 100 * rate[..., 0], 100 * (wins - rate * weights) / mean
 
 
-def standard_error(values: np.ndarray) -> Any:
+def standard_error(values: FloatArray) -> Any:
     """The standard error of a mean whose questions differ by these values; the last axis is questions."""
     n = values.shape[-1]
     return np.sqrt((values**2).sum(axis=-1) / max(1, n - 1) / n)
 
 
-def look_at(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], boundary: float) -> Look:
+def look_at(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray], boundary: float) -> Look:
     """The paired difference of two models' scores over the questions that both have been judged on."""
     both = (first[1] > 0) & (second[1] > 0)
     n = int(both.sum())
@@ -154,7 +156,7 @@ def with_few(boundary: float, questions: int) -> float:
     return float(stdtrit(questions - 1, NormalDist().cdf(boundary))) if boundary < 8 else boundary
 
 
-def width_of(wins: np.ndarray, weights: np.ndarray, boundary: float) -> float:
+def width_of(wins: FloatArray, weights: FloatArray, boundary: float) -> float:
     """The width in points of the repeated interval of one model's score; infinite where there is none yet."""
     judged = weights > 0
     n = int(judged.sum())

@@ -13,6 +13,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating import intervals, ratings, style_fit
+from arena_hard.rating.arrays import BoolArray, FloatArray
 from arena_hard.rating.battles import Battles, cells_of
 from arena_hard.rating.categories import Part
 from arena_hard.rating.intervals import Fit
@@ -55,7 +56,7 @@ def controlled_fit(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[
     battles = _with_finite_models(part.battles, part.anchor)
     counts = style_table(bench, battles.models, battles.questions)
     a, b = counts[battles.model_a, battles.question], counts[battles.model_b, battles.question]
-    known = ~(np.isnan(a).any(axis=1) | np.isnan(b).any(axis=1))
+    known = ~(np.any(np.isnan(a), axis=1) | np.any(np.isnan(b), axis=1))
     missing = int((~known).sum())
     if not known.any():
         raise UserError(
@@ -78,12 +79,12 @@ def _with_finite_models(battles: Battles, anchor: int) -> Battles:
     return _cut(battles, np.asarray(finite[battles.model_a] & finite[battles.model_b]))
 
 
-def _cut(battles: Battles, mask: np.ndarray) -> Battles:
+def _cut(battles: Battles, mask: BoolArray) -> Battles:
     columns = (getattr(battles, name)[mask] for name in ("model_a", "model_b", "question", "winner", "rows"))
     return Battles(battles.models, battles.questions, *columns)
 
 
-def _rows(battles: Battles, features: np.ndarray) -> style_fit.Rows:
+def _rows(battles: Battles, features: FloatArray) -> style_fit.Rows:
     return style_fit.Rows(
         n_models=len(battles.models),
         model_a=battles.model_a,
@@ -131,7 +132,7 @@ def _notes(
     return notes
 
 
-def style_table(bench: Bench, models: Sequence[str], questions: Sequence[str]) -> np.ndarray:
+def style_table(bench: Bench, models: Sequence[str], questions: Sequence[str]) -> FloatArray:
     """Style counts [p, q, 4] of the answers in the order of style.FEATURES; NaN where there is none."""
     place = {question: code for code, question in enumerate(questions)}
     table = np.full((len(models), len(questions), len(style_counts.FEATURES)), np.nan)
@@ -161,8 +162,9 @@ def _counts(row: _Answer) -> tuple[int, int, int, int] | None:
         lengths = [turn.token_len for turn in turns]
     else:
         text, lengths = "\n".join(_said(row)), [metadata.get("token_len")]
-    if all(isinstance(length, (int, float)) for length in lengths):
-        return style_counts.style_counts(text, int(sum(lengths)))  # type: ignore[arg-type]
+    known = [length for length in lengths if isinstance(length, (int, float))]
+    if len(known) == len(lengths):
+        return style_counts.style_counts(text, int(sum(known)))
     if row.usage is not None and row.usage.completion_tokens is not None:
         return style_counts.style_counts(text, row.usage.completion_tokens - row.usage.reasoning_tokens)
     return None

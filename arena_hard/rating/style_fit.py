@@ -8,7 +8,7 @@ scikit-learn's default penalty. v2.0: tokens as (a−b)/(a+b), the other three a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from arena_hard.data.records import UserError
 from arena_hard.data.style_counts import FEATURES
+from arena_hard.rating.arrays import FloatArray, IntArray
 
 CHOICES = {"length": ("tokens",), "markdown": ("headers", "lists", "bold")}
 FORMULAS = ("v0.1", "v2.0")
@@ -31,20 +32,20 @@ class Rows:
     """
 
     n_models: int
-    model_a: np.ndarray
-    model_b: np.ndarray
-    question: np.ndarray
-    won: np.ndarray
-    weight: np.ndarray
-    features: np.ndarray
+    model_a: IntArray
+    model_b: IntArray
+    question: IntArray
+    won: FloatArray
+    weight: FloatArray
+    features: FloatArray
 
 
 @dataclass(frozen=True)
 class StyleFit:
     """ratings [p], the anchor's being 1000; coefficients [k] in log-odds for one standard deviation."""
 
-    ratings: np.ndarray
-    coefficients: np.ndarray
+    ratings: FloatArray
+    coefficients: FloatArray
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,13 @@ class StyleRounds:
     """
 
     fit: StyleFit
-    rating: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    coefficient_lower: np.ndarray
-    coefficient_upper: np.ndarray
-    ratings: np.ndarray
-    coefficients: np.ndarray
+    rating: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    coefficient_lower: FloatArray
+    coefficient_upper: FloatArray
+    ratings: FloatArray
+    coefficients: FloatArray
 
 
 # ------------------------------------------------------------------------------------------ features
@@ -79,7 +80,7 @@ def chosen_features(choices: Iterable[str]) -> tuple[int, ...]:
     return tuple(column for column, name in enumerate(FEATURES) if name in names)
 
 
-def style_features(a: np.ndarray, b: np.ndarray, formula: str, columns: Sequence[int] = (0, 1, 2, 3)) -> np.ndarray:
+def style_features(a: FloatArray, b: FloatArray, formula: str, columns: Sequence[int] = (0, 1, 2, 3)) -> FloatArray:
     """z-scored features [n, k] from the counts [n, 4] of both answers. A column that never differs is 0.
 
     Raises UserError for an unknown formula.
@@ -184,22 +185,22 @@ def _run(tasks: list[tuple[Any, ...]], jobs: int, backend: str, address: str | N
     close = _connect(backend, jobs, address)
     try:
         with parallel_config(backend=backend, n_jobs=jobs):
-            return list(Parallel()(delayed(one_round)(*task) for task in tasks))  # type: ignore[arg-type]
+            return list(Parallel()(delayed(one_round)(*task) for task in tasks))
     finally:
         close()
 
 
-def _connect(backend: str, jobs: int, address: str | None) -> Any:
+def _connect(backend: str, jobs: int, address: str | None) -> Callable[[], None]:
     """Join or start a cluster; returns what to call when done."""
     try:
         if backend == "dask":
             from distributed import Client
 
-            local = {"n_workers": max(jobs, 1), "threads_per_worker": 1, "dashboard_address": None}
+            local: dict[str, Any] = {"n_workers": max(jobs, 1), "threads_per_worker": 1, "dashboard_address": None}
             return (Client(address) if address else Client(**local)).close
         if backend == "ray":
-            import ray  # pyright: ignore[reportMissingImports]
-            from ray.util.joblib import register_ray  # pyright: ignore[reportMissingImports]
+            import ray
+            from ray.util.joblib import register_ray
 
             ray.init(address=address, ignore_reinit_error=True)
             register_ray()

@@ -1,0 +1,9 @@
+class Encoding:
+    ids: list[int]
+
+class Tokenizer:
+    @staticmethod
+    def from_file(path: str) -> Tokenizer: ...
+    @staticmethod
+    def from_pretrained(identifier: str) -> Tokenizer: ...
+    def encode(self, sequence: str) -> Encoding: ...
