@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -258,10 +258,9 @@ def battle_lines(battles: Battles) -> Iterator[bytes]:
     heads = [b'{"question_id":' + msgspec.json.encode(name) for name in battles.questions]
     names = [msgspec.json.encode(name) for name in battles.models]
     cells = cells_of(battles)
-    codes: Iterable[tuple[int, int, int]] = zip(cells.model_a, cells.model_b, cells.winner)
     tails = [
         b',"model_a":' + names[a] + b',"model_b":' + names[b] + b',"winner":"' + WINNERS[w].encode() + b'"}\n'
-        for a, b, w in codes
+        for a, b, w in (map(int, cell) for cell in zip(cells.model_a, cells.model_b, cells.winner))
     ]
     questions = np.repeat(battles.question, battles.rows).tolist()
     ends = cells.of_rows(battles).tolist()
