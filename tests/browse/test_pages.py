@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from pathlib import Path
 
@@ -250,15 +249,12 @@ def test_an_export_does_not_write_into_a_folder_with_other_things(tmp_path: Path
 # ------------------------------------------------------------------------------------- real data
 
 
-def test_real_judgments_give_the_published_scores() -> None:
-    shared = os.environ.get("ARENA_HARD_SHARED_DATA")
-    if not shared:
-        pytest.skip("ARENA_HARD_SHARED_DATA does not name the folder with the real judgments")
-    index = BenchIndex(Bench(Path(shared), "arena-ta"))
+def test_real_judgments_give_the_published_scores(shared_data: Path) -> None:
+    index = BenchIndex(Bench(shared_data, "arena-ta"))
     index.refresh()
     (board,) = leaderboard_page.boards_of(tables.Snapshot(index, "gpt-4o_images", None), "")
     scores = {row.model: row for row in board.rows}
-    with open(Path(shared) / "arena-ta" / "published_rows.csv", encoding="utf-8") as stream:
+    with open(shared_data / "arena-ta" / "published_rows.csv", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             assert scores[row["model"]].score == pytest.approx(float(row["score"]), abs=0.006)
             assert int(scores[row["model"]].tokens or 0) == int(float(row["avg_tokens"]))
