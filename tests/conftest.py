@@ -1,15 +1,30 @@
-"""Fixtures of the pipeline's tests: the loopback server, a scratch bench, and real data where it is."""
+"""The fixtures that tests share: servers on this machine, scratch benches, a browser, and real data where it is."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.loopback import Server, running_server
+from tests.support.browse_bench import chromium, served, write_bench
 from tests.support.pipeline_bench import Scratch
+
+if TYPE_CHECKING:  # it imports numpy
+    from arena_hard.browse.index import BenchIndex
+
+
+def pytest_configure() -> None:
+    """A run in the background of a script ignores Ctrl-C; what it starts must not, for tests send it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# ------------------------------------------------------------------------------------ the pipeline
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +46,13 @@ def scratch(tmp_path: Path, wire: Server) -> Scratch:
     return Scratch(tmp_path, wire.openai_base)
 
 
+@pytest.fixture
+def answered(scratch: Scratch) -> Scratch:
+    """The answers by the model and the baseline are there."""
+    scratch.put_answers("m", "base")
+    return scratch
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with the official questions, answers and judgments."""
@@ -38,3 +60,57 @@ def shared_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("ARENA_HARD_SHARED_DATA names no folder with the official data")
     return Path(folder)
+
+
+# ----------------------------------------------------------------------------------- the web page
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> BenchIndex:
+    """The index of the small bench."""
+    from arena_hard.browse.index import BenchIndex
+    from arena_hard.data.paths import Bench
+
+    write_bench(tmp_path / "small")
+    index = BenchIndex(Bench(tmp_path, "small"))
+    index.refresh()
+    return index
+
+
+@pytest.fixture(scope="session")
+def browsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of `address`: the small bench, and a file that is nobody's business."""
+    data = tmp_path_factory.mktemp("data")
+    write_bench(data / "small")
+    (data / "secret.txt").write_text("secret words")
+    return data
+
+
+@pytest.fixture(scope="session")
+def address(browsed: Path) -> Iterator[str]:
+    """The address of a running qa_browser.py. Tests that write into its bench start one of their own."""
+    with served(browsed) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium. Not for the whole session: while Playwright is there, nobody else can use asyncio."""
+    with chromium() as program:
+        yield program
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """A fresh page; at its end nothing was asked of another machine and the console holds no error."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    elsewhere: list[str] = []
+    errors: list[str] = []
+    here = (address, "data:", "file:")
+    page.on("request", lambda request: None if request.url.startswith(here) else elsewhere.append(request.url))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert elsewhere == []
+    assert errors == []

@@ -10,17 +10,10 @@ from arena_hard.browse import game_selection, games_page
 from arena_hard.browse.address import View, href, parse
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.paths import Bench
-from tests.support.browse_bench import VERDICTS, judgment_row, write_bench, write_lines
+from tests.support.browse_bench import VERDICTS, judgment_row, write_bench
+from tests.support.pipeline_bench import write_rows
 
 SEEN = View(tab="games", judge="judy")
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> BenchIndex:
-    write_bench(tmp_path / "small")
-    index = BenchIndex(Bench(tmp_path, "small"))
-    index.refresh()
-    return index
 
 
 def left(index: BenchIndex, view: View) -> set[tuple[str, str]]:
@@ -62,7 +55,7 @@ def test_search_finds_text_however_the_file_escapes_it(tmp_path: Path, words: st
     write_bench(bench.folder)
     row = judgment_row("alpha", "q-sum", ("A>B", "B>A"))
     row["games"][1]["judgment"] = f"before {words} after"
-    write_lines(bench.judgment_file("judy", "alpha"), [row, judgment_row("alpha", "q-poem", ("A>B", "B>A"))])
+    write_rows(bench.judgment_file("judy", "alpha"), [row, judgment_row("alpha", "q-poem", ("A>B", "B>A"))])
     index = BenchIndex(bench)
     index.refresh()
     assert left(index, SEEN.but(text=words.lower())) == {("alpha", "q-sum")}
@@ -110,7 +103,7 @@ def test_games_that_follow_the_position_are_called_so(index: BenchIndex) -> None
 def test_the_baseline_is_the_judgments_own_then_the_original_one(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "small")
     write_bench(bench.folder)
-    write_lines(bench.judgment_file("other", "alpha"), [judgment_row("alpha", "q-sum", ("A>B", "B>A"))])
+    write_rows(bench.judgment_file("other", "alpha"), [judgment_row("alpha", "q-sum", ("A>B", "B>A"))])
     index = BenchIndex(bench)
     index.refresh()
     alpha = index.models.index("alpha")

@@ -5,21 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.record_file import NO_GAME, UNREADABLE
 from arena_hard.data.paths import Bench
 from arena_hard.data.verdicts import LABELS
-from tests.support.browse_bench import answer_row, judgment_row, write_bench, write_lines
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> BenchIndex:
-    write_bench(tmp_path / "small")
-    index = BenchIndex(Bench(tmp_path, "small"))
-    index.refresh()
-    return index
+from tests.support.browse_bench import answer_row, judgment_row, write_bench
+from tests.support.pipeline_bench import write_rows
 
 
 def test_records_are_read_from_their_offsets(index: BenchIndex) -> None:
@@ -80,8 +71,8 @@ def test_a_deleted_file_leaves_the_index(index: BenchIndex) -> None:
 def test_names_with_a_slash_come_back(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "small")
     write_bench(bench.folder)
-    write_lines(bench.answer_file("maker/model"), [answer_row("maker/model", "q-sum", ["four"])])
-    write_lines(bench.judgment_file("a/judge", "maker/model"), [judgment_row("maker/model", "q-sum", ("A>B", "B>A"))])
+    write_rows(bench.answer_file("maker/model"), [answer_row("maker/model", "q-sum", ["four"])])
+    write_rows(bench.judgment_file("a/judge", "maker/model"), [judgment_row("maker/model", "q-sum", ("A>B", "B>A"))])
     index = BenchIndex(bench)
     index.refresh()
     assert "maker/model" in index.models
@@ -91,15 +82,15 @@ def test_names_with_a_slash_come_back(tmp_path: Path) -> None:
 
 def test_version_2_records_are_read(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "new")
-    write_lines(bench.question_file, [{"uid": "u1", "category": "hard_prompt", "subcategory": "x", "prompt": "Why?"}])
+    write_rows(bench.question_file, [{"uid": "u1", "category": "hard_prompt", "subcategory": "x", "prompt": "Why?"}])
     messages = [
         {"role": "user", "content": "Why?"},
         {"role": "assistant", "content": {"answer": "So.", "thought": "Hm"}},
     ]
     answer = {"uid": "u1", "ans_id": "1", "model": "m", "messages": messages, "tstamp": 1, "metadata": {"token_len": 2}}
-    write_lines(bench.answer_file("m"), [answer])
+    write_rows(bench.answer_file("m"), [answer])
     game = {"score": "A<<B", "judgment": {"answer": "so"}, "prompt": [{"role": "user", "content": "p"}]}
-    write_lines(
+    write_rows(
         bench.judgment_file("j", "m"),
         [{"uid": "u1", "category": "hard_prompt", "judge": "j", "model": "m", "baseline": "b", "games": [game, None]}],
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from pathlib import Path
 
@@ -19,17 +18,10 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.rating import blind_agreement
 from arena_hard.rating.games import read_judgments
-from tests.support.browse_bench import judgment_row, write_bench, write_lines
+from tests.support.browse_bench import judgment_row, write_bench
+from tests.support.pipeline_bench import write_rows
 
 SEEN = View(bench="small", judge="judy")
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> BenchIndex:
-    write_bench(tmp_path / "small")
-    index = BenchIndex(Bench(tmp_path, "small"))
-    index.refresh()
-    return index
 
 
 def test_the_table_of_games_is_the_one_that_the_results_are_computed_from(index: BenchIndex) -> None:
@@ -61,7 +53,7 @@ def test_what_was_not_judged_is_said_on_every_page_that_counts(tmp_path: Path) -
     bench = Bench(tmp_path, "small")
     write_bench(bench.folder)
     rows = [judgment_row("beta", name, ("A>B", "A>B"), baseline="base") for name in ("q-sum", "q-time")]
-    write_lines(bench.judgment_file("judy", "beta"), rows)
+    write_rows(bench.judgment_file("judy", "beta"), rows)
     site = Site(tmp_path)
     words = re.compile(r"Judged (2 of 5 questions[^:]*: beta; 4 of 5 questions[^:]*: alpha)\.")
     for tab in ("leaderboard", "judge"):
@@ -74,7 +66,7 @@ def test_what_was_not_judged_is_said_on_every_page_that_counts(tmp_path: Path) -
     rows = [judgment_row(model, "q-time", ("A>B", "A>B"), baseline="base") for model in ("alpha", "beta")]
     for row in rows:
         names = ["q-sum", "q-code", "q-poem", "q-plan", "q-time"]
-        write_lines(bench.judgment_file("judy", row["model"]), [row | {"question_id": name} for name in names])
+        write_rows(bench.judgment_file("judy", row["model"]), [row | {"question_id": name} for name in names])
     for tab in ("leaderboard", "judge", "compare"):
         html = site.show(f"?tab={tab}")
         assert " of 5" not in html and "Judged" not in html and "of the bench" not in html
@@ -90,8 +82,8 @@ def test_categories_with_baselines_of_their_own_are_held_against_their_own_quest
     write_bench(bench.folder)
     pairs = (("alpha", "q-sum", "base"), ("alpha", "q-time", "base"), ("alpha", "q-poem", "gamma"))
     rows = [judgment_row(model, name, ("A>B", "B>A"), baseline=baseline) for model, name, baseline in pairs]
-    write_lines(bench.judgment_file("judy", "alpha"), rows)
-    write_lines(bench.judgment_file("judy", "beta"), [judgment_row("beta", "q-sum", ("A>B", "B>A"), baseline="base")])
+    write_rows(bench.judgment_file("judy", "alpha"), rows)
+    write_rows(bench.judgment_file("judy", "beta"), [judgment_row("beta", "q-sum", ("A>B", "B>A"), baseline="base")])
     index = BenchIndex(bench)
     index.refresh()
     boards = leaderboard_page.boards_of(tables.Snapshot(index, "judy", None), "")
@@ -105,7 +97,7 @@ def test_categories_with_baselines_of_their_own_are_held_against_their_own_quest
 def test_a_model_that_won_everything_has_an_interval(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "small")
     write_bench(bench.folder)
-    write_lines(
+    write_rows(
         bench.judgment_file("judy", "alpha"), [judgment_row("alpha", "q-sum", ("B>>A", "A>>B"), baseline="base")]
     )
     html = Site(tmp_path).show("?tab=leaderboard")
@@ -116,7 +108,7 @@ def test_a_model_that_won_everything_has_an_interval(tmp_path: Path) -> None:
 def test_judgments_against_two_baselines_get_two_boards(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "small")
     write_bench(bench.folder)
-    write_lines(bench.judgment_file("judy", "beta"), [judgment_row("beta", "q-sum", ("A>B", "B>A"), baseline="gamma")])
+    write_rows(bench.judgment_file("judy", "beta"), [judgment_row("beta", "q-sum", ("A>B", "B>A"), baseline="gamma")])
     html = Site(tmp_path).show("")
     assert "Against base<" in html and "Against gamma<" in html
 
@@ -173,9 +165,9 @@ def test_a_blind_check_goes_on_where_it_stopped(index: BenchIndex) -> None:
 def test_games_are_drawn_evenly_over_models_and_verdicts(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "small")
     questions = [f"q{i}" for i in range(200)]
-    write_lines(bench.question_file, [{"question_id": q, "turns": [{"content": q}]} for q in questions])
+    write_rows(bench.question_file, [{"question_id": q, "turns": [{"content": q}]} for q in questions])
     rows = [judgment_row("m", q, ("A>>B", "A>>B") if i < 20 else ("B>A", "B>A")) for i, q in enumerate(questions)]
-    write_lines(bench.judgment_file("judy", "m"), rows)
+    write_rows(bench.judgment_file("judy", "m"), rows)
     index = BenchIndex(bench)
     index.refresh()
     plan = blind_check.draw(index, "judy", {(0, code): "base" for code in range(200)}, seed=1)
@@ -223,7 +215,7 @@ def test_no_name_of_a_model_is_on_the_blind_page(tmp_path: Path) -> None:
 def test_a_file_of_decisions_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     write_bench(tmp_path / "small")
     file = blind_agreement.check_file(Bench(tmp_path, "small"), "judy", "Ann")
-    write_lines(file, [{"name": "Ann", "judge": "judy", "plan": []}])
+    write_rows(file, [{"name": "Ann", "judge": "judy", "plan": []}])
     file.write_text(file.read_text() + "{broken\n")
     html = Site(tmp_path).show("?tab=blind")
     assert "This page cannot be shown" in html
@@ -257,15 +249,12 @@ def test_an_export_does_not_write_into_a_folder_with_other_things(tmp_path: Path
 # ------------------------------------------------------------------------------------- real data
 
 
-def test_real_judgments_give_the_published_scores() -> None:
-    shared = os.environ.get("ARENA_HARD_SHARED_DATA")
-    if not shared:
-        pytest.skip("ARENA_HARD_SHARED_DATA does not name the folder with the real judgments")
-    index = BenchIndex(Bench(Path(shared), "arena-ta"))
+def test_real_judgments_give_the_published_scores(shared_data: Path) -> None:
+    index = BenchIndex(Bench(shared_data, "arena-ta"))
     index.refresh()
     (board,) = leaderboard_page.boards_of(tables.Snapshot(index, "gpt-4o_images", None), "")
     scores = {row.model: row for row in board.rows}
-    with open(Path(shared) / "arena-ta" / "published_rows.csv", encoding="utf-8") as stream:
+    with open(shared_data / "arena-ta" / "published_rows.csv", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             assert scores[row["model"]].score == pytest.approx(float(row["score"]), abs=0.006)
             assert int(scores[row["model"]].tokens or 0) == int(float(row["avg_tokens"]))
@@ -283,7 +272,7 @@ def test_empty_states_say_what_to_do(tmp_path: Path, tab: str, state: str) -> No
         for file in bench.answer_folder.glob("*"):
             file.unlink()
     if state == "no readable verdict":
-        write_lines(bench.judgment_file("judy", "alpha"), [judgment_row("alpha", "q-sum", (None, None))])
+        write_rows(bench.judgment_file("judy", "alpha"), [judgment_row("alpha", "q-sum", (None, None))])
     html = Site(tmp_path).show(f"?tab={tab}")
     words = ("bash run.sh demo", "python gen_judgment.py", "No verdict could be read", "No readable verdict", "empty")
     assert any(word in html for word in (*words, "Your name", "not defined")), html

@@ -6,22 +6,12 @@ import http.client
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.support.browse_bench import ROOT, served, write_bench
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    data = tmp_path_factory.mktemp("data")
-    write_bench(data / "small")
-    (data / "secret.txt").write_text("secret words")
-    with served(data) as address:
-        yield address
 
 
 def ask(address: str, path: str, host: str | None = None, method: str = "GET", body: str | None = None):

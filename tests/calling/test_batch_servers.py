@@ -5,7 +5,6 @@ Each is killed between any two steps.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -16,14 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from arena_hard.data import jsonl
-from tests.money.test_costs_scripts import answer, save, write
 from tests.support.azure_front import KEY, VERSION, AzureFront, azure_before
+from tests.support.pipeline_bench import (
+    ROOT,
+    Scratch,
+    answer,
+    clean_environment,
+    question,
+    question_id,
+    rows,
+    write_rows,
+)
 from tests.support.third_party import call, fetch, llmock, mock_ai_api
 
-ROOT = Path(__file__).resolve().parents[2]
 MESSAGES = "/v1/messages/batches"
 
 
@@ -105,24 +110,21 @@ def place_of(name: str, request: pytest.FixtureRequest) -> Place:
     return Place("openai", "gpt-4o", {"api_base": f"{server}/v1", "api_key": "k"}, (server, "/v1/batches"))
 
 
-def bench(folder: Path, place: Place, turns: int = 1, max_tokens: int = 500, **entry: Any) -> Path:
-    """A bench of 4 questions, the last one of so many turns, with one model at the place."""
-    answers = folder / "data" / "small" / "model_answer"
-    answers.mkdir(parents=True)
-    questions = [{"question_id": f"q{n}", "category": "c", "turns": [{"content": f"Question {n}?"}]} for n in range(4)]
-    questions[3]["turns"] += [{"content": "And then?"}] * (turns - 1)  # type: ignore[operator]
-    write(answers.parent / "question.jsonl", questions)
-    write(answers / "base.jsonl", [answer(f"q{n}", "base") for n in range(3)])
+def bench(folder: Path, place: Place, turns: int = 1, max_tokens: int = 500, **entry: Any) -> Scratch:
+    """Four questions, the last one of so many turns, with the model `m` and the judge at the place."""
+    folder.mkdir(exist_ok=True)
+    made = Scratch(folder, "")
+    made.set_questions([*map(question, range(3)), question(3, "Question 3?", *["And then?"] * (turns - 1))])
     asked = {"model_name": place.model, "api_type": place.api_type, "endpoints": [place.endpoint]}
-    save(folder / "api.yaml", {"asked": asked | {"price": {"input": 2.0, "output": 10.0}} | entry})
-    save(folder / "answer.yaml", {"bench_name": "small", "model_list": ["asked"], "max_tokens": max_tokens})
-    return folder
+    made.models = dict.fromkeys(("m", "judge"), asked | {"price": {"input": 2.0, "output": 10.0}} | entry)
+    made.answers["max_tokens"] = max_tokens
+    return made
 
 
 KILLER = """
 import os, signal, sys
 sys.argv = sys.argv[1:]
-step, sys.path[0] = int(os.environ["KILL_AT"]), os.getcwd()
+step, sys.path[0] = int(os.environ["KILL_AT"]), os.path.dirname(sys.argv[0])
 from arena_hard.calling import batch
 from arena_hard.calling.providers import batches
 batch.POLL_SECONDS = (0.1, 0.2)
@@ -158,36 +160,24 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def run(
-    folder: Path, kill_at: int = 0, script: str = "gen_answer.py", setting: str = "answer.yaml"
-) -> subprocess.CompletedProcess[str]:
-    flags = ["--setting-file", setting, "--endpoint-file", "api.yaml", "--data-dir", "data"]
-    paths = [str(folder / each) if not each.startswith("--") else each for each in flags]
-    done = subprocess.run(
-        [sys.executable, "-c", KILLER, script, "--batch", *paths],
-        cwd=ROOT,
-        env=os.environ | {"KILL_AT": str(kill_at)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+def run(bench: Scratch, kill_at: int = 0, script: str = "gen_answer.py") -> subprocess.CompletedProcess[str]:
+    bench.write()
+    command = [sys.executable, "-c", KILLER, str(ROOT / script), "--batch"]
+    environment = clean_environment({"KILL_AT": str(kill_at)})
+    done = subprocess.run(command, cwd=bench.folder, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode in (0, 1, -9), done.stdout + done.stderr
     return done
 
 
-def answers_in(folder: Path) -> list[dict[str, Any]]:
-    return list(jsonl.read(folder / "data/small/model_answer/asked.jsonl", dict))
-
-
 @pytest.mark.parametrize("place", ["openai", "anthropic"], indirect=True)
 def test_answers_come_by_batch_turn_by_turn(tmp_path: Path, place: Place) -> None:
-    folder, before = bench(tmp_path, place, turns=2), len(place.batches())
-    assert run(folder).returncode == 0
-    rows = answers_in(folder)
-    assert [len(row["choices"][0]["turns"]) for row in rows] == [1, 1, 1, 2]
-    assert all(row["usage"]["completion_tokens"] for row in rows)
+    asking, before = bench(tmp_path, place, turns=2), len(place.batches())
+    assert run(asking).returncode == 0
+    written = rows(asking.answer_file())
+    assert [len(row["choices"][0]["turns"]) for row in written] == [1, 1, 1, 2]
+    assert all(row["usage"]["completion_tokens"] for row in written)
     assert len(place.batches()) - before == 2  # the second turn is a batch of one
-    assert not (folder / "data/small/batch/answers by asked").exists()
+    assert not (asking.bench / "batch" / "answers by m").exists()
 
 
 @pytest.mark.timeout(600)
@@ -197,15 +187,15 @@ def test_answers_come_by_batch_turn_by_turn(tmp_path: Path, place: Place) -> Non
 def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(tmp_path: Path, place: Place, turns: int) -> None:
     killed = 0
     for step in range(1, 40):
-        folder = bench(tmp_path / str(step), place, turns)
+        asking = bench(tmp_path / str(step), place, turns)
         before = len(place.batches())
-        code = run(folder, kill_at=step).returncode
+        code = run(asking, kill_at=step).returncode
         killed += code == -9
         if code == -9:
-            assert run(folder).returncode == 0
-        rows = answers_in(folder)
-        assert [row["question_id"] for row in rows] == ["q0", "q1", "q2", "q3"], step
-        assert all(row["usage"]["batched"] and row["choices"][0]["turns"][0]["content"] for row in rows), step
+            assert run(asking).returncode == 0
+        written = rows(asking.answer_file())
+        assert [row["question_id"] for row in written] == [question_id(n) for n in range(4)], step
+        assert all(row["usage"]["batched"] and row["choices"][0]["turns"][0]["content"] for row in written), step
         assert len(place.batches()) - before == turns, step
         if code == 0:
             break
@@ -215,8 +205,9 @@ def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(tmp_path: Path,
 @pytest.mark.parametrize("place", ["azure"], indirect=True)
 def test_azure_takes_a_batch_once_its_file_is_taken_in(tmp_path: Path, place: Place, front: AzureFront) -> None:
     front.pending, front.refused = 0, []
-    done = run(bench(tmp_path, place))
-    assert done.returncode == 0 and len(answers_in(tmp_path)) == 4
+    asking = bench(tmp_path, place)
+    done = run(asking)
+    assert done.returncode == 0 and len(rows(asking.answer_file())) == 4
     assert front.pending >= 2 and "not taken in yet (pending)" in done.stderr
     assert front.refused == []
 
@@ -225,40 +216,40 @@ def test_azure_takes_a_batch_once_its_file_is_taken_in(tmp_path: Path, place: Pl
 def test_a_full_queue_makes_smaller_batches(tmp_path: Path, place: Place, front: AzureFront) -> None:
     front.queue, front.refused, before = 2, [], len(place.batches())
     front.failed.clear()
+    asking = bench(tmp_path, place)
     try:
-        done = run(bench(tmp_path, place))
+        done = run(asking)
     finally:
         front.queue = None
-    assert done.returncode == 0 and len(answers_in(tmp_path)) == 4
+    assert done.returncode == 0 and len(rows(asking.answer_file())) == 4
     assert len(front.failed) == 1 and len(place.batches()) - before == 2
     assert "the next batch holds at most 2 requests" in done.stderr
 
 
 @pytest.mark.parametrize("place", ["anthropic"], indirect=True)
 def test_what_was_cut_gets_more_room_in_the_next_batch(tmp_path: Path, place: Place) -> None:
-    folder, before = bench(tmp_path, place, max_tokens=11, retry_truncated=True), len(place.batches())
-    done = run(folder)
+    asking, before = bench(tmp_path, place, max_tokens=11, retry_truncated=True), len(place.batches())
+    done = run(asking)
     made = place.batches()
     counts = sorted(batch["request_counts"]["succeeded"] for batch in made[: len(made) - before])
     assert counts == [3, 4]  # llmock's replies have 10, 11, 12 and 14 tokens
-    rows = answers_in(folder)
-    assert [row["usage"]["completion_tokens"] for row in rows] == [10, 22, 24, 28]
-    assert all("finish_reason" not in row or row["finish_reason"] != "length" for row in rows)
+    written = rows(asking.answer_file())
+    assert [row["usage"]["completion_tokens"] for row in written] == [10, 22, 24, 28]
+    assert all("finish_reason" not in row or row["finish_reason"] != "length" for row in written)
     assert "84 output tokens" in done.stdout
 
 
 @pytest.mark.parametrize("place", ["openai"], indirect=True)
 def test_both_games_share_a_batch_and_second_attempts_are_the_next(tmp_path: Path, place: Place) -> None:
-    folder = bench(tmp_path, place)
-    write(folder / "data/small/model_answer/left.jsonl", [answer(f"q{n}", "left") for n in range(3)])
-    judging = yaml.safe_load((ROOT / "config/judge_config.yaml").read_text())
-    own = {"bench_name": "small", "judge_model": "asked", "baseline_model": "base", "model_list": ["left"]}
-    save(folder / "judge.yaml", judging | own | {"number_of_judgment_attempts": 2})
+    asking = bench(tmp_path, place)
+    for name in ("m", "base"):
+        write_rows(asking.answer_file(name), [answer(number, name) for number in range(3)])
+    asking.judging["number_of_judgment_attempts"] = 2
     before = len(place.batches())
-    done = run(folder, script="gen_judgment.py", setting="judge.yaml")
+    done = run(asking, script="gen_judgment.py")
     assert done.returncode == 1  # the fourth question has no answer
     made = place.batches()
     counts = sorted(batch["request_counts"]["total"] for batch in made[: len(made) - before])
     assert counts == [6, 6]  # llmock's judge never names a verdict, so each game is asked once more
-    rows = list(jsonl.read(folder / "data/small/model_judgment/asked/left.jsonl", dict))
-    assert [[game["score"] for game in row["games"]] for row in rows] == [[None, None]] * 3
+    written = rows(asking.judgment_file())
+    assert [[game["score"] for game in row["games"]] for row in written] == [[None, None]] * 3

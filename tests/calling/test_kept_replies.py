@@ -2,72 +2,64 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.loopback import Server
-from tests.support.pipeline_bench import Scratch, question, rows
+from tests.support.pipeline_bench import Scratch, asked, question, rows
+from tests.support.processes import wait_until
 
 
 @pytest.fixture
-def judged(scratch: Scratch) -> Scratch:
-    """Answers by the model and the baseline are there; one request at a time."""
-    scratch.put_answers("m", "base")
-    scratch.models["judge"] |= {"parallel": 1, "price": {"input": 1, "output": 10}}
-    return scratch
-
-
-def asked(wire: Server) -> list[str]:
-    return [request["body"]["messages"][-1]["content"] for request in wire.requests(2000)]
+def judging(answered: Scratch) -> Scratch:
+    """The judge is asked one request at a time, at a price."""
+    answered.models["judge"] |= {"parallel": 1, "price": {"input": 1, "output": 10}}
+    return answered
 
 
 def unfinished(scratch: Scratch) -> list[dict]:
     return rows(scratch.judgment_file().with_suffix(".unfinished"))
 
 
-def test_a_second_game_that_fails_does_not_cost_the_first_again(judged: Scratch, wire: Server) -> None:
+def test_a_second_game_that_fails_does_not_cost_the_first_again(judging: Scratch, wire: Server) -> None:
     wire.script([None, "content_filter_400"])
-    assert judged.run("gen_judgment.py", "--limit", "1").returncode == 1
-    (kept,) = unfinished(judged)
-    assert rows(judged.judgment_file()) == []
-    done = judged.run("gen_judgment.py", "--limit", "1")
+    assert judging.run("gen_judgment.py", "--limit", "1").returncode == 1
+    (kept,) = unfinished(judging)
+    assert rows(judging.judgment_file()) == []
+    done = judging.run("gen_judgment.py", "--limit", "1")
     assert done.returncode == 0
     first, refused, second = asked(wire)
     assert first != refused == second
-    (record,) = rows(judged.judgment_file())
+    (record,) = rows(judging.judgment_file())
     assert record["games"][0]["judgment"] == kept["content"]
     assert record["games"][0]["usage"] == kept["usage"]
     assert "judge judging m: 1 requests" in done.stdout  # the first game was paid for by the first run
-    assert unfinished(judged) == []
-    assert not judged.judgment_file().with_suffix(".unfinished").exists()
+    assert unfinished(judging) == []
+    assert not judging.judgment_file().with_suffix(".unfinished").exists()
 
 
-def test_a_kill_between_the_games_costs_nothing_twice(judged: Scratch, wire: Server) -> None:
+def test_a_kill_between_the_games_costs_nothing_twice(judging: Scratch, wire: Server) -> None:
     wire.script([None, "hang"])
-    with judged.start("gen_judgment.py", "--limit", "1") as process:
-        end = time.monotonic() + 30
-        while wire.stats()["requests"] < 2 and time.monotonic() < end:
-            time.sleep(0.01)
+    with judging.start("gen_judgment.py", "--limit", "1") as process:
+        wait_until(lambda: wire.stats()["requests"] == 2)
         process.kill()
         process.communicate()
-    assert len(unfinished(judged)) == 1
-    assert judged.run("gen_judgment.py", "--limit", "1").returncode == 0
+    assert len(unfinished(judging)) == 1
+    assert judging.run("gen_judgment.py", "--limit", "1").returncode == 0
     first, *others = asked(wire)
     assert len(others) == 2 and first not in others
 
 
-def test_other_texts_and_other_settings_are_asked_anew(judged: Scratch, wire: Server) -> None:
+def test_other_texts_and_other_settings_are_asked_anew(judging: Scratch, wire: Server) -> None:
     wire.script([None, "content_filter_400"])
-    assert judged.run("gen_judgment.py", "--limit", "1").returncode == 1
-    judged.judging["temperature"] = 0.5
-    assert judged.run("gen_judgment.py", "--limit", "1").returncode == 0
+    assert judging.run("gen_judgment.py", "--limit", "1").returncode == 1
+    judging.judging["temperature"] = 0.5
+    assert judging.run("gen_judgment.py", "--limit", "1").returncode == 0
     assert wire.stats()["requests"] == 4
 
 
-def test_a_redo_reads_no_reply_of_before(judged: Scratch, wire: Server) -> None:
-    assert judged.run("gen_judgment.py", "--limit", "1").returncode == 0
-    assert judged.run("gen_judgment.py", "--limit", "1", "--redo", "m").returncode == 0
+def test_a_redo_reads_no_reply_of_before(judging: Scratch, wire: Server) -> None:
+    assert judging.run("gen_judgment.py", "--limit", "1").returncode == 0
+    assert judging.run("gen_judgment.py", "--limit", "1", "--redo", "m").returncode == 0
     assert wire.stats()["requests"] == 4
 
 

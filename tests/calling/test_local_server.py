@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.loopback import Server
-from tests.support.pipeline_bench import ROOT
+from tests.support.pipeline_bench import ROOT, start_script
+from tests.support.processes import wait_until
 
 
 @pytest.fixture
@@ -40,14 +41,7 @@ def folder_with(tmp_path: Path, command: str, questions: int = 4) -> Path:
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, str(ROOT / "gen_answer.py"), "--setting-file", "answer.yaml"]
-    return subprocess.Popen(
-        [*command, "--endpoint-file", "api.yaml"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start_script(folder, "gen_answer.py", "--setting-file", "answer.yaml", "--endpoint-file", "api.yaml")
 
 
 def is_running(pid: int) -> bool:
@@ -58,21 +52,13 @@ def is_running(pid: int) -> bool:
 
 def all_gone(folder: Path, within: float = 30.0) -> bool:
     pids = [int((folder / name).read_text()) for name in ("pid", "child")]
-    until = time.monotonic() + within
-    while any(map(is_running, pids)) and time.monotonic() < until:
-        time.sleep(0.1)
+    with contextlib.suppress(AssertionError):
+        wait_until(lambda: not any(map(is_running, pids)), within)
     left = [pid for pid in pids if is_running(pid)]
     for pid in left:  # whatever the test finds, nothing is left behind
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return not left
-
-
-def wait_for(file: Path) -> None:
-    until = time.monotonic() + 30
-    while not (file.exists() and file.read_text().strip()) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert file.exists(), f"{file} was never written"
 
 
 def test_a_server_is_started_used_and_stopped_with_its_group(tmp_path: Path, wrapper: Path) -> None:
@@ -89,7 +75,7 @@ def test_nothing_is_left_when_the_run_is_stopped(tmp_path: Path, wrapper: Path, 
         sock.bind(("127.0.0.1", 0))
         folder = folder_with(tmp_path, f"{wrapper} 0 {{port}}")
         run = start(folder)
-        wait_for(folder / "child")
+        wait_until(lambda: (folder / "child").exists() and bool((folder / "child").read_text().strip()))
         time.sleep(0.5)
         run.send_signal(how)
         run.communicate(timeout=60)

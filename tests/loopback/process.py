@@ -7,18 +7,15 @@ import subprocess
 import sys
 import threading
 import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.processes import end_process, opener
+
 _ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 60.0
-_STOP_SECONDS = 5.0
-
-# A proxy in the environment must not come between a test and 127.0.0.1.
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Server:
@@ -55,7 +52,7 @@ class Server:
     def _call(self, name: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         try:
-            with _opener.open(f"{self.root}/_control/{name}", data, timeout=30) as response:
+            with opener.open(f"{self.root}/_control/{name}", data, timeout=30) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
             raise ValueError(json.load(error)["error"]) from None
@@ -73,7 +70,7 @@ def running_server(**settings: Any) -> Iterator[Server]:
     try:
         yield Server(_port_of(process), process.pid)
     finally:
-        _stop(process)
+        end_process(process)
 
 
 def _port_of(process: subprocess.Popen[bytes]) -> int:
@@ -94,15 +91,3 @@ def _port_of(process: subprocess.Popen[bytes]) -> int:
 def _pass_on(stream: Any) -> None:
     for line in stream:
         sys.stderr.write(line.decode(errors="replace"))
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            stream.close()

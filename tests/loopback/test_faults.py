@@ -73,22 +73,22 @@ AZURE_ERRORS: dict[str, tuple[type[Exception], str | None]] = {
 }
 
 
-def ask_openai(server: Server, timeout: float = 30.0, **changes: Any) -> Any:
+def ask_openai(wire: Server, timeout: float = 30.0, **changes: Any) -> Any:
     """One request through the OpenAI SDK; None as a value leaves a parameter out."""
     request = {"model": "m", "messages": MESSAGES, "temperature": 0.0, "max_tokens": 4000} | changes
     request = {name: value for name, value in request.items() if value is not None}
 
     async def call() -> Any:
-        async with openai.AsyncOpenAI(base_url=server.openai_base, api_key="sk-1", max_retries=0) as client:
+        async with openai.AsyncOpenAI(base_url=wire.openai_base, api_key="sk-1", max_retries=0) as client:
             return await client.chat.completions.create(timeout=timeout, **request)
 
     return asyncio.run(call())
 
 
-def ask_azure(server: Server) -> Any:
+def ask_azure(wire: Server) -> Any:
     async def call() -> Any:
         client = openai.AsyncAzureOpenAI(
-            azure_endpoint=server.azure_base, api_version="2024-10-21", api_key="az-1", max_retries=0
+            azure_endpoint=wire.azure_base, api_version="2024-10-21", api_key="az-1", max_retries=0
         )
         async with client:
             return await client.chat.completions.create(model="dep", messages=MESSAGES)  # type: ignore[arg-type]
@@ -96,7 +96,7 @@ def ask_azure(server: Server) -> Any:
     return asyncio.run(call())
 
 
-def ask_anthropic(server: Server, timeout: float = 30.0, **changes: Any) -> Any:
+def ask_anthropic(wire: Server, timeout: float = 30.0, **changes: Any) -> Any:
     """One request through the Anthropic SDK; the temperature goes through extra_body since SDK 1.0."""
     request: dict[str, Any] = {
         "model": "m",
@@ -107,7 +107,7 @@ def ask_anthropic(server: Server, timeout: float = 30.0, **changes: Any) -> Any:
     request |= {"extra_body": {"temperature": 0.0}} | changes
 
     async def call() -> Any:
-        base = server.anthropic_base
+        base = wire.anthropic_base
         async with anthropic.AsyncAnthropic(base_url=base, api_key="sk-ant", max_retries=0) as client:
             return await client.messages.create(timeout=timeout, **request)
 
@@ -126,61 +126,61 @@ def code_in(error: Exception) -> Any:
 
 
 @pytest.mark.parametrize("fault", OPENAI_ERRORS)
-def test_openai_sdk_raises(server: Server, fault: str) -> None:
+def test_openai_sdk_raises(wire: Server, fault: str) -> None:
     expected, code = OPENAI_ERRORS[fault]
-    server.script([fault])
+    wire.script([fault])
     with pytest.raises(expected) as caught:
-        ask_openai(server, timeout=patience(fault))
+        ask_openai(wire, timeout=patience(fault))
     assert code_in(caught.value) == code
-    assert server.stats()["faults"] == {fault: 1}
+    assert wire.stats()["faults"] == {fault: 1}
     # The fault was for one request; the next one is served.
-    assert ask_openai(server).choices[0].finish_reason == "stop"
+    assert ask_openai(wire).choices[0].finish_reason == "stop"
 
 
 @pytest.mark.parametrize("fault", ANTHROPIC_ERRORS)
-def test_anthropic_sdk_raises(server: Server, fault: str) -> None:
+def test_anthropic_sdk_raises(wire: Server, fault: str) -> None:
     expected, kind = ANTHROPIC_ERRORS[fault]
-    server.script([fault])
+    wire.script([fault])
     with pytest.raises(expected) as caught:
-        ask_anthropic(server, timeout=patience(fault))
+        ask_anthropic(wire, timeout=patience(fault))
     body = getattr(caught.value, "body", None)
     assert (body["error"]["type"] if isinstance(body, dict) else None) == kind
-    assert server.stats()["faults"] == {fault: 1}
-    assert ask_anthropic(server).stop_reason == "end_turn"
+    assert wire.stats()["faults"] == {fault: 1}
+    assert ask_anthropic(wire).stop_reason == "end_turn"
 
 
 @pytest.mark.parametrize("fault", AZURE_ERRORS)
-def test_azure_sdk_raises(server: Server, fault: str) -> None:
+def test_azure_sdk_raises(wire: Server, fault: str) -> None:
     expected, code = AZURE_ERRORS[fault]
-    server.script([fault])
+    wire.script([fault])
     with pytest.raises(expected) as caught:
-        ask_azure(server)
+        ask_azure(wire)
     assert code_in(caught.value) == code
 
 
-def test_openai_sdk_returns_what_is_no_answer(server: Server) -> None:
-    whole = ask_openai(server).choices[0].message.content
-    server.script(["html", "empty_choices", "null_content", "empty_content", "truncated", "content_filter"])
+def test_openai_sdk_returns_what_is_no_answer(wire: Server) -> None:
+    whole = ask_openai(wire).choices[0].message.content
+    wire.script(["html", "empty_choices", "null_content", "empty_content", "truncated", "content_filter"])
     # A page in place of JSON comes back as a plain str, and raises nothing.
-    assert ask_openai(server).startswith("<html>")
-    assert ask_openai(server).choices == []
-    assert ask_openai(server).choices[0].message.content is None
-    assert ask_openai(server).choices[0].message.content == ""
-    truncated = ask_openai(server).choices[0]
+    assert ask_openai(wire).startswith("<html>")
+    assert ask_openai(wire).choices == []
+    assert ask_openai(wire).choices[0].message.content is None
+    assert ask_openai(wire).choices[0].message.content == ""
+    truncated = ask_openai(wire).choices[0]
     assert (truncated.finish_reason, truncated.message.content) == ("length", whole[: len(whole) // 2])
-    assert ask_openai(server).choices[0].finish_reason == "content_filter"
+    assert ask_openai(wire).choices[0].finish_reason == "content_filter"
 
 
-def test_anthropic_sdk_returns_what_is_no_answer(server: Server) -> None:
-    whole = ask_anthropic(server).content[0].text
-    server.script(["html", "empty_choices", "null_content", "empty_content", "truncated", "content_filter"])
-    assert ask_anthropic(server).startswith("<html>")
-    assert ask_anthropic(server).content == []
-    assert ask_anthropic(server).content is None
-    assert ask_anthropic(server).content[0].text == ""
-    truncated = ask_anthropic(server)
+def test_anthropic_sdk_returns_what_is_no_answer(wire: Server) -> None:
+    whole = ask_anthropic(wire).content[0].text
+    wire.script(["html", "empty_choices", "null_content", "empty_content", "truncated", "content_filter"])
+    assert ask_anthropic(wire).startswith("<html>")
+    assert ask_anthropic(wire).content == []
+    assert ask_anthropic(wire).content is None
+    assert ask_anthropic(wire).content[0].text == ""
+    truncated = ask_anthropic(wire)
     assert (truncated.stop_reason, truncated.content[0].text) == ("max_tokens", whole[: len(whole) // 2])
-    assert ask_anthropic(server).stop_reason == "refusal"
+    assert ask_anthropic(wire).stop_reason == "refusal"
 
 
 def test_every_fault_is_shown_here() -> None:
@@ -188,25 +188,25 @@ def test_every_fault_is_shown_here() -> None:
     assert set(OPENAI_ERRORS) | replies == set(NAMES) == set(ANTHROPIC_ERRORS) | replies
 
 
-def test_slow_is_a_good_reply_for_who_waits(server: Server) -> None:
-    server.script([{"fault": "slow", "seconds": 0.05}])
-    assert ask_openai(server).choices[0].finish_reason == "stop"
-    assert server.stats()["successes"] == 1
+def test_slow_is_a_good_reply_for_who_waits(wire: Server) -> None:
+    wire.script([{"fault": "slow", "seconds": 0.05}])
+    assert ask_openai(wire).choices[0].finish_reason == "stop"
+    assert wire.stats()["successes"] == 1
 
 
-def test_a_page_may_come_with_an_error_status(server: Server) -> None:
-    server.script([{"fault": "html", "status": 502}])
+def test_a_page_may_come_with_an_error_status(wire: Server) -> None:
+    wire.script([{"fault": "html", "status": 502}])
     with pytest.raises(openai.InternalServerError) as caught:
-        ask_openai(server)
+        ask_openai(wire)
     assert caught.value.response.headers["content-type"].startswith("text/html")
 
 
 @pytest.mark.parametrize("ask", [ask_openai, ask_anthropic])
 @pytest.mark.parametrize("form", ["seconds", "date", "ms", "none"])
-def test_retry_after_in_all_its_forms(server: Server, form: str, ask: Any) -> None:
-    server.script([{"fault": "429", "retry_after": 7, "form": form}])
+def test_retry_after_in_all_its_forms(wire: Server, form: str, ask: Any) -> None:
+    wire.script([{"fault": "429", "retry_after": 7, "form": form}])
     with pytest.raises((openai.RateLimitError, anthropic.RateLimitError)) as caught:
-        ask(server)
+        ask(wire)
     headers: Any = caught.value.response.headers
     told, exact = headers.get("retry-after"), headers.get("retry-after-ms")
     if form == "date":
@@ -216,19 +216,19 @@ def test_retry_after_in_all_its_forms(server: Server, form: str, ask: Any) -> No
         assert (told, exact) == {"seconds": ("7", None), "ms": (None, "7000"), "none": (None, None)}[form]
 
 
-def test_other_errors_tell_a_retry_after_only_when_asked_to(server: Server) -> None:
-    server.script(["503", {"fault": "503", "retry_after": 2, "message": "Come back later."}])
+def test_other_errors_tell_a_retry_after_only_when_asked_to(wire: Server) -> None:
+    wire.script(["503", {"fault": "503", "retry_after": 2, "message": "Come back later."}])
     with pytest.raises(openai.InternalServerError) as first:
-        ask_openai(server)
+        ask_openai(wire)
     with pytest.raises(openai.InternalServerError, match="Come back later") as second:
-        ask_openai(server)
+        ask_openai(wire)
     assert [each.value.response.headers.get("retry-after") for each in (first, second)] == [None, "2"]
 
 
-def test_a_scripted_refusal_spares_requests_without_the_parameter(server: Server) -> None:
-    server.script([{"fault": "unsupported_parameter", "param": "temperature"}] * 2)
+def test_a_scripted_refusal_spares_requests_without_the_parameter(wire: Server) -> None:
+    wire.script([{"fault": "unsupported_parameter", "param": "temperature"}] * 2)
     with pytest.raises(openai.BadRequestError) as caught:
-        ask_openai(server)
+        ask_openai(wire)
     assert caught.value.param == "temperature"
-    assert ask_openai(server, temperature=None).choices[0].finish_reason == "stop"
-    assert server.stats()["faults"] == {"unsupported_parameter": 1}
+    assert ask_openai(wire, temperature=None).choices[0].finish_reason == "stop"
+    assert wire.stats()["faults"] == {"unsupported_parameter": 1}

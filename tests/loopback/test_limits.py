@@ -14,15 +14,15 @@ from .sdks import ask, ask_anthropic, texts
 from .settings import REASONER
 
 
-def test_keys_and_models_are_checked(server: Server) -> None:
-    server.configure(keys=["sk-good", "sk-ant"], served_models=["m"])
-    (refused,) = ask(server, "a", key="sk-bad-secret-1234")
+def test_keys_and_models_are_checked(wire: Server) -> None:
+    wire.configure(keys=["sk-good", "sk-ant"], served_models=["m"])
+    (refused,) = ask(wire, "a", key="sk-bad-secret-1234")
     assert isinstance(refused, openai.AuthenticationError) and "secret" not in str(refused)
-    good, missing = ask(server, "a", key="sk-good")[0], ask(server, "a", key="sk-good", model="n")[0]
+    good, missing = ask(wire, "a", key="sk-good")[0], ask(wire, "a", key="sk-good", model="n")[0]
     assert good.model == "m" and isinstance(missing, openai.NotFoundError)
-    assert ask_anthropic(server).model == "m"
-    assert server.stats()["refused"] == {"401": 1, "404": 1}
-    assert [each["key"] for each in server.requests(4)] == [
+    assert ask_anthropic(wire).model == "m"
+    assert wire.stats()["refused"] == {"401": 1, "404": 1}
+    assert [each["key"] for each in wire.requests(4)] == [
         "sk-bad-secret-1234",
         "sk-good",
         "sk-good",
@@ -30,17 +30,17 @@ def test_keys_and_models_are_checked(server: Server) -> None:
     ]
 
 
-def test_models_are_listed(server: Server) -> None:
+def test_models_are_listed(wire: Server) -> None:
     async def names() -> list[str]:
-        async with openai.AsyncOpenAI(base_url=server.openai_base, api_key="k", max_retries=0) as client:
+        async with openai.AsyncOpenAI(base_url=wire.openai_base, api_key="k", max_retries=0) as client:
             return [model.id async for model in client.models.list()]
 
-    server.configure(served_models=["m", "n"])
+    wire.configure(served_models=["m", "n"])
     assert asyncio.run(names()) == ["m", "n"]
 
 
-def test_a_reasoning_model_refuses_until_asked_in_its_terms(server: Server) -> None:
-    server.configure(models={"reasoner-1": dict(REASONER)})
+def test_a_reasoning_model_refuses_until_asked_in_its_terms(wire: Server) -> None:
+    wire.configure(models={"reasoner-1": dict(REASONER)})
     old = {"model": "reasoner-1", "max_tokens": 900, "temperature": 0.0}
     steps = [
         ("max_tokens", old),
@@ -48,23 +48,23 @@ def test_a_reasoning_model_refuses_until_asked_in_its_terms(server: Server) -> N
         ("messages[0].role", {"model": "reasoner-1", "max_completion_tokens": 900}),
     ]
     for param, request in steps:
-        (refused,) = ask(server, "a", role="system", **request)
+        (refused,) = ask(wire, "a", role="system", **request)
         assert isinstance(refused, openai.BadRequestError) and refused.param == param
-    (reply,) = ask(server, "a", role="developer", model="reasoner-1", max_completion_tokens=900)
+    (reply,) = ask(wire, "a", role="developer", model="reasoner-1", max_completion_tokens=900)
     assert reply.choices[0].finish_reason == "stop"
-    assert texts(ask(server, "a", role="system", max_tokens=900, temperature=0.0))
+    assert texts(ask(wire, "a", role="system", max_tokens=900, temperature=0.0))
 
 
-def test_a_model_of_its_own_kind(server: Server) -> None:
-    server.configure(models={"broken": {"fault": "500"}, "long": {"reply": "size=999"}})
-    assert isinstance(ask(server, "a", model="broken")[0], openai.InternalServerError)
-    assert len(texts(ask(server, "a", model="long"))[0]) == 999
-    assert server.stats()["by_model"] == {"broken": 1, "long": 1}
+def test_a_model_of_its_own_kind(wire: Server) -> None:
+    wire.configure(models={"broken": {"fault": "500"}, "long": {"reply": "size=999"}})
+    assert isinstance(ask(wire, "a", model="broken")[0], openai.InternalServerError)
+    assert len(texts(ask(wire, "a", model="long"))[0]) == 999
+    assert wire.stats()["by_model"] == {"broken": 1, "long": 1}
 
 
-def test_context_window(server: Server) -> None:
-    server.configure(context_window=50)
-    fits, too_long = ask(server, "x" * 190, "x" * 220)
+def test_context_window(wire: Server) -> None:
+    wire.configure(context_window=50)
+    fits, too_long = ask(wire, "x" * 190, "x" * 220)
     assert fits.usage.prompt_tokens <= 50
     assert isinstance(too_long, openai.BadRequestError) and too_long.code == "context_length_exceeded"
 
@@ -81,23 +81,23 @@ def test_bucket_tells_the_time_to_wait() -> None:
     assert [bucket.take(), bucket.take(), bucket.take() > 0] == [0.0, 0.0, True]
 
 
-def test_requests_per_minute_for_each_key_and_model(server: Server) -> None:
-    server.configure(rpm=6, burst=2)
-    replies = ask(server, "a", "b", "c")
+def test_requests_per_minute_for_each_key_and_model(wire: Server) -> None:
+    wire.configure(rpm=6, burst=2)
+    replies = ask(wire, "a", "b", "c")
     refused = [each for each in replies if isinstance(each, openai.RateLimitError)]
     assert len(refused) == 1 and 1 <= int(refused[0].response.headers["retry-after"]) <= 10
-    assert texts(ask(server, "a", key="sk-2")) and texts(ask(server, "a", model="n"))
-    stats = server.stats()
+    assert texts(ask(wire, "a", key="sk-2")) and texts(ask(wire, "a", model="n"))
+    stats = wire.stats()
     assert (stats["429s"], stats["refused"], stats["successes"]) == (1, {"429": 1}, 4)
 
 
-def test_max_concurrency(server: Server) -> None:
+def test_max_concurrency(wire: Server) -> None:
     async def call() -> None:
-        async with openai.AsyncOpenAI(base_url=server.openai_base, api_key="k", max_retries=0) as client:
+        async with openai.AsyncOpenAI(base_url=wire.openai_base, api_key="k", max_retries=0) as client:
             create: Any = client.chat.completions.create
             body = {"model": "m", "messages": [{"role": "user", "content": "a"}]}
             waiting = [asyncio.create_task(create(**body)) for _ in range(3)]
-            while (await asyncio.to_thread(server.stats))["in_flight"] < 3:
+            while (await asyncio.to_thread(wire.stats))["in_flight"] < 3:
                 await asyncio.sleep(0.01)
             with pytest.raises(openai.RateLimitError):
                 await create(**body)
@@ -106,7 +106,7 @@ def test_max_concurrency(server: Server) -> None:
             await asyncio.gather(*waiting, return_exceptions=True)
             await create(**body)
 
-    server.configure(max_concurrency=3)
-    server.script(["hang", "hang", "hang"])
+    wire.configure(max_concurrency=3)
+    wire.script(["hang", "hang", "hang"])
     asyncio.run(call())
-    assert server.stats()["max_in_flight"] == 4
+    assert wire.stats()["max_in_flight"] == 4

@@ -1,6 +1,5 @@
 """Reading and matching of benchmarks, and the published table, digit for digit."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -91,11 +90,8 @@ def test_names_are_mapped_and_the_rest_is_listed(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def meta() -> Path:
-    shared = os.environ.get("ARENA_HARD_SHARED_DATA")
-    if not shared:
-        pytest.skip("ARENA_HARD_SHARED_DATA does not name a folder with real data")
-    return Path(shared) / "meta"
+def meta(shared_data: Path) -> Path:
+    return shared_data / "meta"
 
 
 EXPECTED = {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from arena_hard.data.sample import in_sample_order
 from arena_hard.rating.coverage import Coverage, JudgedQuestions, coverage, judged_in
 from arena_hard.rating.games import read_judgments
 from arena_hard.showing import footnotes, leaderboard
-from tests.support.pipeline_bench import ROOT, Scratch, question, write_rows
+from tests.support.pipeline_bench import Scratch, question, run_script, write_rows
 
 QUESTIONS = [question(number) | {"cluster": f"cluster {number % 4}"} for number in range(20)]
 IDS = [each["question_id"] for each in QUESTIONS]
@@ -47,9 +45,8 @@ def judge_on(folder: Path, model: str, ids: Sequence[str], judge: str = "j", **m
 
 def run(folder: Path, *arguments: str, judges: Sequence[str] = ("j",)) -> str:
     """What show_result.py prints of data/b; it must end well."""
-    command = [sys.executable, str(ROOT / "show_result.py"), "--bench-name", "b", "--baseline", "base"]
-    command += ["--judge-name", *judges, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    names = ("--bench-name", "b", "--baseline", "base", "--judge-name", *judges)
+    done = run_script(folder, "show_result.py", *names, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

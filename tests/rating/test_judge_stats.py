@@ -1,6 +1,5 @@
 """Judge diagnostics: small cases by hand, coefficients against the libraries, real judgments."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -147,11 +146,8 @@ def test_what_the_weight_does_by_hand() -> None:
     assert judge_stats.effect_of_first_game(HAND).changes[0].other_score == pytest.approx(100 * 3.5 / 5)
 
 
-def test_scores_of_real_judgments() -> None:
-    shared = os.environ.get("ARENA_HARD_SHARED_DATA")
-    if not shared:
-        pytest.skip("ARENA_HARD_SHARED_DATA does not name a folder with real data")
-    table = read_judgments(Bench(Path(shared), "arena-ta"), ["gpt-4o_images"]).table
+def test_scores_of_real_judgments(shared_data: Path) -> None:
+    table = read_judgments(Bench(shared_data, "arena-ta"), ["gpt-4o_images"]).table
     scores = dict(zip(table.models, judge_stats.weighted_scores(table)))
     assert scores["Qwen2-7B-Instruct"] == pytest.approx(39.40, abs=0.005)
     assert scores["gemma-2-9b-it"] == pytest.approx(61.52, abs=0.005)

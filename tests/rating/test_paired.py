@@ -1,6 +1,5 @@
 """Paired differences, ranks and planning: by hand, against scipy, and by simulation."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -137,11 +136,8 @@ def test_plan_gives_the_known_figures() -> None:
         paired.plan(paired.influences(table_of(drawn(6, p=1))), 5.0)
 
 
-def test_real_judgments() -> None:
-    shared = os.environ.get("ARENA_HARD_SHARED_DATA")
-    if not shared:
-        pytest.skip("ARENA_HARD_SHARED_DATA does not name a folder with real data")
-    found = paired.influences(read_judgments(Bench(Path(shared), "arena-ta"), ["gpt-4o_images"]).table)
+def test_real_judgments(shared_data: Path) -> None:
+    found = paired.influences(read_judgments(Bench(shared_data, "arena-ta"), ["gpt-4o_images"]).table)
     assert dict(zip(found.models, found.score))["Yi-34B-Chat"] == pytest.approx(42.70, abs=0.005)
     ranks = {one.model: one for one in paired.rank_intervals(found)}
     assert (ranks["gemma-2-9b-it"].best, ranks["gemma-2-9b-it"].worst) == (1, 1)

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import time
-from collections.abc import Callable
 
 import pytest
 
 from tests.loopback import REASONER, Server
-from tests.support.pipeline_bench import Scratch, answer, question, rows, write_rows
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
-
-
-def ids(scratch: Scratch, model: str = "m") -> list[str]:
-    return [row["question_id"] for row in rows(scratch.answer_file(model))]
-
-
-def sent(wire: Server) -> list[dict]:
-    return [request["body"] for request in wire.requests(2000)]
+from tests.support.pipeline_bench import Scratch, answer, question, rows, sent, write_rows
+from tests.support.processes import wait_until
 
 
 def test_answers_in_the_originals_shape_with_added_keys(scratch: Scratch, wire: Server) -> None:
@@ -38,7 +22,7 @@ def test_answers_in_the_originals_shape_with_added_keys(scratch: Scratch, wire: 
     assert set(row) - set(list(row)[:5]) == {"finish_reason", "usage", "served_model", "settings_hash"}
     assert row["served_model"] == "m"
     assert row["usage"]["completion_tokens"] > 0
-    assert ids(scratch) == [question(number)["question_id"] for number in (1, 2, 3)]
+    assert scratch.answered_ids() == [question(number)["question_id"] for number in (1, 2, 3)]
     assert wire.stats()["requests"] == 3
 
 
@@ -60,7 +44,7 @@ def test_what_the_original_wrote_for_a_failure_is_asked_again(scratch: Scratch, 
     write_rows(scratch.answer_file(), [answer(1, "m"), answer(2, "m", "$ERROR$"), answer(3, "m")])
     assert scratch.run("gen_answer.py").returncode == 0
     assert "$ERROR$" not in scratch.answer_file().read_text()
-    assert len(ids(scratch)) == 3
+    assert len(scratch.answered_ids()) == 3
     assert wire.stats()["requests"] == 1
 
 
@@ -93,11 +77,11 @@ def test_a_failure_is_listed_not_written_and_asked_for_next_time(scratch: Scratc
     assert "2 answers written, 1 failed." in done.stdout
     assert "usage policies" in done.stdout  # the provider's own words
     assert question(2)["question_id"] in done.stdout
-    assert len(ids(scratch)) == 2
+    assert len(scratch.answered_ids()) == 2
     assert wire.stats()["requests"] == 3  # a refusal is not repeated
     again = scratch.run("gen_answer.py")
     assert again.returncode == 0, again.stderr
-    assert len(set(ids(scratch))) == 3
+    assert len(set(scratch.answered_ids())) == 3
     assert wire.stats()["requests"] == 4
 
 
@@ -129,7 +113,7 @@ def test_what_will_not_pass_is_found_by_the_first_request(scratch: Scratch, wire
     assert "40 failed" in done.stdout
     assert "sk-secret" not in done.stdout + done.stderr
     assert wire.stats()["requests"] == 1
-    assert ids(scratch) == []
+    assert scratch.answered_ids() == []
 
 
 def test_retry_after_is_kept_by_all_requests(scratch: Scratch, wire: Server) -> None:
@@ -138,7 +122,7 @@ def test_retry_after_is_kept_by_all_requests(scratch: Scratch, wire: Server) -> 
     # opening 16 connections at once takes a busy machine longer than the usual grace
     wire.configure(latency=0.02, early_grace=0.3, faults={"429": {"rate": 0.1, "retry_after": 1.0}})
     assert scratch.run("gen_answer.py").returncode == 0
-    assert len(set(ids(scratch))) == 40
+    assert len(set(scratch.answered_ids())) == 40
     stats = wire.stats()
     assert stats["429s"] > 0
     assert (stats["early"], stats["early_repeats"], stats["answered_again"]) == (0, 0, 0)
@@ -199,19 +183,14 @@ def test_ctrl_c_keeps_what_has_arrived(scratch: Scratch, wire: Server) -> None:
     wire.script([None, None, None, *["hang"] * 4])
     process = scratch.start("gen_answer.py")
     with process:
-        wait_until(lambda: len(rows_or_none(scratch)) == 3 and wire.stats()["requests"] == 7)
+        wait_until(lambda: len(scratch.answered_ids()) == 3 and wire.stats()["requests"] == 7)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    assert len(ids(scratch)) == 3
+    assert len(scratch.answered_ids()) == 3
     assert scratch.run("gen_answer.py").returncode == 0
-    assert len(set(ids(scratch))) == len(ids(scratch)) == 8
-
-
-def rows_or_none(scratch: Scratch) -> list[bytes]:
-    file = scratch.answer_file()
-    return file.read_bytes().splitlines() if file.is_file() else []
+    assert len(set(scratch.answered_ids())) == len(scratch.answered_ids()) == 8
 
 
 def test_two_runs_on_one_file(scratch: Scratch, wire: Server) -> None:
@@ -236,7 +215,7 @@ def test_a_torn_last_line_is_repaired_and_nothing_else_lost(scratch: Scratch) ->
     assert done.returncode == 0, done.stderr
     assert "57 bytes" in done.stdout
     assert scratch.answer_file().read_bytes().startswith(whole)
-    assert len(set(ids(scratch))) == 3
+    assert len(set(scratch.answered_ids())) == 3
 
 
 def test_other_settings_are_not_mixed_in_silence(scratch: Scratch, wire: Server) -> None:
@@ -247,7 +226,7 @@ def test_other_settings_are_not_mixed_in_silence(scratch: Scratch, wire: Server)
     assert "temperature" in done.stderr
     assert "--keep-mixed" in done.stderr
     assert scratch.run("gen_answer.py", "--keep-mixed").returncode == 0
-    assert len(ids(scratch)) == 3
+    assert len(scratch.answered_ids()) == 3
 
 
 def test_a_dry_run_sends_nothing(scratch: Scratch, wire: Server) -> None:

@@ -3,49 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.browse_bench import chromium, judgment_row, served, write_bench
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as program:
-        yield program
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    data = tmp_path_factory.mktemp("data")
-    write_bench(data / "small")
-    return data
-
-
-@pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
-    with served(folder) as address:
-        yield address
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
-    """A fresh page; at its end nothing was asked of another machine and the console holds no error."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    elsewhere: list[str] = []
-    errors: list[str] = []
-    page.on(
-        "request", lambda request: None if request.url.startswith((address, "data:")) else elsewhere.append(request.url)
-    )
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    page.close()
-    assert elsewhere == []
-    assert errors == []
+from tests.support.browse_bench import judgment_row, served, write_bench
 
 
 def opened(page: Any, address: str, query: str = "?tab=games") -> Any:

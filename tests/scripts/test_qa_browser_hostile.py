@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.browse_bench import answer_row, chromium, judgment_row, served, write_lines
+from tests.support.browse_bench import answer_row, judgment_row, served
 from tests.support.browse_hostile import HOSTILE
+from tests.support.pipeline_bench import write_rows
 
 MODEL = "<img src=x onerror=window.hit='name'>"
 
@@ -23,21 +24,22 @@ def write_hostile_bench(folder: Path) -> None:
         {"question_id": f"q-{name}", "category": text[:300], "cluster": text[:300], "turns": [{"content": text}] * 2}
         for name, text in HOSTILE.items()
     ]
-    write_lines(folder / "question.jsonl", rows)
+    write_rows(folder / "question.jsonl", rows)
     for model in ("base", MODEL):
         answers = [answer_row(model, f"q-{name}", [text, text]) for name, text in HOSTILE.items()]
         for answer in answers:
             answer["choices"][0]["turns"][0]["thought"] = answer["choices"][0]["turns"][0]["content"]
-        write_lines(folder / "model_answer" / f"{quote(model, safe='')}.jsonl", answers)
+        write_rows(folder / "model_answer" / f"{quote(model, safe='')}.jsonl", answers)
     judgments = [judgment_row(MODEL, f"q-{name}", ("A>B", "B>A"), baseline="base") for name in HOSTILE]
     for judgment, text in zip(judgments, HOSTILE.values()):
         for game in judgment["games"]:
             game["judgment"] = game["user_prompt"] = text
-    write_lines(folder / "model_judgment" / "judy" / f"{quote(MODEL, safe='')}.jsonl", judgments)
+    write_rows(folder / "model_judgment" / "judy" / f"{quote(MODEL, safe='')}.jsonl", judgments)
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A site of its own, of the hostile bench."""
     data = tmp_path_factory.mktemp("hostile")
     write_hostile_bench(data / "hostile")
     with served(data) as address:
@@ -45,16 +47,17 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def profile(browser: Any) -> Iterator[Any]:
     """One profile for all tests, so that the page's own files are fetched once."""
-    with chromium() as program:
-        yield program.new_context(viewport={"width": 390, "height": 844})
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    yield context
+    context.close()
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
+def watched(profile: Any) -> Iterator[Any]:
     """A page whose every request is written down. Elsewhere is a name that no machine can have (RFC 2606)."""
-    page = browser.new_page()
+    page = profile.new_page()
     page.asked = []
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("dialog", lambda dialog: dialog.dismiss())
@@ -64,7 +67,8 @@ def page(browser: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("form", ["", "plain"])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_nothing_runs_nothing_loads_nothing_breaks_out(page: Any, address: str, name: str, form: str) -> None:
+def test_nothing_runs_nothing_loads_nothing_breaks_out(watched: Any, address: str, name: str, form: str) -> None:
+    page = watched
     page.goto(f"{address}?tab=games&format={form}&question=q-{name}&model={quote(MODEL)}")
     page.wait_for_selector("#game-2 .judgment")
     page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
@@ -81,7 +85,7 @@ def test_nothing_runs_nothing_loads_nothing_breaks_out(page: Any, address: str, 
     assert page.locator(".ah img, .ah iframe, .ah script, .ah style, .ah object, .ah svg, .ah form form").count() == 0
 
 
-def test_the_policy_stops_what_would_get_through(browser: Any, address: str) -> None:
+def test_the_policy_stops_what_would_get_through(profile: Any, address: str) -> None:
     asked: list[str] = []
 
     class Elsewhere(BaseHTTPRequestHandler):
@@ -94,7 +98,7 @@ def test_the_policy_stops_what_would_get_through(browser: Any, address: str) -> 
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        page = browser.new_page()
+        page = profile.new_page()
         page.goto(address + "?tab=games")
         page.wait_for_selector(".card")
         base = f"http://127.0.0.1:{server.server_port}"

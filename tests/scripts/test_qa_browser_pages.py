@@ -11,28 +11,9 @@ import pytest
 
 from arena_hard.browse.export import export
 from arena_hard.browse.site import Site
-from tests.support.browse_bench import chromium, served, write_bench
+from tests.support.browse_bench import served, write_bench
 
 READY = "[data-room]:not([aria-busy]) .ah main"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as program:
-        yield program
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    data = tmp_path_factory.mktemp("data")
-    write_bench(data / "small")
-    return data
-
-
-@pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
-    with served(folder) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +22,6 @@ def seen(browser: Any) -> Iterator[Any]:
     page = browser.new_page()
     yield page
     page.close()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A fresh page whose console must stay without errors."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    errors: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    page.close()
-    assert errors == []
 
 
 def models_of(page: Any) -> list[str]:
@@ -148,8 +117,8 @@ def test_a_blind_check_by_keyboard_that_is_stopped_and_taken_up_again(browser: A
     assert all(row["name"] == "Ann" and row["tstamp"] > 1e9 for row in rows)
 
 
-def test_exported_pages_open_from_disk(page: Any, folder: Path, tmp_path: Path) -> None:
-    export(Site(folder), tmp_path / "out")
+def test_exported_pages_open_from_disk(page: Any, browsed: Path, tmp_path: Path) -> None:
+    export(Site(browsed), tmp_path / "out")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto((tmp_path / "out" / "index.html").as_uri())

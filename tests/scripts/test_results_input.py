@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,13 @@ from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating import battles as battle
 from arena_hard.rating.games import read_judgments
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.pipeline_bench import run_script, write_rows
 
 
 def write(folder: Path, judge: str, model: str, rows: list[dict[str, Any]]) -> Path:
     """A judgment file of the bench data/b."""
     file = folder / "data" / "b" / "model_judgment" / judge / f"{model}.jsonl"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    write_rows(file, rows)
     return file
 
 
@@ -42,9 +39,8 @@ def run(folder: Path, *arguments: str, baseline: str | None = "base", judge: str
 def attempt(
     folder: Path, *arguments: str, baseline: str | None = "base", judge: str = "j"
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "show_result.py"), "--bench-name", "b", "--judge-name", *judge.split(",")]
-    command += ["--baseline", baseline] if baseline else []
-    return subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+    names = ["--bench-name", "b", "--judge-name", *judge.split(","), *(["--baseline", baseline] if baseline else [])]
+    return run_script(folder, "show_result.py", *names, *arguments)
 
 
 def rows_of(text: str, part: int = 0) -> dict[str, dict[str, Any]]:
@@ -288,9 +284,7 @@ def test_style_control_counts_what_files_lack_and_is_the_same_on_several_process
             text = "".join(mark * chance.randint(0, 3) for mark in ("# Head\n", "- item\n", "**b** "))
             turns = [{"content": text, "token_len": chance.randint(20, 200)}]
             answers.append({"question_id": str(number), "model_id": model, "choices": [{"index": 0, "turns": turns}]})
-        file = tmp_path / "data/b/model_answer" / f"{model}.jsonl"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+        write_rows(tmp_path / "data/b/model_answer" / f"{model}.jsonl", answers)
         labels = ["A>B", "A=B", "B>A", "B>>A"]
         if model != "base":
             games = [row(model, str(n), [chance.choice(labels), chance.choice(labels)]) for n in range(41)]

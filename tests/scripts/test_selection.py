@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,8 @@ import pytest
 from arena_hard.calling.manifest import origins
 from arena_hard.data.settings import EndpointSettings, ModelSettings, short_hash
 from tests.loopback import Server
-from tests.support.pipeline_bench import Scratch, answer, question, rows, write_rows
-
-
-def key(number: int) -> str:
-    return question(number)["question_id"]
-
-
-def ids(scratch: Scratch, model: str = "m") -> list[str]:
-    return [row["question_id"] for row in rows(scratch.answer_file(model))]
-
-
-def asked(wire: Server) -> list[str]:
-    """The last text of each request."""
-    return [request["body"]["messages"][-1]["content"] for request in wire.requests(2000)]
+from tests.support.pipeline_bench import Scratch, answer, asked, question, question_id, rows, write_rows
+from tests.support.processes import wait_until
 
 
 def manifest(file: Path) -> dict[str, Any]:
@@ -34,12 +21,11 @@ def manifest(file: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def judged(scratch: Scratch) -> Scratch:
+def judged(answered: Scratch) -> Scratch:
     """Three judgments are there, and the answers that they are of."""
-    scratch.put_answers("m", "base")
-    done = scratch.run("gen_judgment.py")
+    done = answered.run("gen_judgment.py")
     assert done.returncode == 0, done.stderr
-    return scratch
+    return answered
 
 
 # --------------------------------------------------------------------------------- what is chosen
@@ -47,7 +33,7 @@ def judged(scratch: Scratch) -> Scratch:
 
 def test_a_limit_takes_the_first_questions(scratch: Scratch, wire: Server) -> None:
     assert scratch.run("gen_answer.py", "--limit", "2").returncode == 0
-    assert ids(scratch) == [key(1), key(2)]
+    assert scratch.answered_ids() == [question_id(1), question_id(2)]
     assert wire.stats()["requests"] == 2
 
 
@@ -60,9 +46,9 @@ def test_a_limit_below_one(scratch: Scratch, wire: Server) -> None:
 
 def test_question_ids_from_a_file(scratch: Scratch, wire: Server) -> None:
     listed = scratch.folder / "ids.txt"
-    listed.write_text(f"{key(3)}\n\n{key(1)}\n")
+    listed.write_text(f"{question_id(3)}\n\n{question_id(1)}\n")
     assert scratch.run("gen_answer.py", "--question-ids", str(listed)).returncode == 0
-    assert ids(scratch) == [key(1), key(3)]  # in the bench's order
+    assert scratch.answered_ids() == [question_id(1), question_id(3)]  # in the bench's order
     assert sorted(asked(wire)) == ["Question 1?", "Question 3?"]
 
 
@@ -70,7 +56,7 @@ def test_question_ids_from_a_file(scratch: Scratch, wire: Server) -> None:
 def test_a_question_id_that_the_bench_has_not(scratch: Scratch, wire: Server, script: str) -> None:
     scratch.put_answers("base")
     listed = scratch.folder / "ids.txt"
-    listed.write_text(f"{key(3)}\nnonsense\n")
+    listed.write_text(f"{question_id(3)}\nnonsense\n")
     done = scratch.run(script, "--question-ids", str(listed))
     assert done.returncode == 2
     assert "entry 2, 'nonsense', is no question of this bench" in done.stderr
@@ -87,7 +73,7 @@ def test_a_file_of_question_ids_that_is_not_there(scratch: Scratch) -> None:
 def test_models_in_place_of_the_list(scratch: Scratch, wire: Server) -> None:
     assert scratch.run("gen_answer.py", "--models", "base", "judge", "base").returncode == 0
     assert wire.stats()["by_model"] == {"base": 3, "judge": 3}
-    assert ids(scratch) == []
+    assert scratch.answered_ids() == []
 
 
 def test_models_to_judge(scratch: Scratch) -> None:
@@ -105,7 +91,7 @@ def test_only_what_failed_in_the_last_run(scratch: Scratch, wire: Server) -> Non
     assert again.returncode == 0, again.stderr
     assert asked(wire) == ["Question 1?", "Question 2?", "Question 2?"]  # the third has not failed
     assert "Nothing to ask." in scratch.run("gen_answer.py", "--only-failed").stdout
-    assert ids(scratch) == [key(1), key(2)]
+    assert scratch.answered_ids() == [question_id(1), question_id(2)]
 
 
 def test_only_judgments_that_failed_in_the_last_run(scratch: Scratch, wire: Server) -> None:
@@ -113,9 +99,9 @@ def test_only_judgments_that_failed_in_the_last_run(scratch: Scratch, wire: Serv
     scratch.models["judge"]["parallel"] = 1
     wire.script(["context_length"])
     assert scratch.run("gen_judgment.py", "--limit", "2").returncode == 1
-    (failed,) = {key(1), key(2)} - {row["question_id"] for row in rows(scratch.judgment_file())}
+    (failed,) = {question_id(1), question_id(2)} - set(scratch.judged_ids())
     assert scratch.run("gen_judgment.py", "--only-failed").returncode == 0
-    assert {row["question_id"] for row in rows(scratch.judgment_file())} == {key(1), key(2)}
+    assert set(scratch.judged_ids()) == {question_id(1), question_id(2)}
     assert set(asked(wire)[-2:]) == {text for text in asked(wire) if f"Question {int(failed, 16)}?" in text}
 
 
@@ -124,9 +110,9 @@ def test_failures_of_all_runs_stay_open_until_they_are_written(scratch: Scratch,
     wire.script(["400", "400", None])
     assert scratch.run("gen_answer.py").returncode == 1
     assert scratch.run("gen_answer.py", "--only-failed", "--limit", "1").returncode == 0
-    assert ids(scratch) == [key(1), key(3)]
+    assert scratch.answered_ids() == [question_id(1), question_id(3)]
     assert scratch.run("gen_answer.py", "--only-failed").returncode == 0
-    assert ids(scratch) == [key(1), key(2), key(3)]
+    assert scratch.answered_ids() == [question_id(1), question_id(2), question_id(3)]
     assert "Nothing to ask." in scratch.run("gen_answer.py", "--only-failed").stdout
 
 
@@ -163,7 +149,7 @@ def test_redo_asks_anew_what_was_made_with_other_settings(scratch: Scratch, wire
     scratch.answers["temperature"] = 0.7
     done = scratch.run("gen_answer.py", "--redo", "m")
     assert done.returncode == 0, done.stderr
-    assert ids(scratch) == [key(1), key(2), key(3)]
+    assert scratch.answered_ids() == [question_id(1), question_id(2), question_id(3)]
     assert len({row["settings_hash"] for row in rows(scratch.answer_file())}) == 1
     assert sorted((scratch.answer_file().parent / "m.superseded").read_bytes().splitlines()) == sorted(old.splitlines())
     assert wire.stats()["requests"] == 2 + 3
@@ -174,7 +160,7 @@ def test_redo_of_equal_settings_asks_for_all(scratch: Scratch, wire: Server) -> 
     for flags in ([], ["--redo", "m"]):
         assert scratch.run("gen_answer.py", *flags).returncode == 0
     assert wire.stats()["requests"] == 6
-    assert len(ids(scratch)) == 3
+    assert len(scratch.answered_ids()) == 3
 
 
 def test_a_redo_of_no_known_model(scratch: Scratch) -> None:
@@ -244,8 +230,8 @@ def test_the_manifest_of_answers(scratch: Scratch, wire: Server) -> None:
     assert (settings["model_name"], settings["temperature"], settings["max_tokens"]) == ("m", 0.0, 4096)
     (run,) = noted["runs"]
     assert (run["settings_hash"], run["written"], run["cut_at_max_tokens"]) == (name, 2, 1)
-    assert list(run["failed"]) == [key(2)]
-    assert "usage policies" in run["failed"][key(2)]
+    assert list(run["failed"]) == [question_id(2)]
+    assert "usage policies" in run["failed"][question_id(2)]
     assert run["served_models"] == ["m-2024"]
     assert run["system_fingerprints"] == ["fp_loopback"]
     assert run["usage"]["completion_tokens"] == sum(
@@ -336,9 +322,7 @@ def test_a_killed_run_stays_in_the_manifest(scratch: Scratch, wire: Server) -> N
     assert scratch.run("gen_answer.py", "--limit", "2").returncode == 1
     wire.configure(fault="hang")
     with scratch.start("gen_answer.py") as process:
-        end = time.monotonic() + 30
-        while wire.stats()["requests"] < 3 and time.monotonic() < end:
-            time.sleep(0.01)
+        wait_until(lambda: wire.stats()["requests"] == 3)
         process.kill()
         process.communicate()
     first, killed = manifest(scratch.answer_file())["runs"]
@@ -346,7 +330,10 @@ def test_a_killed_run_stays_in_the_manifest(scratch: Scratch, wire: Server) -> N
     assert killed["settings_hash"] == first["settings_hash"]
     wire.configure(fault=None)
     assert scratch.run("gen_answer.py", "--only-failed").returncode == 0
-    assert sorted(ids(scratch)) == [key(1), key(2)]  # what failed in the run before, and not the third question
+    assert sorted(scratch.answered_ids()) == [
+        question_id(1),
+        question_id(2),
+    ]  # not the third
 
 
 # ---------------------------------------------------------------------------- how a model is asked
@@ -413,7 +400,7 @@ def test_an_endpoint_where_nothing_listens_is_given_up(scratch: Scratch) -> None
     assert "0 answers written, 60 failed." in done.stdout
     assert "nothing else came, so the rest was not sent" in done.stdout
     assert "Traceback" not in done.stderr
-    assert ids(scratch) == []
+    assert scratch.answered_ids() == []
 
 
 def test_an_endpoint_that_only_fails_is_not_asked_for_all(scratch: Scratch, wire: Server) -> None:
@@ -424,7 +411,7 @@ def test_an_endpoint_that_only_fails_is_not_asked_for_all(scratch: Scratch, wire
     assert 2 * 10 <= wire.stats()["requests"] <= 2 * (10 + 2 * 2)  # ten records, and those under way
     wire.reset()
     assert scratch.run("gen_answer.py", "--only-failed").returncode == 0
-    assert len(ids(scratch)) == 60
+    assert len(scratch.answered_ids()) == 60
 
 
 def test_one_success_between_failures_goes_on(scratch: Scratch, wire: Server) -> None:

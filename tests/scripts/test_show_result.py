@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.pipeline_bench import ROOT, run_script
+
 PUBLISHED = {"gpt-4-0613": (37.9, 354), "gpt-3.5-turbo-0125": (23.3, 329)}
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """show_result.py in a folder with data/."""
-    command = [sys.executable, str(ROOT / "show_result.py"), *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    return run_script(folder, "show_result.py", *arguments)
 
 
 def scores(text: str) -> dict[str, float]:

@@ -9,7 +9,7 @@ import pytest
 
 from arena_hard.data.settings import JudgeSettings
 from tests.loopback import Server
-from tests.support.pipeline_bench import ROOT, Scratch, rows, write_rows
+from tests.support.pipeline_bench import ROOT, Scratch, rows, sent, write_rows
 from utils import load_judge_settings
 
 CONFIG = ROOT / "config" / "arena-hard-v2.0.yaml"
@@ -77,16 +77,12 @@ def settings() -> JudgeSettings:
     return load_judge_settings(CONFIG)
 
 
-def asked(wire: Server) -> list[dict[str, Any]]:
-    return [request["body"] for request in wire.requests(2000)]
-
-
 def test_each_category_has_its_own_baseline_and_instructions_on_the_wire(
     v2: V2, wire: Server, settings: JudgeSettings
 ) -> None:
     assert settings.system_prompt_of("hard_prompt") != settings.system_prompt_of("creative_writing")
     v2.judge()
-    bodies = asked(wire)
+    bodies = sent(wire)
     assert len(bodies) == 4 * 2 * 2
     for uid, category in CATEGORY.items():
         about = [body for body in bodies if f"Prompt {uid}\n" in body["messages"][1]["content"]]
@@ -104,7 +100,7 @@ def test_each_category_has_its_own_baseline_and_instructions_on_the_wire(
 
 def test_two_judges_one_after_the_other(v2: V2, wire: Server) -> None:
     v2.judge()
-    assert [body["model"] for body in asked(wire)] == ["gpt-4.1"] * 8 + ["gemini-2.5-pro"] * 8
+    assert [body["model"] for body in sent(wire)] == ["gpt-4.1"] * 8 + ["gemini-2.5-pro"] * 8
     for judge in JUDGES:
         written = rows(v2.judgments(judge))
         assert [row["question_id"] for row in written] == list(CATEGORY)
@@ -113,7 +109,7 @@ def test_two_judges_one_after_the_other(v2: V2, wire: Server) -> None:
         assert {row["judge"] for row in written} == {judge}
         assert len({row["settings_hash"] for row in written}) == 2  # one for each category
     assert "nothing to judge" in v2.judge()
-    assert len(asked(wire)) == 16
+    assert len(sent(wire)) == 16
 
 
 def test_an_official_file_is_continued(v2: V2, wire: Server) -> None:
@@ -122,11 +118,11 @@ def test_an_official_file_is_continued(v2: V2, wire: Server) -> None:
     before = v2.judgments("gpt-4.1").read_bytes()
     said = v2.judge()
     assert "2 judgments exist,     2 to make, 1 unreadable" in said
-    assert len(asked(wire)) == 4
+    assert len(sent(wire)) == 4
     assert v2.judgments("gpt-4.1").read_bytes().startswith(before)
     assert [row["question_id"] for row in rows(v2.judgments("gpt-4.1"))[2:]] == ["h2", "c2"]
     v2.judge("--retry-unreadable")
-    assert len(asked(wire)) == 6
+    assert len(sent(wire)) == 6
     assert [row.get("uid") or row["question_id"] for row in rows(v2.judgments("gpt-4.1"))] == list(CATEGORY)
 
 
@@ -159,5 +155,5 @@ def test_answers_to_its_questions(v2: V2, wire: Server) -> None:
     done = v2.run("gen_answer.py")
     assert done.returncode == 0, done.stderr
     assert v2.answer_file("m").read_bytes().startswith(before)
-    assert sorted(body["messages"][-1]["content"] for body in asked(wire)) == ["Prompt c1", "Prompt c2", "Prompt h2"]
+    assert sorted(body["messages"][-1]["content"] for body in sent(wire)) == ["Prompt c1", "Prompt c2", "Prompt h2"]
     assert len(rows(v2.answer_file("m"))) == 4

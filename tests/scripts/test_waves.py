@@ -10,18 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.loopback import Server
-from tests.support.pipeline_bench import ROOT, Scratch, answer, question, rows, write_rows
+from tests.support.pipeline_bench import ROOT, Scratch, question, rows
 
 QUESTIONS = 60  # three waves of twenty
 
 
 @pytest.fixture
-def judged(scratch: Scratch) -> Scratch:
+def sixty(scratch: Scratch) -> Scratch:
     """Answers by two models and the baseline to sixty questions."""
     scratch.set_questions([question(number) for number in range(1, QUESTIONS + 1)])
     scratch.judging["model_list"] = ["m", "n"]
-    for name in ("m", "n", "base"):
-        write_rows(scratch.answer_file(name), [answer(number, name) for number in range(1, QUESTIONS + 1)])
+    scratch.put_answers("m", "n", "base", count=QUESTIONS)
     return scratch
 
 
@@ -29,42 +28,41 @@ def looks(out: str) -> list[str]:
     return re.findall(r"judged \d+ of \d+ questions", out)
 
 
-def test_a_failure_in_a_wave_leaves_a_gap_and_stops_nothing(judged: Scratch, wire: Server) -> None:
+def test_a_failure_in_a_wave_leaves_a_gap_and_stops_nothing(sixty: Scratch, wire: Server) -> None:
     wire.script(["content_filter_400"])
-    done = judged.run("gen_judgment.py", "--until-width", "0.1")
+    done = sixty.run("gen_judgment.py", "--until-width", "0.1")
     assert done.returncode == 1
     assert looks(done.stdout) == [f"judged {count} of 60 questions" for count in (19, 39, 59)]
-    assert judged.run("gen_judgment.py", "--until-width", "0.1").returncode == 0
-    assert len(rows(judged.judgment_file())) == len(rows(judged.judgment_file("n"))) == QUESTIONS
+    assert sixty.run("gen_judgment.py", "--until-width", "0.1").returncode == 0
+    assert len(rows(sixty.judgment_file())) == len(rows(sixty.judgment_file("n"))) == QUESTIONS
 
 
-def test_what_a_limit_left_undone_is_not_counted_as_judged(judged: Scratch) -> None:
-    judged.models["judge"] |= {"price": {"input": 1, "output": 100}, "max_tokens": 200, "parallel": 2}
-    done = judged.run("gen_judgment.py", "--until-width", "0.1", "--max-cost", "0.5")
+def test_what_a_limit_left_undone_is_not_counted_as_judged(sixty: Scratch) -> None:
+    sixty.models["judge"] |= {"price": {"input": 1, "output": 100}, "max_tokens": 200, "parallel": 2}
+    done = sixty.run("gen_judgment.py", "--until-width", "0.1", "--max-cost", "0.5")
     assert done.returncode == 1 and "stopped before" in done.stdout
     counted = int(looks(done.stdout)[-1].split()[1])
-    both = {row["question_id"] for row in rows(judged.judgment_file())}
-    both &= {row["question_id"] for row in rows(judged.judgment_file("n"))}
+    both = set(sixty.judged_ids()) & set(sixty.judged_ids("n"))
     assert counted == len(both) < QUESTIONS
 
 
-def test_a_stop_that_is_reached_is_reached_again_without_asking(judged: Scratch, wire: Server) -> None:
-    judged.run("gen_judgment.py", "--until-width", "0.1")
+def test_a_stop_that_is_reached_is_reached_again_without_asking(sixty: Scratch, wire: Server) -> None:
+    sixty.run("gen_judgment.py", "--until-width", "0.1")
     before = wire.stats()["requests"]
-    done = judged.run("gen_judgment.py", "--until-width", "0.1")
+    done = sixty.run("gen_judgment.py", "--until-width", "0.1")
     assert "judged 60 of 60 questions: the widest interval" in done.stdout
     assert wire.stats()["requests"] == before
 
 
-def test_a_server_of_ones_own_is_started_once_for_all_waves(judged: Scratch, tmp_path: Path) -> None:
+def test_a_server_of_ones_own_is_started_once_for_all_waves(sixty: Scratch, tmp_path: Path) -> None:
     script = tmp_path / "server.sh"
     script.write_text(
         f"#!/bin/sh\necho started >> {tmp_path}/starts\n"
         f"cd {ROOT} && exec tail -f /dev/null | {sys.executable} -m tests.loopback --port $1\n"
     )
     script.chmod(0o755)
-    judged.models["judge"] = {"model_name": "judge", "parallel": 8, "serve": f"{script} {{port}}"}
-    done = judged.run("gen_judgment.py", "--until-width", "0.1")
+    sixty.models["judge"] = {"model_name": "judge", "parallel": 8, "serve": f"{script} {{port}}"}
+    done = sixty.run("gen_judgment.py", "--until-width", "0.1")
     assert done.returncode == 0, done.stderr
     assert len(looks(done.stdout)) == 3
     assert (tmp_path / "starts").read_text().split() == ["started"]
@@ -78,8 +76,8 @@ def test_a_server_of_ones_own_is_started_once_for_all_waves(judged: Scratch, tmp
         (["--until-width", "10"], ["base"], "no model to judge"),
     ],
 )
-def test_goals_that_cannot_be_reached(judged: Scratch, flags: list[str], models: list[str], said: str) -> None:
-    judged.judging["model_list"] = models
-    done = judged.run("gen_judgment.py", *flags)
+def test_goals_that_cannot_be_reached(sixty: Scratch, flags: list[str], models: list[str], said: str) -> None:
+    sixty.judging["model_list"] = models
+    done = sixty.run("gen_judgment.py", *flags)
     assert done.returncode == 2, json.dumps([done.stdout, done.stderr])
     assert said in done.stderr and "Traceback" not in done.stderr

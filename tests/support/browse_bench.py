@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.pipeline_bench import ROOT, write_rows
+from tests.support.processes import end_process, free_port, wait_for_server
+
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -42,12 +39,6 @@ VERDICTS: dict[str, dict[str, tuple[str | None, str | None]]] = {
     "alpha": {"q-sum": ("B>A", "A>B"), "q-code": ("A>B", "A>B"), "q-poem": ("A=B", "A=B"), "q-plan": ("B>>A", None)},
     "beta": {"q-sum": ("A>>B", "B>>A"), "q-code": ("A>B", "B>A"), "q-poem": ("A>B", "B>A"), "q-plan": ("A>B", "A>>B")},
 }
-
-
-def write_lines(file: Path, rows: list[dict[str, Any]]) -> None:
-    """Write rows as JSONL, making the folder."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def answer_row(model: str, question: str, turns: list[str], **more: Any) -> dict[str, Any]:
@@ -80,7 +71,7 @@ def judgment_row(
 
 def write_bench(folder: Path) -> Path:
     """The bench in `folder`; alpha's answer to the poem is cut off, q-time was never judged."""
-    write_lines(
+    write_rows(
         folder / "question.jsonl",
         [
             {"question_id": name, "category": category, "cluster": cluster, "turns": [{"content": t} for t in turns]}
@@ -98,21 +89,14 @@ def write_bench(folder: Path) -> Path:
             for name, _, _, turns in QUESTIONS
             if (model, name) != ("beta", "q-time")
         ]
-        write_lines(folder / "model_answer" / f"{model}.jsonl", rows)
+        write_rows(folder / "model_answer" / f"{model}.jsonl", rows)
     for model, verdicts in VERDICTS.items():
         rows = [judgment_row(model, name, pair, baseline="base") for name, pair in verdicts.items()]
-        write_lines(folder / "model_judgment" / "judy" / f"{model}.jsonl", rows)
+        write_rows(folder / "model_judgment" / "judy" / f"{model}.jsonl", rows)
     return folder
 
 
 # ---------------------------------------------------------------------------------- the browser
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager
@@ -126,32 +110,10 @@ def served(data_dir: Path, *arguments: str) -> Iterator[str]:
     )
     try:
         address = f"http://127.0.0.1:{port}/"
-        _wait_for(address, process)
+        wait_for_server("qa_browser.py", address, process)
         yield address
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout:
-            process.stdout.close()
-
-
-def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise AssertionError(f"qa_browser.py ended: {process.stdout.read().decode() if process.stdout else ''}")
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("qa_browser.py did not answer within a minute")
+        end_process(process, signal.SIGINT, 10)
 
 
 @contextlib.contextmanager

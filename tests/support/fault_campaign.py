@@ -17,6 +17,7 @@ from typing import Any
 from tests.loopback import Server, running_server
 from tests.loopback.faults import NAMES
 from tests.support.pipeline_bench import Scratch, answer, rows, write_rows
+from tests.support.processes import wait_until
 
 PARALLEL = 64
 IN_WORK = 2 * PARALLEL  # records at once: twice the requests
@@ -111,9 +112,7 @@ def _run_until_done(
 
 
 def _wait_for_lines(file: Path, wanted: int, process: Any) -> None:
-    end = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < end and _lines(file) < wanted:
-        time.sleep(0.01)
+    wait_until(lambda: process.poll() is not None or _lines(file) >= wanted, 120)
 
 
 def _lines(file: Path) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.loopback import Server
+
 ROOT = Path(__file__).resolve().parents[2]
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TIKTOKEN_CACHE_DIR")
 TEMPLATE = "Q: {question_1}\nA: {answer_1}\nB: {answer_2}"
@@ -54,17 +56,37 @@ def write_rows(file: Path, records: Sequence[Mapping[str, Any]]) -> None:
     file.write_text("".join(json.dumps(record) + "\n" for record in records))
 
 
+def question_id(number: int) -> str:
+    """The id of `question(number)`."""
+    return f"{number:032x}"
+
+
 def question(number: int, *turns: str) -> dict[str, Any]:
     """A question in v0.1's shape."""
     told = turns or (f"Question {number}?",)
-    return {"question_id": f"{number:032x}", "category": "c", "cluster": "d", "turns": [{"content": t} for t in told]}
+    return {
+        "question_id": question_id(number),
+        "category": "c",
+        "cluster": "d",
+        "turns": [{"content": t} for t in told],
+    }
 
 
 def answer(number: int, model: str, *turns: str) -> dict[str, Any]:
     """An answer in v0.1's shape."""
     told = [{"content": turn, "token_len": 3} for turn in turns or (f"{model} says {number}",)]
     choices = [{"index": 0, "turns": told}]
-    return {"question_id": f"{number:032x}", "answer_id": "x", "model_id": model, "choices": choices, "tstamp": 1.0}
+    return {"question_id": question_id(number), "answer_id": "x", "model_id": model, "choices": choices, "tstamp": 1.0}
+
+
+def sent(wire: Server) -> list[dict[str, Any]]:
+    """The bodies that a loopback server was sent."""
+    return [request["body"] for request in wire.requests(2000)]
+
+
+def asked(wire: Server) -> list[str]:
+    """The last text of each request that a loopback server was sent."""
+    return [body["messages"][-1]["content"] for body in sent(wire)]
 
 
 class Scratch:
@@ -119,6 +141,14 @@ class Scratch:
 
     def judgment_file(self, model: str = "m") -> Path:
         return self.bench / "model_judgment" / "judge" / f"{model}.jsonl"
+
+    def answered_ids(self, model: str = "m") -> list[str]:
+        """The ids of the questions that a model has answered."""
+        return [row["question_id"] for row in rows(self.answer_file(model))]
+
+    def judged_ids(self, model: str = "m") -> list[str]:
+        """The ids of the questions that a model was judged on."""
+        return [row["question_id"] for row in rows(self.judgment_file(model))]
 
     def put_answers(self, *models: str, count: int = 3) -> None:
         """Answers of these models to the first questions."""

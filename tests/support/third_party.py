@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,8 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.pipeline_bench import clean_environment
-
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+from tests.support.processes import end_process, free_port, opener, wait_for_server
 
 # llmock's own program; its batches take three seconds, which hundreds of runs would feel
 _LLMOCK = """
@@ -37,7 +34,7 @@ def llmock(*options: str, batch_delay: float = 3.0) -> Iterator[str]:
 
     batch_delay: seconds until a batch has ended; three are its own.
     """
-    port = _free_port()
+    port = free_port()
     serve = ["serve", "-h", "127.0.0.1", "-p", str(port), "--log-level", "error", *options]
     command = [_python_with("llmock"), "-c", _LLMOCK, str(batch_delay), *serve]
     with _running("llmock", command, f"http://127.0.0.1:{port}", "/_llmock/verdict") as root:
@@ -53,7 +50,7 @@ def llmock_command(port: str) -> str:
 @contextmanager
 def mock_ai_api() -> Iterator[str]:
     """The root URL of mock-ai-api's Anthropic half. A batch of it ends only when its results are fetched."""
-    port = _free_port()
+    port = free_port()
     # as its own program starts it, which stops what it started only for Ctrl-C
     app = ["-m", "uvicorn", "app.anthropic_app:app", "--host", "127.0.0.1", "--port", str(port)]
     command = [_python_with("mock-ai-api"), *app, "--log-level", "error"]
@@ -70,7 +67,7 @@ def fetch(root: str, path: str, body: Any = None) -> bytes:
     """GET, or POST where there is a body; the reply."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{root}{path}", data, {"content-type": "application/json"})
-    with _opener.open(request, timeout=30) as response:
+    with opener.open(request, timeout=30) as response:
         return response.read()
 
 
@@ -81,34 +78,12 @@ def _python_with(program: str) -> str:
     return str(folder / "python")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def _running(name: str, command: Sequence[str], root: str, ready: str) -> Iterator[str]:
     nowhere = subprocess.DEVNULL
     process = subprocess.Popen(command, env=clean_environment(), stdout=nowhere, stderr=nowhere)
     try:
-        _wait_for(name, f"{root}{ready}", process)
+        wait_for_server(name, f"{root}{ready}", process)
         yield root
     finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_for(name: str, url: str, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 60
-    while True:
-        try:
-            _opener.open(url, timeout=5).close()
-            return
-        except OSError:
-            assert process.poll() is None and time.monotonic() < end, f"{name} did not start"
-            time.sleep(0.1)
+        end_process(process)

@@ -1,7 +1,4 @@
-"""The loopback server as a process: it starts, says what is wrong, and never outlives its parent.
-
-What it answers is tested beside it, in tests/loopback/.
-"""
+"""The loopback server as a process: it starts, says what is wrong, and never outlives its parent."""
 
 from __future__ import annotations
 
@@ -11,18 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from tests.loopback import running_server
-from tests.loopback.sdks import ask, texts
-from tests.loopback.settings import Settings
+from tests.support.pipeline_bench import ROOT
+from tests.support.processes import wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
+from .process import running_server
+from .sdks import ask, texts
+from .settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -92,11 +88,3 @@ def test_the_server_ends_when_its_parent_is_killed() -> None:
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_until(condition: Any, seconds: float = 20.0) -> None:
-    """Wait for something that another process is about to do."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)

@@ -1,0 +1,126 @@
+"""--quote, --max-cost and --sample of the two scripts, against the loopback server."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from tests.loopback import Server
+from tests.support.pipeline_bench import ROOT, Scratch, question, sent
+
+QUESTIONS = 12
+PRICE = {"input": 1.0, "output": 100.0}
+
+
+@pytest.fixture
+def bench(scratch: Scratch, wire: Server) -> Scratch:
+    """Twelve questions, two to a cluster, two answered models, prices, and the judge config of this project."""
+    wire.configure(reply="size=400")
+    scratch.set_questions([question(n) | {"cluster": f"k{(n - 1) // 2}"} for n in range(1, QUESTIONS + 1)])
+    scratch.put_answers("base", "left", "right", count=QUESTIONS)
+    scratch.models["m"]["price"] = scratch.models["judge"]["price"] = PRICE
+    scratch.answers["max_tokens"] = 500
+    own = scratch.judging | {"model_list": ["left", "right"], "max_tokens": 500, "number_of_judgment_attempts": 1}
+    prompts = ("system_prompt", "prompt_template")
+    scratch.judging = yaml.safe_load((ROOT / "config/judge_config.yaml").read_text())
+    scratch.judging |= {key: value for key, value in own.items() if key not in prompts}
+    return scratch
+
+
+def run(bench: Scratch, script: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    return bench.run(script, *flags, COLUMNS="200")
+
+
+@pytest.mark.parametrize(("script", "requests"), [("gen_answer.py", "12"), ("gen_judgment.py", "48")])
+def test_a_quote_sends_nothing(bench: Scratch, wire: Server, script: str, requests: str) -> None:
+    done = run(bench, script, "--quote")
+    assert done.returncode == 0, done.stderr
+    assert f" {requests} " in done.stdout
+    assert "$" in done.stdout and wire.stats()["requests"] == 0
+
+
+def test_the_second_quote_knows_what_the_first_run_brought(bench: Scratch) -> None:
+    assert run(bench, "gen_judgment.py", "--sample", "4").returncode == 0
+    done = run(bench, "gen_judgment.py", "--quote")
+    assert "two standard errors around 16 cached replies" in done.stdout
+    assert re.search(r"left +16 ", done.stdout)  # 8 of 12 questions are left, two games each
+
+
+def test_a_run_ends_with_its_bill(bench: Scratch) -> None:
+    done = run(bench, "gen_judgment.py", "--models", "left")
+    found = re.search(
+        r"judge judging left: 24 requests, ([\d,]+) input tokens, ([\d,]+) output tokens: \$(\S+)",
+        done.stdout,
+    )
+    assert found, done.stdout + done.stderr
+    prompt, output = (int(number.replace(",", "")) for number in found.groups()[:2])
+    assert float(found[3]) == pytest.approx((prompt * 1 + output * 100) / 1e6, rel=0.03)
+
+
+@pytest.mark.parametrize("script", ["gen_answer.py", "gen_judgment.py"])
+def test_the_limit_holds_and_the_next_run_goes_on(bench: Scratch, script: str) -> None:
+    done = run(bench, script, "--max-cost", "0.25")
+    assert done.returncode == int("stopped before" in done.stdout), done.stderr  # 1: not all is there
+    bill = re.search(r"all: \$(\S+)", done.stdout)
+    assert bill and 0 < float(bill[1]) <= 0.25, done.stdout
+    assert "--max-cost 0.25: stopped" in done.stdout or script == "gen_answer.py"
+    more = run(bench, script, "--max-cost", "50")
+    assert "stopped before" not in more.stdout and more.returncode == 0
+    if script == "gen_judgment.py":
+        assert len(set(bench.judged_ids("left")) & set(bench.judged_ids("right"))) == QUESTIONS
+
+
+def test_the_limit_holds_over_several_judges(bench: Scratch) -> None:
+    bench.models["second"] = bench.models["judge"]
+    bench.judging["judge_model"] = ["judge", "second"]
+    done = run(bench, "gen_judgment.py", "--max-cost", "0.6")  # enough for the first judge, not for both
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert "judge judging left" in done.stdout and "stopped before" in done.stdout
+    bill = re.search(r"all: \$(\S+)", done.stdout)
+    assert bill and 0 < float(bill[1]) <= 0.6, done.stdout
+
+
+def test_a_limit_below_one_record_sends_nothing(bench: Scratch, wire: Server) -> None:
+    done = run(bench, "gen_judgment.py", "--max-cost", "0.01")
+    assert "24 records were not asked for" in done.stdout and wire.stats()["requests"] == 0
+
+
+def test_a_sample_is_bought_in_slices(bench: Scratch) -> None:
+    run(bench, "gen_judgment.py", "--sample", "4")
+    first = set(bench.judged_ids("left"))
+    run(bench, "gen_judgment.py", "--sample", "8")
+    second = set(bench.judged_ids("left"))
+    assert len(first) == 4 and len(second) == 8 and first < second
+
+
+def test_waves_stop_when_the_scores_are_narrow_enough_and_go_on_later(bench: Scratch) -> None:
+    flags = ("--models", "left", "--until-width")
+    done = run(bench, "gen_judgment.py", *flags, "200")
+    assert "judged 12 of 12 questions: the widest interval is that of left" in done.stdout, done.stderr
+    assert set(bench.judged_ids("left")) and not set(bench.judged_ids("right"))
+
+
+def test_waves_name_a_model_that_is_not_judged(bench: Scratch) -> None:
+    done = run(bench, "gen_judgment.py", "--until-decided", "left", "rihgt")
+    assert done.returncode == 2 and "Did you mean 'right'?" in done.stderr
+
+
+@pytest.mark.parametrize("models", [["left", "right"], ["left"]])
+def test_what_models_share_is_marked_for_anthropic_when_there_are_several(
+    bench: Scratch, wire: Server, models: list[str]
+) -> None:
+    endpoint = {"api_base": wire.anthropic_base, "api_key": "k"}
+    bench.models["judge"] |= {"api_type": "anthropic", "endpoints": [endpoint]}
+    assert run(bench, "gen_judgment.py", "--models", *models).returncode == 0
+    contents = [body["messages"][0]["content"] for body in sent(wire)]
+    assert len(contents) == 2 * QUESTIONS * len(models)
+    if len(models) == 1:
+        assert all(isinstance(content, str) for content in contents)
+        return
+    assert all("cache_control" in content[0] and len(content) == 2 for content in contents)
+    first_games = [content for content in contents if "base says" in content[0]["text"]]
+    assert len(first_games) == len(contents) // 2  # in game 1 the baseline's answer is in the shared block
+    assert not any("left says" in content[0]["text"] for content in contents)
