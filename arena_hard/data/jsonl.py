@@ -211,7 +211,7 @@ def sort(file: Path, order: Mapping[str, int], replaced: Path) -> None:
             return
         if old:
             with open(replaced, "ab") as target:
-                target.writelines(_lines_at(stream, old))
+                target.writelines(_lines_at(stream, sorted(old)))  # oldest first
         replace(file, _lines_at(stream, sorted_places))
 
 
