@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The set-up and the two commands of README.md:
 #   bash run.sh demo            all stages on data/demo, ending with the leaderboard
-#   bash run.sh test [ARGS…]    all tests (arguments go to pytest)
+#   bash run.sh test [ARGS…]    all tests, side by side (arguments go to pytest: -m "not slow", -n0 for one by one)
 # Both make .venv and install what is missing, once. PYTHON=python3.12 chooses another Python.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -57,7 +57,7 @@ run_tests() {
   fetch_vocabulary
   [ -d .venv/tiktoken ] && export TIKTOKEN_CACHE_DIR="$PWD/.venv/tiktoken"
   .venv/bin/python -m ruff check .
-  .venv/bin/python -m pytest "$@"
+  .venv/bin/python -m pytest -n auto --maxprocesses 8 --dist worksteal "$@"
 }
 
 case "${1:-}" in

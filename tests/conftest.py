@@ -13,6 +13,7 @@ import pytest
 from tests.loopback import Server, running_server
 from tests.support.browse_bench import chromium, served, write_bench
 from tests.support.pipeline_bench import Scratch
+from tests.support.third_party import llmock
 
 if TYPE_CHECKING:  # it imports numpy
     from arena_hard.browse.index import BenchIndex
@@ -51,6 +52,13 @@ def answered(scratch: Scratch) -> Scratch:
     """The answers by the model and the baseline are there."""
     scratch.put_answers("m", "base")
     return scratch
+
+
+@pytest.fixture(scope="session")
+def llmock_root() -> Iterator[str]:
+    """The root URL of an llmock with quick batches. Tests that look at its verdict start one of their own."""
+    with llmock("--response-style", "varied", batch_delay=0.2) as root:
+        yield root
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ def ask(address: str, path: str, host: str | None = None, method: str = "GET", b
     return answer.status, answer.read().decode("utf-8", "replace"), answer.headers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     [
@@ -53,6 +54,7 @@ def test_no_file_and_no_other_service_of_gradio_can_be_reached(address: str, pat
         assert "root:" not in body and "secret" not in body
 
 
+@pytest.mark.slow
 def test_the_page_carries_its_policy_and_calls_nobody(address: str) -> None:
     status, body, headers = ask(address, "/")
     assert status == 200
@@ -61,6 +63,7 @@ def test_the_page_carries_its_policy_and_calls_nobody(address: str) -> None:
     assert '"analytics_enabled":false' in body.replace(" ", "")
 
 
+@pytest.mark.slow
 def test_a_name_that_points_to_this_machine_from_elsewhere_is_refused(address: str) -> None:
     assert ask(address, "/", host="evil.example:80")[0] == 404
     assert ask(address, "/", host="localhost")[0] == 200
@@ -106,6 +109,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(tmp_path: Path, arguments: lis
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_auth_asks_for_name_and_password(tmp_path: Path) -> None:
     write_bench(tmp_path / "small")
     with served(tmp_path, "--auth", "ann:word") as address:

@@ -27,7 +27,9 @@ from tests.support.pipeline_bench import (
     rows,
     write_rows,
 )
-from tests.support.third_party import call, fetch, llmock, mock_ai_api
+from tests.support.third_party import call, fetch, mock_ai_api
+
+pytestmark = pytest.mark.slow  # third parties' servers, and kills at every step
 
 MESSAGES = "/v1/messages/batches"
 
@@ -47,14 +49,8 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with llmock("--response-style", "varied", batch_delay=0.2) as root:
-        yield root
-
-
-@pytest.fixture(scope="module")
-def front(server: str) -> Iterator[AzureFront]:
-    with azure_before(server) as made:
+def front(llmock_root: str) -> Iterator[AzureFront]:
+    with azure_before(llmock_root) as made:
         yield made
 
 
@@ -99,7 +95,7 @@ def place_of(name: str, request: pytest.FixtureRequest) -> Place:
     if name == "mock-ai-api":
         mock = request.getfixturevalue("mock")
         return Place("anthropic", "claude-sonnet-4-20250514", {"api_base": mock, "api_key": "k"}, (mock, MESSAGES))
-    server = request.getfixturevalue("server")
+    server = request.getfixturevalue("llmock_root")
     if name == "azure":
         front = request.getfixturevalue("front")
         endpoint = {"api_base": front.root, "api_key": KEY, "api_version": VERSION}
@@ -244,6 +240,7 @@ def test_both_games_share_a_batch_and_second_attempts_are_the_next(tmp_path: Pat
     asking = bench(tmp_path, place)
     for name in ("m", "base"):
         write_rows(asking.answer_file(name), [answer(number, name) for number in range(3)])
+    asking.judge_as_shipped()
     asking.judging["number_of_judgment_attempts"] = 2
     before = len(place.batches())
     done = run(asking, script="gen_judgment.py")

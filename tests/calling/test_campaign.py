@@ -11,6 +11,8 @@ from tests.loopback.faults import NAMES
 from tests.support.fault_campaign import ENDS_A_RUN, IN_WORK, run_campaign
 from tests.support.pipeline_bench import question, rows
 
+pytestmark = pytest.mark.slow  # runs that are killed
+
 SYNTHETIC = 200
 
 

@@ -20,6 +20,7 @@ def unfinished(scratch: Scratch) -> list[dict]:
     return rows(scratch.judgment_file().with_suffix(".unfinished"))
 
 
+@pytest.mark.slow
 def test_a_second_game_that_fails_does_not_cost_the_first_again(judging: Scratch, wire: Server) -> None:
     wire.script([None, "content_filter_400"])
     assert judging.run("gen_judgment.py", "--limit", "1").returncode == 1
@@ -37,6 +38,7 @@ def test_a_second_game_that_fails_does_not_cost_the_first_again(judging: Scratch
     assert not judging.judgment_file().with_suffix(".unfinished").exists()
 
 
+@pytest.mark.slow
 def test_a_kill_between_the_games_costs_nothing_twice(judging: Scratch, wire: Server) -> None:
     wire.script([None, "hang"])
     with judging.start("gen_judgment.py", "--limit", "1") as process:
@@ -49,6 +51,7 @@ def test_a_kill_between_the_games_costs_nothing_twice(judging: Scratch, wire: Se
     assert len(others) == 2 and first not in others
 
 
+@pytest.mark.slow
 def test_other_texts_and_other_settings_are_asked_anew(judging: Scratch, wire: Server) -> None:
     wire.script([None, "content_filter_400"])
     assert judging.run("gen_judgment.py", "--limit", "1").returncode == 1
@@ -57,12 +60,14 @@ def test_other_texts_and_other_settings_are_asked_anew(judging: Scratch, wire: S
     assert wire.stats()["requests"] == 4
 
 
+@pytest.mark.slow
 def test_a_redo_reads_no_reply_of_before(judging: Scratch, wire: Server) -> None:
     assert judging.run("gen_judgment.py", "--limit", "1").returncode == 0
     assert judging.run("gen_judgment.py", "--limit", "1", "--redo", "m").returncode == 0
     assert wire.stats()["requests"] == 4
 
 
+@pytest.mark.slow
 def test_choices_and_turns_are_kept_apart(scratch: Scratch, wire: Server) -> None:
     scratch.set_questions([question(1, "First?", "Second?")])
     scratch.models["m"]["parallel"] = 1

@@ -61,6 +61,7 @@ def all_gone(folder: Path, within: float = 30.0) -> bool:
     return not left
 
 
+@pytest.mark.slow
 def test_a_server_is_started_used_and_stopped_with_its_group(tmp_path: Path, wrapper: Path) -> None:
     folder = folder_with(tmp_path, f"{wrapper} {{port}}")
     out, err = start(folder).communicate(timeout=120)
@@ -69,6 +70,7 @@ def test_a_server_is_started_used_and_stopped_with_its_group(tmp_path: Path, wra
     assert all_gone(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_when_the_run_is_stopped(tmp_path: Path, wrapper: Path, how: signal.Signals) -> None:
     with socket.socket() as sock:  # a port at which nothing will ever answer keeps the run waiting
@@ -169,6 +171,7 @@ def keyed_server(tmp_path: Path, *more: str) -> str:
     return " ".join([sys.executable, str(script), "{port}", "secret-of-this-server", *more])
 
 
+@pytest.mark.slow
 def test_the_endpoints_key_is_used_and_what_is_served_is_said(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, "x")
     with_endpoint(folder, keyed_server(tmp_path), "http://127.0.0.1:1/v1", "secret-of-this-server")
@@ -178,11 +181,13 @@ def test_the_endpoints_key_is_used_and_what_is_served_is_said(tmp_path: Path) ->
     assert '"served_models": [\n    "weights-7b"' in (folder / "data/b/model_answer/m.manifest.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_wrong_key_is_told_at_once(tmp_path: Path) -> None:
     out, err = start(folder_with(tmp_path, keyed_server(tmp_path))).communicate(timeout=60)
     assert err.count("\n") == 1 and "refuses the key (status 401)" in err and "api_key" in err
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_during_the_run_shows_its_log_without_its_key(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, "x")
     with_endpoint(folder, keyed_server(tmp_path, "die"), "http://127.0.0.1:1/v1", "secret-of-this-server")

@@ -16,6 +16,8 @@ import pytest
 from tests.loopback import Server
 from tests.support.pipeline_bench import ROOT, Scratch, clean_environment, question
 
+pytestmark = pytest.mark.slow  # a terminal, and servers that make it wait
+
 
 def lines_on_a_terminal(scratch: Scratch, columns: int) -> list[str]:
     """Every state of the line while gen_answer.py runs on a terminal of so many columns."""

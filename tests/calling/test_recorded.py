@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.loopback import Server
 from tests.support.pipeline_bench import ROOT, Scratch, rows, run_script
 
@@ -14,6 +16,7 @@ def without_times(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key not in ("tstamp", "answer_id")} for row in records]
 
 
+@pytest.mark.slow
 def test_a_replay_gives_the_same_records(scratch: Scratch, wire: Server) -> None:
     scratch.put_answers("base")
     for name in ("m", "judge"):

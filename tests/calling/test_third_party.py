@@ -14,6 +14,8 @@ import pytest
 from tests.support.pipeline_bench import Scratch, question, rows
 from tests.support.third_party import call, llmock, llmock_command
 
+pytestmark = pytest.mark.slow  # a third party's server
+
 
 def scratch_for(folder: Path, base: str, api_type: str, questions: int = 3) -> Scratch:
     made = Scratch(folder, base, questions)
@@ -36,14 +38,13 @@ def scratch_for(folder: Path, base: str, api_type: str, questions: int = 3) -> S
         ("cohere", "/v1"),
     ],
 )
-def test_each_base_answers_and_judges(tmp_path: Path, api_type: str, path: str) -> None:
-    with llmock("--response-style", "varied") as root:
-        scratch = scratch_for(tmp_path, root + path, api_type)
-        scratch.answers["model_list"] = ["m", "base"]
-        done = scratch.run("gen_answer.py")
-        assert done.returncode == 0, done.stdout + done.stderr
-        done = scratch.run("gen_judgment.py")
-        assert done.returncode == 0, done.stdout + done.stderr
+def test_each_base_answers_and_judges(tmp_path: Path, llmock_root: str, api_type: str, path: str) -> None:
+    scratch = scratch_for(tmp_path, llmock_root + path, api_type)
+    scratch.answers["model_list"] = ["m", "base"]
+    done = scratch.run("gen_answer.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = scratch.run("gen_judgment.py")
+    assert done.returncode == 0, done.stdout + done.stderr
     assert len(rows(scratch.answer_file())) == len(rows(scratch.judgment_file())) == 3
 
 

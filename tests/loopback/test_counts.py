@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+
 from .process import Server
 from .sdks import ask, ask_anthropic
 
 
+@pytest.mark.slow
 def test_rates_are_kept_and_do_not_depend_on_the_order(wire: Server) -> None:
     wire.configure(faults={"429": 0.2, "500": {"rate": 0.1, "message": "Oh."}})
     questions = [f"question {number}" for number in range(300)]

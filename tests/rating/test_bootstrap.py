@@ -81,6 +81,7 @@ def test_the_sandwich_holds_its_level() -> None:
     assert 0.93 <= coverage("sandwich", 2500, seed=12) <= 0.96
 
 
+@pytest.mark.slow
 def test_questions_hold_their_level_where_rows_fall_short() -> None:
     assert 0.925 <= coverage("questions", 400, seed=12) <= 0.97  # 400 runs are known to one point
     assert coverage("rows", 400, seed=12) < 0.85

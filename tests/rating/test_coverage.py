@@ -110,6 +110,7 @@ def test_as_many_questions_but_other_ones_are_not_the_same(folder: Path) -> None
     assert "(5 are common to all)" in said(run(folder))[1]
 
 
+@pytest.mark.slow
 def test_markdown_json_and_html_say_it_too(folder: Path) -> None:
     assert "judged" not in run(folder, "--format", "markdown")
     judge_on(folder, "sampled", ORDER[:8])
@@ -199,6 +200,7 @@ def test_categories_are_held_against_their_own_questions(folder: Path) -> None:
 # ----------------------------------------------------------------------------------- the pipeline
 
 
+@pytest.mark.slow
 def test_a_sample_of_gen_judgment_is_known_as_one(scratch: Scratch) -> None:
     rows = [question(number) | {"cluster": f"cluster {number % 3}"} for number in range(1, 13)]
     scratch.set_questions(rows)

@@ -80,6 +80,7 @@ def test_rounds_surround_the_fit(unit: str) -> None:
     assert found.coefficient_lower[0] < found.fit.coefficients[0] < found.coefficient_upper[0]
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_bits() -> None:
     serial = style_fit.bootstrap_style(rows_of(), 0, rounds=6)
     parallel = style_fit.bootstrap_style(rows_of(), 0, rounds=6, jobs=2)
@@ -87,6 +88,7 @@ def test_two_processes_give_the_same_bits() -> None:
     assert serial.coefficients.tobytes() == parallel.coefficients.tobytes()
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_bits() -> None:
     distributed = pytest.importorskip("distributed", reason="dask and distributed are not installed")
     serial = style_fit.bootstrap_style(rows_of(), 0, rounds=6)

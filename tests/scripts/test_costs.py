@@ -6,10 +6,9 @@ import re
 import subprocess
 
 import pytest
-import yaml
 
 from tests.loopback import Server
-from tests.support.pipeline_bench import ROOT, Scratch, question, sent
+from tests.support.pipeline_bench import Scratch, question, sent
 
 QUESTIONS = 12
 PRICE = {"input": 1.0, "output": 100.0}
@@ -23,10 +22,8 @@ def bench(scratch: Scratch, wire: Server) -> Scratch:
     scratch.put_answers("base", "left", "right", count=QUESTIONS)
     scratch.models["m"]["price"] = scratch.models["judge"]["price"] = PRICE
     scratch.answers["max_tokens"] = 500
-    own = scratch.judging | {"model_list": ["left", "right"], "max_tokens": 500, "number_of_judgment_attempts": 1}
-    prompts = ("system_prompt", "prompt_template")
-    scratch.judging = yaml.safe_load((ROOT / "config/judge_config.yaml").read_text())
-    scratch.judging |= {key: value for key, value in own.items() if key not in prompts}
+    scratch.judge_as_shipped()
+    scratch.judging |= {"model_list": ["left", "right"], "max_tokens": 500, "number_of_judgment_attempts": 1}
     return scratch
 
 
@@ -42,6 +39,7 @@ def test_a_quote_sends_nothing(bench: Scratch, wire: Server, script: str, reques
     assert "$" in done.stdout and wire.stats()["requests"] == 0
 
 
+@pytest.mark.slow
 def test_the_second_quote_knows_what_the_first_run_brought(bench: Scratch) -> None:
     assert run(bench, "gen_judgment.py", "--sample", "4").returncode == 0
     done = run(bench, "gen_judgment.py", "--quote")
@@ -60,6 +58,7 @@ def test_a_run_ends_with_its_bill(bench: Scratch) -> None:
     assert float(found[3]) == pytest.approx((prompt * 1 + output * 100) / 1e6, rel=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["gen_answer.py", "gen_judgment.py"])
 def test_the_limit_holds_and_the_next_run_goes_on(bench: Scratch, script: str) -> None:
     done = run(bench, script, "--max-cost", "0.25")
@@ -88,6 +87,7 @@ def test_a_limit_below_one_record_sends_nothing(bench: Scratch, wire: Server) ->
     assert "24 records were not asked for" in done.stdout and wire.stats()["requests"] == 0
 
 
+@pytest.mark.slow
 def test_a_sample_is_bought_in_slices(bench: Scratch) -> None:
     run(bench, "gen_judgment.py", "--sample", "4")
     first = set(bench.judged_ids("left"))

@@ -69,6 +69,7 @@ def test_the_second_turn_carries_the_first(scratch: Scratch, wire: Server) -> No
     assert len(turns) == 2
 
 
+@pytest.mark.slow
 def test_a_failure_is_listed_not_written_and_asked_for_next_time(scratch: Scratch, wire: Server) -> None:
     scratch.models["m"]["parallel"] = 1
     wire.script([None, "content_filter_400", None])
@@ -97,6 +98,7 @@ def test_what_passes_is_asked_again(scratch: Scratch, wire: Server, fault: str) 
     assert wire.stats()["early"] == 0
 
 
+@pytest.mark.slow
 def test_a_silent_server_is_asked_again_after_the_timeout(scratch: Scratch, wire: Server) -> None:
     scratch.models["m"]["timeout"] = 0.5
     wire.script(["hang"])
@@ -116,6 +118,7 @@ def test_what_will_not_pass_is_found_by_the_first_request(scratch: Scratch, wire
     assert scratch.answered_ids() == []
 
 
+@pytest.mark.slow
 def test_retry_after_is_kept_by_all_requests(scratch: Scratch, wire: Server) -> None:
     scratch.set_questions([question(number) for number in range(40)])
     scratch.models["m"]["parallel"] = 16
@@ -178,6 +181,7 @@ def test_several_endpoints_share_the_load(scratch: Scratch, wire: Server) -> Non
     assert set(wire.stats()["by_key"]) == {"key-1", "key-2"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_has_arrived(scratch: Scratch, wire: Server) -> None:
     scratch.set_questions([question(number) for number in range(8)])
     wire.script([None, None, None, *["hang"] * 4])
@@ -193,6 +197,7 @@ def test_ctrl_c_keeps_what_has_arrived(scratch: Scratch, wire: Server) -> None:
     assert len(set(scratch.answered_ids())) == len(scratch.answered_ids()) == 8
 
 
+@pytest.mark.slow
 def test_two_runs_on_one_file(scratch: Scratch, wire: Server) -> None:
     wire.script(["hang"] * 3)
     first = scratch.start("gen_answer.py")
@@ -218,6 +223,7 @@ def test_a_torn_last_line_is_repaired_and_nothing_else_lost(scratch: Scratch) ->
     assert len(set(scratch.answered_ids())) == 3
 
 
+@pytest.mark.slow
 def test_other_settings_are_not_mixed_in_silence(scratch: Scratch, wire: Server) -> None:
     assert scratch.run("gen_answer.py", "--limit", "1").returncode == 0
     scratch.answers["temperature"] = 0.7

@@ -44,6 +44,7 @@ def test_two_games_with_the_answers_swapped_on_the_wire(answered: Scratch, wire:
         assert game["usage"]["prompt_tokens"] > 0
 
 
+@pytest.mark.slow
 def test_what_is_judged_is_kept(answered: Scratch, wire: Server) -> None:
     write_rows(answered.judgment_file(), [judgment(1, "A>B", None), judgment(2, "A=B", "A=B")])
     before = answered.judgment_file().read_bytes()
@@ -117,6 +118,7 @@ def test_a_judge_that_rates_alone_keeps_its_labels(answered: Scratch, wire: Serv
     assert "unreadable" not in answered.run("gen_judgment.py").stdout
 
 
+@pytest.mark.slow
 def test_scores_of_others_that_are_no_verdict_can_be_judged_again(answered: Scratch, wire: Server) -> None:
     records = [judgment(1, "Error", "A>B"), judgment(2, "A>B", "A"), judgment(3, "A=B", "A<B")]
     write_rows(answered.judgment_file(), records)
@@ -192,6 +194,7 @@ def test_one_turn_templates_show_whole_dialogues(answered: Scratch, wire: Server
     assert "base" not in b
 
 
+@pytest.mark.slow
 def test_a_failed_game_writes_nothing_and_is_asked_for_next_time(answered: Scratch, wire: Server) -> None:
     answered.models["judge"]["parallel"] = 1
     wire.script([None, "context_length"])
@@ -223,6 +226,7 @@ def test_two_judges_one_after_the_other(answered: Scratch, wire: Server) -> None
     assert models == sorted(models)
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_has_arrived(answered: Scratch, wire: Server) -> None:
     answered.models["judge"]["parallel"] = 1
     wire.script([None, None, "hang"])

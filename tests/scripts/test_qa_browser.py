@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.browse_bench import judgment_row, served, write_bench
 
+pytestmark = pytest.mark.slow  # a browser
+
 
 def opened(page: Any, address: str, query: str = "?tab=games") -> Any:
     """The page of an address, once it is there."""

@@ -15,6 +15,8 @@ from tests.support.browse_bench import answer_row, judgment_row, served
 from tests.support.browse_hostile import HOSTILE
 from tests.support.pipeline_bench import write_rows
 
+pytestmark = pytest.mark.slow  # a browser
+
 MODEL = "<img src=x onerror=window.hit='name'>"
 
 

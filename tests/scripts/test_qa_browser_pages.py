@@ -13,6 +13,8 @@ from arena_hard.browse.export import export
 from arena_hard.browse.site import Site
 from tests.support.browse_bench import served, write_bench
 
+pytestmark = pytest.mark.slow  # a browser
+
 READY = "[data-room]:not([aria-busy]) .ah main"
 
 

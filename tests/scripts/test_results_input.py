@@ -263,6 +263,7 @@ def test_the_page_is_self_contained_and_escapes_names(tmp_path: Path) -> None:
     assert "http://" not in page and "https://" not in page and "<svg" in page and "Position" in page.title()
 
 
+@pytest.mark.slow
 def test_a_plot_is_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     write(tmp_path, "j", "m", [row("m", str(n), ["A>B", "A=B"]) for n in range(5)])
@@ -274,6 +275,7 @@ def test_a_plot_is_drawn(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------------------- style control
 
 
+@pytest.mark.slow
 def test_style_control_counts_what_files_lack_and_is_the_same_on_several_processes(tmp_path: Path) -> None:
     import random
 

@@ -83,6 +83,7 @@ def test_models_to_judge(scratch: Scratch) -> None:
     assert len(rows(scratch.judgment_file("n"))) == 3
 
 
+@pytest.mark.slow
 def test_only_what_failed_in_the_last_run(scratch: Scratch, wire: Server) -> None:
     scratch.models["m"]["parallel"] = 1
     wire.script([None, "content_filter_400"])
@@ -94,6 +95,7 @@ def test_only_what_failed_in_the_last_run(scratch: Scratch, wire: Server) -> Non
     assert scratch.answered_ids() == [question_id(1), question_id(2)]
 
 
+@pytest.mark.slow
 def test_only_judgments_that_failed_in_the_last_run(scratch: Scratch, wire: Server) -> None:
     scratch.put_answers("m", "base")
     scratch.models["judge"]["parallel"] = 1
@@ -105,6 +107,7 @@ def test_only_judgments_that_failed_in_the_last_run(scratch: Scratch, wire: Serv
     assert set(asked(wire)[-2:]) == {text for text in asked(wire) if f"Question {int(failed, 16)}?" in text}
 
 
+@pytest.mark.slow
 def test_failures_of_all_runs_stay_open_until_they_are_written(scratch: Scratch, wire: Server) -> None:
     scratch.models["m"]["parallel"] = 1
     wire.script(["400", "400", None])
@@ -116,6 +119,7 @@ def test_failures_of_all_runs_stay_open_until_they_are_written(scratch: Scratch,
     assert "Nothing to ask." in scratch.run("gen_answer.py", "--only-failed").stdout
 
 
+@pytest.mark.slow
 def test_what_a_redo_failed_at_is_asked_for_again(scratch: Scratch, wire: Server) -> None:
     scratch.models["m"]["parallel"] = 1
     assert scratch.run("gen_answer.py").returncode == 0
@@ -129,6 +133,7 @@ def test_what_a_redo_failed_at_is_asked_for_again(scratch: Scratch, wire: Server
     assert "Nothing to ask." in scratch.run("gen_answer.py", "--redo", "m", "--only-failed").stdout
 
 
+@pytest.mark.slow
 def test_judgments_that_a_redo_failed_at(judged: Scratch, wire: Server) -> None:
     judged.models["judge"]["parallel"] = 1
     wire.script(["400"])
@@ -143,6 +148,7 @@ def test_judgments_that_a_redo_failed_at(judged: Scratch, wire: Server) -> None:
 # ------------------------------------------------------------------------------ what is asked again
 
 
+@pytest.mark.slow
 def test_redo_asks_anew_what_was_made_with_other_settings(scratch: Scratch, wire: Server) -> None:
     assert scratch.run("gen_answer.py", "--limit", "2").returncode == 0
     old = scratch.answer_file().read_bytes()
@@ -156,6 +162,7 @@ def test_redo_asks_anew_what_was_made_with_other_settings(scratch: Scratch, wire
     assert "Nothing to ask." in scratch.run("gen_answer.py").stdout
 
 
+@pytest.mark.slow
 def test_redo_of_equal_settings_asks_for_all(scratch: Scratch, wire: Server) -> None:
     for flags in ([], ["--redo", "m"]):
         assert scratch.run("gen_answer.py", *flags).returncode == 0
@@ -169,6 +176,7 @@ def test_a_redo_of_no_known_model(scratch: Scratch) -> None:
     assert "Did you mean 'm'?" in done.stderr
 
 
+@pytest.mark.slow
 def test_judgments_with_other_settings_are_not_mixed_in_silence(judged: Scratch, wire: Server) -> None:
     before = judged.judgment_file().read_bytes()
     judged.judging["temperature"] = 0.5
@@ -184,6 +192,7 @@ def test_judgments_with_other_settings_are_not_mixed_in_silence(judged: Scratch,
     assert (judged.judgment_file().parent / "m.superseded").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["m", "base"])
 def test_judgments_of_answers_that_have_changed_are_noticed(judged: Scratch, wire: Server, changed: str) -> None:
     records = [answer(1, changed), answer(2, changed, "Something else"), answer(3, changed)]
@@ -199,6 +208,7 @@ def test_judgments_of_answers_that_have_changed_are_noticed(judged: Scratch, wir
     assert all("Something else" in text for text in texts)
 
 
+@pytest.mark.slow
 def test_changed_answers_are_noticed_in_any_of_several_templates(scratch: Scratch, wire: Server) -> None:
     scratch.judging["prompt_template"] = ["{question_1}", "{answer_1} {answer_2}"]
     scratch.put_answers("m", "base")
@@ -243,6 +253,7 @@ def test_the_manifest_of_answers(scratch: Scratch, wire: Server) -> None:
     assert "sk-secret" not in json.dumps(noted)
 
 
+@pytest.mark.slow
 def test_the_manifest_keeps_all_settings_and_all_runs(judged: Scratch) -> None:
     judged.judging["temperature"] = 0.5
     assert judged.run("gen_judgment.py", "--redo", "m").returncode == 0
@@ -261,6 +272,7 @@ def test_a_manifest_that_cannot_be_read(judged: Scratch, text: str) -> None:
     assert "m.manifest.json is not readable" in done.stderr
 
 
+@pytest.mark.slow
 def test_another_server_under_the_same_name_is_noted(scratch: Scratch, wire: Server) -> None:
     base = wire.openai_base
     assert scratch.run("gen_answer.py", "--limit", "1").returncode == 0
@@ -309,6 +321,7 @@ def test_answers_cut_by_a_content_filter_are_reported(scratch: Scratch, wire: Se
     assert manifest(scratch.answer_file())["runs"][0]["cut_by_content_filter"] == 1
 
 
+@pytest.mark.slow
 def test_judgments_cut_at_max_tokens_are_reported(judged: Scratch) -> None:
     judged.judging["max_tokens"] = 5
     done = judged.run("gen_judgment.py", "--redo", "m")
@@ -317,6 +330,7 @@ def test_judgments_cut_at_max_tokens_are_reported(judged: Scratch) -> None:
     assert {game["finish_reason"] for game in games} == {"length"}
 
 
+@pytest.mark.slow
 def test_a_killed_run_stays_in_the_manifest(scratch: Scratch, wire: Server) -> None:
     wire.script([None, "400"])
     assert scratch.run("gen_answer.py", "--limit", "2").returncode == 1
@@ -372,6 +386,7 @@ def test_a_models_own_parameters_go_over_the_wire(scratch: Scratch, wire: Server
     assert "reasoning_effort 'high' → 'low'" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["reasoning_content", "reasoning", "think"])
 def test_thoughts_are_kept_apart_and_go_to_nobody(scratch: Scratch, wire: Server, form: str) -> None:
     scratch.set_questions([question(1, "First?", "Second?")])
@@ -403,6 +418,7 @@ def test_an_endpoint_where_nothing_listens_is_given_up(scratch: Scratch) -> None
     assert scratch.answered_ids() == []
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_only_fails_is_not_asked_for_all(scratch: Scratch, wire: Server) -> None:
     scratch.set_questions([question(number) for number in range(1, 61)])
     scratch.models["m"] |= {"attempts": 2, "parallel": 2}

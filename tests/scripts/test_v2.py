@@ -98,6 +98,7 @@ def test_each_category_has_its_own_baseline_and_instructions_on_the_wire(
     assert shown == [False, True]
 
 
+@pytest.mark.slow
 def test_two_judges_one_after_the_other(v2: V2, wire: Server) -> None:
     v2.judge()
     assert [body["model"] for body in sent(wire)] == ["gpt-4.1"] * 8 + ["gemini-2.5-pro"] * 8
@@ -112,6 +113,7 @@ def test_two_judges_one_after_the_other(v2: V2, wire: Server) -> None:
     assert len(sent(wire)) == 16
 
 
+@pytest.mark.slow
 def test_an_official_file_is_continued(v2: V2, wire: Server) -> None:
     write_rows(v2.judgments("gpt-4.1"), [judgment("h1", "A>B", "B<<A"), judgment("c1", None, "A=B")])
     write_rows(v2.judgments("gemini-2.5-pro"), [judgment(uid, "A>B", "B>A", judge=JUDGES[1]) for uid in CATEGORY])

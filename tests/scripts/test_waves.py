@@ -28,6 +28,7 @@ def looks(out: str) -> list[str]:
     return re.findall(r"judged \d+ of \d+ questions", out)
 
 
+@pytest.mark.slow
 def test_a_failure_in_a_wave_leaves_a_gap_and_stops_nothing(sixty: Scratch, wire: Server) -> None:
     wire.script(["content_filter_400"])
     done = sixty.run("gen_judgment.py", "--until-width", "0.1")
@@ -46,6 +47,7 @@ def test_what_a_limit_left_undone_is_not_counted_as_judged(sixty: Scratch) -> No
     assert counted == len(both) < QUESTIONS
 
 
+@pytest.mark.slow
 def test_a_stop_that_is_reached_is_reached_again_without_asking(sixty: Scratch, wire: Server) -> None:
     sixty.run("gen_judgment.py", "--until-width", "0.1")
     before = wire.stats()["requests"]
@@ -54,6 +56,7 @@ def test_a_stop_that_is_reached_is_reached_again_without_asking(sixty: Scratch, 
     assert wire.stats()["requests"] == before
 
 
+@pytest.mark.slow
 def test_a_server_of_ones_own_is_started_once_for_all_waves(sixty: Scratch, tmp_path: Path) -> None:
     script = tmp_path / "server.sh"
     script.write_text(

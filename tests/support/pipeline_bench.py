@@ -116,6 +116,13 @@ class Scratch:
         entry = {"model_name": name, "endpoints": [endpoint], "parallel": 4, "timeout": 20, "backoff": 0.01}
         self.models[name] = entry | more
 
+    def judge_as_shipped(self) -> None:
+        """Take the prompts and all else of the judge from this project's config, but for the names."""
+        import yaml
+
+        own = {name: self.judging[name] for name in ("bench_name", "judge_model", "baseline_model", "model_list")}
+        self.judging = yaml.safe_load((ROOT / "config/judge_config.yaml").read_text()) | own
+
     def set_questions(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Write the question file."""
         write_rows(self.bench / "question.jsonl", records)
