@@ -54,6 +54,14 @@ def answered(scratch: Scratch) -> Scratch:
     return scratch
 
 
+@pytest.fixture
+def judged(answered: Scratch) -> Scratch:
+    """Three judgments are there, and the answers that they are of."""
+    done = answered.run("gen_judgment.py")
+    assert done.returncode == 0, done.stderr
+    return answered
+
+
 @pytest.fixture(scope="session")
 def llmock_root() -> Iterator[str]:
     """The root URL of an llmock with quick batches. Tests that look at its verdict start one of their own."""

@@ -15,8 +15,6 @@ from arena_hard.calling.providers.base import host_of, without_secrets
 from arena_hard.calling.providers.http import status_error
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
-from tests.loopback import Server
-from tests.support.pipeline_bench import Scratch, question, rows
 from tests.support.small_server import KEY, Answer, Answered, ask, completion, error
 
 OPENAI_RATE = (
@@ -340,54 +338,3 @@ def test_two_entries_of_one_endpoint_share_the_strictest_bounds() -> None:
     assert first.endpoints[0] is second.endpoints[0]
     gate = first.endpoints[0].gate
     assert (gate.ceiling, gate._per_minute) == (8, (60.0, None))
-
-
-# ----------------------------------------------------------------------------- through the scripts
-
-PRICE = {"input": 1.0, "output": 1000.0}
-
-
-def bill(text: str) -> float:
-    return float(text.partition("  all: $")[2].split()[0])
-
-
-def test_a_limit_counts_replies_that_held_no_answer(scratch: Scratch, wire: Server) -> None:
-    scratch.set_questions([question(number) for number in range(40)])
-    scratch.models["m"] |= {"price": PRICE, "parallel": 2, "max_tokens": 8}
-    wire.configure(reasoning="reasoning_content")
-    done = scratch.run("gen_answer.py", "--max-cost", "0.05")
-    assert "cut at max_tokens before an answer began" in done.stdout
-    assert "stopped before it could be passed" in done.stdout
-    assert 0.03 < bill(done.stdout) <= 0.05
-    assert wire.stats()["requests"] < 10
-
-
-@pytest.mark.parametrize("many", ["system_prompt", "extra_body"])
-def test_a_limit_counts_what_the_entry_adds(scratch: Scratch, wire: Server, many: str) -> None:
-    scratch.set_questions([question(number) for number in range(20)])
-    added: dict[str, Any] = {"extra_body": {"max_tokens": 2000}, "system_prompt": "word " * 4000}
-    scratch.models["m"] |= {"price": PRICE | {"input": 100.0}, "max_tokens": 10, many: added[many]}
-    wire.configure(reply="size=4000")
-    done = scratch.run("gen_answer.py", "--max-cost", "2.5")
-    assert 0 < bill(done.stdout) <= 2.5
-    assert "stopped before it could be passed" in done.stdout
-
-
-@pytest.mark.parametrize("limit", ["nan", "-5"])
-@pytest.mark.parametrize("script", ["gen_answer.py", "gen_judgment.py"])
-def test_a_limit_that_is_none_is_refused(scratch: Scratch, script: str, limit: str) -> None:
-    scratch.put_answers("base")
-    done = scratch.run(script, "--max-cost", limit)
-    assert done.returncode == 2
-    assert "must be a number of dollars, 0 or more" in done.stderr
-
-
-def test_a_judgment_that_held_no_text_is_billed(scratch: Scratch, wire: Server) -> None:
-    scratch.put_answers("m", "base")
-    scratch.models["judge"]["price"] = PRICE
-    wire.configure(fault="empty_content")
-    done = scratch.run("gen_judgment.py", "--limit", "1")
-    assert done.returncode == 1
-    assert wire.stats()["requests"] == 2
-    assert bill(done.stdout) > 0
-    assert rows(scratch.judgment_file()) == []

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from arena_hard.calling.batch import Waiting
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Usage, UserError
@@ -214,3 +215,57 @@ def test_the_report_says_which_prices_it_lacks(tmp_path: Path) -> None:
     write(bench.judgment_file("judge", "m"), judgment("1", {"prompt_tokens": 10, "completion_tokens": 1}))
     lines = report_lines(bench)
     assert "price unknown" in lines[1] and "without what has no known price" in lines[2]
+
+
+# ---------------------------------------------------------------------------------------- by batch
+
+
+def test_a_limit_of_cost_holds_over_a_whole_batch() -> None:
+    account = Account(limit=1.0, by_batch=True)
+    account.open("judge", ModelSettings(name="j", model_name="m", price={"input": 0, "output": 20}))
+    worst = account.worst("judge", [0], 20_000)  # 0.2 dollars by batch
+
+    async def records() -> int:
+        sent = 0
+        for _ in range(9):
+            try:
+                async with account.room(worst) as granted:
+                    if granted:
+                        sent += 1
+                        raise Waiting
+            except Waiting:
+                continue
+        return sent
+
+    assert asyncio.run(records()) == 5 and account.not_sent == 4
+
+
+def test_what_a_batch_brought_is_taken_in_although_all_comes_at_once() -> None:
+    account = Account(limit=1.0, by_batch=True)
+    account.open("judge", ModelSettings(name="j", model_name="m", price={"input": 0, "output": 20}))
+    worst = account.worst("judge", [0], 20_000)
+    came, written = False, []
+
+    async def record(number: int) -> bool:
+        try:
+            async with account.room(worst) as granted:
+                if not granted:
+                    return False
+                if not came:
+                    raise Waiting
+                account.pay("judge", Usage(completion_tokens=19_000 + number, batched=19_000 + number))
+                await asyncio.sleep(0)  # the disk
+                written.append(number)
+                return False
+        except Waiting:
+            return True
+
+    async def rounds() -> None:
+        nonlocal came
+        waiting = await asyncio.gather(*(record(number) for number in range(9)))
+        came = True
+        await account.batches_came_back()
+        await asyncio.gather(*(record(number) for number, waits in enumerate(waiting) if waits))
+
+    asyncio.run(rounds())
+    assert len(written) == 5

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+from typing import Any
 
 import pytest
 
 from tests.loopback import Server
-from tests.support.pipeline_bench import Scratch, question, sent
+from tests.support.pipeline_bench import Scratch, question, rows, sent
 
 QUESTIONS = 12
 PRICE = {"input": 1.0, "output": 100.0}
+DEAR = PRICE | {"output": 1000.0}
 
 
 @pytest.fixture
@@ -25,6 +27,11 @@ def bench(scratch: Scratch, wire: Server) -> Scratch:
     scratch.judge_as_shipped()
     scratch.judging |= {"model_list": ["left", "right"], "max_tokens": 500, "number_of_judgment_attempts": 1}
     return scratch
+
+
+def bill(text: str) -> float:
+    """The dollars of a run."""
+    return float(text.partition("  all: $")[2].split()[0])
 
 
 def run(bench: Scratch, script: str, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -63,8 +70,7 @@ def test_a_run_ends_with_its_bill(bench: Scratch) -> None:
 def test_the_limit_holds_and_the_next_run_goes_on(bench: Scratch, script: str) -> None:
     done = run(bench, script, "--max-cost", "0.25")
     assert done.returncode == int("stopped before" in done.stdout), done.stderr  # 1: not all is there
-    bill = re.search(r"all: \$(\S+)", done.stdout)
-    assert bill and 0 < float(bill[1]) <= 0.25, done.stdout
+    assert 0 < bill(done.stdout) <= 0.25
     assert "--max-cost 0.25: stopped" in done.stdout or script == "gen_answer.py"
     more = run(bench, script, "--max-cost", "50")
     assert "stopped before" not in more.stdout and more.returncode == 0
@@ -78,8 +84,7 @@ def test_the_limit_holds_over_several_judges(bench: Scratch) -> None:
     done = run(bench, "gen_judgment.py", "--max-cost", "0.6")  # enough for the first judge, not for both
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     assert "judge judging left" in done.stdout and "stopped before" in done.stdout
-    bill = re.search(r"all: \$(\S+)", done.stdout)
-    assert bill and 0 < float(bill[1]) <= 0.6, done.stdout
+    assert 0 < bill(done.stdout) <= 0.6
 
 
 def test_a_limit_below_one_record_sends_nothing(bench: Scratch, wire: Server) -> None:
@@ -124,3 +129,48 @@ def test_what_models_share_is_marked_for_anthropic_when_there_are_several(
     first_games = [content for content in contents if "base says" in content[0]["text"]]
     assert len(first_games) == len(contents) // 2  # in game 1 the baseline's answer is in the shared block
     assert not any("left says" in content[0]["text"] for content in contents)
+
+
+# ------------------------------------------------------------------- replies that held no answer
+
+
+def test_a_limit_counts_replies_that_held_no_answer(scratch: Scratch, wire: Server) -> None:
+    scratch.set_questions([question(number) for number in range(40)])
+    scratch.models["m"] |= {"price": DEAR, "parallel": 2, "max_tokens": 8}
+    wire.configure(reasoning="reasoning_content")
+    done = scratch.run("gen_answer.py", "--max-cost", "0.05")
+    assert "cut at max_tokens before an answer began" in done.stdout
+    assert "stopped before it could be passed" in done.stdout
+    assert 0.03 < bill(done.stdout) <= 0.05
+    assert wire.stats()["requests"] < 10
+
+
+@pytest.mark.parametrize("many", ["system_prompt", "extra_body"])
+def test_a_limit_counts_what_the_entry_adds(scratch: Scratch, wire: Server, many: str) -> None:
+    scratch.set_questions([question(number) for number in range(20)])
+    added: dict[str, Any] = {"extra_body": {"max_tokens": 2000}, "system_prompt": "word " * 4000}
+    scratch.models["m"] |= {"price": DEAR | {"input": 100.0}, "max_tokens": 10, many: added[many]}
+    wire.configure(reply="size=4000")
+    done = scratch.run("gen_answer.py", "--max-cost", "2.5")
+    assert 0 < bill(done.stdout) <= 2.5
+    assert "stopped before it could be passed" in done.stdout
+
+
+@pytest.mark.parametrize("limit", ["nan", "-5"])
+@pytest.mark.parametrize("script", ["gen_answer.py", "gen_judgment.py"])
+def test_a_limit_that_is_none_is_refused(scratch: Scratch, script: str, limit: str) -> None:
+    scratch.put_answers("base")
+    done = scratch.run(script, "--max-cost", limit)
+    assert done.returncode == 2
+    assert "must be a number of dollars, 0 or more" in done.stderr
+
+
+def test_a_judgment_that_held_no_text_is_billed(scratch: Scratch, wire: Server) -> None:
+    scratch.put_answers("m", "base")
+    scratch.models["judge"]["price"] = DEAR
+    wire.configure(fault="empty_content")
+    done = scratch.run("gen_judgment.py", "--limit", "1")
+    assert done.returncode == 1
+    assert wire.stats()["requests"] == 2
+    assert bill(done.stdout) > 0
+    assert rows(scratch.judgment_file()) == []

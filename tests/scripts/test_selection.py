@@ -1,32 +1,14 @@
-"""What the scripts run and leave alone, what they note of a run, and how single models are asked."""
+"""What the scripts run and leave alone, and how single models are asked."""
 
 from __future__ import annotations
 
 import json
 import socket
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from arena_hard.calling.manifest import origins
-from arena_hard.data.settings import EndpointSettings, ModelSettings, short_hash
 from tests.loopback import Server
-from tests.support.pipeline_bench import Scratch, answer, asked, question, question_id, rows, write_rows
-from tests.support.processes import wait_until
-
-
-def manifest(file: Path) -> dict[str, Any]:
-    return json.loads(file.with_suffix(".manifest.json").read_text())
-
-
-@pytest.fixture
-def judged(answered: Scratch) -> Scratch:
-    """Three judgments are there, and the answers that they are of."""
-    done = answered.run("gen_judgment.py")
-    assert done.returncode == 0, done.stderr
-    return answered
-
+from tests.support.pipeline_bench import Scratch, answer, asked, manifest, question, question_id, rows, write_rows
 
 # --------------------------------------------------------------------------------- what is chosen
 
@@ -189,7 +171,8 @@ def test_judgments_with_other_settings_are_not_mixed_in_silence(judged: Scratch,
     assert wire.stats()["requests"] == 6
     assert judged.run("gen_judgment.py", "--redo", "m").returncode == 0
     assert wire.stats()["requests"] == 12
-    assert (judged.judgment_file().parent / "m.superseded").read_bytes() == before
+    replaced = (judged.judgment_file().parent / "m.superseded").read_bytes()
+    assert sorted(replaced.splitlines()) == sorted(before.splitlines())  # in the order in which others came
 
 
 @pytest.mark.slow
@@ -225,131 +208,6 @@ def test_changed_answers_are_noticed_in_any_of_several_templates(scratch: Scratc
     assert "nothing to judge" in scratch.run("gen_judgment.py").stdout
 
 
-# -------------------------------------------------------------------------------- what is noted
-
-
-def test_the_manifest_of_answers(scratch: Scratch, wire: Server) -> None:
-    scratch.models["m"]["parallel"] = 1
-    wire.configure(served_suffix="-2024")
-    wire.script([None, "content_filter_400", "truncated"])
-    assert scratch.run("gen_answer.py").returncode == 1
-    noted = manifest(scratch.answer_file())
-    ((name, settings),) = noted["settings"].items()
-    assert {row["settings_hash"] for row in rows(scratch.answer_file())} == {name}
-    assert name == short_hash(settings)
-    assert (settings["model_name"], settings["temperature"], settings["max_tokens"]) == ("m", 0.0, 4096)
-    (run,) = noted["runs"]
-    assert (run["settings_hash"], run["written"], run["cut_at_max_tokens"]) == (name, 2, 1)
-    assert list(run["failed"]) == [question_id(2)]
-    assert "usage policies" in run["failed"][question_id(2)]
-    assert run["served_models"] == ["m-2024"]
-    assert run["system_fingerprints"] == ["fp_loopback"]
-    assert run["usage"]["completion_tokens"] == sum(
-        row["usage"]["completion_tokens"] for row in rows(scratch.answer_file())
-    )
-    assert run["started"] <= run["ended"]
-    assert run["script"] == "gen_answer.py"
-    assert {"openai", "msgspec"} <= set(run["packages"])
-    assert "sk-secret" not in json.dumps(noted)
-
-
-@pytest.mark.slow
-def test_the_manifest_keeps_all_settings_and_all_runs(judged: Scratch) -> None:
-    judged.judging["temperature"] = 0.5
-    assert judged.run("gen_judgment.py", "--redo", "m").returncode == 0
-    noted = manifest(judged.judgment_file())
-    assert [settings["temperature"] for settings in noted["settings"].values()] == [0.0, 0.5]
-    assert [run["written"] for run in noted["runs"]] == [3, 3]
-    assert [run["settings_hash"] for run in noted["runs"]] == list(noted["settings"])
-    assert all(run["usage"]["prompt_tokens"] > 0 for run in noted["runs"])
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"runs": null, "settings": null}', '{"runs": [7]}', "[" * 100_000])
-def test_a_manifest_that_cannot_be_read(judged: Scratch, text: str) -> None:
-    judged.judgment_file().with_suffix(".manifest.json").write_text(text)
-    done = judged.run("gen_judgment.py", "--redo", "m")
-    assert done.returncode == 2
-    assert "m.manifest.json is not readable" in done.stderr
-
-
-@pytest.mark.slow
-def test_another_server_under_the_same_name_is_noted(scratch: Scratch, wire: Server) -> None:
-    base = wire.openai_base
-    assert scratch.run("gen_answer.py", "--limit", "1").returncode == 0
-    assert "note:" not in scratch.run("gen_answer.py", "--limit", "2").stdout
-    there = base.replace("http://", "http://user:sk-secret@")
-    scratch.models["m"]["endpoints"][0]["api_base"] = there.replace("127.0.0.1", "localhost") + "/?key=sk-secret"
-    done = scratch.run("gen_answer.py", "--dry-run")
-    new = base.replace("127.0.0.1", "localhost")
-    assert f"records so far came from openai {base}; what is asked now comes from openai {new}." in done.stdout
-    scratch.models["m"]["endpoints"][0]["api_base"] = new
-    assert scratch.run("gen_answer.py").returncode == 0
-    runs = manifest(scratch.answer_file())["runs"]
-    assert [run["endpoints"] for run in runs] == [[f"openai {base}"]] * 2 + [[f"openai {new}"]]
-    assert len({run["settings_hash"] for run in runs}) == 1
-    assert "note:" not in scratch.run("gen_answer.py", "--redo", "m").stdout
-
-
-@pytest.mark.parametrize(
-    ("entry", "origin"),
-    [
-        ({}, "openai"),
-        ({"api_type": "mistral"}, "mistral https://api.mistral.ai/v1"),
-        ({"serve": "vllm serve x --api-key sk-secret --port {port}"}, "openai, served by vllm"),
-        ({"endpoints": [EndpointSettings("http://b/v1/"), EndpointSettings("http://b/v1")]}, "openai http://b/v1"),
-    ],
-)
-def test_where_replies_come_from(entry: dict[str, Any], origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    assert origins(ModelSettings(name="m", model_name="m", **entry)) == [origin]
-
-
-def test_answers_cut_at_max_tokens_are_reported(scratch: Scratch) -> None:
-    scratch.answers["max_tokens"] = 5
-    done = scratch.run("gen_answer.py")
-    assert done.returncode == 0
-    assert "m: 3 answers were cut at max_tokens" in done.stdout
-    assert {row["finish_reason"] for row in rows(scratch.answer_file())} == {"length"}
-
-
-def test_answers_cut_by_a_content_filter_are_reported(scratch: Scratch, wire: Server) -> None:
-    wire.script(["content_filter"])
-    done = scratch.run("gen_answer.py")
-    assert done.returncode == 0
-    assert "m: 1 answers were cut by the provider's content filter" in done.stdout
-    assert sorted(row["finish_reason"] for row in rows(scratch.answer_file())) == ["content_filter", "stop", "stop"]
-    assert manifest(scratch.answer_file())["runs"][0]["cut_by_content_filter"] == 1
-
-
-@pytest.mark.slow
-def test_judgments_cut_at_max_tokens_are_reported(judged: Scratch) -> None:
-    judged.judging["max_tokens"] = 5
-    done = judged.run("gen_judgment.py", "--redo", "m")
-    assert "m: 3 judgments were cut at max_tokens" in done.stdout
-    games = [game for row in rows(judged.judgment_file()) for game in row["games"]]
-    assert {game["finish_reason"] for game in games} == {"length"}
-
-
-@pytest.mark.slow
-def test_a_killed_run_stays_in_the_manifest(scratch: Scratch, wire: Server) -> None:
-    wire.script([None, "400"])
-    assert scratch.run("gen_answer.py", "--limit", "2").returncode == 1
-    wire.configure(fault="hang")
-    with scratch.start("gen_answer.py") as process:
-        wait_until(lambda: wire.stats()["requests"] == 3)
-        process.kill()
-        process.communicate()
-    first, killed = manifest(scratch.answer_file())["runs"]
-    assert first["ended"] and killed["ended"] is None
-    assert killed["settings_hash"] == first["settings_hash"]
-    wire.configure(fault=None)
-    assert scratch.run("gen_answer.py", "--only-failed").returncode == 0
-    assert sorted(scratch.answered_ids()) == [
-        question_id(1),
-        question_id(2),
-    ]  # not the third
-
-
 # ---------------------------------------------------------------------------- how a model is asked
 
 
@@ -378,7 +236,7 @@ def test_a_models_own_parameters_go_over_the_wire(scratch: Scratch, wire: Server
     body = wire.requests(1)[0]["body"]
     assert {name: body[name] for name in own} == own
     assert (body["reasoning_effort"], body["max_tokens"]) == ("high", 77)
-    ((_, settings),) = manifest(scratch.answer_file())["settings"].items()
+    (settings,) = manifest(scratch.answer_file())["settings"].values()
     assert settings["extra_body"] == own
     scratch.models["m"]["reasoning_effort"] = "low"
     refused = scratch.run("gen_answer.py")

@@ -56,6 +56,11 @@ def write_rows(file: Path, records: Sequence[Mapping[str, Any]]) -> None:
     file.write_text("".join(json.dumps(record) + "\n" for record in records))
 
 
+def manifest(file: Path) -> dict[str, Any]:
+    """What a run left beside a record file."""
+    return json.loads(file.with_suffix(".manifest.json").read_text())
+
+
 def question_id(number: int) -> str:
     """The id of `question(number)`."""
     return f"{number:032x}"
