@@ -21,8 +21,7 @@ from arena_hard.calling.batch import Waiting
 from arena_hard.calling.local_server import serving
 from arena_hard.calling.manifest import moved_note
 from arena_hard.calling.progress import Progress
-from arena_hard.calling.providers.base import Reply
-from arena_hard.calling.record_run import Group, Job, Made, RecordRun, report_failures
+from arena_hard.calling.record_run import Group, Job, RecordRun, Row, report_failures
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Answer, AnswerTurn, Question, answer_row
@@ -150,9 +149,9 @@ async def answer_all(stage: Stage, plans: list[ModelPlan]) -> int:
     def worst(job: AnswerJob) -> float:
         return most_it_may_cost(stage.account, job.plan.settings, stage.settings, job.question)
 
-    async def get(job: AnswerJob, clock: utils.Clock) -> Made:
+    async def get(job: AnswerJob, clock: utils.Clock) -> Row:
         answer = await get_answer(stage, job, clock)
-        return Made(lambda: answer_row(with_token_counts(answer, counter)), [answer.usage], [answer.finish_reason])
+        return lambda: answer_row(with_token_counts(answer, counter))
 
     outputs = [plan.output for plan in plans]
     try:
@@ -174,12 +173,11 @@ def jobs_of(plan: ModelPlan, model: utils.Model) -> list[AnswerJob]:
 
 async def get_answer(stage: Stage, job: AnswerJob, clock: utils.Clock) -> Answer:
     """All choices of one answer. Raises CallError."""
-    replies: list[Reply] = []
     choices: list[tuple[AnswerTurn, ...]] = []
     waiting: Waiting | None = None
     for _ in range(stage.settings.num_choices):
         try:
-            choices.append(await get_choice(stage, job, clock, replies))
+            choices.append(await get_choice(stage, job, clock))
         except Waiting as later:
             waiting = later  # all choices go into the same batch
     if waiting:
@@ -190,14 +188,14 @@ async def get_answer(stage: Stage, job: AnswerJob, clock: utils.Clock) -> Answer
         choices=tuple(choices),
         answer_id=new_answer_id(),
         tstamp=time.time(),
-        finish_reason=utils.finish_reason_of(replies),
-        usage=utils.total_usage(replies),
-        served_model=replies[-1].served_model,
+        finish_reason=utils.finish_reason_of(job.replies),
+        usage=utils.total_usage(job.replies),
+        served_model=job.replies[-1].served_model,
         settings_hash=job.output.tally.settings_hash,
     )
 
 
-async def get_choice(stage: Stage, job: AnswerJob, clock: utils.Clock, replies: list[Reply]) -> tuple[AnswerTurn, ...]:
+async def get_choice(stage: Stage, job: AnswerJob, clock: utils.Clock) -> tuple[AnswerTurn, ...]:
     """One conversation from its beginning, so that no choice sees another. Raises CallError."""
     settings = stage.settings
     messages = opening_messages(job.plan.settings)
@@ -208,9 +206,8 @@ async def get_choice(stage: Stage, job: AnswerJob, clock: utils.Clock, replies: 
         reply = await utils.chat_completion(job.model, messages, settings.temperature, room, clock)
         messages = [*messages, {"role": "assistant", "content": reply.content}]
         turns.append(AnswerTurn(reply.content, thought=reply.thought))
-        job.output.tally.saw(reply)
         stage.account.pay(job.output.bill, reply.usage, job.worst, reply.key)
-        replies.append(reply)
+        job.replies.append(reply)
     return tuple(turns)
 
 
@@ -239,7 +236,8 @@ def report(progress: Progress, counter: TokenCounter, plans: list[ModelPlan]) ->
     print(f"{progress.done} answers written, {len(progress.failures)} failed.")
     tallies = [plan.output.tally for plan in plans]
     for plan in plans:
-        for remark in plan.output.tally.remarks("answers"):
+        tally = plan.output.tally
+        for remark in [*tally.remarks("answers"), *tally.notes.remarks("answers")]:
             print(f"  {plan.settings.name}: {remark}")
     return report_failures(progress, tallies)
 

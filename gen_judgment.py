@@ -18,10 +18,10 @@ import utils
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.local_server import serving
-from arena_hard.calling.manifest import moved_note
+from arena_hard.calling.manifest import moved_note, notes_together
 from arena_hard.calling.progress import Progress
 from arena_hard.calling.providers.base import Reply
-from arena_hard.calling.record_run import Group, Made, RecordRun, report_failures
+from arena_hard.calling.record_run import Group, RecordRun, Row, report_failures
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.config_checks import check_categories
 from arena_hard.data.paths import Bench
@@ -195,13 +195,11 @@ async def judge_all(stage: Stage, models: utils.Models, candidates: list[Candida
     outputs = [(candidate, output_of(stage, candidate)) for candidate in candidates if candidate.missing]
     unreadable = 0
 
-    async def get(job: JudgmentJob, clock: utils.Clock) -> Made:
+    async def get(job: JudgmentJob, clock: utils.Clock) -> Row:
         nonlocal unreadable
         judgment = await get_judgment(model, stage, job, clock)
         unreadable += not is_readable(judgment)
-        games = [game for game in judgment.games if game]
-        usages, reasons = [game.usage for game in games], [game.finish_reason for game in games]
-        return Made(lambda: judgment_row(judgment), usages, reasons)
+        return lambda: judgment_row(judgment)
 
     files = [output for _, output in outputs]
     with RecordRun[JudgmentJob]("judgments", files, models, stage.account, stage.bench, stage.args) as run:
@@ -209,7 +207,7 @@ async def judge_all(stage: Stage, models: utils.Models, candidates: list[Candida
         jobs = jobs_in_order(stage, outputs, utils.width(model))
         count = sum(len(candidate.missing) for candidate, _ in outputs)
         await run.make([Group(model, jobs, count)], partial(most_it_may_cost, stage), get, questions)
-    return report(run.progress, unreadable, [candidate for candidate, _ in outputs])
+    return report(run.progress, unreadable, [candidate for candidate, _ in outputs], stage.judge.name)
 
 
 async def get_judgment(model: utils.Model, stage: Stage, job: JudgmentJob, clock: utils.Clock) -> Judgment:
@@ -252,7 +250,7 @@ async def play(
     for _ in range(settings.number_of_judgment_attempts):
         reply = await utils.chat_completion(model, messages, settings.temperature, settings.max_tokens, clock, shared)
         replies.append(reply)
-        job.candidate.tally.saw(reply)
+        job.replies.append(reply)
         stage.account.pay(bill_label(stage, job.candidate), reply.usage, job.worst, reply.key)
         text = "\n".join(reply.content for reply in replies)
         reading = read_verdict(text, patterns, any_label=not settings.baseline)
@@ -273,7 +271,7 @@ async def play(
 # -------------------------------------------------------------------------------------- report
 
 
-def report(progress: Progress, unreadable: int, candidates: list[Candidate]) -> int:
+def report(progress: Progress, unreadable: int, candidates: list[Candidate], judge: str) -> int:
     """Say how the run ended. Returns the exit code."""
     print(f"{progress.done} judgments written, {len(progress.failures)} failed.")
     if unreadable:
@@ -281,6 +279,8 @@ def report(progress: Progress, unreadable: int, candidates: list[Candidate]) -> 
     for candidate in candidates:
         for remark in candidate.tally.remarks("judgments"):
             print(f"  {candidate.name}: {remark}")
+    for remark in notes_together(candidate.tally for candidate in candidates).remarks("judgments"):
+        print(f"  {judge}: {remark}")
     return report_failures(progress, [candidate.tally for candidate in candidates])
 
 

@@ -16,6 +16,8 @@ Inside:
 
 gate           how many requests an endpoint gets at once
 rate_limits    how fast it may be asked
+reading        what came → an answer: thoughts, replies that broke off
+reply_notes    what is remarkable of replies, counted
 kept_replies   replies of records that are not finished
 batch_sizes    how many requests make a batch
 job_queue      many jobs side by side

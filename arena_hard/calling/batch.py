@@ -28,8 +28,10 @@ from arena_hard.calling.batch_sizes import Lots, Refused
 from arena_hard.calling.kept_replies import reply_from_row, reply_row
 from arena_hard.calling.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
 from arena_hard.calling.providers.batches import Batches, Line, TooMuch
+from arena_hard.calling.reading import read_reply
 from arena_hard.data import jsonl
 from arena_hard.data.records import Usage, UserError
+from arena_hard.data.settings import ModelSettings
 
 POLL_SECONDS = (2.0, 60.0)  # the first wait, and the longest
 ROUNDS = 4  # a request that so many batches brought no reply for has failed
@@ -53,7 +55,8 @@ class Batch:
 class Mailbox:
     """The requests and replies of one stage and model. Use as a context manager: it holds a lock.
 
-    finish_live: what a batch brought no reply for is asked live, once. say: a line for people.
+    finish_live: what a batch brought no reply for is asked live, once. say: a line for people. model: whose
+    replies they are.
     """
 
     def __init__(
@@ -64,9 +67,12 @@ class Mailbox:
         say: Callable[[str], None],
         finish_live: bool = False,
         poll: tuple[float, float] = POLL_SECONDS,
+        *,
+        model: ModelSettings | None = None,
     ) -> None:
         self._folder, self._batches, self._adapter = folder, batches, adapter
         self._say, self._finish_live, self._poll = say, finish_live, poll
+        self._model = model or ModelSettings()
         self._lock = filelock.FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
         self._replies: dict[str, Reply] = {}
         self._pending: dict[str, Request] = {}
@@ -228,7 +234,7 @@ class Mailbox:
             outcomes = dict.fromkeys(batch.keys, error)
         replies: list[Reply] = []
         for key in batch.keys:
-            outcome = outcomes.get(key) or CallError("transient", "the batch ended without this request")
+            outcome = self._read(outcomes.get(key) or CallError("transient", "the batch ended without this request"))
             if isinstance(outcome, Reply):
                 usage = outcome.usage and _paid([*self._misses.get(key, []), outcome])
                 replies.append(replace(outcome, usage=usage, key=key))
@@ -238,6 +244,12 @@ class Mailbox:
         _append(self._folder / "replies.jsonl", list(map(reply_row, replies)))
         self._close(batch, len(replies))
         self._say(f"batch {batch.batch_id}: {len(replies)} of {len(batch.keys)} replies collected")
+
+    def _read(self, outcome: Reply | CallError) -> Reply | CallError:
+        try:
+            return read_reply(outcome, self._model) if isinstance(outcome, Reply) else outcome
+        except CallError as error:
+            return error
 
     def _miss(self, key: str, error: CallError) -> None:
         self._misses.setdefault(key, []).append(error)

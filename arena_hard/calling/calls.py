@@ -20,6 +20,7 @@ from arena_hard.calling.providers.base import (
     Reply,
     Request,
 )
+from arena_hard.calling.reading import read_reply
 from arena_hard.data.records import Usage
 from arena_hard.data.settings import ModelSettings
 
@@ -134,7 +135,8 @@ async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock
     timeout = max(min(model.settings.timeout, model.settings.deadline - clock.age()), 0.0)
     try:
         with anyio.fail_after(timeout):
-            reply = await model.adapter.send(endpoint.client, model.adapter.body(request, endpoint.dialect))
+            came = await model.adapter.send(endpoint.client, model.adapter.body(request, endpoint.dialect))
+        reply = read_reply(came, model.settings)
     except TimeoutError:
         error = CallError("transient", f"no answer within {timeout:.3g} s")
         endpoint.gate.failed(error)

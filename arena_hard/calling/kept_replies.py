@@ -37,7 +37,7 @@ def key_of(request: Request, label: str, asked: dict[str, int]) -> str:
 
 def reply_row(reply: Reply) -> dict[str, Any]:
     """A reply that has a key as a line of a file."""
-    return {
+    row = {
         "key": reply.key,
         "content": reply.content,
         "finish_reason": reply.finish_reason,
@@ -46,11 +46,13 @@ def reply_row(reply: Reply) -> dict[str, Any]:
         "fingerprint": reply.fingerprint,
         "thought": reply.thought,
     }
+    return row | {"notes": reply.notes} if reply.notes else row
 
 
 def reply_from_row(row: dict[str, Any]) -> Reply:
     """The reply of a line."""
-    return Reply(**{**row, "usage": usage_from_row(row["usage"])})
+    notes = tuple((kind, what) for kind, what in row.get("notes", ()))
+    return Reply(**{**row, "usage": usage_from_row(row["usage"]), "notes": notes})
 
 
 class KeptReplies:

@@ -23,6 +23,7 @@ import msgspec
 from arena_hard import __version__
 from arena_hard.calling.providers import provider_of
 from arena_hard.calling.providers.base import Reply
+from arena_hard.calling.reply_notes import ReplyNotes
 from arena_hard.data import jsonl
 from arena_hard.data.records import Usage, UserError, usage_row
 from arena_hard.data.settings import ModelSettings, short_hash, with_environment
@@ -163,6 +164,14 @@ def remedy(tallies: Iterable[RunTally]) -> str:
     return "Nothing was written for what failed; the same command asks for just that."
 
 
+def notes_together(tallies: Iterable[RunTally]) -> ReplyNotes:
+    """What is remarkable of the replies to several record files, which one judge gave."""
+    together = ReplyNotes()
+    for tally in tallies:
+        together.extend(tally.notes)
+    return together
+
+
 @dataclass
 class RunTally:
     """What one run did for one record file.
@@ -186,13 +195,15 @@ class RunTally:
     before: set[str] = field(default_factory=set)
     replaced: list[str] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    notes: ReplyNotes = field(default_factory=ReplyNotes)
 
-    def count(self, question_id: str, usage: Iterable[Usage | None], finish_reasons: Iterable[str | None]) -> None:
-        """The record of a question was written, with the usage and the finish reason of each of its parts."""
+    def count(self, question_id: str, replies: Sequence[Reply]) -> None:
+        """The record of a question was written that these replies make."""
         self.ids.add(question_id)
         self.written += 1
-        self.usage = sum((each for each in usage if each), self.usage)
-        reasons = set(finish_reasons)
+        self.usage = sum((reply.usage for reply in replies if reply.usage), self.usage)
+        self.notes.add(question_id, [note for reply in replies for note in reply.notes])
+        reasons = {reply.finish_reason for reply in replies}
         self.cut += "length" in reasons
         self.filtered += "content_filter" in reasons
 
@@ -205,12 +216,11 @@ class RunTally:
             lines.append(f"{self.filtered} {unit} were cut by the provider's content filter.")
         return lines
 
-    def saw(self, reply: Reply) -> None:
+    def saw(self, replies: Iterable[Reply]) -> None:
         """A server answered."""
-        if reply.served_model:
-            self.served.add(reply.served_model)
-        if reply.fingerprint:
-            self.fingerprints.add(reply.fingerprint)
+        for reply in replies:
+            self.served |= {reply.served_model} if reply.served_model else set()
+            self.fingerprints |= {reply.fingerprint} if reply.fingerprint else set()
 
     def entry(self, ended: float | None) -> dict[str, Any]:
         """The run as it stands in the manifest; `ended` is None while it runs."""
@@ -221,6 +231,7 @@ class RunTally:
             "written": self.written,
             "cut_at_max_tokens": self.cut,
             "cut_by_content_filter": self.filtered,
+            **self.notes.entry(),
             "failed": self.failed,
             "kept": [key for key in self.failed if key in self.before],
             "replaced": self.replaced,

@@ -79,23 +79,16 @@ class RunOutput:
 
 @dataclass(kw_only=True)
 class Job:
-    """One record to get. worst: the most dollars that it may cost."""
+    """One record to get. worst: the most dollars that it may cost; replies: what it is made of, as `get` puts it in."""
 
     output: RunOutput
     question: Question
     label: str
     worst: float = 0.0
+    replies: list[Reply] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Made:
-    """A record that was had: `row` gives its line, the rest is what its replies said of themselves."""
-
-    row: Callable[[], dict[str, Any]]
-    usages: Sequence[Usage | None]
-    finish_reasons: Sequence[str | None]
-
-
+Row = Callable[[], dict[str, Any]]  # the line of a record that was had, made by the thread that writes it
 J = TypeVar("J", bound=Job)
 
 
@@ -170,7 +163,7 @@ class RecordRun(Generic[J]):
         self,
         groups: Sequence[Group[J]],
         worst: Callable[[J], float],
-        get: Callable[[J, Clock], Awaitable[Made]],
+        get: Callable[[J, Clock], Awaitable[Row]],
         questions: list[Question],
     ) -> None:
         """Get all records, then put the files in the order of the questions.
@@ -204,13 +197,14 @@ class RecordRun(Generic[J]):
             if output.kept:
                 output.kept.tidy()
 
-    async def _ask(self, job: J, get: Callable[[J, Clock], Awaitable[Made]]) -> None:
+    async def _ask(self, job: J, get: Callable[[J, Clock], Awaitable[Row]]) -> None:
         """Get one record and write it, or note why it could not be had."""
         output = job.output
         clock = self.progress.begin(job.label)
         clock.kept = output.kept
+        job.replies = []
         try:
-            made = await get(job, clock)
+            row = await get(job, clock)
         except Waiting:
             self.progress.later(job.label)
             raise
@@ -220,10 +214,13 @@ class RecordRun(Generic[J]):
             output.tally.failed[job.question.question_id] = error.message
             self.progress.fail(job.label, error.message)
             return
-        await self._writer.write(output.path, made.row)
+        finally:
+            output.tally.saw(job.replies)
+        await self._writer.write(output.path, row)
         if output.kept:
             output.kept.record_written(job.label)
-        output.tally.count(job.question.question_id, made.usages, made.finish_reasons)
+        output.tally.count(job.question.question_id, job.replies)
+        job.replies = []  # the jobs of a run stay in memory, texts would too
         self.progress.finish(job.label)
 
     def _open_kept(self, output: RunOutput) -> None:
@@ -242,7 +239,7 @@ class RecordRun(Generic[J]):
                 if batches is None:
                     raise UserError(f"{model.settings.name}: no batches for api_type {model.settings.api_type}.")
                 folder = self.bench.folder / "batch" / f"{self.unit} by {file_name(model.settings.name)}"
-                box = Mailbox(folder, batches, model.adapter, _say, self.args.finish_live)
+                box = Mailbox(folder, batches, model.adapter, _say, self.args.finish_live, model=model.settings)
                 model.mailbox = stack.enter_context(box)
                 if self.args.redo and not model.mailbox.busy:
                     model.mailbox.archive()  # to ask anew is not to read the old replies again

@@ -39,9 +39,21 @@ def check_model(where: str, model: ModelSettings) -> None:
     for key, texts in (("stop", model.stop or []), ("end_think_token", [model.end_think_token])):
         if "" in texts:
             raise UserError(f"{where}: {key} holds an empty text. Take it out.")
+    _check_think_pattern(where, model.think_pattern)
     for number, endpoint in enumerate(model.endpoints or [], 1):
         if endpoint.api_base is not None and model.api_type != "recorded":
             _check_address(f"{where}: endpoints {number}", endpoint.api_base)
+
+
+def _check_think_pattern(where: str, pattern: str | None) -> None:
+    if pattern is None:
+        return
+    try:
+        empty = re.compile(pattern, re.DOTALL).search("")
+    except re.error as error:
+        raise UserError(f"{where}: think_pattern is no regular expression ({error}).") from None
+    if empty:
+        raise UserError(f"{where}: think_pattern matches an empty text. Write the tags around a thought into it.")
 
 
 def _check_sampling(where: str, settings: AnswerSettings | JudgeSettings) -> None:

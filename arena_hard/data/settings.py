@@ -56,6 +56,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
     extra_body: dict[str, Any] | None = None
     stop: list[str] | None = None
     end_think_token: str | None = None
+    think_pattern: str | None = None
     retry_truncated: bool = False
     record: str | None = None
     serve: str | None = None
@@ -64,7 +65,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
 
 def later_shaping(model: ModelSettings) -> dict[str, object]:
     """Keys that shape what a model says, where they are set: without them a record's hash stays what it was."""
-    later = {"stop": model.stop, "end_think_token": model.end_think_token}
+    later = {"stop": model.stop, "end_think_token": model.end_think_token, "think_pattern": model.think_pattern}
     return {key: value for key, value in later.items() if value}
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from arena_hard.calling.providers.thoughts import split_thought
+from arena_hard.calling.providers.thoughts import split_thought, suspected_thought
+from tests.support.odd_bodies import anthropic, by, said
 from tests.support.small_server import ask, completion
 
 
@@ -27,6 +32,56 @@ from tests.support.small_server import ask, completion
         ("It opens with <think>\nand closes with </think>\nalways.", None, None),
         ("a</think>", None, None),
         ("<think>never closed", "", "never closed"),
+        # other spellings
+        ("<Think>a</Think>b", "b", "a"),
+        ("<thinking>\na\n</thinking>\n\nb", "b", "a"),
+        ("<thought>a</thought>b", "b", "a"),
+        ("<seed:think>a</seed:think>b", "b", "a"),
+        ("[THINK]a[/THINK]b", "b", "a"),
+        ("◁think▷a◁/think▷b", "b", "a"),
+        ("<|begin_of_thought|>\na\n<|end_of_thought|>\n\n<|begin_of_solution|>\nb\n<|end_of_solution|>", "b", "a"),
+        ("<|begin_of_thought|>a<|end_of_thought|><|begin_of_solution|>cut", "cut", "a"),
+        ("<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>b<|END_RESPONSE|>", "b", "a"),
+        ("[THINK]never closed", "", "never closed"),
+        # several blocks
+        ("<think>a</think><think>b</think>c", "c", "a\n\nb"),
+        ("<think>a</think>\nb\n<think>c</think>\nd", "b\n\nd", "a\n\nc"),
+        ("<think>a</think>\nsay <think>c</think> twice", "say <think>c</think> twice", "a"),
+        ("<think>a</think>\n```\n<think>c</think>\n```", "```\n<think>c</think>\n```", "a"),
+        ("<think>it ends with `</think>`, so</think>b", "b", "it ends with `</think>`, so"),
+        # glued to the answer, without an opening
+        ("so it is 4.</think>The answer is 4.", "The answer is 4.", "so it is 4."),
+        ("so it is 4.</think> The answer is 4.", "The answer is 4.", "so it is 4."),
+        ("so it is 4\n</think>4", "4", "so it is 4"),
+        ("also gut</think>die Antwort", "die Antwort", "also gut"),
+        ("想好了。</think>答案是四。", "答案是四。", "想好了。"),
+        ("a tie</think>[[A=B]]", "[[A=B]]", "a tie"),
+        ("done</think>**Answer**", "**Answer**", "done"),
+        ("done</think><answer>4</answer>", "<answer>4</answer>", "done"),
+        ("done[/THINK]Answer", "Answer", "done"),
+        ("done◁/think▷Answer", "Answer", "done"),
+        ("draft: ``` code\n</think>\n\nb", "b", "draft: ``` code"),
+        # spoken of
+        ('Close it with "</think>" and go on.', None, None),
+        ("Use </think>, then answer.", None, None),
+        ("It ends there (</think>). Then it answers.", None, None),
+        ("Templates end with\n```\n</think>\n```\nand go on.", None, None),
+        ("Write `</think>`\nand go on.", None, None),
+        ("<b>bold</b> and <i>more</i>\n", None, None),
+        ("Analysis of the assistant's final move", None, None),
+        # the channels of harmony
+        ("<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b<|return|>", "b", "a"),
+        (
+            "<|start|>assistant<|channel|>analysis<|message|>a<|end|>\n<|start|>assistant<|channel|>final<|message|>b",
+            "b",
+            "a",
+        ),
+        ("a<|end|><|start|>assistant<|channel|>final<|message|>b", "b", "a"),
+        ("<|channel|>final<|message|>b", "b", ""),
+        ("<|channel|>final <|constrain|>json<|message|>{}", "{}", ""),
+        ("<|channel|>analysis<|message|>never ended", "", "never ended"),
+        ("analysisWe think.assistantfinalb", "b", "We think."),
+        ("It sends `<|channel|>final<|message|>` first.", None, None),
     ],
 )
 def test_what_is_a_thought(text: str, answer: str | None, thought: str | None) -> None:
@@ -40,12 +95,15 @@ def test_beside_a_field_of_its_own_only_a_whole_thought_is_cut(text: str) -> Non
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_no_character_is_lost_but_tags_and_blanks(own: bool) -> None:
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("◁think▷", "◁/think▷")]
+)
+def test_no_character_is_lost_but_tags_and_blanks(own: bool, opening: str, closing: str) -> None:
     rng = random.Random(7)
-    pieces = ["<think>", "</think>", "\n", "\r\n", " ", "\t", "a", "`", "é.", "<thi", "nk>"]
+    pieces = [opening, closing, "\n", "\r\n", " ", "\t", "a", "`", "é.", opening[:3], closing[-2:], "```\n", "B"]
 
-    def solid(text: str) -> str:
-        return "".join(text.replace("<think>", "").replace("</think>", "").split())
+    def solid(text: str) -> list[str]:
+        return sorted("".join(text.replace(opening, "").replace(closing, "").split()))
 
     for _ in range(20_000):
         text = "".join(rng.choices(pieces, k=rng.randint(0, 9)))
@@ -63,3 +121,103 @@ def test_an_answer_about_the_tag_arrives_whole(field: str) -> None:
 def test_a_field_and_tags_are_both_kept() -> None:
     asked = ask(lambda *_: completion("<think>tagged</think>answer", reasoning_content="own"))
     assert (asked.first.content, asked.first.thought) == ("answer", "own\n\ntagged")
+
+
+# ------------------------------------------------------------------------------ through the adapters
+
+THOUGHT_PARTS: list[tuple[str, Any]] = [
+    ("openai", said([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "answer"}])),
+    (
+        "openai",
+        said([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "answer"}]),
+    ),
+    ("openai", said([{"type": "reasoning", "text": "hm"}, {"type": "output_text", "text": "answer"}])),
+    ("openai", said([{"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}, "answer"])),
+    ("openai", said([{"type": "text", "text": "hm", "thought": True}, {"type": "text", "text": "answer"}])),
+    ("openai", said("answer", reasoning={"content": "hm"})),
+    ("openai", said("answer", reasoning_content=[{"text": "hm"}])),
+    ("openai", said("answer", thinking="hm")),
+    ("openai", said(["hm</think>", "answer"])),
+    ("openai", said("<thinking>hm</thinking>answer")),
+    (
+        "anthropic",
+        anthropic([{"type": "thinking", "thinking": "hm", "signature": "x"}, {"type": "text", "text": "answer"}]),
+    ),
+    ("anthropic", anthropic([{"type": "reasoning", "text": "hm"}, {"text": "answer"}])),
+    (
+        "anthropic",
+        anthropic([{"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "<think>hm</think>answer"}]),
+    ),
+    ("anthropic", anthropic("hm\n</think>\n\nanswer")),
+]
+
+
+@pytest.mark.parametrize("way", ["live", "batch"])
+@pytest.mark.parametrize(("api_type", "body"), THOUGHT_PARTS)
+def test_a_thought_is_kept_apart(tmp_path: Path, way: str, api_type: str, body: Any) -> None:
+    reply, requests = by(way, tmp_path, body, api_type)
+    assert (reply.content, reply.thought, reply.notes, requests) == ("answer", "hm", (), 1)
+
+
+@pytest.mark.parametrize("way", ["live", "batch"])
+def test_the_configs_own_tags(tmp_path: Path, way: str) -> None:
+    token: dict[str, Any] = {"end_think_token": "[DONE THINKING]"}
+    reply, _ = by(way, tmp_path / "1", said("<think>hm[DONE THINKING]\nanswer, not [DONE THINKING] yet"), **token)
+    assert (reply.content, reply.thought) == ("answer, not [DONE THINKING] yet", "hm")
+    pattern: dict[str, Any] = {"think_pattern": r"<reasoning>(.*?)</reasoning>|<plan>.*?</plan>"}
+    reply, _ = by(way, tmp_path / "2", said("<reasoning>\nhm\n</reasoning>\nanswer"), **pattern)
+    assert (reply.content, reply.thought, reply.notes) == ("answer", "hm", ())
+    reply, _ = by(way, tmp_path / "3", said("<think>hm</think>answer"), **pattern)
+    assert (reply.content, reply.thought) == ("answer", "hm")
+
+
+def test_without_the_configs_token_it_is_said() -> None:
+    reply, _ = by("live", Path(), said("answer"), end_think_token="</t>")
+    assert (reply.content, reply.notes) == ("answer", (("thought", "no </t>"),))
+
+
+def test_a_pattern_finds_several() -> None:
+    pattern = re.compile("<r>(.*?)</r>", re.DOTALL)
+    assert split_thought("<r>a</r>b<r>c</r>d", pattern=pattern) == ("bd", "a\n\nc")
+    assert split_thought("<r>a</r>b", pattern=re.compile("<r>.*?</r>")) == ("b", "<r>a</r>")
+    assert split_thought("<p>a</p>b", pattern=re.compile("<r>(.*?)</r>|<p>.*?</p>")) == ("b", "<p>a</p>")
+
+
+def test_a_model_that_repeats_itself_is_read_in_time() -> None:
+    for text in (
+        "<think>x</think>\n" * 8000,
+        "x\n</think>\n" * 12_000,
+        "<|" + "think-" * 30_000,
+        "\n".join(["```"] * 20_000),
+    ):
+        start = time.process_time()
+        suspected_thought(split_thought(text)[0], has_thought=False)
+        assert time.process_time() - start < 5  # what grows with the square of the length takes minutes
+
+
+@pytest.mark.parametrize(
+    ("answer", "tag"),
+    [
+        ("<reasoning>a</reasoning>b", "<reasoning>"),
+        ("<analysis>\na", "<analysis>"),
+        ("<scratchpad>a", "<scratchpad>"),
+        ("<unused94>thought a", "<unused94>"),
+        ("<|channel>thought a", "<|channel>"),
+        ("analysisWe think", "analysis"),
+        ("a </think> b </think> c", "</think>"),
+        ("We think.assistantfinalb", "assistantfinal"),
+        ("plain", None),
+        ("Analysis of the question", None),
+        ("analyses show", None),
+        ("The tag is `</think>`.", None),
+        ('The tag is "</think>".', None),
+        ("<p>I think</p>", None),
+        ("<rethink/> and [thinking]", None),
+    ],
+)
+def test_what_is_suspected(answer: str, tag: str | None) -> None:
+    assert suspected_thought(answer, has_thought=False) == tag
+
+
+def test_beside_a_thought_a_closing_tag_is_spoken_of() -> None:
+    assert suspected_thought("It closes with </think> there.", has_thought=True) is None

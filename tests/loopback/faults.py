@@ -18,6 +18,7 @@ CONNECTION = ("hang", "slow", "cut", "cut_body")
 # Status 200 around something that is no good answer.
 REPLIES = (
     "broken_json", "html", "empty_choices", "null_content", "empty_content", "truncated", "content_filter",
+    "body",
 )  # fmt: skip
 NAMES = ERRORS + CONNECTION + REPLIES
 
@@ -33,6 +34,7 @@ class Fault:
     param: str | None = None  # what `unsupported_parameter` refuses; None: the first that is refusable
     status: int | None = None  # another status than the usual one
     message: str | None = None  # another message than the usual one
+    body: Any = None  # what `body` sends in place of the reply: JSON, or a text as it is
 
 
 _DETAILS = frozenset(each.name for each in fields(Fault)) - {"name"}

@@ -216,6 +216,10 @@ class Loopback:
                     settings: Settings) -> web.StreamResponse:  # fmt: skip
         fault = visit.fault
         name = fault.name if fault else None
+        if fault and name == "body":
+            payload = fault.body.encode() if isinstance(fault.body, str) else json.dumps(fault.body).encode()
+            self.stats.answered(visit, fault.status or 200)
+            return web.Response(body=payload, status=fault.status or 200, content_type="application/json")
         if name in ("empty_choices", "null_content", "empty_content"):
             body = wire.emptied(body, name)
         payload = json.dumps(body).encode()

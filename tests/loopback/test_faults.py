@@ -184,8 +184,15 @@ def test_anthropic_sdk_returns_what_is_no_answer(wire: Server) -> None:
 
 
 def test_every_fault_is_shown_here() -> None:
-    replies = {"html", "empty_choices", "null_content", "empty_content", "truncated", "content_filter"}
+    replies = {"html", "empty_choices", "null_content", "empty_content", "truncated", "content_filter", "body"}
     assert set(OPENAI_ERRORS) | replies == set(NAMES) == set(ANTHROPIC_ERRORS) | replies
+
+
+def test_any_body_can_be_sent(wire: Server) -> None:
+    wire.script([{"fault": "body", "body": {"choices": [], "x": 1}}, {"fault": "body", "body": "not JSON"}])
+    assert ask_openai(wire).model_extra == {"x": 1}
+    with pytest.raises(ValueError):
+        ask_openai(wire)
 
 
 def test_slow_is_a_good_reply_for_who_waits(wire: Server) -> None:

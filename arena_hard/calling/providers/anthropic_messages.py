@@ -5,38 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from arena_hard.calling.providers.base import Connection, Dialect, Reply, Request
-from arena_hard.calling.providers.http import call_error, decoded, empty_reply, quotas_of
+from arena_hard.calling.providers.fields import Fields, decoded
+from arena_hard.calling.providers.finish_reasons import in_our_words
+from arena_hard.calling.providers.http import call_error, error_beside, quotas_of
 from arena_hard.data.records import Usage
-
-_FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "refusal": "content_filter"}
-
-
-class _Block(msgspec.Struct):
-    type: str
-    text: str | None = None
-    thinking: str | None = None
-
-
-class _Usage(msgspec.Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-
-
-class MessageReply(msgspec.Struct):
-    """What is read of a message; everything else in it is passed over."""
-
-    content: list[_Block] | None = None
-    stop_reason: str | None = None
-    usage: _Usage | None = None
-    model: str | None = None
-
-
-_DECODER = msgspec.json.Decoder(MessageReply)
 
 
 class AnthropicMessages:
@@ -75,7 +48,7 @@ class AnthropicMessages:
         return body | request.extra
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
-        """POST /v1/messages through the SDK; the reply is decoded here, typed and once."""
+        """POST /v1/messages through the SDK; the reply is decoded here, once."""
         import anthropic
         import httpx2
 
@@ -83,7 +56,7 @@ class AnthropicMessages:
             response = await client.post("/v1/messages", body=body, cast_to=httpx2.Response)
         except (anthropic.APIError, ValueError) as error:
             raise call_error(anthropic, error, client, body) from None
-        return replace(read_message(response.content), quotas=quotas_of(response.headers))
+        return replace(read_message(decoded(response.content), body), quotas=quotas_of(response.headers))
 
     async def close(self, client: Any) -> None:
         """Close its connections."""
@@ -104,27 +77,44 @@ def marked(messages: list[dict[str, str]], shared: int) -> list[dict[str, Any]]:
     return [{"role": messages[0]["role"], "content": whole}, *messages[1:]]
 
 
-def read_message(content: bytes) -> Reply:
-    """A message's JSON as a reply. Raises CallError for one that holds no answer."""
-    message = decoded(_DECODER, content)
-    blocks = message.content or []
-    text = "".join(block.text or "" for block in blocks if block.type == "text")
-    thought = "".join(block.thinking or "" for block in blocks if block.type == "thinking")
-    finish = _FINISH.get(message.stop_reason or "end_turn", message.stop_reason or "stop")
-    usage = _usage(message.usage)
-    if not text.strip():
-        raise empty_reply(finish, usage)
-    return Reply(text, finish, usage, message.model, thought=thought or None)
+def read_message(found: Any, asked: dict[str, Any] | None = None) -> Reply:
+    """A message's JSON as a reply; its text may be empty. Raises CallError for one that tells of an error.
+
+    asked: the request's body, for what the server may want asked otherwise.
+    """
+    whole = Fields(found if isinstance(found, dict) else None)
+    text, thought = whole.said("content")
+    reason, usage = whole.word("stop_reason"), _usage(whole)
+    finish = reason and in_our_words(reason)
+    error = error_beside(found, text, finish, asked)
+    if error is not None:
+        error.usage = usage
+        raise error
+    return Reply(
+        content=text,
+        finish_reason=finish or "stop",
+        usage=usage,
+        served_model=whole.text("model"),
+        thought=thought or None,
+        notes=tuple(whole.notes),
+    )
 
 
-def _usage(usage: _Usage | None) -> Usage | None:
-    """Anthropic counts cached tokens beside the input tokens; here the prompt holds them all."""
-    if usage is None:
+def _usage(whole: Fields) -> Usage | None:
+    """The tokens, or None where the server counted none or in a way that cannot be read.
+
+    Anthropic counts cached tokens beside the input tokens; here the prompt holds them all.
+    """
+    usage = whole.inner("usage")
+    odd = len(usage.notes)
+    prompt, completion = usage.count("input_tokens"), usage.count("output_tokens")
+    cached = usage.count("cache_read_input_tokens") or 0
+    written = usage.count("cache_creation_input_tokens") or 0
+    if len(usage.notes) > odd or prompt is None and completion is None:
         return None
-    cached, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
     return Usage(
-        prompt_tokens=(usage.input_tokens or 0) + cached + written,
-        completion_tokens=usage.output_tokens or 0,
+        prompt_tokens=(prompt or 0) + cached + written,
+        completion_tokens=completion or 0,
         cached_tokens=cached,
         cache_write_tokens=written,
     )

@@ -14,6 +14,7 @@ from arena_hard.calling.providers.quotas import Quota
 from arena_hard.data.records import Usage
 
 Message = dict[str, str]
+Note = tuple[str, str]  # what a reply is remarkable for: "field", "thought", "template" or "finish", and which
 Kind = Literal["rate limit", "transient", "final"]
 OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")  # what bounds a reply's tokens in a request's body
 
@@ -41,6 +42,8 @@ class Request:
 class Reply:
     """What a server answered. `finish_reason` 'length' means that it was cut at max_tokens.
 
+    An adapter fills it with what came: the text as it is, thoughts in it too; `read_reply` of reading.py does the rest.
+    thought: what came apart from the text; notes: what the run's report should say of it.
     key: its name in a mailbox, the same whenever its record is played; None for what was only asked live.
     """
 
@@ -52,6 +55,7 @@ class Reply:
     thought: str | None = None
     quotas: Mapping[str, Quota] = field(default_factory=dict)
     key: str | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class CallError(Exception):

@@ -13,7 +13,9 @@ import msgspec
 
 from arena_hard.calling.providers.anthropic_messages import read_message
 from arena_hard.calling.providers.base import CallError, Kind, Reply, without_secrets
-from arena_hard.calling.providers.http import call_error, lesson, message_of, status_error
+from arena_hard.calling.providers.error_bodies import inner_of, message_of, names_of
+from arena_hard.calling.providers.fields import Fields, decoded
+from arena_hard.calling.providers.http import call_error, lesson, status_error
 from arena_hard.calling.providers.openai_chat import AZURE_SEED, read_completion
 
 Line = tuple[str, dict[str, Any]]  # custom_id, body
@@ -133,8 +135,8 @@ class OpenAIBatches:
             files = filter(None, (batch.error_file_id, batch.output_file_id))
             contents = [(await self._client.files.content(file)).content for file in files]
         outcomes: dict[str, Outcome] = {}
-        for row in (msgspec.json.decode(line) for content in contents for line in content.splitlines()):
-            key = row.get("custom_id")
+        for row in (row for content in contents for row in _rows(content)):
+            key = str(row.get("custom_id"))
             outcomes[key] = _outcome(row, bodies.get(key, {}))
         if batch.status == "failed" and not outcomes:
             raise _failure(batch)
@@ -166,17 +168,26 @@ def _failure(batch: Any) -> CallError:
     return CallError("final", f"the batch failed: {reason}")
 
 
+def _rows(content: bytes) -> list[dict[str, Any]]:
+    """The lines of a file of results. One that cannot be read brought nothing, and its request is asked again."""
+    rows = []
+    for line in filter(bytes.strip, content.splitlines()):
+        with contextlib.suppress(CallError):
+            rows.append(decoded(line))
+    return [row for row in rows if isinstance(row, dict)]
+
+
 def _outcome(row: dict[str, Any], body: dict[str, Any]) -> Outcome:
     """What a line of an output or error file says."""
-    response = row.get("response") or {}
     if row.get("error"):
-        code = str(row["error"].get("code") or "")
-        kind = "transient" if code in ("batch_expired", "batch_cancelled") else "final"
-        return CallError(kind, without_secrets(message_of(row)))
-    if response.get("status_code", 0) != 200:
-        return _refusal(response.get("status_code") or 500, response.get("body"), body)
+        passing = names_of(inner_of(row)) & {"batch_expired", "batch_cancelled"}
+        return CallError("transient" if passing else "final", without_secrets(message_of(row)))
+    response = Fields(row.get("response"))
+    status = response.count("status_code")
+    if status != 200:
+        return _refusal(status or 500, response.raw("body"), body)
     try:
-        return read_completion(msgspec.json.encode(response["body"]))
+        return read_completion(response.raw("body"), body)
     except CallError as error:
         return error
 
@@ -226,22 +237,22 @@ class AnthropicBatches:
         """The lines of the results, under the keys that they were submitted with."""
         outcomes: dict[str, Outcome] = {}
         for row in await self._lines(batch_id):
-            key = str(row["custom_id"]).partition("-")[2]
-            outcomes[key] = self._outcome(row["result"], bodies.get(key, {}))
+            key = str(row.get("custom_id")).partition("-")[2]
+            outcomes[key] = self._outcome(row.get("result") or {}, bodies.get(key, {}))
         return outcomes
 
     def _outcome(self, result: dict[str, Any], body: dict[str, Any]) -> Outcome:
-        if result["type"] == "succeeded":
+        kind = result.get("type")
+        if kind == "succeeded":
             try:
-                return read_message(msgspec.json.encode(result["message"]))
+                return read_message(result.get("message"), body)
             except CallError as error:
                 return error
-        if result["type"] in ("expired", "canceled"):
-            return CallError("transient", f"the request {result['type']}")
-        error = result.get("error") or {}
-        inner = error.get("error", error)
-        refused = inner.get("type") in ("invalid_request_error", "not_found_error", "request_too_large")
-        return _refusal(400 if refused else 500, error, body)
+        if kind in ("expired", "canceled"):
+            return CallError("transient", f"the request {kind}")
+        told = result.get("error") or {}
+        refused = names_of(inner_of(told)) & {"invalid_request_error", "not_found_error", "request_too_large"}
+        return _refusal(400 if refused else 500, told, body)
 
     async def _list(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -255,7 +266,7 @@ class AnthropicBatches:
 
     async def _lines(self, batch_id: str) -> list[dict[str, Any]]:
         content = await self._call("GET", f"/v1/messages/batches/{batch_id}/results")
-        return [msgspec.json.decode(line) for line in content.splitlines() if line.strip()]
+        return _rows(content)
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
         import httpx2

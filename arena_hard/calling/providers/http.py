@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import email.utils
-import json
 import re
 import time
 from collections.abc import Mapping
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from arena_hard.calling.providers.base import CallError, Kind, without_secrets
+from arena_hard.calling.providers.error_bodies import (
+    code_of,
+    details_of,
+    inner_of,
+    message_of,
+    names_of,
+    status_told,
+    tells_error,
+)
+from arena_hard.calling.providers.finish_reasons import is_known
 from arena_hard.calling.providers.quotas import Quota, quota_from
 from arena_hard.data.records import Usage
-
-T = TypeVar("T")
-
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 # Codes, types and reasons by which providers say that nothing will be taken any more ...
 _NO_QUOTA = {
@@ -27,6 +30,10 @@ _NO_QUOTA = {
     "billing_error",
     "insufficient_balance",
     "insufficient_credits",
+    "insufficient_funds",
+    "insufficient_user_quota",
+    "pre_consume_token_quota_failed",
+    "arrearage",
 }
 _WRONG_KEY = {"invalid_api_key", "api_key_invalid", "authentication_error"}
 # ... and the words of those that give them no code.
@@ -34,6 +41,12 @@ _NO_QUOTA_WORDS = (
     "credit balance is too low",
     "insufficient balance",
     "insufficient credits",
+    "insufficient funds",
+    "insufficient account balance",
+    "out of credits",
+    "in arrears",
+    "余额不足",
+    "欠费",
     "exceeded your current quota",
     "reached its hard limit",
 )
@@ -67,8 +80,8 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
 def status_error(status: int, headers: Mapping[str, str], body: Any, text: str) -> CallError:
     """The error for an HTTP status; `text` is what the provider said, without secrets."""
     message = f"{status}: {text}"
-    inner = _inner(body)
-    lowered, names = text.lower(), _names(inner)
+    inner = inner_of(body)
+    lowered, names = text.lower(), names_of(inner)
     wait = retry_after(headers)
     wait = _told_wait(inner, text) if wait is None else wait
     if status in (400, 402, 403, 429) and _quota_is_gone(names, lowered, wait):
@@ -80,10 +93,44 @@ def status_error(status: int, headers: Mapping[str, str], body: Any, text: str) 
     if status >= 500 or status in _TRANSIENT:
         return CallError("transient", message, wait)
     if status == 400:
-        wrong_key = bool(names & _WRONG_KEY) or any(words in lowered for words in _WRONG_KEY_WORDS)
-        return CallError("final", message, endpoint_wide=wrong_key)
+        return CallError("final", message, endpoint_wide=_key_is_wrong(names, lowered))
     flagged = status == 403 and ("moderation" in lowered or "flagged" in lowered or "flagged_input" in str(inner))
     return CallError("final", message, endpoint_wide=status in _ENDPOINT_WIDE and not flagged)
+
+
+def error_told(found: Any, asked: dict[str, Any] | None = None) -> CallError | None:
+    """The error that a reply with status 200 and no answer tells of, in the provider's words; None where it tells none.
+
+    asked: the request's body, for what the server may want asked otherwise.
+    """
+    if not tells_error(found):
+        return None
+    inner, text = inner_of(found), without_secrets(message_of(found))
+    status = status_told(found, text)
+    if _quota_is_gone(names_of(inner), text.lower(), _told_wait(inner, text)):
+        status = 402
+    elif _key_is_wrong(names_of(inner), text.lower()):
+        status = 401
+    error = status_error(status, {}, found, text)
+    code = code_of(inner)
+    error.message = text if code is None else f"{code}: {text}"
+    error.lesson = lesson(status, found, text, asked) if asked else None
+    return error
+
+
+def error_beside(found: Any, text: str, finish: str | None, asked: dict[str, Any] | None = None) -> CallError | None:
+    """The error that a reply with status 200 tells of; beside a text that ended well nothing is one.
+
+    text: what it holds of an answer; finish: the reason that it gives, in our words; asked: as for `error_told`.
+    """
+    if not text.strip():
+        return error_told(found, asked)
+    told = found.get("error") if isinstance(found, Mapping) else None
+    return error_told({"error": told}, asked) if told and not (finish and is_known(finish)) else None
+
+
+def _key_is_wrong(names: set[str], lowered: str) -> bool:
+    return bool(names & _WRONG_KEY) or any(words in lowered for words in _WRONG_KEY_WORDS)
 
 
 def _quota_is_gone(names: set[str], lowered: str, wait: float | None) -> bool:
@@ -100,31 +147,9 @@ def _larger_than_its_limit(lowered: str) -> bool:
     return "request too large" in lowered
 
 
-def _inner(body: Any) -> Mapping[str, Any]:
-    """The error object within an error body of any of the common shapes; empty without one."""
-    if isinstance(body, list) and body:
-        return _inner(body[0])
-    if not isinstance(body, Mapping):
-        return {}
-    inner = body.get("error", body)
-    return inner if isinstance(inner, Mapping) else body
-
-
-def _details(inner: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    details = inner.get("details")
-    return [each for each in details if isinstance(each, Mapping)] if isinstance(details, list) else []
-
-
-def _names(inner: Mapping[str, Any]) -> set[str]:
-    """The codes, types and reasons of an error object, in small letters."""
-    found = [inner.get(key) for key in ("code", "type", "status", "reason", "error")]
-    found += [detail.get("reason") for detail in _details(inner)]
-    return {name.lower() for name in found if isinstance(name, str)}
-
-
 def _told_wait(inner: Mapping[str, Any], text: str) -> float | None:
     """Seconds to wait as told in the body: Google's RetryInfo, or words like 'try again in 1m2.5s'."""
-    for detail in _details(inner):
+    for detail in details_of(inner):
         if "retryDelay" in detail:
             return _seconds(str(detail["retryDelay"]))
     told = _WAIT.search(text)
@@ -157,23 +182,11 @@ def quotas_of(headers: Mapping[str, str]) -> dict[str, Quota]:
     return {kind: quota for kind, quota in found.items() if quota is not None}
 
 
-def message_of(body: Any) -> str:
-    """The provider's own words in an error body of any of the common shapes."""
-    if isinstance(body, list) and body:
-        return message_of(body[0])
-    if isinstance(body, Mapping):
-        inner = body.get("error", body)
-        if isinstance(inner, Mapping):
-            return str(inner.get("message") or inner.get("detail") or dict(inner))
-        return str(inner)
-    return str(body)
-
-
 def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str | None:
     """How the server wants to be asked instead, read from its refusal; None when it is no such refusal."""
     if status not in (400, 422, 500):  # some chat templates fail with 500
         return None
-    param = str(_inner(error_body).get("param") or "")
+    param = str(inner_of(error_body).get("param") or "")
     lowered = text.lower()
     has_both = "max_completion_tokens" in body  # from extra_body: there is nothing left to learn
     if "max_tokens" in body and not has_both and (param == "max_tokens" or "max_completion_tokens" in lowered):
@@ -186,22 +199,6 @@ def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str
     if refused and role in ("system", "developer") and ("role" in param or f"{role}" in lowered):
         return "developer role" if role == "system" else "no system role"
     return None
-
-
-def decoded(decoder: msgspec.json.Decoder[T], content: bytes) -> T:
-    """A reply's JSON, typed. Raises CallError for one that cannot be read.
-
-    An emoji that was cut at max_tokens leaves half a character, which strict JSON knows not: it becomes �.
-    """
-    try:
-        return decoder.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        problem = error
-    try:
-        text = json.dumps(json.loads(content), ensure_ascii=False)
-        return decoder.decode(_HALF_CHARACTER.sub("\ufffd", text).encode())
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        raise CallError("transient", f"the server's reply is not readable ({problem})") from None
 
 
 def empty_reply(finish: str, usage: Usage | None) -> CallError:

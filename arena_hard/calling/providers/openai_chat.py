@@ -5,55 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
-from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request, without_secrets
-from arena_hard.calling.providers.http import call_error, decoded, empty_reply, message_of, quotas_of, status_error
-from arena_hard.calling.providers.thoughts import split_thought
+from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request
+from arena_hard.calling.providers.fields import Fields, decoded
+from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
+from arena_hard.calling.providers.http import call_error, error_beside, error_told, quotas_of
 from arena_hard.data.records import Usage
 
 AZURE_SEED = 42  # the original sends this seed to Azure
-
-
-class _Message(msgspec.Struct):
-    content: str | list[dict[str, Any]] | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-
-
-class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-    prompt_cache_hit_tokens: int | None = None
-
-
-class Completion(msgspec.Struct):
-    """What is read of a completion; everything else in it is passed over."""
-
-    choices: list[_Choice] | None = None
-    usage: _Usage | None = None
-    model: str | None = None
-    system_fingerprint: str | None = None
-    error: Any = None
-
-
-_DECODER = msgspec.json.Decoder(Completion)
 
 
 class OpenAIChat:
@@ -94,7 +52,7 @@ class OpenAIChat:
         return body | request.extra
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
-        """POST /chat/completions through the SDK; the reply is decoded here, typed and once."""
+        """POST /chat/completions through the SDK; the reply is decoded here, once."""
         import httpx2
         import openai
 
@@ -104,7 +62,7 @@ class OpenAIChat:
             response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
         except (openai.APIError, ValueError) as error:
             raise call_error(openai, error, client, body) from None
-        return replace(read_completion(response.content), quotas=quotas_of(response.headers))
+        return replace(read_completion(decoded(response.content), body), quotas=quotas_of(response.headers))
 
     async def close(self, client: Any) -> None:
         """Close its connections."""
@@ -124,53 +82,75 @@ def in_dialect(messages: list[dict[str, str]], dialect: Dialect) -> list[dict[st
     return messages
 
 
-def read_completion(content: bytes) -> Reply:
-    """A completion's JSON as a reply. Raises CallError for one that holds no answer."""
-    completion = decoded(_DECODER, content)
-    if not completion.choices:
-        raise _no_choices(completion)
-    choice = completion.choices[0]
-    own_field = choice.message.reasoning_content or choice.message.reasoning
-    text, thought = split_thought(_text_of(choice.message), has_own_field=bool(own_field))
-    finish, usage = choice.finish_reason or "stop", _usage(completion.usage)
-    if not text.strip():
-        raise empty_reply(finish, usage)
+def read_completion(found: Any, asked: dict[str, Any] | None = None) -> Reply:
+    """A completion's JSON as a reply; its text may be empty. Raises CallError for one that tells of an error.
+
+    asked: the request's body, for what the server may want asked otherwise.
+    """
+    whole = Fields(found if isinstance(found, dict) else None)
+    choice, usage = whole.first("choices"), _usage(whole)
+    finish = _finish_reason(choice)
+    text, thought = _said(choice)
+    error = _error_of(choice, text, finish, asked) or error_beside(found, text, finish, asked)
+    if error is None and not whole.raw("choices"):
+        error = CallError("transient", "the reply holds no choices")
+    if error is not None:
+        error.usage = usage
+        raise error
     return Reply(
         content=text,
-        finish_reason=finish,
+        finish_reason=finish or "stop",
         usage=usage,
-        served_model=completion.model,
-        fingerprint=completion.system_fingerprint,
-        thought="\n\n".join(part for part in (own_field, thought) if part) or None,
+        served_model=whole.text("model"),
+        fingerprint=whole.text("system_fingerprint"),
+        thought=thought or None,
+        notes=tuple(whole.notes),
     )
 
 
-def _no_choices(completion: Completion) -> CallError:
-    """Some gateways send their errors with status 200."""
-    if completion.error:
-        text = without_secrets(message_of({"error": completion.error}))
-        code = completion.error.get("code") if isinstance(completion.error, dict) else None
-        status = code if isinstance(code, int) and 400 <= code < 600 else 500
-        return status_error(status, {}, completion.error, text)
-    return CallError("transient", "the reply holds no choices")
+def _error_of(choice: Fields, text: str, finish: str | None, asked: dict[str, Any] | None) -> CallError | None:
+    """What a choice itself tells: SGLang's reason says in words why it aborted, OpenRouter sets an error beside it."""
+    reason = choice.raw("finish_reason")
+    if isinstance(reason, dict) and tells_failure(finish):
+        return error_told(reason, asked)
+    return error_beside({"error": choice.raw("error")}, text, finish, asked) if choice.raw("error") else None
 
 
-def _text_of(message: _Message) -> str:
-    """The answer's text; a refusal in its own field is an answer too."""
-    if isinstance(message.content, list):
-        return "".join(part.get("text") or "" for part in message.content if part.get("type") == "text")
-    return message.content or message.refusal or ""
+def _finish_reason(choice: Fields) -> str | None:
+    """The reason in our words; the provider's own where a gateway made another of a failure, or gives none."""
+    given = choice.word("finish_reason")
+    own = choice.word("native_finish_reason")  # OpenRouter
+    own = own or choice.inner("provider_specific_fields").word("native_finish_reason")  # LiteLLM
+    reason = own if given is None or tells_failure(own) and not tells_failure(given) else given
+    return reason and in_our_words(reason)
 
 
-def _usage(usage: _Usage | None) -> Usage | None:
-    if usage is None:
+def _said(choice: Fields) -> tuple[str, str]:
+    """(text, thought) of a choice. A refusal in its own field is an answer too."""
+    if "message" not in choice:  # as the older completions have it
+        return choice.said("text")
+    if isinstance(choice.raw("message"), str):
+        return choice.said("message")
+    message = choice.inner("message")
+    text, thought = message.said("content")
+    own_field = message.thought("reasoning_content", "reasoning", "thinking")
+    return text or message.text("refusal") or "", "\n\n".join(filter(None, (own_field, thought)))
+
+
+def _usage(whole: Fields) -> Usage | None:
+    """The tokens, or None where the server counted none or in a way that cannot be read."""
+    usage = whole.inner("usage")
+    odd = len(usage.notes)
+    prompt = usage.count("prompt_tokens", "input_tokens")
+    completion = usage.count("completion_tokens", "output_tokens")
+    if len(usage.notes) > odd or prompt is None and completion is None:
         return None
-    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    cached = usage.inner("prompt_tokens_details").count("cached_tokens")
     return Usage(
-        prompt_tokens=usage.prompt_tokens or 0,
-        completion_tokens=usage.completion_tokens or 0,
-        cached_tokens=(prompt.cached_tokens if prompt else None) or usage.prompt_cache_hit_tokens or 0,
-        reasoning_tokens=(completion.reasoning_tokens if completion else None) or 0,
+        prompt_tokens=prompt or 0,
+        completion_tokens=completion or 0,
+        cached_tokens=cached or usage.count("prompt_cache_hit_tokens") or 0,
+        reasoning_tokens=usage.inner("completion_tokens_details").count("reasoning_tokens") or 0,
     )
 
 

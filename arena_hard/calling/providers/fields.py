@@ -1,0 +1,180 @@
+"""What is needed of a reply, read field by field: one that has an odd type is passed over and noted.
+
+A reply is paid for. Gateways send usage as floats or texts, contents as lists, and reasons as objects; none of that
+is a cause to throw an answer away.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from arena_hard.calling.providers.base import CallError, Note, without_secrets
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+_DIGITS = re.compile(r"\s*(\d{1,15})(?:\.0*)?\s*")
+_SHOWN = 60  # characters of an odd value
+# what the parts of a content call their texts, and the kinds of parts that hold a thought or a plain text
+_TEXTS = ("text", "content", "value", "output_text")
+_THOUGHTS = ("thinking", "reasoning", "thought", "reasoning_content", "summary", *_TEXTS)
+_THOUGHT_KINDS = ("thinking", "reasoning", "thought")
+_TEXT_KINDS = ("text", "output_text", "input_text", "message", "")
+_DECODER = msgspec.json.Decoder()
+
+
+def decoded(content: bytes) -> Any:
+    """A reply's JSON. Raises CallError for one that cannot be read.
+
+    An emoji that was cut at max_tokens leaves half a character, which strict JSON knows not: it becomes �, and so
+    does what is no UTF-8. NaN, raw line ends within texts and a byte order mark are read too.
+    """
+    try:
+        return _DECODER.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        problem = error
+    try:
+        found = json.loads(content.decode("utf-8-sig", "replace"), strict=False)
+        whole = _HALF_CHARACTER.sub("\ufffd", json.dumps(found, ensure_ascii=False))
+        return json.loads(whole)
+    except (ValueError, RecursionError):
+        raise CallError("transient", f"the server's reply is not readable ({problem})") from None
+
+
+class Fields:
+    """One object of a reply, and its place in it. What is odd is noted in a list that all objects of a reply share."""
+
+    def __init__(self, values: Any, place: str = "", notes: list[Note] | None = None) -> None:
+        self.notes: list[Note] = [] if notes is None else notes
+        self._place = place
+        self._values: Mapping[str, Any] = {}
+        if isinstance(values, Mapping):
+            self._values = values
+        elif values:
+            self._note("", values)
+
+    def __contains__(self, key: str) -> bool:
+        return self._values.get(key) is not None
+
+    def raw(self, key: str) -> Any:
+        """Whatever stands there; None where nothing does."""
+        return self._values.get(key)
+
+    def inner(self, key: str) -> Fields:
+        """An object in it; an empty one where there is none."""
+        return Fields(self._values.get(key), self._name(key), self.notes)
+
+    def first(self, key: str) -> Fields:
+        """The first object of a list; an empty one where there is none."""
+        value = self._values.get(key)
+        if isinstance(value, list):
+            return Fields(value[0] if value else None, self._name(key), self.notes)
+        return self.inner(key)
+
+    def text(self, key: str) -> str | None:
+        """A text that is not empty, or None."""
+        value = self._values.get(key)
+        if isinstance(value, str):
+            return value or None
+        if value:
+            self._note(key, value)
+        return None
+
+    def count(self, *keys: str) -> int | None:
+        """The whole number under the first of these names that is there, also as 12.0 or '12'; None for others."""
+        for key in keys:
+            value = self._values.get(key)
+            if value is None:
+                continue
+            number = whole_number(value)
+            if number is None or number < 0:
+                self._note(key, value)
+                return None
+            return number
+        return None
+
+    def word(self, key: str) -> str | None:
+        """A word such as a finish reason, also as an object that has it as its type."""
+        value = self._values.get(key)
+        if isinstance(value, Mapping):
+            named = next((value[name] for name in ("type", "reason", "name") if isinstance(value.get(name), str)), None)
+            if named:
+                return named.strip() or None
+        if isinstance(value, str):
+            return value.strip() or None
+        if value is not None:
+            self._note(key, value)
+        return None
+
+    def said(self, key: str) -> tuple[str, str]:
+        """(answer, thought) of a content: a text, or parts with a text, of which some are thoughts."""
+        answer: list[str] = []
+        thought: list[str] = []
+        value = self._values.get(key)
+        for part in value if isinstance(value, list) else [value]:
+            self._take(key, part, answer, thought)
+        return "".join(answer), "\n\n".join(filter(None, thought))
+
+    def _take(self, key: str, part: Any, answer: list[str], thought: list[str]) -> None:
+        if isinstance(part, str):
+            answer.append(part)
+        elif isinstance(part, Mapping):
+            kind = part.get("type") or ""
+            kind = kind.lower() if isinstance(kind, str) else "?"
+            if part.get("thought") is True or any(word in kind for word in _THOUGHT_KINDS):
+                thought.append(words_of(part, _THOUGHTS))
+                return
+            words = words_of(part, _TEXTS if kind in _TEXT_KINDS else ("text", "refusal"))
+            answer.append(words)
+            if words and kind not in (*_TEXT_KINDS, "refusal"):
+                self._note(f"{key}.type", part.get("type"))
+        elif isinstance(part, (int, float)) and not isinstance(part, bool):
+            answer.append(json.dumps(part))  # an answer such as 42, which a gateway took for a number
+            self._note(key, part)
+        elif part:
+            self._note(key, part)
+
+    def thought(self, *keys: str) -> str:
+        """The words under the first of these names that has any: a text, an object with one, or a list of those."""
+        for key in keys:
+            value = self._values.get(key)
+            words = words_of(value, _THOUGHTS)
+            if words:
+                return words
+            if value and not isinstance(value, str):
+                self._note(key, value)
+        return ""
+
+    def _name(self, key: str) -> str:
+        return f"{self._place}.{key}".strip(".")
+
+    def _note(self, key: str, value: Any) -> None:
+        shown = without_secrets(json.dumps(value, ensure_ascii=False, default=str))
+        shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+        self.notes.append(("field", f"{self._name(key) or 'reply'}: {shown}"))
+
+
+def words_of(value: Any, names: tuple[str, ...]) -> str:
+    """The text in a value: itself, that under one of the names, or those of a list one after the other."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(words_of(each, names) for each in value)
+    if isinstance(value, Mapping):
+        return next((words for name in names if (words := words_of(value.get(name), names))), "")
+    return ""
+
+
+def whole_number(value: Any) -> int | None:
+    """12, 12.0 and '12' as 12; None for everything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    digits = _DIGITS.fullmatch(value) if isinstance(value, str) else None
+    return int(digits[1]) if digits else None

@@ -1,0 +1,111 @@
+"""A server in a thread that gives every request the body that a function says, live and in the providers' batches."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiohttp import web
+
+Say = Callable[[dict[str, Any]], Any]  # a request's body → the body of its reply, as JSON or a text
+
+
+class BatchServer:
+    """OpenAI's files and batches, Anthropic's message batches, and calls. A batch has ended when it is made."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._files: dict[str, bytes] = {}
+        self._batches: dict[str, list[bytes]] = {}
+        self.live: list[dict[str, Any]] = []
+        self.batched: list[dict[str, Any]] = []
+        self.address = ""
+
+    async def __call__(self, request: web.BaseRequest) -> web.Response:
+        parts = request.path.strip("/").split("/")
+        if request.method == "POST" and parts[-1] == "files":
+            return self._upload(await request.read())
+        body = json.loads(await request.read() or b"{}")
+        if request.method == "POST" and parts[-1] == "batches":
+            return self._anthropic(body) if "messages" in parts else self._openai(body)
+        if request.method == "POST":
+            self.live.append(body)
+            return _json(self._say(body))
+        if parts[-1] in ("content", "results"):
+            return web.Response(body=b"\n".join(self._batches[parts[-2]]) + b"\n")
+        if parts[-1] == "batches":
+            return _json({"data": [], "has_more": False})
+        return _json(self._ended(parts[-1], "messages" in parts))
+
+    def _upload(self, form: bytes) -> web.Response:
+        """Only the lines matter of the form that the SDK sends."""
+        lines = [line for line in form.splitlines() if line.startswith(b"{")]
+        name = f"file-{len(self._files)}"
+        self._files[name] = b"\n".join(lines)
+        return _json({"id": name, "object": "file", "bytes": 1, "created_at": 0, "filename": "f", "purpose": "batch",
+                      "status": "processed"})  # fmt: skip
+
+    def _openai(self, body: dict[str, Any]) -> web.Response:
+        name, rows = f"batch-{len(self._batches)}", []
+        for line in map(json.loads, self._files[body["input_file_id"]].splitlines()):
+            self.batched.append(line["body"])
+            reply = f'{{"status_code": 200, "body": {_text(self._say(line["body"]))}}}'
+            rows.append(
+                f'{{"custom_id": {json.dumps(line["custom_id"])}, "response": {reply}, "error": null}}'.encode()
+            )
+        self._batches[name] = rows
+        return _json(self._ended(name, anthropic=False))
+
+    def _anthropic(self, body: dict[str, Any]) -> web.Response:
+        name, rows = f"batch-{len(self._batches)}", []
+        for row in body["requests"]:
+            self.batched.append(row["params"])
+            result = f'{{"type": "succeeded", "message": {_text(self._say(row["params"]))}}}'
+            rows.append(f'{{"custom_id": {json.dumps(row["custom_id"])}, "result": {result}}}'.encode())
+        self._batches[name] = rows
+        return _json(self._ended(name, anthropic=True))
+
+    def _ended(self, name: str, anthropic: bool) -> dict[str, Any]:
+        if anthropic:
+            counts = {"succeeded": len(self._batches[name])}
+            return {"id": name, "processing_status": "ended", "request_counts": counts}
+        return {"id": name, "object": "batch", "endpoint": "/v1/chat/completions", "input_file_id": "f",
+                "completion_window": "24h", "status": "completed", "created_at": 0, "output_file_id": name,
+                "error_file_id": None, "metadata": {}}  # fmt: skip
+
+
+def _text(said: Any) -> str:
+    return said if isinstance(said, str) else json.dumps(said)
+
+
+def _json(said: Any) -> web.Response:
+    return web.Response(text=_text(said), content_type="application/json")
+
+
+@contextmanager
+def batch_server(say: Say) -> Iterator[BatchServer]:
+    """A running server; its `address` is a URL without a path."""
+    server = BatchServer(say)
+    loop = asyncio.new_event_loop()
+
+    async def start() -> web.ServerRunner:
+        runner = web.ServerRunner(web.Server(server), shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return runner
+
+    runner = loop.run_until_complete(start())
+    server.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
