@@ -5,8 +5,6 @@ Each is killed between any two steps.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +15,10 @@ from typing import Any
 import pytest
 
 from tests.support.azure_front import KEY, VERSION, AzureFront, azure_before
+from tests.support.killed_batches import BatchRuns, batch_runs
 from tests.support.pipeline_bench import (
-    ROOT,
     Scratch,
     answer,
-    clean_environment,
     question,
     question_id,
     rows,
@@ -117,58 +114,16 @@ def bench(folder: Path, place: Place, turns: int = 1, max_tokens: int = 500, **e
     return made
 
 
-KILLER = """
-import os, signal, sys
-sys.argv = sys.argv[1:]
-step, sys.path[0] = int(os.environ["KILL_AT"]), os.path.dirname(sys.argv[0])
-from arena_hard.calling import batch
-from arena_hard.calling.providers import batches
-batch.POLL_SECONDS = (0.1, 0.2)
-batch.Mailbox.__init__.__defaults__ = (False, (0.1, 0.2))
-count = 0
-
-def tick():
-    global count
-    count += 1
-    if count == step:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-def around(owner, name, is_async):
-    whole = getattr(owner, name)
-    async def later(*args, **kwargs):
-        found = await whole(*args, **kwargs)
-        tick()
-        return found
-    def now(*args, **kwargs):
-        found = whole(*args, **kwargs)
-        tick()
-        return found
-    setattr(owner, name, later if is_async else now)
-
-around(batch, "_append", False)
-around(batch.jsonl, "replace", False)
-around(batches.OpenAIBatches, "_check_taken_in", True)
-for kind in (batches.OpenAIBatches, batches.AnthropicBatches):
-    for name in ("submit", "results"):
-        around(kind, name, True)
-import runpy
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-def run(bench: Scratch, kill_at: int = 0, script: str = "gen_answer.py") -> subprocess.CompletedProcess[str]:
-    bench.write()
-    command = [sys.executable, "-c", KILLER, str(ROOT / script), "--batch"]
-    environment = clean_environment({"KILL_AT": str(kill_at)})
-    done = subprocess.run(command, cwd=bench.folder, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode in (0, 1, -9), done.stdout + done.stderr
-    return done
+@pytest.fixture(scope="module")
+def runs() -> Iterator[BatchRuns]:
+    with batch_runs() as made:
+        yield made
 
 
 @pytest.mark.parametrize("place", ["openai", "anthropic"], indirect=True)
-def test_answers_come_by_batch_turn_by_turn(tmp_path: Path, place: Place) -> None:
+def test_answers_come_by_batch_turn_by_turn(tmp_path: Path, runs: BatchRuns, place: Place) -> None:
     asking, before = bench(tmp_path, place, turns=2), len(place.batches())
-    assert run(asking).returncode == 0
+    assert runs.run(asking).returncode == 0
     written = rows(asking.answer_file())
     assert [len(row["choices"][0]["turns"]) for row in written] == [1, 1, 1, 2]
     assert all(row["usage"]["completion_tokens"] for row in written)
@@ -180,15 +135,17 @@ def test_answers_come_by_batch_turn_by_turn(tmp_path: Path, place: Place) -> Non
 @pytest.mark.parametrize(
     ("place", "turns"), [("openai", 2), ("anthropic", 1), ("azure", 1), ("mock-ai-api", 1)], indirect=["place"]
 )
-def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(tmp_path: Path, place: Place, turns: int) -> None:
+def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(
+    tmp_path: Path, runs: BatchRuns, place: Place, turns: int
+) -> None:
     killed = 0
     for step in range(1, 40):
         asking = bench(tmp_path / str(step), place, turns)
         before = len(place.batches())
-        code = run(asking, kill_at=step).returncode
+        code = runs.run(asking, kill_at=step).returncode
         killed += code == -9
         if code == -9:
-            assert run(asking).returncode == 0
+            assert runs.run(asking).returncode == 0
         written = rows(asking.answer_file())
         assert [row["question_id"] for row in written] == [question_id(n) for n in range(4)], step
         assert all(row["usage"]["batched"] and row["choices"][0]["turns"][0]["content"] for row in written), step
@@ -199,22 +156,24 @@ def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(tmp_path: Path,
 
 
 @pytest.mark.parametrize("place", ["azure"], indirect=True)
-def test_azure_takes_a_batch_once_its_file_is_taken_in(tmp_path: Path, place: Place, front: AzureFront) -> None:
+def test_azure_takes_a_batch_once_its_file_is_taken_in(
+    tmp_path: Path, runs: BatchRuns, place: Place, front: AzureFront
+) -> None:
     front.pending, front.refused = 0, []
     asking = bench(tmp_path, place)
-    done = run(asking)
+    done = runs.run(asking)
     assert done.returncode == 0 and len(rows(asking.answer_file())) == 4
     assert front.pending >= 2 and "not taken in yet (pending)" in done.stderr
     assert front.refused == []
 
 
 @pytest.mark.parametrize("place", ["azure"], indirect=True)
-def test_a_full_queue_makes_smaller_batches(tmp_path: Path, place: Place, front: AzureFront) -> None:
+def test_a_full_queue_makes_smaller_batches(tmp_path: Path, runs: BatchRuns, place: Place, front: AzureFront) -> None:
     front.queue, front.refused, before = 2, [], len(place.batches())
     front.failed.clear()
     asking = bench(tmp_path, place)
     try:
-        done = run(asking)
+        done = runs.run(asking)
     finally:
         front.queue = None
     assert done.returncode == 0 and len(rows(asking.answer_file())) == 4
@@ -223,9 +182,9 @@ def test_a_full_queue_makes_smaller_batches(tmp_path: Path, place: Place, front:
 
 
 @pytest.mark.parametrize("place", ["anthropic"], indirect=True)
-def test_what_was_cut_gets_more_room_in_the_next_batch(tmp_path: Path, place: Place) -> None:
+def test_what_was_cut_gets_more_room_in_the_next_batch(tmp_path: Path, runs: BatchRuns, place: Place) -> None:
     asking, before = bench(tmp_path, place, max_tokens=11, retry_truncated=True), len(place.batches())
-    done = run(asking)
+    done = runs.run(asking)
     made = place.batches()
     counts = sorted(batch["request_counts"]["succeeded"] for batch in made[: len(made) - before])
     assert counts == [3, 4]  # llmock's replies have 10, 11, 12 and 14 tokens
@@ -236,14 +195,16 @@ def test_what_was_cut_gets_more_room_in_the_next_batch(tmp_path: Path, place: Pl
 
 
 @pytest.mark.parametrize("place", ["openai"], indirect=True)
-def test_both_games_share_a_batch_and_second_attempts_are_the_next(tmp_path: Path, place: Place) -> None:
+def test_both_games_share_a_batch_and_second_attempts_are_the_next(
+    tmp_path: Path, runs: BatchRuns, place: Place
+) -> None:
     asking = bench(tmp_path, place)
     for name in ("m", "base"):
         write_rows(asking.answer_file(name), [answer(number, name) for number in range(3)])
     asking.judge_as_shipped()
     asking.judging["number_of_judgment_attempts"] = 2
     before = len(place.batches())
-    done = run(asking, script="gen_judgment.py")
+    done = runs.run(asking, script="gen_judgment.py")
     assert done.returncode == 1  # the fourth question has no answer
     made = place.batches()
     counts = sorted(batch["request_counts"]["total"] for batch in made[: len(made) - before])
