@@ -85,3 +85,17 @@ def test_a_refusal_with_status_200_teaches_as_any_other() -> None:
 def test_a_key_in_such_an_error_is_hidden() -> None:
     error, _ = live({"detail": "bad key sk-abcdef123456 given"}, attempts=1)
     assert "bad key [key] given" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (422, {"detail": [{"loc": ["body", "messages"], "msg": "Field required"}]}, "422: body.messages: Field required"),
+        (400, {"base_resp": {"status_code": 2013, "status_msg": "invalid params"}}, "400: invalid params"),
+        (400, {"success": False, "errors": [{"code": 7003, "message": "no route"}]}, "400: no route"),
+        (400, {"error": {"message": "Provider returned error", "metadata": {"raw": "too long"}}}, "error: too long"),
+    ],
+)
+def test_bodies_of_that_kind_are_read_with_other_statuses_too(status: int, body: Any, words: str) -> None:
+    asked = ask(lambda *_: (status, {}, body), attempts=1)
+    assert words in asked.first.message
