@@ -266,7 +266,7 @@ def git_commit() -> str | None:
     """The commit of this checkout, or None outside one."""
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=_ROOT, capture_output=True, text=True, timeout=5, check=True
+            ["git", "rev-parse", "HEAD"], cwd=_ROOT, capture_output=True, encoding="utf-8", timeout=5, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None
