@@ -48,12 +48,12 @@ def prepare() -> None:
 
 def print_document(text: str) -> None:
     """Print JSON or HTML: UTF-8 in a file or pipe, as both are by definition, whatever the locale is."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
-        sys.stdout.flush()
-        sys.stdout.buffer.write(f"{text}\n".encode("utf-8", "replace"))
-        sys.stdout.buffer.flush()
-    else:
+    sys.stdout.flush()
+    if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
         print(text)
+        return
+    sys.stdout.buffer.write(f"{text}\n".encode("utf-8", "replace"))
+    sys.stdout.buffer.flush()
 
 
 def locale_remedy(message: str) -> str:
