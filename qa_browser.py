@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import utils
+from arena_hard.data import environment
 from arena_hard.data.records import UserError
 
 if TYPE_CHECKING:
@@ -110,6 +111,10 @@ def build_app(site: Site) -> Any:
 def serve(site: Site, args: argparse.Namespace, auth: tuple[str, str] | None) -> None:
     """Serve until Ctrl-C."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while gradio is imported
+    if args.share:
+        environment.reach_out("https://api.gradio.app")
+    else:
+        environment.stay_on_this_machine()  # gradio asks itself whether it is up
     from gradio.themes import Base
     from starlette.middleware import Middleware
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from arena_hard.data import streams
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.lengths import answer_lengths
 from arena_hard.data.paths import Bench
@@ -65,7 +66,8 @@ def main() -> int:
     results = [rate(args, bench, part, inputs, questions) for part in parts]
     overall = over_categories(args, results) if parts[1:] else []
     page = formats.Page(args, results, inputs, notes + unknown, overall)
-    print(formats.FORMATS[args.format](page))
+    show = streams.print_document if args.format in ("json", "html") else print
+    show(formats.FORMATS[args.format](page))
     if args.output:
         write_csv(args, results)
     if args.plot:

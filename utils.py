@@ -21,18 +21,18 @@ from arena_hard import __version__
 from arena_hard.calling.calls import chat_completion, finish_reason_of, total_usage, width
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.providers import provider_of
-from arena_hard.data import config_checks, jsonl, settings
+from arena_hard.data import config_checks, jsonl, settings, streams
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSettings
 from arena_hard.data.yaml_files import ConfigNote, load_written, load_yaml
 
 __all__ = ["Clock", "Model", "Models", "chat_completion", "finish_reason_of", "load_yaml", "total_usage", "width"]
-
 # ------------------------------------------------------------------------------------- scripts
 
 
 def run_main(main: Callable[[], int]) -> None:
     """Run a script: a user's mistake is one message and exit code 2, Ctrl-C is 130."""
+    streams.prepare()
     warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)
     try:
         for number in (signal.SIGTERM, signal.SIGHUP):  # end like Ctrl-C: what was started is stopped
@@ -41,7 +41,7 @@ def run_main(main: Callable[[], int]) -> None:
         code = main()
         sys.stdout.flush()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}{streams.locale_remedy(str(error))}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("\nstopped; what has arrived is kept, and the same command goes on from there.", file=sys.stderr)
@@ -49,6 +49,11 @@ def run_main(main: Callable[[], int]) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output (head, less) has gone
         code = 0
+    except UnicodeEncodeError as error:
+        if error.encoding != sys.getfilesystemencoding():
+            raise
+        print(f"error: {error.object!r} is no file name.{streams.locale_remedy(error.object)}", file=sys.stderr)
+        code = 2
     except OSError as error:
         if error.filename is None:
             raise

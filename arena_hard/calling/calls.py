@@ -144,6 +144,7 @@ async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock
     except CallError as error:
         if error.lesson in spoken:  # the server says it again: it does not help
             error.lesson, error.kind = None, "final"
+        await endpoint.explain(error)
         endpoint.gate.failed(error)
         raise
     except BaseException:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import subprocess
 import sys
 import time
@@ -21,7 +20,8 @@ from typing import Any
 import msgspec
 
 from arena_hard import __version__
-from arena_hard.calling.providers import provider_of
+from arena_hard.calling.providers import Provider, provider_of
+from arena_hard.calling.providers.addresses import shown, understood
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.reply_notes import ReplyNotes
 from arena_hard.data import jsonl
@@ -266,7 +266,7 @@ def git_commit() -> str | None:
     """The commit of this checkout, or None outside one."""
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=_ROOT, capture_output=True, text=True, timeout=5, check=True
+            ["git", "rev-parse", "HEAD"], cwd=_ROOT, capture_output=True, encoding="utf-8", timeout=5, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -275,22 +275,28 @@ def git_commit() -> str | None:
 
 # what a manifest says of the endpoints: nothing that is secret
 
-_ADDRESS_NAMES = {  # what the SDKs read where no api_base is given
-    "openai": "OPENAI_BASE_URL",
-    "azure": "AZURE_OPENAI_ENDPOINT",
-    "anthropic": "ANTHROPIC_BASE_URL",
-}
-
 
 def origins(model: ModelSettings) -> list[str]:
     """The api_type and the address of each endpoint, without credentials; sorted, each once."""
     if model.serve is not None:  # its port is another one in each run
         return [f"{model.api_type}, served by {model.serve.partition(' ')[0]}"]
-    addresses = {_address(model.api_type, each.api_base) for each in model.endpoints or []}
-    addresses = addresses or {_address(model.api_type, provider_of(model).base_url)}
+    provider = provider_of(model)
+    addresses = {
+        _address(model.api_type, provider, each.api_base) + _trust(each.verify) for each in model.endpoints or []
+    }
+    addresses = addresses or {_address(model.api_type, provider, provider.base_url)}
     return sorted(f"{model.api_type} {address}".strip() for address in addresses)
 
 
-def _address(api_type: str, base: str | None) -> str:
-    text = with_environment(base or os.environ.get(_ADDRESS_NAMES.get(api_type, "")) or "").strip()
-    return re.sub(r"//[^/@]*@", "//", re.split("[?#]", text)[0]).rstrip("/")
+def _trust(verify: bool | str | None) -> str:
+    """Whose certificates are trusted, where it is not the usual ones."""
+    if verify is None or verify is True:
+        return ""
+    return f" (certificates: {verify})" if verify else " (certificates not checked)"
+
+
+def _address(api_type: str, provider: Provider, base: str | None) -> str:
+    text = with_environment(base or os.environ.get(provider.base_name or "") or "").strip()
+    if api_type == "recorded":
+        return text.rstrip("/")
+    return shown(understood(text, azure=api_type == "azure").base)

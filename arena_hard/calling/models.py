@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import time
@@ -12,8 +13,17 @@ from typing import Any
 from arena_hard.calling.batch import Mailbox
 from arena_hard.calling.gate import Gate
 from arena_hard.calling.kept_replies import KeptReplies
-from arena_hard.calling.providers import adapter_of, connections
-from arena_hard.calling.providers.base import Adapter, Connection, Dialect, Message, Reply, host_of
+from arena_hard.calling.providers import adapter_of, addresses, connections
+from arena_hard.calling.providers.base import (
+    Adapter,
+    CallError,
+    Connection,
+    Dialect,
+    Message,
+    Reply,
+    host_of,
+    without_secrets,
+)
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings
 
@@ -28,11 +38,23 @@ class Endpoint:
     gate: Gate
     dialect: Dialect = field(default_factory=set)
     failed_in_a_row: int = 0
+    advice: addresses.Advice | None = None
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def host(self) -> str:
         """How the endpoint is called in messages."""
         return host_of(str(getattr(self.client, "base_url", None) or self.connection.base_url))
+
+    async def explain(self, error: CallError) -> None:
+        """Say after a wrong address which would be right; the server is looked at once, at the first such error."""
+        if not error.wrong_address:
+            return
+        async with self.looking:
+            self.advice = self.advice or await addresses.advice(self.client, self.connection.api_type)
+        error.message = f"{error.message.rstrip('. ')}. {self.advice.text}"
+        if self.advice.found:
+            error.kind, error.endpoint_wide = "final", True
 
 
 @dataclass
@@ -70,7 +92,7 @@ class Models:
         return self.opened[-1]
 
     def _endpoint(self, adapter: Adapter, connection: Connection, model: ModelSettings) -> Endpoint:
-        key = (connection.api_type, connection.base_url, connection.api_key, model.model_name)
+        key = (connection.api_type, connection.base_url, connection.api_key, connection.verify, model.model_name)
         bounds = (model.parallel, model.requests_per_minute, model.tokens_per_minute)
         if key in self._endpoints:
             self._endpoints[key].gate.tighten(*bounds)
@@ -78,10 +100,11 @@ class Models:
             gate = Gate(*bounds)
             try:
                 client = adapter.open(connection)
-            except UserError:
-                raise
+            except UserError as error:
+                raise UserError(f"{model.name}: {error}") from None
             except Exception as error:
-                raise UserError(f"{model.name}: the endpoint cannot be used: {type(error).__name__}.") from None
+                reason = without_secrets(f"{type(error).__name__}: {error}", connection.api_key)
+                raise UserError(f"{model.name}: the endpoint cannot be used: {reason}.") from None
             self._endpoints[key] = Endpoint(adapter, connection, client, gate)
         return self._endpoints[key]
 

@@ -149,6 +149,8 @@ class RecordRun(Generic[J]):
     def open_model(self, model: ModelSettings) -> Model:
         """A model ready to be called; with the config key `record`, its replies are recorded. Raises UserError."""
         opened = self.models.open(model)
+        for note in (note for endpoint in opened.endpoints for note in endpoint.connection.notes):
+            print(f"note: {note}", file=sys.stderr)
         if model.record:
             file = Path(model.record)
             self._writer.open(file)

@@ -13,6 +13,8 @@ settings       what the config files may say
 config_checks  what their values may be
 templates      prompt templates and their placeholders
 verdicts       the five labels and what they mean
+environment    proxies and certificates that variables name
+streams        text for terminals of any encoding
 sample         samples of questions: stratified, seeded, nested
 lengths        how long a model's answers are
 tokens         counting tokens

@@ -26,11 +26,15 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class EndpointSettings(msgspec.Struct, frozen=True):
-    """One server that answers for a model. Keys may be written as ${NAME} from the environment."""
+    """One server that answers for a model. Texts may be written as ${NAME} from the environment.
+
+    verify: false trusts any certificate, a text names the file or folder of those that are trusted.
+    """
 
     api_base: str | None = None
     api_key: str | None = None
     api_version: str | None = None
+    verify: bool | str | None = True
 
 
 class ModelSettings(msgspec.Struct, frozen=True):

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from arena_hard.data.environment import check_certificates, proxy_for
 from arena_hard.data.records import UserError
 
 ANSWER_ENCODING = "cl100k_base"  # what the original counts every model's answers with
+VOCABULARIES = "https://openaipublic.blob.core.windows.net"  # where tiktoken fetches them
 LOAD_SECONDS = 30.0
 
 NO_VOCABULARY = (
@@ -54,7 +56,17 @@ def _load_encoding(name: str, outcome: dict[str, Any]) -> None:
 
         outcome["encoding"] = tiktoken.get_encoding(name)
     except Exception as error:  # requests, ssl and tiktoken raise many kinds; all mean the same here
-        outcome["error"] = type(error).__name__
+        outcome["error"] = _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    """Why a vocabulary cannot be fetched: the variable at fault where there is one, else the kind of error."""
+    try:
+        check_certificates("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        proxy = proxy_for(VOCABULARIES)
+    except UserError as problem:
+        return str(problem)
+    return type(error).__name__ + (f", through the proxy of {proxy.variable}" if proxy else "")
 
 
 class PromptLength:
@@ -83,7 +95,7 @@ def _encoder(tokenizer: str) -> tuple[Callable[[str], Sequence[int]], int]:
         try:
             encoding = tiktoken.get_encoding(name)
         except Exception as error:
-            raise UserError(f"tokenizer {tokenizer}: {NO_VOCABULARY.format(reason=type(error).__name__)}") from None
+            raise UserError(f"tokenizer {tokenizer}: {NO_VOCABULARY.format(reason=_reason(error))}") from None
         return (lambda text: encoding.encode(text, disallowed_special=())), 100
     return _hub_encoder(tokenizer), 300
 

@@ -25,9 +25,10 @@ def ask(handler: Handler, path: str = "/", **options: Any) -> httpx2.Response:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        client = http_client()
+        base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        client = http_client(base)
         try:
-            return await client.post(f"http://127.0.0.1:{runner.addresses[0][1]}{path}", **options)
+            return await client.post(base + path, **options)
         finally:
             await client.aclose()
             await runner.cleanup()
@@ -110,7 +111,7 @@ def test_a_server_that_says_nothing_is_a_read_timeout() -> None:
 
 def test_nobody_there_is_a_connect_error_with_the_bare_reason() -> None:
     async def run() -> None:
-        async with http_client() as client:
+        async with http_client("http://127.0.0.1:9") as client:
             await client.get("http://127.0.0.1:9/")
 
     with pytest.raises(httpx2.ConnectError, match="^Connection refused$"):
@@ -129,7 +130,7 @@ def test_a_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
         server = await asyncio.start_server(proxy, "127.0.0.1", 0)
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        async with server, http_client() as client:
+        async with server, http_client("http://model.invalid") as client:
             assert (await client.get("http://model.invalid/v1/models")).text == "ok"
 
     asyncio.run(run())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,8 +45,18 @@ def error(status: int, message: str, headers: dict[str, str] | None = None, **mo
     return status, headers or {}, {"error": {"message": message, **more}}
 
 
-def ask(answer: Answer, prompts: int = 1, one_by_one: bool = False, seconds: float = 0.0, **settings: Any) -> Asked:
-    """Send `Prompt 1` … to a server with this answer, which takes so many seconds. Retries are quick."""
+def ask(
+    answer: Answer,
+    prompts: int = 1,
+    one_by_one: bool = False,
+    seconds: float = 0.0,
+    context: ssl.SSLContext | None = None,
+    **settings: Any,
+) -> Asked:
+    """Send `Prompt 1` … to a server with this answer, which takes so many seconds. Retries are quick.
+
+    context: of a server that speaks TLS.
+    """
     asked = Asked()
 
     async def handle(request: web.BaseRequest) -> web.Response:
@@ -59,10 +70,10 @@ def ask(answer: Answer, prompts: int = 1, one_by_one: bool = False, seconds: flo
     async def run() -> None:
         runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
         address = f"127.0.0.1:{runner.addresses[0][1]}"
         try:
-            asked.outcomes = await _outcomes(address, prompts, one_by_one, settings)
+            asked.outcomes = await outcomes(address, prompts, one_by_one, settings)
         finally:
             await runner.cleanup()
 
@@ -70,9 +81,14 @@ def ask(answer: Answer, prompts: int = 1, one_by_one: bool = False, seconds: flo
     return asked
 
 
-async def _outcomes(address: str, prompts: int, one_by_one: bool, more: dict[str, Any]) -> list[Reply | CallError]:
+async def outcomes(address: str, prompts: int, one_by_one: bool, more: dict[str, Any]) -> list[Reply | CallError]:
+    """What comes of each prompt, asked of the server at this address."""
+    verify = more.pop("verify", True)
     bases = more.pop("bases", ["http://{}/v1"])
-    endpoints = [EndpointSettings(base.format(address), KEY, "2024-10-21") for base in bases]
+    endpoints = [
+        EndpointSettings(base.format(address, port=address.rpartition(":")[2]), KEY, "2024-10-21", verify)
+        for base in bases
+    ]
     values = {"name": "m", "model_name": "m", "backoff": 0.01, "parallel": 4, "timeout": 20.0} | more
     models = Models()
     model = models.open(ModelSettings(endpoints=endpoints, **values))

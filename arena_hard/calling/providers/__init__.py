@@ -9,6 +9,7 @@ import importlib
 import os
 from dataclasses import dataclass
 
+from arena_hard.calling.providers.addresses import Pasted, shown, understood
 from arena_hard.calling.providers.base import NO_KEY, Adapter, CallError, Connection, Dialect, Reply, Request
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings, fill_from_environment, suggestion
@@ -18,18 +19,19 @@ __all__ = ["Adapter", "CallError", "Connection", "Dialect", "Provider", "Reply",
 
 @dataclass(frozen=True)
 class Provider:
-    """One row of the registry; `key_names` are the variables of the provider's own SDK."""
+    """One row of the registry; `key_names` and `base_name` are the variables of the provider's own SDK."""
 
     adapter: str
     base_url: str | None = None
     key_names: tuple[str, ...] = ()
     cost_name: str | None = None
+    base_name: str | None = None
 
 
 PROVIDERS = {
-    "openai": Provider("openai_chat", None, ("OPENAI_API_KEY",), "openai"),
-    "azure": Provider("openai_chat", None, ("AZURE_OPENAI_API_KEY",), "azure"),
-    "anthropic": Provider("anthropic_messages", None, ("ANTHROPIC_API_KEY",), "anthropic"),
+    "openai": Provider("openai_chat", None, ("OPENAI_API_KEY",), "openai", "OPENAI_BASE_URL"),
+    "azure": Provider("openai_chat", None, ("AZURE_OPENAI_API_KEY",), "azure", "AZURE_OPENAI_ENDPOINT"),
+    "anthropic": Provider("anthropic_messages", None, ("ANTHROPIC_API_KEY",), "anthropic", "ANTHROPIC_BASE_URL"),
     "gemini": Provider(
         "openai_chat",
         "https://generativelanguage.googleapis.com/v1beta/openai",
@@ -92,17 +94,46 @@ def _connection(settings: ModelSettings, provider: Provider, endpoint: EndpointS
     base = fill_from_environment(endpoint.api_base, where)
     key = fill_from_environment(endpoint.api_key, where)
     version = fill_from_environment(endpoint.api_version, where)
-    if settings.api_type == "azure":
-        version = version or os.environ.get("OPENAI_API_VERSION")
-        base = base or os.environ.get("AZURE_OPENAI_ENDPOINT")
-        if not (version and base):
-            raise UserError(f"{where}: azure needs api_base and api_version; add them to the endpoint.")
+    verify, notes = _verify(endpoint, where), list[str]()
     if settings.api_type == "recorded":
         if not base:
             raise UserError(f"{where}: api_type recorded needs api_base: the file with the recordings.")
-    elif not key:
-        key = _key_from_environment(provider, base, where)
-    return Connection(settings.api_type, _clean(base) or provider.base_url, key, version, settings.timeout)
+        return Connection(settings.api_type, base.strip().rstrip("/"), key, version, settings.timeout)
+    key = key or _key_from_environment(provider, base, where)
+    address = base or os.environ.get(provider.base_name or "")
+    if address:
+        pasted = understood(address, azure=settings.api_type == "azure")
+        _check_deployment(pasted, settings, where)
+        address, version = pasted.base, version or pasted.version
+        if pasted.changed:
+            notes.append(f"{where}: the address is taken as {shown(address)}; the rest of it belongs to a single call.")
+    if settings.api_type == "azure":
+        version = version or os.environ.get("OPENAI_API_VERSION")
+        if not (version and address):
+            raise UserError(f"{where}: azure needs api_base and api_version; add them to the endpoint.")
+    address = address or provider.base_url
+    if verify is False:
+        notes.append(f"{where}: certificates are not checked (verify: false).")
+    return Connection(settings.api_type, address, key, version, settings.timeout, verify, tuple(notes))
+
+
+def _verify(endpoint: EndpointSettings, where: str) -> bool | str:
+    """Whom to trust; true and false may come as texts, from a variable."""
+    if endpoint.verify is None or isinstance(endpoint.verify, bool):
+        return endpoint.verify is not False
+    text = (fill_from_environment(endpoint.verify, where) or "").strip()
+    if not text:
+        raise UserError(f"{where}: verify is empty. Write true, false, or the file with the certificates to trust.")
+    return {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}.get(text.lower(), text)
+
+
+def _check_deployment(pasted: Pasted, settings: ModelSettings, where: str) -> None:
+    """An azure address that names another deployment than model_name would be asked for the wrong model."""
+    if pasted.deployment not in (None, settings.model_name):
+        raise UserError(
+            f"{where}: api_base names the deployment {pasted.deployment!r} and model_name is {settings.model_name!r}. "
+            f"For azure, model_name is the deployment: write model_name: {pasted.deployment}, or mend api_base."
+        )
 
 
 def _key_from_environment(provider: Provider, base: str | None, where: str) -> str:
@@ -119,13 +150,3 @@ def _key_from_environment(provider: Provider, base: str | None, where: str) -> s
     raise UserError(
         f"{where}: no key. Run: export {provider.key_names[0]}=... or write api_key: ${{NAME}} in the endpoint."
     )
-
-
-def _clean(base: str | None) -> str | None:
-    """A base URL as the SDKs want it: people paste it with the path of the call at its end."""
-    if base is None:
-        return None
-    base = base.strip().rstrip("/")
-    for tail in ("/chat/completions", "/v1/messages", "/messages"):
-        base = base.removesuffix(tail)
-    return base

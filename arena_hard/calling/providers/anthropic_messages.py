@@ -11,6 +11,8 @@ from arena_hard.calling.providers.finish_reasons import in_our_words
 from arena_hard.calling.providers.http import call_error, error_beside, quotas_of
 from arena_hard.data.records import Usage
 
+OWN_ADDRESS = "https://api.anthropic.com"
+
 
 class AnthropicMessages:
     """Adapter over the anthropic SDK."""
@@ -27,7 +29,7 @@ class AnthropicMessages:
             base_url=base,
             timeout=connection.timeout,
             max_retries=0,  # retries happen in one place, the call loop
-            http_client=http_client(),
+            http_client=http_client(connection.base_url or OWN_ADDRESS, connection.verify),
         )
 
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class CallError(Exception):
     finish_reason: that of a reply which came and holds no text; None where no reply came.
     usage: the tokens that were paid for all the same.
     key: the call's name in a mailbox.
+    wrong_address: whether the server did not know the path that was asked, or sent a web page.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class CallError(Exception):
         finish_reason: str | None = None,
         usage: Usage | None = None,
         key: str | None = None,
+        wrong_address: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind: Kind = kind
@@ -91,17 +93,24 @@ class CallError(Exception):
         self.finish_reason = finish_reason
         self.usage = usage
         self.key = key
+        self.wrong_address = wrong_address
 
 
 @dataclass(frozen=True)
 class Connection:
-    """Where an adapter sends its requests: all that is needed to open a client."""
+    """Where an adapter sends its requests: all that is needed to open a client.
+
+    verify: whom to trust in TLS: the machine's authorities (True), those of a file or folder, or anybody (False).
+    notes: what a user should hear of it.
+    """
 
     api_type: str
     base_url: str | None
     api_key: str | None
     api_version: str | None
     timeout: float
+    verify: bool | str = True
+    notes: tuple[str, ...] = ()
 
 
 # What a server may have taught about how it wants to be asked: "max_completion_tokens",

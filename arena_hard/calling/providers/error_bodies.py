@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from arena_hard.calling.providers.addresses import web_page
 from arena_hard.calling.providers.fields import whole_number
 
 # Where the error itself stands: OpenAI, Cloudflare, MiniMax, FastAPI, Apigee, Tencent, Spark.
@@ -77,7 +78,7 @@ def message_of(body: Any) -> str:
     if isinstance(body, list) and body:
         return message_of(body[0])
     if not isinstance(body, Mapping):
-        return str(body)
+        return web_page(str(body)) or str(body)
     inner = inner_of(body)
     words = _words(inner)
     if words is None:

@@ -13,10 +13,12 @@ from typing import Any
 
 import msgspec
 
+from arena_hard.calling.providers.addresses import web_page
 from arena_hard.calling.providers.base import CallError, Note, without_secrets
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _DIGITS = re.compile(r"\s*(\d{1,15})(?:\.0*)?\s*")
+PAGE_BYTES = 4096  # in which a web page has its title
 _SHOWN = 60  # characters of an odd value
 # what the parts of a content call their texts, and the kinds of parts that hold a thought or a plain text
 _TEXTS = ("text", "content", "value", "output_text")
@@ -41,6 +43,9 @@ def decoded(content: bytes) -> Any:
         whole = _HALF_CHARACTER.sub("\ufffd", json.dumps(found, ensure_ascii=False))
         return json.loads(whole)
     except (ValueError, RecursionError):
+        page = web_page(content[:PAGE_BYTES].decode(errors="replace"))
+        if page:
+            raise CallError("transient", f"the server answered with {page}, not JSON", wrong_address=True) from None
         raise CallError("transient", f"the server's reply is not readable ({problem})") from None
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from arena_hard.calling.providers.addresses import shown, understood
 from arena_hard.calling.providers.base import CallError, Kind, without_secrets
 from arena_hard.calling.providers.error_bodies import (
     code_of,
@@ -51,8 +52,15 @@ _NO_QUOTA_WORDS = (
     "reached its hard limit",
 )
 _WRONG_KEY_WORDS = ("incorrect api key", "invalid api key", "api key not valid", "api key is invalid")
-_ENDPOINT_WIDE = (401, 402, 403, 404)
+_ENDPOINT_WIDE = (401, 402, 403, 404, 405)
 _TRANSIENT = (408, 409, 425)
+_ABOUT_THE_MODEL = ("model", "deployment")  # a 404 that says so came from the right address
+_NO_SUCH_PATH_WORDS = ("unexpected endpoint", "invalid url (")
+_HTTPS_ONLY_WORDS = (
+    "request was sent to https port",
+    "http request to an https server",
+    "plain http to an ssl-enabled",
+)
 _WAIT = re.compile(r"(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)?\s*[a-z]+\s*)+)", re.IGNORECASE)
 _PART_OF_WAIT = re.compile(
     r"(\d+(?:\.\d+)?)\s*(ms|milli|[smhd])(?:ec|econd|second|in|inute|our|ay)?s?(?![a-z])", re.IGNORECASE
@@ -63,13 +71,17 @@ _ASKED_OF_LIMIT = re.compile(r"limit:? ([\d,]+)\b.*?\brequested:? ([\d,]+)", re.
 
 def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallError:
     """The CallError for what an SDK raised; openai and anthropic name their errors alike."""
+    from arena_hard.calling.providers.tls import Unusable
+
     if isinstance(error, sdk.APIStatusError):
-        text = without_secrets(message_of(error.body or error.message), client.api_key)
+        text = without_secrets(message_of(error.body or error.message) + _moved(error.response), client.api_key)
         found = status_error(error.status_code, error.response.headers, error.body, text)
         found.lesson = lesson(error.status_code, error.body, text, body)
         return found
     if isinstance(error, sdk.APITimeoutError):
         return CallError("transient", f"no answer within {client.timeout:g} s")
+    if isinstance(error.__cause__, Unusable):
+        return CallError("final", without_secrets(str(error.__cause__), client.api_key), endpoint_wide=True)
     reason = without_secrets(str(error.__cause__ or error) or type(error.__cause__).__name__, client.api_key)
     if isinstance(error, sdk.APIConnectionError):
         return CallError("transient", f"connection failed: {reason}")
@@ -84,6 +96,7 @@ def status_error(status: int, headers: Mapping[str, str], body: Any, text: str) 
     lowered, names = text.lower(), names_of(inner)
     wait = retry_after(headers)
     wait = _told_wait(inner, text) if wait is None else wait
+    no_such_path = _path_is_unknown(status, lowered)
     if status in (400, 402, 403, 429) and _quota_is_gone(names, lowered, wait):
         return CallError("final", message, endpoint_wide=True)
     if status == 429 and _larger_than_its_limit(lowered):
@@ -91,11 +104,29 @@ def status_error(status: int, headers: Mapping[str, str], body: Any, text: str) 
     if status == 429:
         return CallError("rate limit", message, wait)
     if status >= 500 or status in _TRANSIENT:
-        return CallError("transient", message, wait)
+        return CallError("transient", message, wait, wrong_address=no_such_path)
+    if status == 400 and any(words in lowered for words in _HTTPS_ONLY_WORDS):
+        return CallError("final", f"{message} Write https:// instead of http:// in api_base.", endpoint_wide=True)
     if status == 400:
         return CallError("final", message, endpoint_wide=_key_is_wrong(names, lowered))
     flagged = status == 403 and ("moderation" in lowered or "flagged" in lowered or "flagged_input" in str(inner))
-    return CallError("final", message, endpoint_wide=status in _ENDPOINT_WIDE and not flagged)
+    return CallError(
+        "final", message, endpoint_wide=status in _ENDPOINT_WIDE and not flagged, wrong_address=no_such_path
+    )
+
+
+def _path_is_unknown(status: int, lowered: str) -> bool:
+    """Whether a server refuses where it is asked, not what."""
+    if any(words in lowered for words in _NO_SUCH_PATH_WORDS):
+        return True
+    return status in (404, 405) and not any(word in lowered for word in _ABOUT_THE_MODEL)
+
+
+def _moved(response: Any) -> str:
+    """Where a request was redirected to; most redirections turn a POST into a GET, which is refused there."""
+    if not response.history:
+        return ""
+    return f" (redirected: write api_base: {shown(understood(str(response.url)).base)})"
 
 
 def error_told(found: Any, asked: dict[str, Any] | None = None) -> CallError | None:

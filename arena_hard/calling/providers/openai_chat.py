@@ -11,6 +11,7 @@ from arena_hard.calling.providers.finish_reasons import in_our_words, tells_fail
 from arena_hard.calling.providers.http import call_error, error_beside, error_told, quotas_of
 from arena_hard.data.records import Usage
 
+OWN_ADDRESS = "https://api.openai.com/v1"
 AZURE_SEED = 42  # the original sends this seed to Azure
 
 
@@ -27,7 +28,7 @@ class OpenAIChat:
             "api_key": connection.api_key,
             "timeout": connection.timeout,
             "max_retries": 0,  # retries happen in one place, the call loop
-            "http_client": http_client(),
+            "http_client": http_client(connection.base_url or OWN_ADDRESS, connection.verify),
         }
         if connection.api_type == "azure":
             return openai.AsyncAzureOpenAI(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import urllib.request
-from typing import Any
+import ssl
 
 import aiohttp
 import httpx2
 from yarl import URL
+
+from arena_hard.calling.providers import tls
+from arena_hard.data.environment import Proxy, proxy_for
+from arena_hard.data.records import UserError
 
 CONNECT_SECONDS = 30.0
 HEADER_BYTES = 65_536  # some gateways send policies and cookies longer than aiohttp's 8 KB
@@ -22,9 +25,17 @@ HEADER_BYTES = 65_536  # some gateways send policies and cookies longer than aio
 class AiohttpTransport(httpx2.AsyncBaseTransport):
     """Sends requests through one aiohttp session; how many at once is for others to decide."""
 
-    def __init__(self) -> None:
-        self._context = httpx2.create_ssl_context()
+    def __init__(self, verify: tls.Verify = True) -> None:
+        self._verify = verify
+        self._context: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._doubted = True  # whether the server might speak TLS where it is asked in plain HTTP
+
+    def prepare_tls(self) -> ssl.SSLContext:
+        """Whom this transport trusts, read when it is first needed. Raises UserError."""
+        if self._context is None:
+            self._context = tls.context_for(self._verify)
+        return self._context
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """One request, answered as a whole. Raises httpx2.TransportError."""
@@ -36,11 +47,15 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 headers=request.headers.multi_items(),
                 data=await request.aread() or None,
                 allow_redirects=False,  # the client above follows them
+                ssl=self.prepare_tls() if request.url.scheme == "https" else True,
                 timeout=aiohttp.ClientTimeout(sock_connect=waits.get("connect"), sock_read=waits.get("read")),
             ) as response:
                 content = await response.read()
+        except UserError as error:
+            raise tls.Unusable(str(error), request=request) from None
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise transport_error(error, request) from error
+            raise await self._explained(error, request) from error
+        self._doubted = False
         return httpx2.Response(response.status, headers=response.raw_headers, content=content, request=request)
 
     async def aclose(self) -> None:
@@ -52,13 +67,42 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         """The session; made by the first request, because it belongs to the loop that runs."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=self._context),
+                connector=aiohttp.TCPConnector(limit=0),
                 auto_decompress=False,  # httpx2.Response does it
                 cookie_jar=aiohttp.DummyCookieJar(),
                 max_line_size=HEADER_BYTES,
                 max_field_size=HEADER_BYTES,
             )
         return self._session
+
+    async def _explained(self, error: Exception, request: httpx2.Request) -> httpx2.TransportError:
+        """What went wrong; a server that hangs up on its first request may have expected TLS."""
+        found = tls.fault(error, self._verify) or transport_error(error, request)
+        url = request.url
+        if self._doubted and url.scheme == "http" and isinstance(found, (httpx2.RemoteProtocolError, httpx2.ReadError)):
+            self._doubted = await tls.speaks_tls(url.host, url.port or 80)
+            if self._doubted:
+                return tls.Unusable(
+                    "the server speaks TLS on this port. Write https:// instead of http:// in api_base."
+                )
+        return found
+
+
+class ProxiedTransport(httpx2.AsyncHTTPTransport):
+    """httpx2's own transport, which knows proxies; its errors say which proxy a request went through."""
+
+    def __init__(self, proxy: Proxy, verify: tls.Verify) -> None:
+        self._proxy, self._verify = proxy, verify
+        super().__init__(verify=tls.context_for(verify), proxy=proxy.url, limits=httpx2.Limits(max_connections=None))
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """One request through the proxy. Raises httpx2.TransportError."""
+        way = f"(through the proxy of {self._proxy.variable})"
+        try:
+            return await super().handle_async_request(request)
+        except httpx2.TransportError as error:
+            found = tls.fault(error, self._verify) or error
+            raise type(found)(f"{found or type(error).__name__} {way}", request=request) from error
 
 
 def transport_error(error: Exception, request: httpx2.Request) -> httpx2.TransportError:
@@ -80,12 +124,27 @@ def transport_error(error: Exception, request: httpx2.Request) -> httpx2.Transpo
 
 def _reason(error: OSError) -> str:
     """Why there is no connection, without the address: whoever reports it says whom they called."""
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or error}"  # its number is none of the system's
+    if isinstance(error, ConnectionResetError) and not error.errno:
+        return "the server hung up while TLS was being set up"
     return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
-def http_client() -> httpx2.AsyncClient:
-    """The client for an endpoint; behind a proxy it is httpx2's own, which knows proxies."""
-    options: dict[str, Any] = {"timeout": httpx2.Timeout(None, connect=CONNECT_SECONDS), "follow_redirects": True}
-    if any(kind in urllib.request.getproxies() for kind in ("http", "https", "all")):
-        return httpx2.AsyncClient(limits=httpx2.Limits(max_connections=None), **options)
-    return httpx2.AsyncClient(transport=AiohttpTransport(), **options)
+def http_client(address: str, verify: tls.Verify = True) -> httpx2.AsyncClient:
+    """The client for a server. Raises UserError for a proxy or certificate that cannot be used."""
+    return httpx2.AsyncClient(
+        transport=_transport(address, verify),
+        timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
+        follow_redirects=True,
+    )
+
+
+def _transport(address: str, verify: tls.Verify) -> httpx2.AsyncBaseTransport:
+    proxy = proxy_for(address)
+    if proxy is None:
+        direct = AiohttpTransport(verify)
+        if address.startswith("https:"):
+            direct.prepare_tls()  # a mistake in it is said before anything is asked
+        return direct
+    return ProxiedTransport(proxy, verify)
