@@ -90,7 +90,11 @@ def test_a_key_in_such_an_error_is_hidden() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
-        (422, {"detail": [{"loc": ["body", "messages"], "msg": "Field required"}]}, "422: body.messages: Field required"),
+        (
+            422,
+            {"detail": [{"loc": ["body", "messages"], "msg": "Field required"}]},
+            "422: body.messages: Field required",
+        ),
         (400, {"base_resp": {"status_code": 2013, "status_msg": "invalid params"}}, "400: invalid params"),
         (400, {"success": False, "errors": [{"code": 7003, "message": "no route"}]}, "400: no route"),
         (400, {"error": {"message": "Provider returned error", "metadata": {"raw": "too long"}}}, "error: too long"),
