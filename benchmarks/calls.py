@@ -112,14 +112,15 @@ def child(command: list[str]) -> int:
 def original_ratio(latency: float, parallel: int, count: int) -> float:
     """The original's way: a thread for each slot, a client for each call, nothing written."""
     import openai
+    from openai.types.chat import ChatCompletionUserMessageParam
 
     count = max(count, parallel)
     with running_server(latency=latency, reply="size=4096", keep_requests=10) as server:
 
         def call(number: int) -> str | None:
             client = openai.OpenAI(base_url=server.openai_base, api_key="k")
-            messages = [{"role": "user", "content": f"{number} {PROMPT}"}]
-            reply = client.chat.completions.create(model="m", messages=messages, max_tokens=3000)  # type: ignore[arg-type]
+            message: ChatCompletionUserMessageParam = {"role": "user", "content": f"{number} {PROMPT}"}
+            reply = client.chat.completions.create(model="m", messages=[message], max_tokens=3000)
             return reply.choices[0].message.content
 
         start = time.perf_counter()

@@ -19,6 +19,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from arena_hard.rating.arrays import FloatArray, IntArray
+
 BENCH, JUDGE, BASELINE = "arena-hard-v0.1", "gpt-4-1106-preview", "gpt-4-0314"
 LABELS = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
 THRESHOLDS = (-1.5, -0.06, 0.06, 1.5)
@@ -88,7 +90,7 @@ class _Texts:
         return self._random.randint(low, high)
 
 
-def _verdicts(rng: np.random.Generator, strength: float, difficulty: np.ndarray) -> list[list[str | None]]:
+def _verdicts(rng: np.random.Generator, strength: float, difficulty: FloatArray) -> list[list[str | None]]:
     """Labels of both games for each question, in the judge's words."""
     scale = strength + 0.6 * difficulty + 0.5 * rng.normal(size=len(difficulty))
     games = []
@@ -149,7 +151,7 @@ def make_battles(file: Path, count: int = 10_000_000, models: int = 500, questio
     return file.stat().st_size
 
 
-def _write_parquet(file: Path, columns: dict[str, tuple[np.ndarray, list[str]]]) -> None:
+def _write_parquet(file: Path, columns: dict[str, tuple[IntArray, list[str]]]) -> None:
     import pyarrow
     from pyarrow import parquet
 
@@ -160,7 +162,7 @@ def _write_parquet(file: Path, columns: dict[str, tuple[np.ndarray, list[str]]])
     parquet.write_table(pyarrow.table(arrays), file)
 
 
-def _write_battle_lines(file: Path, columns: dict[str, tuple[np.ndarray, list[str]]]) -> None:
+def _write_battle_lines(file: Path, columns: dict[str, tuple[IntArray, list[str]]]) -> None:
     codes = [part[0] for part in columns.values()]
     (questions, a, b, w) = (part[1] for part in columns.values())
     with open(file, "wb") as stream:

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
@@ -44,12 +45,12 @@ def read_battles(files: list[Path]) -> pd.DataFrame:
 
 def ratings_of(battles: pd.DataFrame) -> pd.Series:
     """One logistic regression on a dense design; each battle stands twice, so that a tie is half and half."""
-    names = pd.Index(pd.unique(pd.concat([battles["model_a"], battles["model_b"]])))
+    names = pd.Index(pd.unique(np.concatenate([battles["model_a"].to_numpy(), battles["model_b"].to_numpy()])))
     twice = pd.concat([battles, battles], ignore_index=True)
     rows = np.arange(len(twice))
     design = np.zeros((len(twice), len(names)))
-    design[rows, names.get_indexer(twice["model_a"])] = math.log(10)
-    design[rows, names.get_indexer(twice["model_b"])] = -math.log(10)
+    design[rows, names.get_indexer(twice["model_a"].to_numpy())] = math.log(10)
+    design[rows, names.get_indexer(twice["model_b"].to_numpy())] = -math.log(10)
     won = (twice["winner"] == "model_a").to_numpy().astype(float)
     tied = (twice["winner"] == "tie").to_numpy()
     won[tied & (rows < len(battles))] = 1.0
@@ -59,7 +60,7 @@ def ratings_of(battles: pd.DataFrame) -> pd.Series:
     return ratings + 1000 - ratings[BASELINE]
 
 
-def now() -> np.ndarray:
+def now() -> npt.NDArray[np.float64]:
     """Seconds by the wall and of CPU."""
     return np.array([time.perf_counter(), time.process_time()])
 
@@ -83,7 +84,7 @@ def main() -> None:
     done = now()
     phases = {"battles": built - start, "ratings": rated - built, "tokens": done - rated}
     times = {clock: {name: each[i] for name, each in phases.items()} for i, clock in enumerate(("wall", "cpu"))}
-    values = {name: [point[name], ends[name].iloc[0], ends[name].iloc[1]] for name in point.index}
+    values = {name: [point[name], float(ends.loc[0.025, name]), float(ends.loc[0.975, name])] for name in point.index}
     print(json.dumps({"seconds": times, "rows": len(battles), "ratings": values, "tokens": lengths}))
 
 

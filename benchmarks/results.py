@@ -103,8 +103,9 @@ def print_comparison(
         if half is not None:
             spent = grown(sum(half["seconds"][clock].values()), models // 2, spent, models, all_models)
         whole.append(start_up + spent)
-    rows = {"show_result.py": ours, "method of the original": (whole[0], whole[1], theirs["memory"])}
-    rows["ratio"] = tuple(b / a for a, b in zip(*rows.values()))  # type: ignore[assignment]
+    original = whole[0], whole[1], theirs["memory"]
+    ratio = tuple(b / a for a, b in zip(ours, original))
+    rows = {"show_result.py": ours, "method of the original": original, "ratio": ratio}
     print(f"{'':26}{'seconds':>10}{'CPU s':>10}{'peak MB':>10}")
     for name, values in rows.items():
         print(f"{name:26}" + "".join(f"{value:>10.2f}" if value < 10 else f"{value:>10.0f}" for value in values))

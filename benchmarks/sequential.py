@@ -17,6 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
 from arena_hard.rating.sequential import ALPHA, LOOKS, POWER, boundaries, influence, standard_error, with_few  # noqa: E402
 
 QUESTIONS = 500
@@ -28,7 +29,7 @@ _WEIGHTS = np.array([3.0, 1.0, 1.0, 1.0, 3.0])
 _THRESHOLDS = np.array([-1.6, -0.05, 0.05, 1.6])
 
 
-def games(rng: np.random.Generator, shift: float, difficulty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def games(rng: np.random.Generator, shift: float, difficulty: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Weighted wins and weights [runs, questions] of a model, two games for each question."""
     own = rng.normal(size=difficulty.shape) * 0.5
     wins, weights = np.zeros(difficulty.shape), np.zeros(difficulty.shape)
@@ -55,7 +56,7 @@ def shift_for(effect: float) -> float:
     return (low + high) / 2
 
 
-def stopping(effect: float, runs: int, seed: int, power: float) -> tuple[np.ndarray, np.ndarray]:
+def stopping(effect: float, runs: int, seed: int, power: float) -> tuple[IntArray, BoolArray]:
     """For each look, the share of runs that stop there; and the share of all that decide for the wrong side."""
     rng = np.random.default_rng(seed)
     difficulty = rng.normal(size=(runs, QUESTIONS))

@@ -21,6 +21,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = {
@@ -48,7 +49,7 @@ def main() -> None:
             take(address, args.folder, args.width, "dark" if args.dark else "light")
 
 
-def take(address: str, folder: Path, width: int, scheme: str) -> None:
+def take(address: str, folder: Path, width: int, scheme: Literal["light", "dark"]) -> None:
     """One picture of each page."""
     from playwright.sync_api import sync_playwright
 
@@ -57,7 +58,7 @@ def take(address: str, folder: Path, width: int, scheme: str) -> None:
         raise SystemExit("Chromium is not installed (on Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": width, "height": 860}, color_scheme=scheme)  # type: ignore[arg-type]
+        page = browser.new_page(viewport={"width": width, "height": 860}, color_scheme=scheme)
         for name, query in PAGES.items():
             page.goto(address + query)
             page.wait_for_selector(".ah main section")

@@ -12,6 +12,7 @@ from arena_hard.browse.games_page import label_of, short
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import paired
+from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.games import select
 from arena_hard.rating.paired import Difference
 
@@ -74,7 +75,7 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
     }
 
 
-def points_of(index: BenchIndex, judge: str, model: str) -> np.ndarray:
+def points_of(index: BenchIndex, judge: str, model: str) -> FloatArray:
     """[question] points of a model, NaN without a readable verdict.
 
     A game counts 0, 25, 50, 75 or 100 from a strong loss to a strong win, so that the strength of verdicts

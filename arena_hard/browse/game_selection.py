@@ -13,6 +13,7 @@ from arena_hard.browse.record_file import NO_GAME, UNREADABLE
 from arena_hard.data.records import Answer, Game, Judgment, Question
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.data.verdicts import LABELS
+from arena_hard.rating.arrays import BoolArray, IntArray
 
 DEFAULT_BASELINE = "gpt-4-0314"  # what the original judges against when nothing names another
 NO_VERDICTS = {"unreadable": UNREADABLE, "none": NO_GAME}
@@ -25,8 +26,8 @@ class Selection:
     place: where in them the shown game stands, -1 when nothing is left.
     """
 
-    models: np.ndarray
-    questions: np.ndarray
+    models: IntArray
+    questions: IntArray
     place: int
 
     def __len__(self) -> int:
@@ -64,14 +65,14 @@ class Pair:
         return games[number - 1] if len(games) >= number else None
 
 
-def strengths(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def strengths(first: IntArray, second: IntArray) -> tuple[IntArray, IntArray]:
     """Verdict codes as points for the model, -2 … 2; where no verdict is, 0."""
     one = np.where(first >= 0, first.astype(np.int16) - 2, 0)
     two = np.where(second >= 0, 2 - second.astype(np.int16), 0)
     return one, two
 
 
-def disagree(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def disagree(first: IntArray, second: IntArray) -> BoolArray:
     """Whether both games have a verdict and do not name the same winner."""
     one, two = strengths(first, second)
     return (first >= 0) & (second >= 0) & (np.sign(one) != np.sign(two))
@@ -93,7 +94,7 @@ def select(index: BenchIndex, view: View, settings: JudgeSettings | None) -> Sel
     return Selection(models, questions, _place(index, view, models, questions))
 
 
-def _of_questions(index: BenchIndex, view: View) -> np.ndarray:
+def _of_questions(index: BenchIndex, view: View) -> BoolArray:
     """[question] whether category and cluster are the wanted ones."""
 
     def wanted(question: Question | None) -> bool:
@@ -103,7 +104,7 @@ def _of_questions(index: BenchIndex, view: View) -> np.ndarray:
     return np.fromiter((wanted(question) for question in index.questions), bool, len(index.questions))
 
 
-def _of_verdicts(index: BenchIndex, view: View, codes: list[int]) -> np.ndarray:
+def _of_verdicts(index: BenchIndex, view: View, codes: list[int]) -> BoolArray:
     """[model, question] whether the verdicts are the wanted ones."""
     first, second = verdict_codes(index, view.judge, codes)
     keep = np.ones(first.shape, dtype=bool)
@@ -115,7 +116,7 @@ def _of_verdicts(index: BenchIndex, view: View, codes: list[int]) -> np.ndarray:
     return keep & _of_kind(view.show, first, second)
 
 
-def verdict_codes(index: BenchIndex, judge: str, codes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+def verdict_codes(index: BenchIndex, judge: str, codes: list[int]) -> tuple[IntArray, IntArray]:
     """[model, question] verdict codes of both games for some models."""
     table = index.judged.get(judge)
     if table is None:
@@ -124,7 +125,7 @@ def verdict_codes(index: BenchIndex, judge: str, codes: list[int]) -> tuple[np.n
     return table.first[codes], table.second[codes]
 
 
-def _of_kind(show: str, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _of_kind(show: str, first: IntArray, second: IntArray) -> BoolArray:
     one, two = strengths(first, second)
     missing = (first == NO_GAME) & (second == NO_GAME)
     total = one + two
@@ -139,8 +140,8 @@ def _of_kind(show: str, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return kinds[show]() if show in kinds else np.ones(first.shape, dtype=bool)
 
 
-def _cut_off(index: BenchIndex, view: View, codes: list[int], settings: JudgeSettings | None) -> np.ndarray:
-    rows = []
+def _cut_off(index: BenchIndex, view: View, codes: list[int], settings: JudgeSettings | None) -> BoolArray:
+    rows: list[BoolArray] = []
     for code in codes:
         own = index.cut_off(index.models[code])
         for name, mask in baselines_of(index, view.judge, code, settings):
@@ -150,8 +151,8 @@ def _cut_off(index: BenchIndex, view: View, codes: list[int], settings: JudgeSet
 
 
 def _with_text(
-    index: BenchIndex, view: View, codes: list[int], keep: np.ndarray, settings: JudgeSettings | None
-) -> np.ndarray:
+    index: BenchIndex, view: View, codes: list[int], keep: BoolArray, settings: JudgeSettings | None
+) -> BoolArray:
     words = view.text.strip()
     in_questions = search.in_questions(index, words)
     found = np.zeros_like(keep)
@@ -167,7 +168,7 @@ def _with_text(
     return found
 
 
-def _place(index: BenchIndex, view: View, models: np.ndarray, questions: np.ndarray) -> int:
+def _place(index: BenchIndex, view: View, models: IntArray, questions: IntArray) -> int:
     """Where the view's question (and model, while all are chosen) stands; else the first place."""
     if len(models) == 0:
         return -1
@@ -199,7 +200,7 @@ def default_baseline(settings: JudgeSettings | None, category: str) -> str:
 
 def baselines_of(
     index: BenchIndex, judge: str, model: int, settings: JudgeSettings | None
-) -> list[tuple[str, np.ndarray]]:
+) -> list[tuple[str, BoolArray]]:
     """Each baseline that a model was judged against, with [question] where it was."""
     names = [baseline_name(index, judge, model, question, settings) for question in range(len(index.question_ids))]
     every = np.array(names, dtype=object)

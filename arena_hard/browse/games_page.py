@@ -272,8 +272,8 @@ def notes(side: game_selection.Side) -> list[str]:
     answer = side.answer
     if answer is None:
         return []
-    lengths = [turn.token_len for turn in answer.turns]
-    tokens = sum(lengths) if None not in lengths else None  # type: ignore[arg-type]
+    lengths = [turn.token_len for turn in answer.turns if turn.token_len is not None]
+    tokens = sum(lengths) if len(lengths) == len(answer.turns) else None
     facts = [f"{int(tokens):,} tokens"] if tokens is not None and tokens >= 0 else []
     facts += ["cut off at max_tokens"] if answer.finish_reason in CUT_OFF else []
     facts += [f"choice 1 of {len(answer.choices)}"] if len(answer.choices) > 1 else []

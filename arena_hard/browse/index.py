@@ -30,6 +30,7 @@ from arena_hard.browse.record_file import (
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench, name_of, record_files
 from arena_hard.data.records import Answer, Judgment, Question, answer_from_row, judgment_from_row, question_from_row
+from arena_hard.rating.arrays import BoolArray, IntArray
 
 
 @dataclass
@@ -41,10 +42,10 @@ class Judged:
     file, -1 where there is no judgment.
     """
 
-    first: np.ndarray
-    second: np.ndarray
-    baseline: np.ndarray
-    row: np.ndarray
+    first: IntArray
+    second: IntArray
+    baseline: IntArray
+    row: IntArray
 
 
 @dataclass
@@ -217,15 +218,15 @@ class BenchIndex:
         row = -1 if table is None else int(table.row[model, question])
         return None if row < 0 else read_record(self.judgments[judge, self.models[model]], row, judgment_from_row)
 
-    def answered(self, model: str) -> np.ndarray:
+    def answered(self, model: str) -> BoolArray:
         """[question] whether the model has an answer."""
         return self._of_answers(model, lambda file: np.ones(len(file.question), dtype=bool))
 
-    def cut_off(self, model: str) -> np.ndarray:
+    def cut_off(self, model: str) -> BoolArray:
         """[question] whether the model's answer ended because max_tokens was reached."""
         return self._of_answers(model, lambda file: file.facts[:, 1] > 0)
 
-    def _of_answers(self, model: str, values: Callable[[RecordFile], np.ndarray]) -> np.ndarray:
+    def _of_answers(self, model: str, values: Callable[[RecordFile], BoolArray]) -> BoolArray:
         result = np.zeros(len(self.question_ids), dtype=bool)
         file = self.answers.get(model)
         if file is not None:

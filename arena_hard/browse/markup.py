@@ -99,7 +99,7 @@ def _parser() -> MarkdownIt:
     parser.use(texmath_plugin, delimiters="brackets")
     parser.inline.ruler.before("escape", "display_formula", _display_formula)
     parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
-    rules: dict[str, Any] = parser.renderer.rules  # type: ignore[assignment]
+    rules: dict[str, Any] = parser.renderer.rules  # pyright: ignore[reportAttributeAccessIssue] - the default's own
     rules["fence"] = rules["code_block"] = _code_block
     rules["image"] = _image
     rules["heading_open"] = lambda tokens, i, *_: f"<{_heading(tokens[i].tag)}>"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 
 from arena_hard.data import jsonl
 from arena_hard.data.verdicts import LABELS, standard_label
+from arena_hard.rating.arrays import IntArray
 
 UNREADABLE = -1  # the judge wrote, but no verdict could be read
 NO_GAME = -2  # there is no such game, or no judgment at all
@@ -61,10 +61,10 @@ class RecordFile(NamedTuple):
 
     path: Path
     stamp: tuple[int, int]
-    question: np.ndarray
-    offset: np.ndarray
-    length: np.ndarray
-    facts: np.ndarray
+    question: IntArray
+    offset: IntArray
+    length: IntArray
+    facts: IntArray
     problems: list[str]
 
 

@@ -16,9 +16,10 @@ import numpy as np
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.record_file import RecordFile, read_row
 from arena_hard.data.records import Question, answer_from_row, judgment_from_row
+from arena_hard.rating.arrays import BoolArray
 
 
-def in_questions(index: BenchIndex, words: str) -> np.ndarray:
+def in_questions(index: BenchIndex, words: str) -> BoolArray:
     """[question] whether a turn of the question holds the words."""
     wanted = words.casefold()
 
@@ -28,17 +29,17 @@ def in_questions(index: BenchIndex, words: str) -> np.ndarray:
     return np.fromiter((holds(question) for question in index.questions), bool, len(index.questions))
 
 
-def in_answers(index: BenchIndex, model: str, words: str) -> np.ndarray:
+def in_answers(index: BenchIndex, model: str, words: str) -> BoolArray:
     """[question] whether the model's answer holds the words (the thoughts are not searched)."""
     return _of_file(index, index.answers.get(model), words, "answer")
 
 
-def in_judgments(index: BenchIndex, judge: str, model: str, words: str) -> np.ndarray:
+def in_judgments(index: BenchIndex, judge: str, model: str, words: str) -> BoolArray:
     """[question] whether the judge's text about the model, in either game, holds the words."""
     return _of_file(index, index.judgments.get((judge, model)), words, "judgment")
 
 
-def _of_file(index: BenchIndex, file: RecordFile | None, words: str, kind: str) -> np.ndarray:
+def _of_file(index: BenchIndex, file: RecordFile | None, words: str, kind: str) -> BoolArray:
     found = np.zeros(len(index.question_ids), dtype=bool)
     if file is not None:
         rows = _rows_with(_Same(file), words.casefold(), kind)

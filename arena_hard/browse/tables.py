@@ -9,6 +9,7 @@ from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.record_file import NO_GAME, RecordFile
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import games as game_tables
+from arena_hard.rating.arrays import IntArray, occurring
 from arena_hard.rating.coverage import Coverage, coverage, judged_in
 from arena_hard.rating.games import GameTable
 
@@ -35,7 +36,7 @@ def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | N
     """
     baselines = list(index.baselines)
     unnamed = _unnamed_baselines(index, baselines, settings)
-    columns: dict[str, list[np.ndarray]] = {
+    columns: dict[str, list[IntArray]] = {
         name: [] for name in ("question", "model", "judge", "baseline", "game", "verdict")
     }
     for (judge, model), file in sorted(index.judgments.items(), key=lambda item: item[1].path):
@@ -69,14 +70,14 @@ def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | N
     )
 
 
-def categories_of(index: BenchIndex) -> tuple[list[str], np.ndarray]:
+def categories_of(index: BenchIndex) -> tuple[list[str], IntArray]:
     """The categories of a bench, and the code of each question's [question]."""
     names = [question.category if question else "" for question in index.questions]
     categories = sorted(set(names))
     return categories, np.array([categories.index(name) for name in names], dtype=np.int32)
 
 
-def _unnamed_baselines(index: BenchIndex, baselines: list[str], settings: JudgeSettings | None) -> np.ndarray:
+def _unnamed_baselines(index: BenchIndex, baselines: list[str], settings: JudgeSettings | None) -> IntArray:
     """[question] code of the baseline for judgments that name none; new names are added to `baselines`."""
     codes = []
     for question in index.questions:
@@ -87,7 +88,7 @@ def _unnamed_baselines(index: BenchIndex, baselines: list[str], settings: JudgeS
     return np.array(codes, dtype=np.int32)
 
 
-def _last_rows(file: RecordFile) -> np.ndarray:
+def _last_rows(file: RecordFile) -> IntArray:
     """The rows of a file in its order; of several lines for one question only the last."""
     n = len(file.question)
     _, from_the_end = np.unique(file.question[::-1], return_index=True)
@@ -96,7 +97,7 @@ def _last_rows(file: RecordFile) -> np.ndarray:
 
 def baselines_of(table: GameTable) -> list[int]:
     """The codes of the baselines that games of a table were played against."""
-    return np.flatnonzero(np.bincount(table.baseline, minlength=len(table.baselines))).tolist()
+    return occurring(table.baseline)
 
 
 def coverage_of(index: BenchIndex, table: GameTable, baseline: int, model: str = "") -> Coverage | None:

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import filelock
 import msgspec
@@ -36,6 +36,8 @@ from arena_hard.data.settings import ModelSettings
 POLL_SECONDS = (2.0, 60.0)  # the first wait, and the longest
 ROUNDS = 4  # a request that so many batches brought no reply for has failed
 EMPTY_TRIES = 2  # a reply without a text is paid for: one that came so often is not asked for again
+
+T = TypeVar("T")
 
 
 class Waiting(Exception):
@@ -210,7 +212,9 @@ class Mailbox:
             await asyncio.sleep(pause)
             pause = min(longest, pause * 1.5)
 
-    async def _patiently(self, ask: Callable[[], Any], kinds: tuple[Kind, ...] = ("rate limit", "transient")) -> Any:
+    async def _patiently(
+        self, ask: Callable[[], Awaitable[T]], kinds: tuple[Kind, ...] = ("rate limit", "transient")
+    ) -> T:
         """Ask until an answer comes: a batch that is paid for is not given up for a lost connection."""
         pause, longest = self._poll
         while True:

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from arena_hard.calling.models import Clock, Models
@@ -72,7 +72,7 @@ class Progress:
         self._bar.write(text, file=sys.stderr)
 
     @contextlib.asynccontextmanager
-    async def shown(self):  # type: ignore[no-untyped-def]
+    async def shown(self) -> AsyncIterator[Progress]:
         """Keep the line fresh while the body runs; the bar ends with it."""
         ticker = asyncio.create_task(self._tick())
         try:

@@ -66,7 +66,7 @@ class RunOutput:
 
     tally: RunTally
     bill: str
-    shapings: list[Mapping[str, Any]]
+    shapings: Sequence[Mapping[str, Any]]
     keeps_replies: bool = True
     written: set[str] = field(default_factory=set)
     kept: KeptReplies | None = None

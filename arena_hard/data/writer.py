@@ -56,7 +56,7 @@ class RecordWriter:
         lock = filelock.FileLock(file.with_name(f".{file.name}.lock"), timeout=0)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()  # pyright: ignore[reportUnknownMemberType] - its proxy is generic, without a type
+            lock.acquire()
             self._locks.append(lock)
             torn = jsonl.repair(file)
             self._files[file] = _OpenFile(file, frozenset(replacing))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from arena_hard.data.records import Judgment, UserError
 from arena_hard.data.settings import suggestion
 from arena_hard.rating import sequential
+from arena_hard.rating.arrays import FloatArray
 
-Totals = Mapping[str, tuple[np.ndarray, np.ndarray]]
+Totals = Mapping[str, tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True)

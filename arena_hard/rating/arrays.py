@@ -12,6 +12,11 @@ IntArray = npt.NDArray[np.integer[Any]]  # codes and counts, as wide as they nee
 BoolArray = npt.NDArray[np.bool_]  # masks
 
 
+def occurring(codes: IntArray) -> list[int]:
+    """The codes that there are in codes [n], each once, in rising order."""
+    return np.flatnonzero(np.bincount(codes)).tolist()
+
+
 def weight_sums(codes: IntArray, weights: npt.ArrayLike, size: int) -> FloatArray:
     """The sum of the weights [n] of each code [n], for the codes below `size`: [size]."""
     return np.bincount(codes, weights, size).astype(np.float64, copy=False)  # numpy's stub promises counts only

@@ -13,7 +13,7 @@ import numpy as np
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.data.verdicts import LABELS, outcome
-from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, weight_sums
+from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, occurring, weight_sums
 from arena_hard.rating.games import Codes, GameTable
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def from_games(table: GameTable, baseline: str, weight: int = 3, first_game_only
 
     A strong verdict counts as `weight` rows. Models without a readable verdict stay in the list.
     """
-    there = np.flatnonzero(np.bincount(table.model, minlength=len(table.models)))
+    there = occurring(table.model)
     models = [baseline, *(table.models[code] for code in there)]
     place = np.zeros(len(table.models), dtype=np.int32)
     place[there] = np.arange(1, len(models))
@@ -135,8 +135,7 @@ def baseline_of(table: GameTable, wanted: str) -> str:
 
     Records of the original do not say whom the model was compared with: for them `wanted` is believed.
     """
-    counts = np.bincount(table.baseline, minlength=len(table.baselines))
-    recorded = [table.baselines[code] for code in np.flatnonzero(counts) if table.baselines[code]]
+    recorded = [table.baselines[code] for code in occurring(table.baseline) if table.baselines[code]]
     others = [name for name in recorded if name != wanted]
     if wanted in recorded and others:
         raise UserError(
@@ -262,8 +261,8 @@ def battle_lines(battles: Battles) -> Iterator[bytes]:
         b',"model_a":' + names[a] + b',"model_b":' + names[b] + b',"winner":"' + WINNERS[w].encode() + b'"}\n'
         for a, b, w in (map(int, cell) for cell in zip(cells.model_a, cells.model_b, cells.winner))
     ]
-    questions = np.repeat(battles.question, battles.rows).tolist()
-    ends = cells.of_rows(battles).tolist()
+    questions: list[int] = np.repeat(battles.question, battles.rows).tolist()
+    ends: list[int] = cells.of_rows(battles).tolist()
     step = 20_000
     for start in range(0, len(ends), step):
         pairs = zip(questions[start : start + step], ends[start : start + step])

@@ -9,7 +9,7 @@ import numpy as np
 
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Question, UserError
-from arena_hard.rating.arrays import IntArray
+from arena_hard.rating.arrays import occurring
 from arena_hard.rating.battles import Battles, baseline_of
 from arena_hard.rating.coverage import Coverage, JudgedQuestions, coverage, fought_in
 from arena_hard.rating.games import GameTable, in_categories, question_categories, select
@@ -56,17 +56,13 @@ def cut(
     if categories is None and not (baseline is None and _has_baselines_by_category(table)):
         wanted = baseline or DEFAULT_BASELINE
         return [("", baseline_of(table, wanted), table)]
-    if any(not table.categories[code] for code in _there(table.category)):
+    if any(not table.categories[code] for code in occurring(table.category)):
         table = in_categories(table, question_categories(bench.question_file))
     parts: list[tuple[str, str, GameTable]] = []
     for name in _names(table, categories or ["all"]):
         games = select(table, table.category == table.categories.index(name))
         parts.append((name, baseline_of(games, baseline or _recorded(games) or DEFAULT_BASELINE), games))
     return parts
-
-
-def _there(codes: IntArray) -> list[int]:
-    return np.flatnonzero(np.bincount(codes)).tolist()
 
 
 def _has_baselines_by_category(table: GameTable) -> bool:
@@ -77,12 +73,12 @@ def _has_baselines_by_category(table: GameTable) -> bool:
 
 
 def _recorded(table: GameTable) -> str | None:
-    names = [table.baselines[code] for code in _there(table.baseline)]
+    names = [table.baselines[code] for code in occurring(table.baseline)]
     return names[0] if len(names) == 1 else None
 
 
 def _names(table: GameTable, wanted: Sequence[str]) -> list[str]:
-    known = sorted(table.categories[code] for code in _there(table.category) if table.categories[code])
+    known = sorted(table.categories[code] for code in occurring(table.category) if table.categories[code])
     if not known:
         raise UserError("Neither the judgments nor question.jsonl name categories. Run without --category.")
     if "all" in wanted and "all" not in known:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena_hard.data.verdicts import LABELS
-from arena_hard.rating.arrays import FloatArray, IntArray, weight_sums
+from arena_hard.rating.arrays import FloatArray, IntArray, occurring, weight_sums
 from arena_hard.rating.games import GameTable, select
 
 GRADES = ("strong loss", "loss", "tie", "win", "strong win")
@@ -159,7 +159,7 @@ def model_counts(table: GameTable) -> tuple[ModelCounts, ...]:
 
 def judge_reports(table: GameTable, level: float = 0.95) -> tuple[JudgeReport, ...]:
     """One report for each judge that has games."""
-    there = np.flatnonzero(np.bincount(table.judge, minlength=len(table.judges)))
+    there = occurring(table.judge)
     return tuple(_report(select(table, table.judge == code), table.judges[code], level) for code in there)
 
 
@@ -270,7 +270,7 @@ def ensemble_agreement(table: GameTable) -> EnsembleAgreement:
     units, place = np.unique(key, return_inverse=True)
     ratings = np.full((len(units), len(table.judges)), -1, dtype=np.int8)
     ratings[place, table.judge] = grades(table)
-    there = np.flatnonzero(np.bincount(table.judge, minlength=len(table.judges))).tolist()
+    there = occurring(table.judge)
     pairs = tuple(
         PairAgreement(table.judges[i], table.judges[j], agreement(ratings[:, i], ratings[:, j]))
         for place_i, i in enumerate(there)
@@ -309,7 +309,7 @@ def _effect(table: GameTable, scores: FloatArray, others: FloatArray) -> RuleEff
     score, other = scores[there], others[there]
     rank, other_rank = (1 + (values[None, :] > values[:, None]).sum(axis=1) for values in (score, other))
     changes = tuple(
-        ScoreChange(table.models[m], float(score[i]), float(other[i]), int(rank[i]), int(other_rank[i]))
+        ScoreChange(table.models[int(m)], float(score[i]), float(other[i]), int(rank[i]), int(other_rank[i]))
         for i, m in enumerate(there)
     )
     moved = np.abs(other - score)

@@ -97,7 +97,7 @@ def influences(table: GameTable, weight: float = 3, first_game_only: bool = Fals
     won, games = won[np.ix_(there, games.any(axis=0))], games[np.ix_(there, games.any(axis=0))]
     share = won.sum(axis=1) / games.sum(axis=1)
     value = 100.0 * (won - share[:, None] * games) / games.sum(axis=1, keepdims=True)
-    names = tuple(table.models[m] for m in np.flatnonzero(there))
+    names = tuple(name for name, known in zip(table.models, there) if known)
     return Influences(names, 100.0 * share, value, games > 0)
 
 

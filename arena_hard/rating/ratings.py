@@ -107,7 +107,7 @@ def _newton(wins: FloatArray, anchor: int, start: FloatArray | None, rounds: int
         step = np.zeros(len(wins))
         step[free] = np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
         while (better := _log_likelihood(wins, theta + step)) < likelihood - 1e-9 * abs(likelihood):
-            step /= 2.0
+            step = step / 2.0
         theta, likelihood = theta + step, better
         if np.abs(step).max(initial=0.0) < 1e-11 * max(1.0, np.abs(theta).max(initial=0.0)):
             return theta

@@ -73,13 +73,14 @@ def spend(shares: Sequence[float], spent: Sequence[float]) -> list[float]:
     carried from look to look on a grid (Armitage, McPherson & Rowe 1969, JRSS A 132).
     """
     found: list[float] = []
-    grid, mass = np.zeros(1), np.ones(1)
+    grid: FloatArray = np.zeros(1)
+    mass: FloatArray = np.ones(1)
     for share, before, total, spent_before in zip(shares, [0.0, *shares], spent, [0.0, *spent]):
         step = math.sqrt(share - before)
         z = _solve(max(total - spent_before, 1e-12), grid, mass, math.sqrt(share), step)
-        following = np.linspace(-1, 1, _GRID) * z * math.sqrt(share)
+        following = np.linspace(-1, 1, _GRID, dtype=np.float64) * z * math.sqrt(share)
         density = np.exp(-0.5 * ((following[:, None] - grid) / step) ** 2) @ mass / (step * math.sqrt(2 * math.pi))
-        weights = np.full(_GRID, following[1] - following[0])
+        weights: FloatArray = np.full(_GRID, float(following[1] - following[0]))
         weights[[0, -1]] /= 2
         grid, mass = following, density * weights
         found.append(z)

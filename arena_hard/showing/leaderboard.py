@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.coverage import Coverage
 from arena_hard.rating.intervals import Fit, Rule, t_quantile
 from arena_hard.rating.ratings import SCALE, win_rate
@@ -116,7 +117,7 @@ def _judged_over_categories(row: Row, covered: Sequence[Coverage | None]) -> Row
     return replace(row, judged=judged, bench_questions=sum(each.n_questions for each in known))
 
 
-def _reach_over_categories(fits: Sequence[Fit], places: Sequence[Sequence[int]], rule: Rule) -> np.ndarray:
+def _reach_over_categories(fits: Sequence[Fit], places: Sequence[Sequence[int]], rule: Rule) -> FloatArray:
     variance = np.zeros(len(places[0]))
     for fit, place in zip(fits, places):
         share = win_rate(fit.ratings)[place] / 100.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 import pytest
@@ -44,7 +45,7 @@ class Tags(HTMLParser):
 
 @pytest.mark.parametrize("render", [markup.formatted, markup.plain])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_only_known_tags_and_harmless_attributes_come_out(name: str, render) -> None:
+def test_only_known_tags_and_harmless_attributes_come_out(name: str, render: Callable[..., str]) -> None:
     tags = Tags(render(HOSTILE[name], PATTERNS))
     assert tags.open == []
     for tag, attributes in tags.found:

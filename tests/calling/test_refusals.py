@@ -53,7 +53,7 @@ def at_first(refusal: Answered) -> Answer:
 def test_a_passing_limit_is_waited_for_and_stops_nobody(refusal: Answered, seconds: float) -> None:
     start = time.monotonic()
     asked = ask(at_first(refusal), prompts=3)
-    assert [reply.content for reply in asked.outcomes] == ["fine"] * 3
+    assert asked.contents == ["fine"] * 3
     assert len(asked.bodies) == 4
     assert seconds <= time.monotonic() - start <= seconds + 4  # without a time it would be five seconds
 
@@ -161,7 +161,7 @@ def test_two_requests_under_way_learn_the_same_lesson() -> None:
         return completion("fine")
 
     asked = ask(answer, prompts=5, seconds=0.05)
-    assert [reply.content for reply in asked.outcomes] == ["fine"] * 5
+    assert asked.contents == ["fine"] * 5
 
 
 @pytest.mark.parametrize("text", ["", "<think>\nstill thinking"])
@@ -241,7 +241,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
     asked = ask(lambda *_: error(429, "slow down", {"retry-after": "7200"}), prompts=20, deadline=5.0)
     assert time.monotonic() - start < 4
     assert len(asked.bodies) == 1
-    assert {each.message.partition(": ")[2] for each in asked.outcomes} == {
+    assert {message.partition(": ")[2] for message in asked.messages} == {
         "the server asks to wait 2 h, longer than the deadline"
     }
 
@@ -257,7 +257,7 @@ def test_the_deadline_holds_while_a_record_waits_for_another_try() -> None:
 def test_another_endpoint_takes_what_one_keeps_waiting() -> None:
     hours = error(429, "slow down", {"retry-after": "7200"})
     asked = ask(at_first(hours), prompts=6, deadline=5.0, bases=["http://{}/v1", "http://{}/other/v1"])
-    assert [reply.content for reply in asked.outcomes] == ["fine"] * 6
+    assert asked.contents == ["fine"] * 6
 
 
 # ------------------------------------------------------------------------- what is shown, and where
@@ -306,8 +306,8 @@ def test_a_server_that_is_not_there_is_named_once() -> None:
     asked = ask(lambda *_: completion("x"), bases=["http://127.0.0.1:9/v1"], attempts=1)
     assert asked.first.message == "127.0.0.1:9: connection failed: Connection refused"
     ten = ask(lambda *_: completion("x"), bases=["http://127.0.0.1:9/v1"], attempts=1, prompts=12, one_by_one=True)
-    assert ten.outcomes[-1].message.count("127.0.0.1") == 1  # type: ignore[union-attr]
-    assert "the rest was not sent" in ten.outcomes[-1].message  # type: ignore[union-attr]
+    assert ten.messages[-1].count("127.0.0.1") == 1
+    assert "the rest was not sent" in ten.messages[-1]
 
 
 @pytest.mark.parametrize(

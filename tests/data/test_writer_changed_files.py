@@ -29,7 +29,7 @@ def rows_of(file: Path) -> Rows:
 
 
 def written(
-    tmp_path: Path, change: Callable[[Path], None], replacing: tuple[str, ...] = (), second: Rows = SECOND
+    tmp_path: Path, change: Callable[[Path], object], replacing: tuple[str, ...] = (), second: Rows = SECOND
 ) -> tuple[Path, list[str]]:
     """A file with FIRST and `second` written by one run, between which `change` was done to it; what was said."""
     file = tmp_path / "m.jsonl"
@@ -48,7 +48,7 @@ def written(
     return file, said
 
 
-def replaced_by(text: str) -> Callable[[Path], None]:
+def replaced_by(text: str) -> Callable[[Path], object]:
     """What an editor and `sed -i` do: a new file takes the place of the old one."""
 
     def change(file: Path) -> None:
@@ -59,9 +59,9 @@ def replaced_by(text: str) -> Callable[[Path], None]:
     return change
 
 
-def saved_in_place(text: str) -> Callable[[Path], None]:
+def saved_in_place(text: str) -> Callable[[Path], object]:
     """What other editors do: the same file is cut and written anew."""
-    return lambda file: file.write_text(text, encoding="utf-8") and None
+    return lambda file: file.write_text(text, encoding="utf-8")
 
 
 def cut_to_nothing(file: Path) -> None:
@@ -72,7 +72,7 @@ def cut_to_nothing(file: Path) -> None:
 @pytest.mark.parametrize("how", [replaced_by, saved_in_place])
 @pytest.mark.parametrize("kept", [0, 2, 5])
 def test_an_older_state_that_was_saved_gets_what_it_lacks(
-    tmp_path: Path, how: Callable[[str], Callable[[Path], None]], kept: int, end: str
+    tmp_path: Path, how: Callable[[str], Callable[[Path], object]], kept: int, end: str
 ) -> None:
     file, said = written(tmp_path, how(lines(BEFORE + FIRST[:kept]).removesuffix("\n") + end))
     assert rows_of(file) == BEFORE + FIRST + SECOND
@@ -81,7 +81,7 @@ def test_an_older_state_that_was_saved_gets_what_it_lacks(
 
 
 @pytest.mark.parametrize("change", [Path.unlink, cut_to_nothing])
-def test_what_this_run_wrote_comes_back_after_a_removal(tmp_path: Path, change: Callable[[Path], None]) -> None:
+def test_what_this_run_wrote_comes_back_after_a_removal(tmp_path: Path, change: Callable[[Path], object]) -> None:
     file, said = written(tmp_path, change)
     assert rows_of(file) == FIRST + SECOND and "5 records" in said[0]
 

@@ -14,7 +14,7 @@ import pytest
 from .faults import NAMES
 from .process import Server
 
-MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why is the sky blue?"}]
+MESSAGES: list[Any] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why is the sky blue?"}]
 
 # fault -> exception, `code` of the error (openai's SDK takes it from the body)
 OPENAI_ERRORS: dict[str, tuple[type[Exception], str | None]] = {
@@ -91,7 +91,7 @@ def ask_azure(wire: Server) -> Any:
             azure_endpoint=wire.azure_base, api_version="2024-10-21", api_key="az-1", max_retries=0
         )
         async with client:
-            return await client.chat.completions.create(model="dep", messages=MESSAGES)  # type: ignore[arg-type]
+            return await client.chat.completions.create(model="dep", messages=MESSAGES)
 
     return asyncio.run(call())
 

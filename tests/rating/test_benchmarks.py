@@ -126,4 +126,6 @@ def test_the_interval_over_models(meta: Path) -> None:
     reference = benchmarks.read_source(str(meta / "meta20.csv:chatbot-arena"))
     (found,) = benchmarks.compare([benchmarks.read_source(str(meta / "meta20.csv:arena-hard"))], reference)
     spearman = found.correlation.spearman
+    assert spearman.lower is not None
+    assert spearman.upper is not None
     assert np.round([spearman.lower, spearman.upper], 2).tolist() == [0.75, 0.99]

@@ -1,5 +1,7 @@
 """Metrics of a benchmark: small cases by hand, scipy as oracle, properties."""
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -92,7 +94,7 @@ def test_turning_a_benchmark_upside_down_turns_its_separations(first: list[int],
 
 
 @given(scores, st.randoms(use_true_random=False))
-def test_agreement_is_antisymmetric_and_one_with_itself(first: list[int], random) -> None:  # noqa: ANN001
+def test_agreement_is_antisymmetric_and_one_with_itself(first: list[int], random: Random) -> None:
     second = [float(value) for value in first]
     random.shuffle(second)
     one, reference = source([float(value) for value in first]), source(second)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.rating import judge_stats, paired
+from arena_hard.rating.arrays import FloatArray, IntArray
 from arena_hard.rating.games import GameTable, read_judgments
 
 
-def table_of(grades: np.ndarray) -> GameTable:
+def table_of(grades: IntArray) -> GameTable:
     """Games from the models' grades [p, q, 2]: 0 (strong loss) to 4, −1 for a null."""
     p, q, _ = grades.shape
     model, question, game = (axis.ravel().astype(np.int32) for axis in np.indices(grades.shape))
@@ -26,7 +27,7 @@ def table_of(grades: np.ndarray) -> GameTable:
     )  # fmt: skip
 
 
-def drawn(seed: int, p: int = 4, q: int = 60, strengths: np.ndarray | None = None) -> np.ndarray:
+def drawn(seed: int, p: int = 4, q: int = 60, strengths: FloatArray | None = None) -> IntArray:
     rng = np.random.default_rng(seed)
     strengths = np.zeros(p) if strengths is None else strengths
     latent = strengths[:, None, None] + rng.normal(size=(1, q, 1)) / 2 + rng.normal(size=(p, q, 2))
@@ -114,6 +115,7 @@ def test_ranks_hold_the_true_ones_at_once() -> None:
     """Simulated with known strengths: all true ranks lie inside their intervals in 95 % or more of the sets."""
     strengths = np.array([0.0, 0.15, 0.3, 0.9, 0.9])
     all_inside = 0
+    found: tuple[paired.RankInterval, ...] = ()
     for seed in range(100):
         found = paired.rank_intervals(paired.influences(table_of(drawn(seed, 5, 80, strengths))))
         truth = [(5, 5), (4, 4), (3, 3), (1, 2), (1, 2)]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from arena_hard.rating import battles as battle
 from arena_hard.rating import intervals, ratings
+from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
 
 QUIET = settings(max_examples=40, deadline=None)
@@ -50,7 +51,7 @@ def stars(draw: st.DrawFn) -> Battles:
     return battles_of(rows, models)
 
 
-def fitted(battles: Battles, anchor: int = 0) -> np.ndarray:
+def fitted(battles: Battles, anchor: int = 0) -> FloatArray:
     cells = battle.cells_of(battles)
     return ratings.fit(cells, cells.counts(battles), anchor)
 

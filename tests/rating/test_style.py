@@ -6,6 +6,7 @@ import pytest
 from arena_hard.data import style_counts
 from arena_hard.data.records import UserError
 from arena_hard.rating import style_fit
+from arena_hard.rating.arrays import FloatArray
 
 
 def rows_of(
@@ -16,7 +17,7 @@ def rows_of(
     model = rng.integers(1, 4, n)
     lean = 0.3 * model - 0.6 + (b - a)[:, 0] / 40
     won = np.digitize(rng.logistic(size=n) - lean, [-0.2, 0.2]) / 2.0
-    features = style_fit.style_features(a, b, formula, columns)
+    features = style_fit.style_features(a.astype(float), b.astype(float), formula, columns)
     weight = np.where(rng.random(n) < 0.3, 3.0, 1.0)
     return style_fit.Rows(4, np.zeros(n, dtype=int), model, np.arange(n) // 6, won, weight, features)
 
@@ -50,7 +51,7 @@ def test_subsets_equal_an_independent_fit(columns: tuple[int, ...], formula: str
 
     rows = rows_of(columns=columns, formula=formula)
 
-    def loss(values: np.ndarray) -> float:
+    def loss(values: FloatArray) -> float:
         theta, beta = np.array(values[:4]), values[4:]
         penalty = 0.5 * (values**2).sum() if formula == "v0.1" else 0.5 * theta[0] ** 2
         z = np.log(10) * (theta[rows.model_a] - theta[rows.model_b]) + rows.features @ beta

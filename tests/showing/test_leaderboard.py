@@ -13,6 +13,7 @@ import pytest
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.rating import caches
+from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.caches import Case, Draw
 from arena_hard.rating.intervals import Fit, Rule
 from arena_hard.showing import leaderboard
@@ -56,7 +57,7 @@ def test_what_is_not_known_is_said_in_every_form() -> None:
     assert leaderboard.csv_text([unknown], datetime.date(2024, 1, 1)).count("\n") == 1
 
 
-def fit_of(points: list[float], rounds: np.ndarray | None) -> Fit:
+def fit_of(points: list[float], rounds: FloatArray | None) -> Fit:
     ratings, width = np.array(points), np.array([0.0] + [20.0] * (len(points) - 1))
     names = [f"m{place}" for place in range(len(points))]
     questions = np.full(len(points), 250)

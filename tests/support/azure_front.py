@@ -48,8 +48,9 @@ class AzureFront:
             return self._error(401, "401", "Access denied due to invalid subscription key or wrong API endpoint.")
         path = "/v1" + found.group(1)
         if request.method == "POST":
-            make = self._upload if path == "/v1/files" else self._batch
-            return await make(await request.post() if path == "/v1/files" else await request.json())
+            if path == "/v1/files":
+                return await self._upload(await request.post())
+            return await self._batch(await request.json())
         if (failed := self.failed.get(path.rpartition("/")[2])) is not None:
             return web.json_response(failed)
         query = {name: value for name, value in request.query.items() if name != "api-version"}
@@ -66,7 +67,8 @@ class AzureFront:
         content = aiohttp.FormData({"purpose": "batch"})
         content.add_field("file", "".join(json.dumps(row) + "\n" for row in rows), filename=form["file"].filename)
         made = await self._passed_on("POST", "/v1/files", data=content)
-        self._lines[json.loads(made.body)["id"]] = len(rows)  # type: ignore[arg-type]
+        assert isinstance(made.body, bytes)
+        self._lines[json.loads(made.body)["id"]] = len(rows)
         return made
 
     async def _batch(self, body: dict[str, Any]) -> web.Response:

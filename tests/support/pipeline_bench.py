@@ -23,7 +23,7 @@ def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     if "TIKTOKEN_CACHE_DIR" not in environment:
         environment["REQUESTS_CA_BUNDLE"] = "/nonexistent"
-    return environment | (more or {})
+    return {**environment, **(more or {})}
 
 
 def start_script(

@@ -32,6 +32,18 @@ class Asked:
     def first(self) -> Any:
         return self.outcomes[0]
 
+    @property
+    def contents(self) -> list[str]:
+        """The replies' texts; a call that failed fails the test."""
+        assert not (failed := [each for each in self.outcomes if isinstance(each, CallError)]), failed
+        return [each.content for each in self.outcomes if isinstance(each, Reply)]
+
+    @property
+    def messages(self) -> list[str]:
+        """The errors' texts; a reply fails the test."""
+        assert not (well := [each for each in self.outcomes if isinstance(each, Reply)]), well
+        return [each.message for each in self.outcomes if isinstance(each, CallError)]
+
 
 def completion(text: str | None, finish: str = "stop", **message: Any) -> Answered:
     """A good reply of an OpenAI server, with 10 tokens in and 20 out."""

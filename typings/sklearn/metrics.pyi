@@ -1,0 +1,3 @@
+import numpy.typing as npt
+
+def cohen_kappa_score(y1: npt.ArrayLike, y2: npt.ArrayLike, *, weights: str | None = ...) -> float: ...
