@@ -41,6 +41,16 @@ fetch_vocabulary() {
   rm -rf .venv/vocabulary
 }
 
+# pyright comes from the npm registry at its first run; afterwards it needs no network
+check_types() {
+  export PYRIGHT_PYTHON_CACHE_DIR="$PWD/.venv/pyright" PYRIGHT_PYTHON_IGNORE_WARNINGS=1
+  if ! .venv/bin/python -m pyright --version >/dev/null 2>&1; then
+    echo "run.sh: pyright could not be fetched; types are not checked" >&2
+    return
+  fi
+  .venv/bin/python -m pyright
+}
+
 demo() {
   make_venv
   install base requirements.txt
@@ -57,6 +67,7 @@ run_tests() {
   fetch_vocabulary
   [ -d .venv/tiktoken ] && export TIKTOKEN_CACHE_DIR="$PWD/.venv/tiktoken"
   .venv/bin/python -m ruff check .
+  check_types
   .venv/bin/python -m pytest -n auto --maxprocesses 8 --dist worksteal "$@"
 }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
@@ -35,9 +36,9 @@ class Routes:
     async def handle(self, request: web.BaseRequest) -> web.Response:
         await request.read()
         self.asked.append(f"{request.method} {request.path}")
-        found = self.paths.get(self.asked[-1])
+        found: Any = self.paths.get(self.asked[-1])
         if callable(found):
-            return found()
+            return cast("Callable[[], web.Response]", found)()
         if found is not None:
             return web.json_response(found)
         status, body, kind = self.otherwise
@@ -129,7 +130,7 @@ def test_a_page_that_comes_now_and_then_passes() -> None:
         server.paths = OPENAI
         return response
 
-    server.handle = once  # type: ignore[method-assign]
+    server.handle = once
     (reply,) = server.ask("http://{}/v1")
     assert isinstance(reply, Reply) and reply.content == "fine"
 
