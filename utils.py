@@ -20,7 +20,7 @@ import msgspec
 from arena_hard import __version__
 from arena_hard.calling.calls import chat_completion, finish_reason_of, total_usage, width
 from arena_hard.calling.models import Clock, Model, Models
-from arena_hard.calling.providers import provider_of
+from arena_hard.calling.providers import settled
 from arena_hard.data import config_checks, jsonl, settings, streams
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSettings
@@ -123,6 +123,4 @@ def load_models(file: Path, names: Iterable[str]) -> list[ModelSettings]:
 def _model_settings(file: Path, name: str, values: Any) -> ModelSettings:
     loaded = settings.parse(values, ModelSettings, f"{file}: {name}")
     config_checks.check_model(f"{file}: {name}", loaded)
-    loaded = msgspec.structs.replace(loaded, name=name)
-    provider_of(loaded)
-    return loaded
+    return settled(msgspec.structs.replace(loaded, name=name), file.parent)

@@ -21,7 +21,7 @@ from arena_hard.calling.providers.base import (
     Request,
 )
 from arena_hard.calling.reading import read_reply
-from arena_hard.data.records import Usage
+from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
 
 GIVE_UP_AFTER = 10  # records in a row that got nothing but errors from an endpoint
@@ -119,8 +119,11 @@ def _request(model: ModelSettings, messages: list[Message], temperature: float |
 def request_body(
     model: ModelSettings, messages: list[Message], temperature: float | None, max_tokens: int
 ) -> dict[str, Any]:
-    """A call's JSON as it would be sent first, without sending it."""
-    return adapter_of(model).body(_request(model, messages, temperature, max_tokens), set())
+    """A call's JSON as it would be sent first, without sending it. Raises UserError where a provider cannot make it."""
+    try:
+        return adapter_of(model).body(_request(model, messages, temperature, max_tokens), set())
+    except CallError as error:
+        raise UserError(f"{model.name}: {error.message}.") from None
 
 
 async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock) -> Reply:

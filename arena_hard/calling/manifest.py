@@ -299,4 +299,6 @@ def _address(api_type: str, provider: Provider, base: str | None) -> str:
     text = with_environment(base or os.environ.get(provider.base_name or "") or "").strip()
     if api_type == "recorded":
         return text.rstrip("/")
+    if provider.is_own:
+        return shown(text)
     return shown(understood(text, azure=api_type == "azure").base)

@@ -25,7 +25,7 @@ from arena_hard.calling.providers.base import (
     without_secrets,
 )
 from arena_hard.data.records import UserError
-from arena_hard.data.settings import ModelSettings
+from arena_hard.data.settings import ModelSettings, short_hash
 
 
 @dataclass
@@ -44,11 +44,12 @@ class Endpoint:
     @property
     def host(self) -> str:
         """How the endpoint is called in messages."""
-        return host_of(str(getattr(self.client, "base_url", None) or self.connection.base_url))
+        base = getattr(self.client, "base_url", None) or self.connection.base_url
+        return host_of(str(base)) if base else self.connection.api_type
 
     async def explain(self, error: CallError) -> None:
         """Say after a wrong address which would be right; the server is looked at once, at the first such error."""
-        if not error.wrong_address:
+        if not (error.wrong_address and hasattr(self.client, "get")):  # only the SDKs' clients can look around
             return
         async with self.looking:
             self.advice = self.advice or await addresses.advice(self.client, self.connection.api_type)
@@ -92,7 +93,8 @@ class Models:
         return self.opened[-1]
 
     def _endpoint(self, adapter: Adapter, connection: Connection, model: ModelSettings) -> Endpoint:
-        key = (connection.api_type, connection.base_url, connection.api_key, connection.verify, model.model_name)
+        place = (connection.api_type, connection.base_url, connection.verify, short_hash(connection.options))
+        key = (*place, connection.api_key, model.model_name)
         bounds = (model.parallel, model.requests_per_minute, model.tokens_per_minute)
         if key in self._endpoints:
             self._endpoints[key].gate.tighten(*bounds)

@@ -35,6 +35,7 @@ class EndpointSettings(msgspec.Struct, frozen=True):
     api_key: str | None = None
     api_version: str | None = None
     verify: bool | str | None = True
+    options: dict[str, Any] | None = None
 
 
 class ModelSettings(msgspec.Struct, frozen=True):

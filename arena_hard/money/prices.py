@@ -63,6 +63,8 @@ def price_of(model: ModelSettings) -> Price | None:
         return _own_price(model, model.price)
     if model.api_type == "recorded":
         return Price(0.0, 0.0, 0.0, 0.0, "a recording costs nothing")
+    if provider_of(model).is_own:
+        return None  # its names are its own: another provider's model of that name is another price
     base = next((each.api_base for each in model.endpoints or [] if each.api_base), None)
     provider = provider_of(model).cost_name
     if base is None or provider not in (None, "openai"):

@@ -1,6 +1,7 @@
 """The registry of api_types: which adapter speaks to a provider, where it lives, whose key it takes.
 
-A new provider that speaks the OpenAI protocol is one row here.
+A new provider that speaks the OpenAI protocol is one row here; one of the user's own is none (own.py). What an adapter
+may need is imported from here.
 """
 
 from __future__ import annotations
@@ -8,24 +9,54 @@ from __future__ import annotations
 import importlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from arena_hard.calling.providers import own
 from arena_hard.calling.providers.addresses import Pasted, shown, understood
 from arena_hard.calling.providers.base import NO_KEY, Adapter, CallError, Connection, Dialect, Reply, Request
-from arena_hard.data.records import UserError
+from arena_hard.calling.providers.http import http_error
+from arena_hard.calling.providers.threads import in_thread
+from arena_hard.calling.providers.tokens import Tokens
+from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings, fill_from_environment, suggestion
 
-__all__ = ["Adapter", "CallError", "Connection", "Dialect", "Provider", "Reply", "Request", "PROVIDERS"]
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = [
+    "Adapter",
+    "CallError",
+    "Connection",
+    "Dialect",
+    "PROVIDERS",
+    "Provider",
+    "Reply",
+    "Request",
+    "Tokens",
+    "Usage",
+    "http_client",
+    "http_error",
+    "in_thread",
+]
 
 
 @dataclass(frozen=True)
 class Provider:
-    """One row of the registry; `key_names` and `base_name` are the variables of the provider's own SDK."""
+    """One row of the registry; `key_names` and `base_name` are the variables of the provider's own SDK.
+
+    keyless: it needs no api_key. is_own: the adapter is one that the user wrote.
+    """
 
     adapter: str
     base_url: str | None = None
     key_names: tuple[str, ...] = ()
     cost_name: str | None = None
     base_name: str | None = None
+    keyless: bool = False
+    is_own: bool = False
 
 
 PROVIDERS = {
@@ -51,20 +82,42 @@ PROVIDERS = {
 }
 
 
+def settled(settings: ModelSettings, folder: Path) -> ModelSettings:
+    """An entry of the endpoint file in `folder` with the file of its provider found.
+
+    Raises UserError for an unknown api_type.
+    """
+    if own.is_file(settings.api_type):
+        settings = msgspec.structs.replace(settings, api_type=own.located(settings.api_type, folder))
+    provider_of(settings)
+    return settings
+
+
+def http_client(connection: Connection) -> httpx2.AsyncClient:
+    """A client for an endpoint's server. Raises UserError for a proxy or certificate that cannot be used."""
+    from arena_hard.calling.providers import transport  # with the HTTP libraries, which only calls need
+
+    return transport.http_client(connection.base_url or "", connection.verify)
+
+
 def provider_of(settings: ModelSettings) -> Provider:
     """The registry's row for a model. Raises UserError for an api_type that is not in it."""
-    if settings.api_type not in PROVIDERS:
-        raise UserError(
-            f"{settings.name}: unknown api_type {settings.api_type!r}. {suggestion(settings.api_type, set(PROVIDERS))}"
-        )
-    return PROVIDERS[settings.api_type]
+    name = settings.api_type
+    if name in PROVIDERS:
+        return PROVIDERS[name]
+    installed = set() if own.is_file(name) else set(own.entry_points())
+    if not own.is_file(name) and name not in installed:
+        raise UserError(f"{settings.name}: unknown api_type {name!r}. {suggestion(name, {*PROVIDERS, *installed})}")
+    return Provider(name, keyless=True, is_own=True)
 
 
 def adapter_of(settings: ModelSettings) -> Adapter:
     """The adapter for a model; its SDK is imported here and not before. Raises UserError for what it would ignore."""
-    name = provider_of(settings).adapter
-    _check_reasoning(settings, name)
-    return importlib.import_module(f"arena_hard.calling.providers.{name}").ADAPTER
+    provider = provider_of(settings)
+    if provider.is_own:
+        return own.adapter(provider.adapter)
+    _check_reasoning(settings, provider.adapter)
+    return importlib.import_module(f"arena_hard.calling.providers.{provider.adapter}").ADAPTER
 
 
 def _check_reasoning(settings: ModelSettings, adapter: str) -> None:
@@ -84,22 +137,39 @@ def _check_reasoning(settings: ModelSettings, adapter: str) -> None:
 def connections(settings: ModelSettings) -> list[Connection]:
     """Where a model's requests may go. Raises UserError for a missing key, base or environment variable."""
     provider = provider_of(settings)
-    return [
-        _connection(settings, provider, endpoint, f"{settings.name}, endpoint {number}")
-        for number, endpoint in enumerate(settings.endpoints or [EndpointSettings()], 1)
-    ]
+    found: list[Connection] = []
+    for number, endpoint in enumerate(settings.endpoints or [EndpointSettings()], 1):
+        where = f"{settings.name}, endpoint {number}"
+        found += [
+            _connection(settings, provider, endpoint, options, where) for options in _options(settings, endpoint, where)
+        ]
+    return found
 
 
-def _connection(settings: ModelSettings, provider: Provider, endpoint: EndpointSettings, where: str) -> Connection:
+def _options(settings: ModelSettings, endpoint: EndpointSettings, where: str) -> list[dict[str, Any]]:
+    """What the connections of an endpoint need besides address and key."""
+    return [{key: _filled(value, where) for key, value in (endpoint.options or {}).items()}]
+
+
+def _filled(value: Any, where: str) -> Any:
+    return fill_from_environment(value, where) if isinstance(value, str) else value
+
+
+def _connection(
+    settings: ModelSettings, provider: Provider, endpoint: EndpointSettings, options: dict[str, Any], where: str
+) -> Connection:
     base = fill_from_environment(endpoint.api_base, where)
     key = fill_from_environment(endpoint.api_key, where)
     version = fill_from_environment(endpoint.api_version, where)
     verify, notes = _verify(endpoint, where), list[str]()
+    if provider.is_own:  # its address is what it makes of it
+        return Connection(settings.api_type, base, key, version, settings.timeout, verify, options=options)
     if settings.api_type == "recorded":
         if not base:
             raise UserError(f"{where}: api_type recorded needs api_base: the file with the recordings.")
         return Connection(settings.api_type, base.strip().rstrip("/"), key, version, settings.timeout)
-    key = key or _key_from_environment(provider, base, where)
+    if not key and not provider.keyless:
+        key = _key_from_environment(provider, base, where)
     address = base or os.environ.get(provider.base_name or "")
     if address:
         pasted = understood(address, azure=settings.api_type == "azure")
@@ -114,7 +184,7 @@ def _connection(settings: ModelSettings, provider: Provider, endpoint: EndpointS
     address = address or provider.base_url
     if verify is False:
         notes.append(f"{where}: certificates are not checked (verify: false).")
-    return Connection(settings.api_type, address, key, version, settings.timeout, verify, tuple(notes))
+    return Connection(settings.api_type, address, key, version, settings.timeout, verify, tuple(notes), options)
 
 
 def _verify(endpoint: EndpointSettings, where: str) -> bool | str:

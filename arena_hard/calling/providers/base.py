@@ -100,8 +100,10 @@ class CallError(Exception):
 class Connection:
     """Where an adapter sends its requests: all that is needed to open a client.
 
+    timeout: seconds that one request may take; it is ended from outside then.
     verify: whom to trust in TLS: the machine's authorities (True), those of a file or folder, or anybody (False).
     notes: what a user should hear of it.
+    options: what this api_type needs besides, with the environment filled in: a region, an own provider's `options:`.
     """
 
     api_type: str
@@ -111,6 +113,7 @@ class Connection:
     timeout: float
     verify: bool | str = True
     notes: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 # What a server may have taught about how it wants to be asked: "max_completion_tokens",
@@ -119,26 +122,39 @@ Dialect = set[str]
 
 
 class Adapter(Protocol):
-    """One small adapter for each wire format. It never sleeps, retries, prints or logs."""
+    """One small adapter for each wire format. It never sleeps, retries, prints or logs, and it knows no files.
+
+    All state is the client's: one adapter serves every endpoint of its api_type, with many calls at once.
+    """
 
     def open(self, connection: Connection) -> Any:
-        """The client that all requests of one endpoint share."""
+        """The client that all requests of one endpoint share; called once, outside the loop. Nothing is sent yet."""
         ...
 
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
-        """The request as it goes over the wire, in the server's terms."""
+        """The request as it goes over the wire, in the server's terms; nothing secret, since --dry-run prints it.
+
+        dialect: what `CallError.lesson` of earlier refusals said, and otherwise empty.
+        """
         ...
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
-        """One call. Raises CallError."""
+        """One call, sent once. It may be cancelled at any `await`, and nothing else ends it early.
+
+        Raises CallError whose kind says what happens next: 'rate limit' waits, 'transient' asks again, 'final' fails.
+        """
         ...
 
     async def close(self, client: Any) -> None:
-        """Give the client's connections back."""
+        """Give the client's connections back; called once, at the end of the run."""
         ...
 
 
-_SECRET = re.compile(r"(?i)\b(bearer\s+\S+|(?:sk|key|gsk|xai|pk)-[\w*.-]{4,})")
+_SECRET = re.compile(
+    r"(?i)\b(bearer\s+\S+|(?:sk|key|gsk|xai|pk)-[\w*.-]{4,}"
+    r"|ya29\.[\w*.-]{4,}|eyj[\w-]{8,}\.[\w.-]+"  # a token of Google's, a signed token
+    r"|(?:akia|asia)[a-z0-9*]{12,}|x-amz-security-token[:=]\s*\S+)"  # AWS's
+)
 _IN_A_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]+@|([?&](?:api[-_]?)?(?:key|token)=)[^&\s\"']+")
 # what a terminal would obey: escape sequences, other control characters, changes of the writing direction
 _FOR_TERMINALS = re.compile(

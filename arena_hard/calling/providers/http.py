@@ -89,6 +89,11 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
     return CallError("final", f"the request cannot be sent: {reason}", endpoint_wide=True)
 
 
+def http_error(status: int, headers: Mapping[str, str], body: Any) -> CallError:
+    """The error for a refusal by HTTP; `body` is its JSON or its text, from which the provider's words are read."""
+    return status_error(status, headers, body, without_secrets(message_of(body)))
+
+
 def status_error(status: int, headers: Mapping[str, str], body: Any, text: str) -> CallError:
     """The error for an HTTP status; `text` is what the provider said, without secrets."""
     message = f"{status}: {text}"
