@@ -16,7 +16,7 @@ from tests.support.pipeline_bench import ROOT, clean_environment
 
 SCRIPTS = ("gen_answer", "gen_judgment", "show_result", "qa_browser")
 THERE = [script for script in SCRIPTS if (ROOT / f"{script}.py").is_file()]
-HEAVY = {"openai", "anthropic", "gradio", "pandas", "sklearn", "scipy", "plotly", "tiktoken"}
+HEAVY = {"openai", "anthropic", "gradio", "pandas", "sklearn", "scipy", "plotly", "tiktoken", "boto3", "google.auth"}
 
 # which rooms a room may use; calling/providers is a room within calling, which knows nothing of what is around it
 ARROWS = {

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from arena_hard import __version__
-from arena_hard.calling.providers import Provider, provider_of
+from arena_hard.calling.providers import Provider, provider_of, regions_of
 from arena_hard.calling.providers.addresses import shown, understood
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.reply_notes import ReplyNotes
@@ -28,7 +28,7 @@ from arena_hard.data import jsonl
 from arena_hard.data.records import Usage, UserError, usage_row
 from arena_hard.data.settings import ModelSettings, short_hash, with_environment
 
-_PACKAGES = ("openai", "anthropic", "httpx2", "aiohttp", "msgspec", "tiktoken")
+_PACKAGES = ("openai", "anthropic", "boto3", "google-auth", "httpx2", "aiohttp", "msgspec", "tiktoken")
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -285,7 +285,19 @@ def origins(model: ModelSettings) -> list[str]:
         _address(model.api_type, provider, each.api_base) + _trust(each.verify) for each in model.endpoints or []
     }
     addresses = addresses or {_address(model.api_type, provider, provider.base_url)}
+    if model.api_type in ("bedrock", "vertex"):
+        addresses = {" ".join(filter(None, (*place, base))) for place in _places(model) for base in addresses}
     return sorted(f"{model.api_type} {address}".strip() for address in addresses)
+
+
+def _places(model: ModelSettings) -> list[tuple[str, ...]]:
+    """Where in a cloud a model is asked, as far as the entry and the environment say."""
+    if model.api_type == "vertex":
+        project = with_environment(model.project_id or os.environ.get("GOOGLE_CLOUD_PROJECT") or "")
+        return [(project, region) for region in regions_of(model)]
+    regions = {with_environment(each.aws_region or "") for each in model.endpoints or []} - {""}
+    known = model.aws_region or os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or ""
+    return [(region,) for region in sorted(regions or {known})]
 
 
 def _trust(verify: bool | str | None) -> str:

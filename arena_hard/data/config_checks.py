@@ -24,7 +24,7 @@ _OWN_KEYS = ("messages", "model")  # of a request: what is asked, and whom
 
 def check_model(where: str, model: ModelSettings) -> None:
     """An entry of the endpoint file. Raises UserError."""
-    if not model.model_name:
+    if not (model.model_name or model.model_id):
         raise UserError(f"{where}: the key 'model_name' is missing.")
     _at_least(where, "attempts", model.attempts, 1)
     _at_least(where, "backoff", model.backoff, 0)

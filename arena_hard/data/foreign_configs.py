@@ -50,8 +50,6 @@ OF_A_REQUEST = (
     *("logit_bias", "chat_template_kwargs"),
 )
 _OF_AN_ENDPOINT = ("api_base", "base_url", "api_key", "api_version")
-# of other api_types, which another part of the project may know
-_OF_PROVIDERS = {"model_id", "project_id", "regions"}
 
 _MODEL_NAMES = {
     "model": "model_name",
@@ -99,7 +97,7 @@ def of_model(values: Values, known: set[str]) -> Understood:
     remarks += found
     values, found = _with_thinking(values)
     remarks += found
-    values, found = _without(values, _NOTES | _OF_PROVIDERS, known)
+    values, found = _without(values, _NOTES, known)
     remarks += found
     values, found = _without(values, _OF_A_SERVER, known, " here, where serve: starts a local server (README.md)")
     return Understood(values, remarks + found)

@@ -35,6 +35,10 @@ class EndpointSettings(msgspec.Struct, frozen=True):
     api_key: str | None = None
     api_version: str | None = None
     verify: bool | str | None = True
+    aws_region: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: str | None = None
+    aws_session_token: str | None = None
     options: dict[str, Any] | None = None
 
 
@@ -66,6 +70,10 @@ class ModelSettings(msgspec.Struct, frozen=True):
     record: str | None = None
     serve: str | None = None
     price: dict[str, float] | None = None
+    model_id: str | None = None
+    aws_region: str | None = None
+    project_id: str | None = None
+    regions: str | list[str] | None = None
 
 
 def later_shaping(model: ModelSettings) -> dict[str, object]:

@@ -68,7 +68,8 @@ def price_of(model: ModelSettings) -> Price | None:
     base = next((each.api_base for each in model.endpoints or [] if each.api_base), None)
     provider = provider_of(model).cost_name
     if base is None or provider not in (None, "openai"):
-        return _listed(model.model_name, provider, None, model.api_type in WITH_BATCHES)
+        name = model.model_name.removeprefix("google/") if model.api_type == "vertex" else model.model_name
+        return _listed(name, provider, None, model.api_type in WITH_BATCHES)
     return None if _is_local(base) else _listed(model.model_name, None, base, False)
 
 

@@ -42,6 +42,10 @@ __all__ = [
     "in_thread",
 ]
 
+AWS_KEYS = ("aws_region", "aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+AWS_REGION = "us-west-2"  # the original's, where neither the entry nor the SDK nor the variable knows one
+REGION = "global"  # of Vertex
+
 
 @dataclass(frozen=True)
 class Provider:
@@ -78,18 +82,23 @@ PROVIDERS = {
     "together": Provider("openai_chat", "https://api.together.xyz/v1", ("TOGETHER_API_KEY",), "together"),
     "groq": Provider("openai_chat", "https://api.groq.com/openai/v1", ("GROQ_API_KEY",), "groq"),
     "openrouter": Provider("openai_chat", "https://openrouter.ai/api/v1", ("OPENROUTER_API_KEY",), "openrouter"),
+    "bedrock": Provider("bedrock", cost_name="aws", keyless=True),
+    "vertex": Provider("vertex", cost_name="google", keyless=True),
     "recorded": Provider("recorded"),
 }
 
 
 def settled(settings: ModelSettings, folder: Path) -> ModelSettings:
-    """An entry of the endpoint file in `folder` with the file of its provider found.
+    """An entry of the endpoint file in `folder` with its model's name and the file of its provider found.
 
-    Raises UserError for an unknown api_type.
+    `model_id` is Bedrock's name of a model, and that of others where the entry has no model_name. Raises UserError for
+    an unknown api_type.
     """
     if own.is_file(settings.api_type):
         settings = msgspec.structs.replace(settings, api_type=own.located(settings.api_type, folder))
     provider_of(settings)
+    if settings.model_id and (settings.api_type == "bedrock" or not settings.model_name):
+        settings = msgspec.structs.replace(settings, model_name=settings.model_id)
     return settings
 
 
@@ -122,6 +131,8 @@ def adapter_of(settings: ModelSettings) -> Adapter:
 
 def _check_reasoning(settings: ModelSettings, adapter: str) -> None:
     """A key that has no effect would stand among the settings as if it had."""
+    if adapter == "vertex":
+        adapter = "anthropic_messages" if _is_claude(settings) else "openai_chat"
     if adapter == "openai_chat" and settings.thinking is not None:
         raise UserError(
             f"{settings.name}: thinking is Anthropic's budget; for api_type {settings.api_type} use "
@@ -132,6 +143,12 @@ def _check_reasoning(settings: ModelSettings, adapter: str) -> None:
             f"{settings.name}: reasoning_effort is OpenAI's; for api_type {settings.api_type} use thinking: TOKENS "
             "or extra_body."
         )
+
+
+def _is_claude(settings: ModelSettings) -> bool:
+    from arena_hard.calling.providers.vertex import is_claude
+
+    return is_claude(settings.model_name)
 
 
 def connections(settings: ModelSettings) -> list[Connection]:
@@ -147,12 +164,32 @@ def connections(settings: ModelSettings) -> list[Connection]:
 
 
 def _options(settings: ModelSettings, endpoint: EndpointSettings, where: str) -> list[dict[str, Any]]:
-    """What the connections of an endpoint need besides address and key."""
+    """What the connections of an endpoint need besides address and key; Vertex has one for each region."""
+    if settings.api_type == "bedrock":
+        given = {key: fill_from_environment(getattr(endpoint, key), where) for key in AWS_KEYS}
+        if bool(given["aws_access_key_id"]) != bool(given["aws_secret_access_key"]):
+            raise UserError(
+                f"{where}: aws_access_key_id and aws_secret_access_key belong together; write both or none."
+            )
+        given["aws_region"] = given["aws_region"] or fill_from_environment(settings.aws_region, where)
+        return [{**given, "aws_fallback_region": os.environ.get("AWS_REGION") or AWS_REGION}]
+    if settings.api_type == "vertex":
+        project = fill_from_environment(settings.project_id, where) or os.environ.get("GOOGLE_CLOUD_PROJECT")
+        if not project:
+            raise UserError(f"{where}: vertex needs project_id in the entry. Or run: export GOOGLE_CLOUD_PROJECT=...")
+        claude = _is_claude(settings)
+        return [{"project": project, "region": region, "claude": claude} for region in regions_of(settings)]
     return [{key: _filled(value, where) for key, value in (endpoint.options or {}).items()}]
 
 
 def _filled(value: Any, where: str) -> Any:
     return fill_from_environment(value, where) if isinstance(value, str) else value
+
+
+def regions_of(settings: ModelSettings) -> list[str]:
+    """The regions whose servers share the load of a model on Vertex."""
+    given = settings.regions or os.environ.get("GOOGLE_CLOUD_LOCATION") or REGION
+    return [given] if isinstance(given, str) else given
 
 
 def _connection(

@@ -1,0 +1,264 @@
+"""Amazon Bedrock's Converse interface, the same for all models there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request, host_of, without_secrets
+from arena_hard.calling.providers.http import retry_after, status_error
+from arena_hard.calling.providers.openai_chat import in_dialect
+from arena_hard.calling.providers.threads import in_thread
+from arena_hard.data.records import Usage, UserError
+
+CONNECT_SECONDS = 30
+CONNECTIONS = 1024  # more than a gate ever grants; the SDK's 10 would close what is above them
+CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+
+_THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException"}
+_PASSING = {
+    "InternalServerException",
+    "ModelErrorException",
+    "ModelNotReadyException",
+    "ModelTimeoutException",
+    "ServiceUnavailableException",
+}
+_FOR_ALL = {  # every other request would be refused with the same words
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "OptInRequired",
+    "ResourceNotFoundException",
+    "UnrecognizedClientException",
+}
+_WRONG_MODEL = ("model identifier is invalid", "on-demand throughput")
+_REFUSED = ("not support", "n't support", "unsupported", "deprecated")
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client of the SDK, which threads may share, and what its messages must not show."""
+
+    runtime: Any
+    session: Any
+    api_key: str | None
+    verify: bool | str
+
+    @property
+    def base_url(self) -> str:
+        return self.runtime.meta.endpoint_url
+
+    def clean(self, text: str) -> str:
+        """The text without the keys that are in use."""
+        credentials = self.session.get_credentials()
+        keys = credentials.get_frozen_credentials() if credentials else ()
+        return without_secrets(text, self.api_key, *keys[:3])
+
+
+class Bedrock:
+    """Adapter over boto3, which blocks: each call has a thread."""
+
+    def open(self, connection: Connection) -> Client:
+        """A client with region and credentials from the endpoint, or as the SDK finds them. Raises UserError."""
+        try:
+            from botocore.config import Config
+            from botocore.exceptions import BotoCoreError
+        except ImportError:
+            raise UserError("api_type bedrock needs one more package: pip install boto3") from None
+        settings = {
+            "retries": {"total_max_attempts": 1},  # retries happen in one place, the call loop
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": connection.timeout,
+            "max_pool_connections": CONNECTIONS,
+        }
+        if connection.api_key:
+            settings["auth_scheme_preference"] = "httpBearerAuth"
+        try:
+            session = _session(connection)
+            region = session.region_name or connection.options["aws_fallback_region"]
+            runtime = session.client(
+                "bedrock-runtime",
+                endpoint_url=connection.base_url,
+                verify=_trusted(connection),
+                config=Config(region_name=region, **settings),
+            )
+            if not connection.api_key and session.get_credentials() is None and not _has_bearer(session):
+                raise UserError(
+                    "api_type bedrock: no AWS credentials. Run: aws configure, or export AWS_ACCESS_KEY_ID=... and "
+                    "AWS_SECRET_ACCESS_KEY=..., or write them in the endpoint as ${NAME}."
+                )
+        except (BotoCoreError, ValueError) as error:
+            secrets = [str(value) for value in connection.options.values()]
+            text = without_secrets(str(error), connection.api_key, *secrets)
+            raise UserError(f"api_type bedrock: {text.rstrip('.')}. Mend the entry, or the AWS profile.") from None
+        return Client(runtime, session, connection.api_key, connection.verify)
+
+    def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
+        """The arguments of Converse; `extra` is merged into its groups."""
+        messages = in_dialect(request.messages, dialect)
+        limits: dict[str, Any] = {"maxTokens": request.max_tokens + (request.thinking or 0)}
+        body: dict[str, Any] = {"modelId": request.model, "inferenceConfig": limits}
+        if messages and messages[0]["role"] == "system":
+            body["system"] = [{"text": messages[0]["content"]}]
+            messages = messages[1:]
+        body["messages"] = [{"role": each["role"], "content": [{"text": each["content"]}]} for each in messages]
+        if request.stop:
+            limits["stopSequences"] = request.stop
+        if request.thinking:
+            thinking = {"type": "enabled", "budget_tokens": request.thinking}
+            body["additionalModelRequestFields"] = {"thinking": thinking}
+        elif request.temperature is not None and "no temperature" not in dialect:
+            limits["temperature"] = request.temperature
+        if request.reasoning_effort is not None:
+            body.setdefault("additionalModelRequestFields", {})["reasoning_effort"] = request.reasoning_effort
+        for key, value in request.extra.items():
+            both = isinstance(value, dict) and isinstance(body.get(key), dict)
+            body[key] = body[key] | value if both else value
+        return body
+
+    async def send(self, client: Client, body: dict[str, Any]) -> Reply:
+        """Converse, in a thread."""
+        return read_response(await in_thread(lambda: _converse(client, body)))
+
+    async def close(self, client: Client) -> None:
+        """Close its connections."""
+        client.runtime.close()
+
+
+def _session(connection: Connection) -> Any:
+    """The SDK's session; a Bedrock API key in the endpoint stands before all other credentials."""
+    import boto3
+    import botocore.session
+
+    core = botocore.session.get_session()
+    if connection.api_key:
+        core.register_component("token_provider", _ApiKey(connection.api_key))
+    own = {name: connection.options[name] for name in CREDENTIALS if connection.options.get(name)}
+    return boto3.Session(botocore_session=core, region_name=connection.options.get("aws_region"), **own)
+
+
+def _trusted(connection: Connection) -> bool | str | None:
+    """Whom to trust in the SDK's terms: None is the usual, AWS_CA_BUNDLE included. Raises UserError."""
+    if connection.verify is True:
+        return None
+    import urllib3
+
+    from arena_hard.calling.providers import tls
+
+    tls.context_for(connection.verify)
+    if connection.verify is False:  # said once by the run, not with each call
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    return connection.verify
+
+
+def _has_bearer(session: Any) -> bool:
+    """Whether AWS_BEARER_TOKEN_BEDROCK is set: with it no other credentials are needed."""
+    return session._session.get_auth_token(signing_name="bedrock") is not None
+
+
+class _ApiKey:
+    """A token provider of the SDK's that knows one key."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def load_token(self, **_: Any) -> _ApiKey:
+        return self
+
+    def get_frozen_token(self) -> Any:
+        from botocore.tokens import FrozenAuthToken
+
+        return FrozenAuthToken(self._key)
+
+
+def _converse(client: Client, body: dict[str, Any]) -> dict[str, Any]:
+    """One call, in its thread. Raises CallError."""
+    from botocore import exceptions
+    from botocore.parsers import ResponseParserError
+
+    from arena_hard.calling.providers import tls
+
+    try:
+        return client.runtime.converse(**body)
+    except exceptions.ClientError as error:
+        raise refusal(error.response, client.clean(str(error.response["Error"].get("Message"))), body) from None
+    except (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError) as error:
+        raise CallError("transient", f"no answer in time: {client.clean(str(error))}") from None
+    except (exceptions.ConnectionError, exceptions.HTTPClientError, ResponseParserError) as error:
+        unusable = tls.fault(error, client.verify)
+        if unusable:
+            raise CallError("final", str(unusable), endpoint_wide=True) from None
+        raise CallError("transient", f"connection failed: {_without_address(client, error)}") from None
+    except (exceptions.BotoCoreError, ValueError) as error:  # no region or credentials; arguments that Converse lacks
+        reason = client.clean(str(error))
+        raise CallError("final", f"the request cannot be sent: {reason}", endpoint_wide=True) from None
+
+
+def _without_address(client: Client, error: Exception) -> str:
+    """The SDK's words end with the whole address, path and model; the host is enough."""
+    return client.clean(str(error).partition(' URL: "')[0] + f" ({host_of(client.base_url)})")
+
+
+def refusal(response: Mapping[str, Any], text: str, body: Mapping[str, Any]) -> CallError:
+    """The error for what Bedrock answered in place of a reply; `text`: its words, without secrets."""
+    code = str(response["Error"].get("Code") or "")
+    about = response.get("ResponseMetadata", {})
+    status, headers = about.get("HTTPStatusCode", 500), about.get("HTTPHeaders", {})
+    message = f"{status}: {code}: {text}"
+    if code in _THROTTLED:
+        if "per day" in text:
+            return CallError("final", message, endpoint_wide=True)
+        return CallError("rate limit", message, retry_after(headers))
+    if code in _PASSING:
+        return CallError("transient", message, retry_after(headers))
+    if code in _FOR_ALL or any(words in text for words in _WRONG_MODEL):
+        return CallError("final", message, endpoint_wide=True)
+    if code == "ValidationException":
+        return CallError("final", message, lesson=_lesson(text.lower(), body))
+    return status_error(status, headers, {"error": {"code": code, "message": text}}, text)
+
+
+def _lesson(lowered: str, body: Mapping[str, Any]) -> str | None:
+    """How the model wants to be asked instead, read from a refusal."""
+    if not any(words in lowered for words in _REFUSED):
+        return None
+    if "temperature" in body["inferenceConfig"] and "temperature" in lowered:
+        return "no temperature"
+    return "no system role" if "system" in body and "system" in lowered else None
+
+
+def read_response(response: Mapping[str, Any]) -> Reply:
+    """What Converse answered, as a reply."""
+    blocks = (response.get("output", {}).get("message") or {}).get("content") or []
+    reasoning = [block["reasoningContent"].get("reasoningText", {}) for block in blocks if "reasoningContent" in block]
+    thought = "".join(each.get("text") or "" for each in reasoning)
+    usage = _usage(response.get("usage"))
+    return Reply(
+        "".join(map(_text_of, blocks)), response.get("stopReason") or "stop", usage, None, thought=thought or None
+    )
+
+
+def _text_of(block: Mapping[str, Any]) -> str:
+    """The text of a block, also of one with citations."""
+    cited = (block.get("citationsContent") or {}).get("content") or []
+    return block.get("text") or "".join(part.get("text") or "" for part in cited)
+
+
+def _usage(usage: Mapping[str, Any] | None) -> Usage | None:
+    """Bedrock counts cached tokens beside the input tokens; here the prompt holds them all."""
+    if not usage:
+        return None
+    cached, written = usage.get("cacheReadInputTokens") or 0, usage.get("cacheWriteInputTokens") or 0
+    return Usage(
+        prompt_tokens=(usage.get("inputTokens") or 0) + cached + written,
+        completion_tokens=usage.get("outputTokens") or 0,
+        cached_tokens=cached,
+        cache_write_tokens=written,
+    )
+
+
+ADAPTER = Bedrock()
