@@ -150,28 +150,31 @@ class _OpenFile:
     def __init__(self, path: Path, replacing: frozenset[str]) -> None:
         self.path, self._replacing = path, replacing
         self._stream: BinaryIO = open(path, "ab", buffering=0)  # noqa: SIM115 - open for the whole run
-        self._stamp = _stamp(path)
+        self._left = _stamp(self._stream.fileno())
         self._copy: IO[bytes] | None = None
 
     def append(self, lines: list[bytes]) -> None:
         """Write whole lines. Raises OSError, with the file as it was."""
-        size = os.fstat(self._stream.fileno()).st_size
-        data = b"".join(lines)
+        size, data = self._left.size, b"".join(lines)
         try:
             _write_all(self._stream, data)
             os.fsync(self._stream.fileno())
         except OSError:
             _cut_back(self._stream, size)
+            self._left = _stamp(self._stream.fileno())
             raise
-        finally:
-            self._stamp = _stamp(self.path)
+        # not of the path, where another file may be by now, and with the size that it has if nobody else wrote
+        self._left = _stamp(self._stream.fileno())._replace(size=size + len(data))
         if self._copy is None:
             self._copy = tempfile.TemporaryFile(prefix="arena-hard-")  # noqa: SIM115 - gone with this object
         self._copy.write(data)
 
     def was_changed(self) -> bool:
         """Whether somebody else has written, replaced or removed the file since."""
-        return _stamp(self.path) != self._stamp
+        try:
+            return _stamp(self.path) != self._left
+        except OSError:
+            return True
 
     def go_on(self) -> int:
         """Open the file that is there now and add what it lacks of this run. Returns how many records that were.
@@ -191,7 +194,7 @@ class _OpenFile:
         if lost:
             _write_all(self._stream, b"".join(lost.values()))
             os.fsync(self._stream.fileno())
-        self._stamp = _stamp(self.path)
+        self._left = _stamp(self._stream.fileno())
         return len(lost)
 
     def _is_there(self, name: str, line: bytes, there: Mapping[str, list[bytes]]) -> bool:
@@ -227,13 +230,19 @@ class _OpenFile:
             self._copy.close()
 
 
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    """What tells a file and its state from others; None when it is not there."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+class _Stamp(NamedTuple):
+    """What tells a file and its state from others. changed: nanoseconds."""
+
+    device: int
+    inode: int
+    size: int
+    changed: int
+
+
+def _stamp(file: Path | int) -> _Stamp:
+    """Of a path or an open file. Raises OSError."""
+    status = os.stat(file)
+    return _Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class _Item(NamedTuple):

@@ -116,3 +116,23 @@ def test_what_cannot_go_on_is_put_aside(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"m\.jsonl\.rescued"):
         written(tmp_path, a_folder_in_its_place)
     assert rows_of(tmp_path / "m.jsonl.rescued") == FIRST
+
+
+@pytest.mark.parametrize("change", [Path.unlink, cut_to_nothing, replaced_by(lines(BEFORE))])
+def test_a_change_while_records_are_being_written_is_seen(tmp_path: Path, change: Callable[[Path], object]) -> None:
+    file = tmp_path / "m.jsonl"
+    said: list[str] = []
+
+    def changed_meanwhile() -> dict[str, Any]:
+        change(file)
+        return SECOND[0]
+
+    async def write(writer: RecordWriter) -> None:
+        for make_row in (lambda: FIRST[0], changed_meanwhile, lambda: SECOND[1]):
+            await writer.write(file, make_row)
+
+    with RecordWriter(said.append) as writer:
+        writer.open(file)
+        asyncio.run(write(writer))
+    keys = {row["question_id"] for row in rows_of(file)}
+    assert keys >= {"q0", "q5", "q6"} and len(said) == 1

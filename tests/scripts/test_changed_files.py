@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.loopback import Server
 from tests.support.pipeline_bench import Scratch, question, rows
+from tests.support.processes import wait_until
 
 COUNT = 100
 
@@ -34,11 +34,9 @@ def save_the_beginning(file: Path) -> None:
 @pytest.mark.parametrize("change", [sed, Path.unlink, save_the_beginning])
 def test_all_answers_are_there_and_it_is_said(scratch: Scratch, wire: Server, change: Callable[[Path], None]) -> None:
     scratch.set_questions([question(number) for number in range(COUNT)])
-    wire.configure(latency=0.1)
+    wire.script([*[None] * (COUNT // 2), *[{"fault": "slow", "seconds": 3}] * 4])  # time for the change
     run = scratch.start("gen_answer.py")
-    until = time.monotonic() + 60
-    while lines_of(scratch.answer_file()) < COUNT / 4 and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until(lambda: lines_of(scratch.answer_file()) > COUNT / 4)
     change(scratch.answer_file())
     out, err = run.communicate(timeout=120)
     assert f"{COUNT} answers written, 0 failed" in out, out + err
