@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from tests.loopback import Server, running_server
 from tests.support.browse_bench import chromium, served, write_bench
@@ -17,6 +18,11 @@ from tests.support.third_party import llmock
 
 if TYPE_CHECKING:  # it imports numpy
     from arena_hard.browse.index import BenchIndex
+
+
+# a busy machine takes its time, and examples that failed are written into no checkout
+settings.register_profile("tests", deadline=None, database=None)
+settings.load_profile("tests")
 
 
 def pytest_configure() -> None:
