@@ -57,6 +57,7 @@ run_tests() {
   fetch_vocabulary
   [ -d .venv/tiktoken ] && export TIKTOKEN_CACHE_DIR="$PWD/.venv/tiktoken"
   .venv/bin/python -m ruff check .
+  PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/python -m pyright  # 1: without a look for newer versions, so offline
   .venv/bin/python -m pytest -n auto --maxprocesses 8 --dist worksteal "$@"
 }
 

@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from arena_hard.data import streams
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.lengths import answer_lengths
@@ -23,6 +21,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.typed_jsonl import InputFile
 from arena_hard.rating import battles, caches, intervals, ratings
+from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.categories import DEFAULT_BASELINE, Part, covered, cut
 from arena_hard.rating.coverage import Coverage, judged_in
@@ -188,7 +187,7 @@ def over_categories(args: argparse.Namespace, results: Sequence[Result]) -> list
     return leaderboard.over_categories(fits, flags.rule(args), coverages)
 
 
-def cached_rounds(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[np.ndarray | None, list[str]]:
+def cached_rounds(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[FloatArray | None, list[str]]:
     """The bootstrap rounds of an earlier run, where they are wanted. Raises UserError."""
     if not args.load_bootstrap:
         return None, []

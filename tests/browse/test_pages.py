@@ -17,7 +17,7 @@ from arena_hard.browse.site import Site
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.rating import blind_agreement
-from arena_hard.rating.games import read_judgments
+from arena_hard.rating.games import GameTable, read_judgments
 from tests.support.browse_bench import judgment_row, write_bench
 from tests.support.pipeline_bench import write_rows
 
@@ -28,7 +28,7 @@ def test_the_table_of_games_is_the_one_that_the_results_are_computed_from(index:
     own = tables.game_table(index, ["judy"], None)
     read = read_judgments(index.bench, ["judy"]).table
 
-    def named(table) -> list[tuple[str, str, str, int, int]]:
+    def named(table: GameTable) -> list[tuple[str, str, str, int, int]]:
         return [
             (table.questions[q], table.models[m], table.baselines[b], int(g), int(v))
             for q, m, b, g, v in zip(table.question, table.model, table.baseline, table.game, table.verdict)

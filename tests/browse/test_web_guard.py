@@ -14,7 +14,9 @@ import pytest
 from tests.support.browse_bench import ROOT, served, write_bench
 
 
-def ask(address: str, path: str, host: str | None = None, method: str = "GET", body: str | None = None):
+def ask(
+    address: str, path: str, host: str | None = None, method: str = "GET", body: str | None = None
+) -> tuple[int, str, http.client.HTTPMessage]:
     """Status and body of a raw request, sent as it is."""
     place = urlsplit(address)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=10)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.loopback import Server
@@ -16,7 +18,7 @@ def judging(answered: Scratch) -> Scratch:
     return answered
 
 
-def unfinished(scratch: Scratch) -> list[dict]:
+def unfinished(scratch: Scratch) -> list[dict[str, Any]]:
     return rows(scratch.judgment_file().with_suffix(".unfinished"))
 
 

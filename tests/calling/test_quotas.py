@@ -20,6 +20,7 @@ def test_openais_headers() -> None:
     }
     requests, tokens = quota_from(headers, "requests"), quota_from(headers, "tokens")
     assert requests == Quota(600, 590, 1.0)
+    assert requests is not None
     assert requests.rate == pytest.approx(10.0)
     assert tokens is not None
     assert tokens.rate == pytest.approx(10.0)

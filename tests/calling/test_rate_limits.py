@@ -81,6 +81,7 @@ def test_a_pace_is_learnt_from_many_refusals_and_not_from_a_few() -> None:
     assert refusals(every=20, number=400).rate is None  # one in twenty
     assert refusals(every=2, number=19).rate is None  # not enough seen
     pace = refusals(every=2, number=60)
+    assert pace.rate is not None
     assert pace.rate == pytest.approx(5.0, rel=0.2)  # of ten a second, half were taken
     now = 6.0
     pace.spend(now)

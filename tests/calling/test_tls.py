@@ -175,7 +175,7 @@ def test_another_certificate_than_the_named_one_is_refused(authority: Authority)
 def test_the_next_endpoint_takes_over(authority: Authority) -> None:
     bases = ["https://{}/v1", "https://localhost:{port}/v1"]
     asked = ask(good, 3, context=authority.serving("localhost"), bases=bases, verify=str(authority.file))
-    assert [each.content for each in asked.outcomes] == ["fine"] * 3
+    assert asked.contents == ["fine"] * 3
 
 
 @pytest.mark.parametrize(
@@ -210,12 +210,12 @@ def test_endpoints_that_trust_differently_share_no_client_and_are_told_apart_in_
 
 def test_a_run_from_the_config_to_the_manifest(scratch: Scratch, authority: Authority) -> None:
     with served(authority.self_signed()) as base:
-        endpoint = {"api_base": base, "api_key": "sk-secret-0123456789"}
+        endpoint: dict[str, Any] = {"api_base": base, "api_key": "sk-secret-0123456789"}
         scratch.models["m"]["endpoints"] = [endpoint]
         refused = scratch.run("gen_answer.py")
         assert refused.returncode == 1
         assert "3 × 127.0.0.1:" in refused.stdout and "self-signed" in refused.stdout
-        endpoint["verify"] = False  # type: ignore[assignment]
+        endpoint["verify"] = False
         done = scratch.run("gen_answer.py")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "certificates are not checked (verify: false)" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ def users(wire: Server) -> list[list[str]]:
     return [[m["content"] for m in body["messages"] if m["role"] != "system"] for body in sent(wire)]
 
 
-def judgment(number: int, *scores: str | None, **more: str) -> dict:
+def judgment(number: int, *scores: str | None, **more: str) -> dict[str, Any]:
     games = [{"user_prompt": "p", "judgment": "j", "score": score} for score in scores]
     row = {"question_id": question(number)["question_id"], "model": "m", "judge": "judge", "games": games}
     return row | more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating import battles as battle
-from arena_hard.rating.games import read_judgments
+from arena_hard.rating.games import Judgments, read_judgments
 from tests.support.pipeline_bench import run_script, write_rows
 
 
@@ -24,7 +25,7 @@ def write(folder: Path, judge: str, model: str, rows: list[dict[str, Any]]) -> P
     return file
 
 
-def row(model: str, question: str, verdicts: list[str | None], **more: Any) -> dict[str, Any]:
+def row(model: str, question: str, verdicts: Sequence[object], **more: Any) -> dict[str, Any]:
     games = [None if verdict == "gone" else {"score": verdict, "judgment": "x"} for verdict in verdicts]
     return {"question_id": question, "model": model, "games": games, **more}
 
@@ -47,7 +48,7 @@ def rows_of(text: str, part: int = 0) -> dict[str, dict[str, Any]]:
     return {each["model"]: each for each in json.loads(text)["parts"][part]["rows"]}
 
 
-def table(folder: Path, *judges: str):  # type: ignore[no-untyped-def]
+def table(folder: Path, *judges: str) -> Judgments:
     return read_judgments(Bench(folder / "data", "b"), judges or ["j"])
 
 
