@@ -234,7 +234,10 @@ class Mailbox:
             outcomes = await self._patiently(lambda: self._batches.results(str(batch.batch_id), bodies))
         except TooMuch:
             raise
-        except CallError as error:  # the provider refused it as a whole
+        except CallError as error:
+            if error.endpoint_wide and not error.wrong_address:  # no way to the server, while the batch stays there
+                raise
+            # the provider refused it as a whole
             outcomes = dict.fromkeys(batch.keys, error)
         replies: list[Reply] = []
         for key in batch.keys:

@@ -41,6 +41,8 @@ class Routes:
             return cast("Callable[[], web.Response]", found)()
         if found is not None:
             return web.json_response(found)
+        if found is not None:
+            return found()
         status, body, kind = self.otherwise
         return web.Response(status=status, text=body, content_type=kind)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,9 +25,12 @@ class BatchServer:
         self.live: list[dict[str, Any]] = []
         self.batched: list[dict[str, Any]] = []
         self.address = ""
+        self.knows = "/"  # what the paths begin with that it knows
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
         parts = request.path.strip("/").split("/")
+        if not request.path.startswith(self.knows):
+            return web.json_response({"detail": "Not Found"}, status=404)
         if request.method == "POST" and parts[-1] == "files":
             return self._upload(await request.read())
         body = json.loads(await request.read() or b"{}")
@@ -87,19 +91,19 @@ def _json(said: Any) -> web.Response:
 
 
 @contextmanager
-def batch_server(say: Say) -> Iterator[BatchServer]:
-    """A running server; its `address` is a URL without a path."""
+def batch_server(say: Say, context: ssl.SSLContext | None = None) -> Iterator[BatchServer]:
+    """A running server; its `address` is a URL without a path. context: of one that speaks TLS."""
     server = BatchServer(say)
     loop = asyncio.new_event_loop()
 
     async def start() -> web.ServerRunner:
         runner = web.ServerRunner(web.Server(server), shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
         return runner
 
     runner = loop.run_until_complete(start())
-    server.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    server.address = f"http{'s' if context else ''}://127.0.0.1:{runner.addresses[0][1]}"
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:

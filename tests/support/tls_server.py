@@ -1,8 +1,7 @@
-"""Certificates made on the spot, and a server in a thread that speaks TLS with them."""
+"""Certificates made on the spot, and servers that speak TLS with them."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime
 import ipaddress
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import trustme
-from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.support.batch_server import batch_server
 
 HERE = "127.0.0.1"
 
@@ -76,32 +76,22 @@ class Authority:
         return context
 
 
+def reply_of(body: dict[str, Any]) -> dict[str, Any]:
+    """A reply that is read as one of OpenAI and as one of Anthropic."""
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "fine"}}
+    return {
+        "model": "m",
+        "choices": [choice],
+        "content": [{"type": "text", "text": "fine"}],
+        "stop_reason": "end_turn",
+    }
+
+
 @contextmanager
 def served(context: ssl.SSLContext) -> Iterator[str]:
-    """The base of a server in a thread of its own that answers every call with a completion."""
-    loop = asyncio.new_event_loop()
-
-    async def answer(request: web.BaseRequest) -> web.Response:
-        await request.read()
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "fine"}}
-        return web.json_response({"model": "m", "choices": [choice]})
-
-    async def start() -> web.ServerRunner:
-        runner = web.ServerRunner(web.Server(answer), shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, HERE, 0, ssl_context=context).start()
-        return runner
-
-    runner = loop.run_until_complete(start())
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield f"https://{HERE}:{runner.addresses[0][1]}/v1"
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    """The base of a server in a thread of its own that answers every call, live and in batches."""
+    with batch_server(reply_of, context) as server:
+        yield f"{server.address}/v1"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from arena_hard.calling.providers.addresses import shown
 from arena_hard.calling.providers.anthropic_messages import read_message
 from arena_hard.calling.providers.base import CallError, Kind, Reply, without_secrets
 from arena_hard.calling.providers.error_bodies import inner_of, message_of, names_of
@@ -154,6 +155,8 @@ def _call_errors(sdk: Any, client: Any) -> Iterator[None]:
     except (sdk.APIError, ValueError) as error:
         found = call_error(sdk, error, client, {"messages": [{"role": ""}]})
         too_large = getattr(error, "status_code", None) == 413
+        if found.wrong_address:
+            found.message += f" (asked was {shown(str(error.request.url))})"
         kind = "final" if too_large else TOO_MUCH.get(str(getattr(error, "code", None)))
         raise TooMuch(kind, found.message) if kind else found from None
 
