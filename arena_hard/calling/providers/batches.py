@@ -156,7 +156,8 @@ def _call_errors(sdk: Any, client: Any) -> Iterator[None]:
         found = call_error(sdk, error, client, {"messages": [{"role": ""}]})
         too_large = getattr(error, "status_code", None) == 413
         if found.wrong_address:
-            found.message += f" (asked was {shown(str(error.request.url))})"
+            request = getattr(error, "request", None)
+            found.message += f" (asked was {shown(str(request.url))})" if request else ""
         kind = "final" if too_large else TOO_MUCH.get(str(getattr(error, "code", None)))
         raise TooMuch(kind, found.message) if kind else found from None
 

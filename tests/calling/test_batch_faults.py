@@ -1,0 +1,66 @@
+"""Batches where the way to the server is shut: a certificate, an address, a key that is refused all at once."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arena_hard.calling.providers.base import CallError, Reply
+from tests.support.batch_server import batch_server
+from tests.support.mailboxes import Provider, contents, mailbox, play
+from tests.support.pipeline_bench import Scratch, rows
+from tests.support.tls_server import HERE, Authority, reply_of, served
+
+
+class ShutOff(Provider):
+    """A provider whose batch has ended, and to whom there is no way while its results are wanted."""
+
+    error: CallError | None = None
+
+    async def results(self, batch_id: str, bodies: dict[str, Any]) -> dict[str, Reply | CallError]:
+        if self.error:
+            raise self.error
+        return await super().results(batch_id, bodies)
+
+
+@pytest.mark.parametrize("message", ["the server's certificate has expired", "401: no such key"])
+def test_replies_that_are_paid_for_wait_until_there_is_a_way_to_them(message: str, tmp_path: Path) -> None:
+    provider = ShutOff()
+    provider.error = CallError("final", message, endpoint_wide=True)
+    with mailbox(tmp_path, provider) as box:
+        play(box, ["a", "b"])
+        with pytest.raises(CallError, match=message):
+            asyncio.run(box.exchange())
+    provider.error = None
+    with mailbox(tmp_path, provider) as box:
+        asyncio.run(box.exchange())
+        assert contents(play(box, ["a", "b"])) == {"a": "re: a", "b": "re: b"}
+    assert provider.requests == 2
+
+
+@pytest.mark.parametrize("api_type", ["openai", "anthropic"])
+def test_batches_over_tls(api_type: str, scratch: Scratch) -> None:
+    authority = Authority()
+    with served(authority.serving(HERE)) as base:
+        endpoint = {"api_base": base, "api_key": "sk-secret-0123456789"}
+        scratch.models["m"] |= {"endpoints": [endpoint], "api_type": api_type}
+        refused = scratch.run("gen_answer.py", "--batch")
+        assert refused.returncode == 2 and "not trusted here" in refused.stderr
+        for verify in (False, str(authority.file)):
+            scratch.answer_file().unlink(missing_ok=True)
+            endpoint["verify"] = verify  # type: ignore[assignment]
+            done = scratch.run("gen_answer.py", "--batch")
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert len(rows(scratch.answer_file())) == 3
+
+
+def test_an_address_without_batches_is_named(scratch: Scratch) -> None:
+    with batch_server(reply_of) as server:
+        server.knows = "/v1/"
+        scratch.models["m"]["endpoints"][0]["api_base"] = server.address
+        done = scratch.run("gen_answer.py", "--batch")
+    assert done.returncode == 2
+    assert f"(asked was {server.address}/files)" in done.stderr
