@@ -22,6 +22,7 @@ from arena_hard.calling.calls import chat_completion, finish_reason_of, total_us
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.providers import settled
 from arena_hard.data import config_checks, jsonl, settings, streams
+from arena_hard.data.presets import with_usual_categories
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSettings
 from arena_hard.data.yaml_files import ConfigNote, load_written, load_yaml
@@ -102,7 +103,7 @@ def load_answer_settings(file: Path) -> AnswerSettings:
 
 def load_judge_settings(file: Path) -> JudgeSettings:
     """judge_config.yaml. Raises UserError, also for a pattern or template that cannot work."""
-    loaded = settings.parse(load_written(file), JudgeSettings, str(file))
+    loaded = settings.parse(with_usual_categories(load_written(file)), JudgeSettings, str(file))
     config_checks.check_judge_settings(str(file), loaded)
     return loaded
 

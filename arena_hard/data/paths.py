@@ -29,6 +29,26 @@ def name_of(file: Path) -> str:
 
 
 @dataclass(frozen=True)
+class JudgmentSet:
+    """The judgments of one judge in one folder.
+
+    baseline: the one that the folder is for; empty for the judge's own folder, where the original's judgments are.
+    """
+
+    judge: str
+    baseline: str
+    folder: Path
+
+    @property
+    def label(self) -> str:
+        """A name for people, which no other set of the benchmark has."""
+        return f"{self.judge} against {self.baseline}" if self.baseline else self.judge
+
+
+_AGAINST = "vs_"  # begins the name of a folder within a judge's, which neither reader takes for a judge or a model
+
+
+@dataclass(frozen=True)
 class Bench:
     """The files of one bench: data/BENCH/…"""
 
@@ -57,11 +77,25 @@ class Bench:
     def reference_file(self, model: str) -> Path:
         return self.folder / "reference_answer" / f"{file_name(model)}.jsonl"
 
-    def judgment_folder(self, judge: str) -> Path:
-        return self.folder / "model_judgment" / file_name(judge)
+    def judgment_folder(self, judge: str, baseline: str = "") -> Path:
+        """A judge's own folder, which is the original's, or the one in it for a further baseline."""
+        folder = self.folder / "model_judgment" / file_name(judge)
+        return folder / f"{_AGAINST}{file_name(baseline)}" if baseline else folder
 
-    def judgment_file(self, judge: str, model: str) -> Path:
-        return self.judgment_folder(judge) / f"{file_name(model)}.jsonl"
+    def judgment_file(self, judge: str, model: str, baseline: str = "") -> Path:
+        return self.judgment_folder(judge, baseline) / f"{file_name(model)}.jsonl"
+
+    def judgment_sets(self, judge: str | None = None) -> list[JudgmentSet]:
+        """All folders with judgments, of one judge or of all, each judge's own before those of further baselines."""
+        root = self.folder / "model_judgment"
+        found = []
+        for own in sorted(root.iterdir()) if root.is_dir() else []:
+            name = unquote(own.name)
+            if own.is_dir() and judge in (None, name):
+                further = sorted(folder for folder in own.glob(f"{_AGAINST}*") if folder.is_dir())
+                found += [JudgmentSet(name, "", own)]
+                found += [JudgmentSet(name, unquote(each.name[len(_AGAINST) :]), each) for each in further]
+        return [each for each in found if record_files(each.folder)]
 
     def log_file(self, model: str) -> Path:
         """Where the output of a model's own server goes."""
@@ -69,10 +103,7 @@ class Bench:
 
     def judges(self) -> list[str]:
         """Names of the judges that have a folder with judgments, sorted."""
-        folder = self.folder / "model_judgment"
-        if not folder.is_dir():
-            return []
-        return sorted(unquote(judge.name) for judge in folder.iterdir() if any(judge.glob("*.jsonl")))
+        return sorted({each.judge for each in self.judgment_sets()})
 
     def check(self) -> None:
         """Raises UserError when the bench has no question file."""
