@@ -18,7 +18,7 @@ import utils
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.local_server import serving
-from arena_hard.calling.manifest import moved_note, notes_together
+from arena_hard.calling.manifest import moved_note, notes_together, remark_lines
 from arena_hard.calling.progress import Progress
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.record_run import Group, RecordRun, Row, report_failures
@@ -30,7 +30,7 @@ from arena_hard.judging.flags import add_judging, check_judging, planned_looks
 from arena_hard.judging.plan import JudgmentJob, is_readable, jobs_in_order, most_it_may_cost, output_of, plan_judge
 from arena_hard.judging.prompts import asked_again, check_prompts, first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import Texts, can_be_shown, load_shown, prompts_of, shared_with_others, shown_texts
-from arena_hard.judging.stage import Candidate, Stage, bill_label, judgments_of, only
+from arena_hard.judging.stage import Candidate, Stage, bill_label, judgments_of, missing_answer_lines, only
 from arena_hard.judging.verdict_reading import Reading, read_verdict
 from arena_hard.money.account import Account, print_costs
 from arena_hard.money.quotes import output_seen_in_judgments, quote, quote_lines
@@ -277,9 +277,8 @@ def report(progress: Progress, unreadable: int, candidates: list[Candidate], jud
     print(f"{progress.done} judgments written, {len(progress.failures)} failed.")
     if unreadable:
         print(f"{unreadable} of them hold a game without a readable verdict (score null).")
-    for candidate in candidates:
-        for remark in candidate.tally.remarks("judgments"):
-            print(f"  {candidate.title}: {remark}")
+    for line in remark_lines([(candidate.title, candidate.tally) for candidate in candidates], "judgments"):
+        print(line)
     for remark in notes_together(candidate.tally for candidate in candidates).remarks("judgments"):
         print(f"  {judge}: {remark}")
     return report_failures(progress, [candidate.tally for candidate in candidates])
@@ -287,13 +286,10 @@ def report(progress: Progress, unreadable: int, candidates: list[Candidate], jud
 
 def report_missing_answers(candidates: list[Candidate]) -> int:
     """List the models whose answers, or the baseline's, are not complete. Returns the exit code."""
-    incomplete = [candidate for candidate in candidates if candidate.without_answer]
-    for candidate in incomplete:
-        print(
-            f"  {candidate.title}: {len(candidate.without_answer)} questions could not be judged, because its answer "
-            "or the baseline's is missing or has another number of turns than the question. Run gen_answer.py again."
-        )
-    return 1 if incomplete else 0
+    lines = missing_answer_lines(candidates)
+    for line in lines:
+        print(line)
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

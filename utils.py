@@ -22,6 +22,7 @@ from arena_hard.calling.calls import chat_completion, finish_reason_of, total_us
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.providers import settled
 from arena_hard.data import config_checks, jsonl, settings, streams
+from arena_hard.data.name_lists import shortened
 from arena_hard.data.presets import with_usual_categories
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSettings
@@ -115,7 +116,7 @@ def load_models(file: Path, names: Iterable[str]) -> list[ModelSettings]:
     missing = [name for name in names if name not in entries]
     if missing:
         raise UserError(
-            f"{file} has no endpoint for {', '.join(missing)}. {settings.suggestion(missing[0], set(entries))} "
+            f"{file} has no endpoint for {shortened(missing)}. {settings.suggestion(missing[0], set(entries))} "
             "Add an entry with model_name, endpoints and api_type (README.md shows one)."
         )
     return [_model_settings(file, name, entries[name]) for name in names]

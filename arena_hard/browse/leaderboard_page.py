@@ -15,6 +15,7 @@ from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import battles, intervals, ratings
 from arena_hard.rating.games import GameTable
 from arena_hard.showing import footnotes
+from arena_hard.showing.notes import whole
 
 RULES = {
     "": "as published (bootstrap of rows)",
@@ -83,7 +84,8 @@ def board_of(index: BenchIndex, games: GameTable, code: int, rule: str) -> Board
     fought = battles.from_games(table, baseline)
     covered = tables.coverage_of(index, games, code)
     judged = covered.counts() if covered else {}
-    about = (covered.n_questions, footnotes.coverage_notes(covered)) if covered else (0, [])
+    notes = [whole(note) for note in footnotes.coverage_notes(covered)] if covered else []
+    about = (covered.n_questions if covered else 0, notes)
     if len(fought) == 0:
         return Board(baseline, [], fought.models[1:], *about)
     cells = battles.cells_of(fought)

@@ -14,6 +14,7 @@ settings       what the config files may say
 config_checks  what their values may be
 presets        what published benchmarks are judged with where a config says nothing else
 templates      prompt templates and their placeholders
+name_lists     long lists of names, cut for people
 verdicts       the five labels and what they mean
 environment    proxies and certificates that variables name
 streams        text for terminals of any encoding

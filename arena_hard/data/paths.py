@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from arena_hard.data.name_lists import shortened
 from arena_hard.data.records import UserError
 
 # Everything that the common file systems take stays as it is, so that files of the original keep
@@ -112,7 +113,7 @@ class Bench:
         known = sorted(file.parent.name for file in self.data_dir.glob("*/question.jsonl"))
         raise UserError(
             f"{self.question_file} does not exist. "
-            + (f"Benches in {self.data_dir}/: {', '.join(known)}. " if known else f"{self.data_dir}/ holds no bench. ")
+            + (f"Benches in {self.data_dir}/: {shortened(known)}. " if known else f"{self.data_dir}/ holds no bench. ")
             + "Set bench_name to one of them, or fetch the questions as README.md says."
         )
 

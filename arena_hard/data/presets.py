@@ -34,10 +34,16 @@ def usual_baselines(bench_name: str) -> list[str]:
     return known or [DEFAULT_BASELINE]
 
 
-def with_usual_categories(values: dict[str, Any]) -> dict[str, Any]:
-    """A judge's config, as yaml_files.load_written gives it, with what it does not say of a known benchmark's categories.
+def categories_with_baselines(bench_name: str, baseline: str | None) -> list[tuple[str, str]]:
+    """The categories of a benchmark in sorted order, each with its baseline: all, or those of one baseline."""
+    pairs = [(name, category["baseline_model"]) for name, category in sorted(categories_of(bench_name).items())]
+    return [(name, usual) for name, usual in pairs if baseline in (None, usual)]
 
-    What it says for all questions (`baseline_model`, `system_prompt`) counts for each category. A config with
+
+def with_usual_categories(values: dict[str, Any]) -> dict[str, Any]:
+    """A judge's config with what it does not say of a known benchmark's categories.
+
+    values: as yaml_files.load_written gives them. What it says for all questions (`baseline_model`, `system_prompt`) counts for each category. A config with
     `baseline: false` rates answers on their own, and stays as it is.
     """
     known = categories_of(str(plain(values.get("bench_name"))))

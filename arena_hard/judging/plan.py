@@ -11,6 +11,7 @@ from arena_hard.calling.record_run import Job, RunOutput
 from arena_hard.calling.selection import chosen_models, records_to_redo
 from arena_hard.data.baselines import JudgmentFolder, named_in
 from arena_hard.data.bench_files import load_answers
+from arena_hard.data.name_lists import shortened
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Judgment, Question, UserError
 from arena_hard.data.settings import short_hash
@@ -154,7 +155,7 @@ def check_answers(bench: Bench, candidates: list[Candidate]) -> None:
     empty = [name for name in dict.fromkeys(candidate.name for candidate in candidates) if name not in there]
     if empty:
         raise UserError(
-            f"no answers in {bench.answer_folder}/ for {', '.join(empty)}. "
+            f"no answers in {bench.answer_folder}/ for {shortened(empty)}. "
             "Run gen_answer.py for them first, or take them out of model_list."
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from arena_hard.calling.manifest import RunTally
 from arena_hard.data import jsonl
+from arena_hard.data.name_lists import first_lines
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row
 from arena_hard.data.settings import JudgeSettings, ModelSettings, short_hash
@@ -114,6 +115,20 @@ def judgments_of(stage: Stage, candidates: list[Candidate]) -> dict[str, dict[st
     for each in candidates:
         found.setdefault(each.name, {}).update(load_judged(stage, each.name, each.file, each.questions))
     return found
+
+
+def missing_answer_lines(candidates: list[Candidate]) -> list[str]:
+    """What to say of models whose answers, or the baseline's, are not complete; the worst come first."""
+    incomplete = [candidate for candidate in candidates if candidate.without_answer]
+    why = (
+        "because its answer or the baseline's is missing or has another number of turns than the question. "
+        "Run gen_answer.py again."
+    )
+    lines = [
+        f"  {candidate.title}: {len(candidate.without_answer)} questions could not be judged, {why}"
+        for candidate in sorted(incomplete, key=lambda each: -len(each.without_answer))
+    ]
+    return first_lines(lines, "models")
 
 
 def bill_label(stage: Stage, candidate: Candidate) -> str:

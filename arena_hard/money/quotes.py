@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from arena_hard.calling.providers.base import Message
 from arena_hard.data import jsonl
+from arena_hard.data.name_lists import shortened
 from arena_hard.data.paths import Bench, record_files
 from arena_hard.data.records import Answer, Usage, judgment_from_row
 from arena_hard.data.settings import ModelSettings
@@ -181,7 +182,7 @@ def _notes(quotes: Sequence[Quote]) -> list[str]:
     unknown = sorted({each.name for each in quotes if each.price is None})
     if unknown:
         notes.append(
-            f"price unknown: {', '.join(unknown)}. Add price: {{input: …, output: …}} (dollars per million tokens) "
+            f"price unknown: {shortened(unknown)}. Add price: {{input: …, output: …}} (dollars per million tokens) "
             "to the model's entry."
         )
     for each in quotes:

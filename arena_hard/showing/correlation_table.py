@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from arena_hard.data.name_lists import shortened
 from arena_hard.rating.benchmarks import Comparison
 from arena_hard.rating.metrics import Correlation, Metric
 
@@ -51,5 +52,5 @@ def unmatched_lines(comparisons: Sequence[Comparison]) -> list[str]:
         matched = comparison.matched
         for one, other, left in ((name, reference, matched.only_source), (reference, name, matched.only_reference)):
             if left:
-                lines.append(f"Only in {one}, not in {other} ({len(left)}): {', '.join(left)}")
+                lines.append(f"Only in {one}, not in {other} ({len(left)}): {shortened(left)}")
     return lines
