@@ -8,7 +8,7 @@ is asked for, unless something shows that they are not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +110,10 @@ class JudgmentFolder:
     bench: Bench
     judge: str
     group_of: Mapping[str, str]
-    _named: dict[Path, dict[str, set[str]]] = field(init=False)
-    _believed: dict[tuple[str, str], bool] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._named = {}
+        self._believed: dict[tuple[str, str], bool] = {}
+        self._named: dict[Path, dict[str, set[str]]] = {}  # file → group → baselines, empty where none is named
         for file in record_files(self.bench.judgment_folder(self.judge)):
             groups = self._named[file] = {}
             for key, baseline in named_in(file):
@@ -134,13 +133,16 @@ class JudgmentFolder:
         there = self._against(self._named.get(first, {}).get(group, set()), baseline, group)
         if there:
             return first if there == {baseline} else further
-        all_named = [names for groups in self._named.values() for names in groups.values()]
-        of_group = [groups.get(group, set()) for groups in self._named.values()]
-        names = self._against(set().union(*of_group), baseline, group)
-        if not names and not own:
-            names = self._against(set().union(*all_named), baseline, group)
+        names = self._of_all_models(baseline, group, own)
         is_first = baseline in names if names else not record_files(further.parent)
         return first if is_first else further
+
+    def _of_all_models(self, baseline: str, group: str, own: bool) -> set[str]:
+        """The baselines of a group in the judge's own folder; of all groups where this one has none there."""
+        named = [(name, found) for groups in self._named.values() for name, found in groups.items()]
+        of_group = {each for name, found in named if name == group for each in found}
+        everywhere = {each for _, found in named for each in found}
+        return self._against(of_group if of_group or own else everywhere, baseline, group)
 
     def _against(self, names: set[str], baseline: str, group: str) -> set[str]:
         """The names of some records, with whom the unnamed ones are taken to be against."""

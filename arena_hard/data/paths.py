@@ -89,7 +89,7 @@ class Bench:
     def judgment_sets(self, judge: str | None = None) -> list[JudgmentSet]:
         """All folders with judgments, of one judge or of all, each judge's own before those of further baselines."""
         root = self.folder / "model_judgment"
-        found = []
+        found: list[JudgmentSet] = []
         for own in sorted(root.iterdir()) if root.is_dir() else []:
             name = unquote(own.name)
             if own.is_dir() and judge in (None, name):

@@ -43,11 +43,11 @@ def categories_with_baselines(bench_name: str, baseline: str | None) -> list[tup
 def with_usual_categories(values: dict[str, Any]) -> dict[str, Any]:
     """A judge's config with what it does not say of a known benchmark's categories.
 
-    values: as yaml_files.load_written gives them. What it says for all questions (`baseline_model`, `system_prompt`) counts for each category. A config with
-    `baseline: false` rates answers on their own, and stays as it is.
+    values: as yaml_files.load_written gives them. What it says for all questions (`baseline_model`, `system_prompt`)
+    counts for each category. A config with `baseline: false` rates answers on their own, and stays as it is.
     """
     known = categories_of(str(plain(values.get("bench_name"))))
-    given = values.get("categories") if _is_said(values, "categories") else {}
+    given: Any = values.get("categories") if _is_said(values, "categories") else {}
     if not known or plain(values.get("baseline")) is False or not is_object(given):
         return values
     filled = {name: _filled(given.get(name), values, usual) for name, usual in known.items()}
@@ -55,7 +55,7 @@ def with_usual_categories(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _filled(given: Any, values: Mapping[str, Any], usual: Mapping[str, str]) -> Any:
-    own = {} if plain(given) is None else given
+    own: Any = {} if plain(given) is None else given
     if not is_object(own):
         return given  # a mistake, which is named when the config is checked
     said: dict[str, Any] = {**usual}

@@ -276,7 +276,7 @@ def _recoded(table: GameTable) -> GameTable:
     return replace(table, model=model, models=models, question=question, questions=questions)
 
 
-def _by_first(codes: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
+def _by_first(codes: IntArray, names: list[str]) -> tuple[IntArray, list[str]]:
     there, first = np.unique(codes, return_index=True)
     order = there[np.argsort(first)]
     place = np.zeros(len(names), dtype=np.int32)
