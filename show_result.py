@@ -18,7 +18,7 @@ from arena_hard.data import streams
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.lengths import answer_lengths
 from arena_hard.data.name_lists import shortened
-from arena_hard.data.paths import Bench
+from arena_hard.data.paths import Bench, file_name
 from arena_hard.data.presets import categories_with_baselines, usual_baseline, usual_baselines
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.typed_jsonl import InputFile
@@ -73,9 +73,7 @@ def main() -> int:
     if args.output:
         write_csv(args, results)
     if args.plot:
-        from arena_hard.showing.figures import draw
-
-        draw(results[0].rows, args.plot, args.level, results[0].part.baseline)
+        plot(args, results)
     return 0
 
 
@@ -247,17 +245,26 @@ def scores_by_judge(args: argparse.Namespace, part: Part) -> dict[str, dict[str,
 
 
 def write_csv(args: argparse.Namespace, results: Sequence[Result]) -> None:
-    """The CSV of --output, named after the day as in the original. Raises UserError."""
+    """The CSV of --output for each part. Raises UserError."""
+    from arena_hard.showing import csv_files
+
     today = datetime.date.today()
     for result in results:
-        category = f"_{result.part.category}" if len(results) > 1 else ""
-        file = Path("leaderboard") / f"arena_hard_leaderboard_{today:%Y%m%d}{category}.csv"
-        try:
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(leaderboard.csv_text(result.rows, today, args.level), encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"{file} cannot be written: {error.strerror}.") from None
-        print(f"written: {file}", file=sys.stderr)
+        case = csv_files.case_of(args, result.part.category, result.part.baseline)
+        for line in csv_files.write(case, today, leaderboard.csv_text(result.rows, today, args.level)):
+            print(line, file=sys.stderr)
+
+
+def plot(args: argparse.Namespace, results: Sequence[Result]) -> None:
+    """The figure of --plot; of several parts each has its own, with the category in its name. Raises UserError."""
+    from arena_hard.showing.figures import draw
+
+    for result in results:
+        file: Path = args.plot
+        if len(results) > 1:
+            file = file.with_name(f"{file.stem}_{file_name(result.part.category)}{file.suffix}")
+            print(f"written: {file}", file=sys.stderr)
+        draw(result.rows, file, args.level, result.part.baseline)
 
 
 def print_correlation(args: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -12,6 +14,7 @@ from arena_hard.data.records import UserError
 # Everything that the common file systems take stays as it is, so that files of the original keep
 # their names; the rest (slashes, colons, control characters, %) is percent-encoded and maps back.
 _KEPT = " !#$&'()+,;=@[]^`{}~"
+_LONGEST = 150  # file systems take 255 bytes, and endings come to it
 
 
 def file_name(name: str) -> str:
@@ -22,6 +25,14 @@ def file_name(name: str) -> str:
             "empty or '..' part. Give the model another name in the config."
         )
     return quote(name, safe=_KEPT)
+
+
+def short_file_name(parts: Sequence[str]) -> str:
+    """A file name of several names, which ends with a fingerprint where it would be too long for a file system."""
+    name = "_".join(file_name(part) for part in parts)
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - 30]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def name_of(file: Path) -> str:

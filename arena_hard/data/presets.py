@@ -10,6 +10,8 @@ from typing import Any
 from arena_hard.data.records import is_object
 from arena_hard.data.yaml_files import load_yaml, plain
 
+DEFAULT_BENCH = "arena-hard-v0.1"
+DEFAULT_JUDGE = "gpt-4-1106-preview"
 DEFAULT_BASELINE = "gpt-4-0314"  # of v0.1, and the original's wherever nothing names another
 BY_CATEGORY = ("arena-hard-v2.0",)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from arena_hard.data import paths
 from arena_hard.data.paths import Bench
-from arena_hard.data.presets import DEFAULT_BASELINE
+from arena_hard.data.presets import DEFAULT_BASELINE, DEFAULT_BENCH, DEFAULT_JUDGE
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader, is_unchanged, name_in
 from arena_hard.rating.arrays import FloatArray
@@ -30,8 +30,8 @@ INFINITE = 1e6  # stands for a rating without an end in the file of rounds, whic
 class Case(msgspec.Struct, frozen=True):
     """What battles depend on besides the judgments."""
 
-    bench: str = "arena-hard-v0.1"
-    judges: tuple[str, ...] = ("gpt-4-1106-preview",)
+    bench: str = DEFAULT_BENCH
+    judges: tuple[str, ...] = (DEFAULT_JUDGE,)
     baseline: str = DEFAULT_BASELINE
     weight: int = 3
     first_game_only: bool = False
@@ -82,10 +82,7 @@ def round_file(bench: Bench, case: Case, interval: str) -> Path:
 def _own_file(bench: Bench, case: Case, kind: str) -> Path:
     parts = [kind, "+".join(case.judges), "vs", case.baseline, f"weight{case.weight}"]
     parts += ["first-game"] * case.first_game_only + [case.category] * bool(case.category)
-    name = "_".join(paths.file_name(part) for part in parts)
-    if len(name) > 150:
-        name = f"{name[:120]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-    return bench.folder / "cache" / f"{name}.jsonl"
+    return bench.folder / "cache" / f"{paths.short_file_name(parts)}.jsonl"
 
 
 def note_file(file: Path) -> Path:

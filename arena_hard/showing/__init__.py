@@ -8,6 +8,7 @@ footnotes          what has to be said below a table
 formats            a result in each printed form
 figures            intervals drawn
 correlation_table  the table of --correlate
+csv_files          the CSV files of --output, a name for each case
 flags              the flags of show_result.py
 rounds_bar         a bar for rounds that take long
 
