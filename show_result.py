@@ -276,7 +276,8 @@ def print_correlation(args: argparse.Namespace) -> int:
     reference = benchmarks.read_source(args.correlate)
     names = benchmarks.read_name_map(args.name_map) if args.name_map else None
     found = benchmarks.compare(sources, reference, names, not args.as_published, args.level, seed=args.seed)
-    print("\n".join(correlation_table.table_lines(found)))
+    as_text = correlation_table.as_json if args.format == "json" else correlation_table.as_table
+    print(as_text(found))
     return 0
 
 

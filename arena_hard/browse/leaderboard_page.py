@@ -9,7 +9,6 @@ import numpy as np
 
 from arena_hard.browse import tables
 from arena_hard.browse.address import View
-from arena_hard.browse.game_selection import default_baseline
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import battles, intervals, ratings
@@ -66,7 +65,6 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
         "column": column,
         "reverse": view.sort.startswith("-"),
         "summary": summary(boards),
-        "assumed": default_baseline(settings, ""),
     }
     return "leaderboard.html", context
 

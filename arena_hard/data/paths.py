@@ -53,7 +53,7 @@ class JudgmentSet:
 
     @property
     def label(self) -> str:
-        """A name for people, which no other set of the benchmark has."""
+        """A name for people."""
         return f"{self.judge} against {self.baseline}" if self.baseline else self.judge
 
 
