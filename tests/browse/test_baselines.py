@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -64,9 +65,9 @@ def test_the_pages_of_the_first_baseline_are_as_without_the_other(bench: Bench, 
     write_bench(alone.folder)
     for tab in ("leaderboard", "judge", "compare", "games"):
         found, other = (Site(each.data_dir).show(f"?tab={tab}&judge=judy") for each in (bench, alone))
-        assert found.replace(f"<option>{LABEL}</option>", "").replace(
-            f'<option value="{LABEL}">{LABEL}</option>', ""
-        ) == other.replace(str(alone.data_dir), str(bench.data_dir))
+        without = re.sub(rf"<option[^>]*>{LABEL}</option>", "", found)
+        assert without.split() == other.replace(str(alone.data_dir), str(bench.data_dir)).split()
+        assert LABEL in found
 
 
 def test_one_judge_does_not_agree_with_itself(bench: Bench) -> None:

@@ -77,7 +77,7 @@ def test_the_same_case_is_written_anew_when_its_judgments_change(folder: Path) -
     put(folder, "arena-hard-v0.1", JUDGE, None, "B>A", "B>A", "B>A")
     files, said = output(folder)
     assert files == [f"{DAY}.csv"] and "kept:" not in said
-    assert "\nm,83" in (folder / "leaderboard" / files[0]).read_text()
+    assert "\nm,75.0," in (folder / "leaderboard" / files[0]).read_text()
 
 
 def test_what_an_older_version_left_under_the_days_name_is_kept(folder: Path) -> None:

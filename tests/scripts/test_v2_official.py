@@ -10,8 +10,8 @@ import pytest
 
 from arena_hard.data.presets import categories_of
 from tests.loopback import Server
-from tests.scripts.test_v2 import BASELINES, CATEGORY, V2, answer, asked, judgment
-from tests.support.pipeline_bench import rows, write_rows
+from tests.scripts.test_v2 import BASELINES, CATEGORY, V2, answer, judgment
+from tests.support.pipeline_bench import rows, sent, write_rows
 
 OFFICIAL = """\
 judge_model: gpt-4.1
@@ -69,9 +69,9 @@ BOTH = sorted(BASELINES.items())
 def test_it_is_planned_judged_and_rated(v2: Official, wire: Server) -> None:
     said = v2.judge("--dry-run")
     assert "4 questions" in said and "against o3-mini-2025-01-31 and gemini-2.0-flash-001" in said
-    assert asked(wire) == []
+    assert sent(wire) == []
     v2.judge()
-    bodies = asked(wire)
+    bodies = sent(wire)
     assert len(bodies) == 4 * 2
     for body in bodies:
         system, user = body["messages"]
@@ -91,7 +91,7 @@ def test_it_is_planned_judged_and_rated(v2: Official, wire: Server) -> None:
 def test_the_shipped_config_says_the_same(v2: Official, wire: Server) -> None:
     v2.judge()
     before = v2.judgments("gpt-4.1").read_bytes()
-    assert "nothing to judge" in V2.judge(v2, "--keep-mixed").split("gpt-4.1")[2]
+    assert "gpt-4.1: nothing to judge" in V2.judge(v2, "--keep-mixed")
     assert v2.judgments("gpt-4.1").read_bytes() == before
 
 
@@ -101,7 +101,7 @@ def test_what_the_file_says_counts_instead(v2: Official, wire: Server) -> None:
     v2.text += "categories:\n  creative_writing:\n    system_prompt: Yours.\n"
     v2.judge()
     assert {row["baseline"] for row in rows(v2.judgments("gpt-4.1"))} == {"base"}
-    systems = {body["messages"][0]["content"] for body in asked(wire)}
+    systems = {body["messages"][0]["content"] for body in sent(wire)}
     assert systems == {"Mine. [[A>B]]", "Yours."}
     assert parts_of(v2.result("--baseline", "base")) == [(None, "base")]
 
@@ -138,7 +138,7 @@ def test_another_baseline_for_one_category_goes_beside_the_first(v2: Official, w
     v2.text = OFFICIAL + "categories:\n  creative_writing:\n    baseline_model: base\n"
     said = v2.judge()
     assert "2 judgments exist,     0 to make" in said and "m against base" in said
-    assert len(asked(wire)) == 4 * 2 + 2 * 2
+    assert len(sent(wire)) == 4 * 2 + 2 * 2
     assert v2.judgments("gpt-4.1").read_bytes() == before
     file = v2.judgments("gpt-4.1").parent / "vs_base" / "m.jsonl"
     assert [row["question_id"] for row in rows(file)] == ["c1", "c2"]
