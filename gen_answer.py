@@ -19,7 +19,7 @@ from arena_hard.answering.requests import opening_messages, prompts_of, room_for
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.local_server import serving
-from arena_hard.calling.manifest import moved_note
+from arena_hard.calling.manifest import moved_note, remark_lines
 from arena_hard.calling.progress import Progress
 from arena_hard.calling.record_run import Group, Job, RecordRun, Row, report_failures
 from arena_hard.data.bench_files import load_answers, load_questions
@@ -235,10 +235,8 @@ def report(progress: Progress, counter: TokenCounter, plans: list[ModelPlan]) ->
         print(counter.problem)
     print(f"{progress.done} answers written, {len(progress.failures)} failed.")
     tallies = [plan.output.tally for plan in plans]
-    for plan in plans:
-        tally = plan.output.tally
-        for remark in [*tally.remarks("answers"), *tally.notes.remarks("answers")]:
-            print(f"  {plan.settings.name}: {remark}")
+    for line in remark_lines([(plan.settings.name, plan.output.tally) for plan in plans], "answers", of_replies=True):
+        print(line)
     return report_failures(progress, tallies)
 
 

@@ -1,9 +1,9 @@
 """Let a judge compare the models' answers with a baseline's: answers → judgment.
 
 Reads config/judge_config.yaml and config/api_config.yaml, writes
-data/BENCH/model_judgment/JUDGE/MODEL.jsonl. Each question is judged in two games: in the first the
-baseline's answer is A and the model's is B, in the second they change places, because judges favour
-a place. What is judged already is not judged again.
+data/BENCH/model_judgment/JUDGE/MODEL.jsonl (JUDGE/vs_BASELINE/MODEL.jsonl for further baselines). Each question is
+judged in two games: in the first the baseline's answer is A and the model's is B, in the second they change places,
+because judges favour a place. What is judged already is not judged again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import utils
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.local_server import serving
-from arena_hard.calling.manifest import moved_note, notes_together
+from arena_hard.calling.manifest import moved_note, notes_together, remark_lines
 from arena_hard.calling.progress import Progress
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.record_run import Group, RecordRun, Row, report_failures
@@ -30,7 +30,7 @@ from arena_hard.judging.flags import add_judging, check_judging, planned_looks
 from arena_hard.judging.plan import JudgmentJob, is_readable, jobs_in_order, most_it_may_cost, output_of, plan_judge
 from arena_hard.judging.prompts import asked_again, check_prompts, first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import Texts, can_be_shown, load_shown, prompts_of, shared_with_others, shown_texts
-from arena_hard.judging.stage import Candidate, Stage, bill_label, judgments_of, only
+from arena_hard.judging.stage import Candidate, Stage, bill_label, judgments_of, missing_answer_lines, only
 from arena_hard.judging.verdict_reading import Reading, read_verdict
 from arena_hard.money.account import Account, print_costs
 from arena_hard.money.quotes import output_seen_in_judgments, quote, quote_lines
@@ -62,7 +62,7 @@ def main() -> int:
     check_categories(settings, {question.category for question in questions})
     check_prompts(settings, chosen)
     account = Account(args.max_cost, args.batch, args.finish_live)
-    stages = [Stage(args, settings, judge, bench, chosen, shown, account) for judge in judges]
+    stages = [Stage(args, settings, judge, bench, chosen, questions, shown, account) for judge in judges]
     plans = [plan_judge(stage) for stage in stages]  # all judges are planned before one is paid
     for stage, candidates in zip(stages, plans):
         print_plan(stage, candidates)
@@ -97,7 +97,7 @@ def judge_with(stage: Stage, candidates: list[Candidate], questions: list[Questi
     if not any(candidate.missing for candidate in candidates):
         print(f"{stage.judge.name}: nothing to judge.")
         if looks:
-            print(looks.look(judgments_of(candidates), [question.question_id for question in stage.questions])[1])
+            print(looks.look(judgments_of(stage, candidates), [q.question_id for q in stage.questions])[1])
         return report_missing_answers(candidates)
     with serving(stage.judge, stage.bench.log_file(stage.judge.name)) as served:
         stage.judge = served
@@ -131,7 +131,7 @@ async def judge_in_waves(
         for_now = [only(candidate, keys) for candidate in candidates]
         if any(candidate.missing for candidate in for_now):
             code = max(code, await judge_all(stage, models, for_now, questions))
-        enough, said = looks.look(judgments_of(candidates), seen)
+        enough, said = looks.look(judgments_of(stage, candidates), seen)
         print(said)
         if enough or stage.account.not_sent:
             break
@@ -144,14 +144,15 @@ async def judge_in_waves(
 def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
     settings = stage.settings
     games = 2 if settings.pairwise else 1
-    against = f"against {settings.baseline_model}, " if settings.baseline and not settings.categories else ""
+    baselines = dict.fromkeys(settings.baseline_of(question.category) for question in stage.questions)
+    against = f"against {' and '.join(map(str, baselines))}, " if settings.baseline else ""
     print(
         f"{stage.bench.name}: {len(stage.questions)} questions, judge {stage.judge.name}, {against}"
         f"{games} games a judgment"
     )
     for candidate in candidates:
-        existing = sum(question.question_id in candidate.judged for question in stage.questions)
-        line = f"  {candidate.name:<40} {existing:>5} judgments exist, {len(candidate.missing):>5} to make"
+        existing = sum(question.question_id in candidate.judged for question in candidate.questions)
+        line = f"  {candidate.title:<40} {existing:>5} judgments exist, {len(candidate.missing):>5} to make"
         if candidate.without_answer:
             line += f", {len(candidate.without_answer)} lack an answer"
         if candidate.unreadable and not stage.args.retry_unreadable:
@@ -169,7 +170,7 @@ def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
 
 def print_requests(stage: Stage, candidates: list[Candidate]) -> None:
     for candidate in candidates:
-        ready = candidate.missing or [q for q in stage.questions if can_be_shown(stage, candidate, q)]
+        ready = candidate.missing or [q for q in candidate.questions if can_be_shown(stage, candidate, q)]
         if not ready:
             continue
         pair, references = shown_texts(stage, candidate, ready[0])
@@ -178,12 +179,12 @@ def print_requests(stage: Stage, candidates: list[Candidate]) -> None:
 
 
 def print_quote(stage: Stage, candidates: list[Candidate]) -> None:
-    output = output_seen_in_judgments(stage.bench.judgment_folder(stage.judge.name), stage.judge.model_name)
+    output = output_seen_in_judgments(stage.bench, stage.judge.name, stage.judge.model_name)
     quotes = []
     for candidate in (each for each in candidates if each.missing):
         prompts = (prompt for question in candidate.missing for prompt in prompts_of(stage, candidate, question))
         made = quote(stage.judge, prompts, stage.settings.max_tokens, output)
-        quotes.append(replace(made, name=candidate.name))
+        quotes.append(replace(made, name=candidate.title))
     print("\n".join(quote_lines(quotes, f"judgments by {stage.judge.name} of")))
 
 
@@ -276,9 +277,8 @@ def report(progress: Progress, unreadable: int, candidates: list[Candidate], jud
     print(f"{progress.done} judgments written, {len(progress.failures)} failed.")
     if unreadable:
         print(f"{unreadable} of them hold a game without a readable verdict (score null).")
-    for candidate in candidates:
-        for remark in candidate.tally.remarks("judgments"):
-            print(f"  {candidate.name}: {remark}")
+    for line in remark_lines([(candidate.title, candidate.tally) for candidate in candidates], "judgments"):
+        print(line)
     for remark in notes_together(candidate.tally for candidate in candidates).remarks("judgments"):
         print(f"  {judge}: {remark}")
     return report_failures(progress, [candidate.tally for candidate in candidates])
@@ -286,13 +286,10 @@ def report(progress: Progress, unreadable: int, candidates: list[Candidate], jud
 
 def report_missing_answers(candidates: list[Candidate]) -> int:
     """List the models whose answers, or the baseline's, are not complete. Returns the exit code."""
-    incomplete = [candidate for candidate in candidates if candidate.without_answer]
-    for candidate in incomplete:
-        print(
-            f"  {candidate.name}: {len(candidate.without_answer)} questions could not be judged, because its answer "
-            "or the baseline's is missing or has another number of turns than the question. Run gen_answer.py again."
-        )
-    return 1 if incomplete else 0
+    lines = missing_answer_lines(candidates)
+    for line in lines:
+        print(line)
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

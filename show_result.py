@@ -17,17 +17,20 @@ from pathlib import Path
 from arena_hard.data import streams
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.lengths import answer_lengths
-from arena_hard.data.paths import Bench
+from arena_hard.data.name_lists import shortened
+from arena_hard.data.paths import Bench, file_name
+from arena_hard.data.presets import categories_with_baselines, usual_baseline, usual_baselines
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.typed_jsonl import InputFile
 from arena_hard.rating import battles, caches, intervals, ratings
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
-from arena_hard.rating.categories import DEFAULT_BASELINE, Part, covered, cut
+from arena_hard.rating.categories import Part, covered, cut
 from arena_hard.rating.coverage import Coverage, judged_in
 from arena_hard.rating.games import Judgments, read_judgments, select
 from arena_hard.rating.intervals import Fit
 from arena_hard.showing import flags, footnotes, formats, leaderboard, rounds_bar
+from arena_hard.showing.notes import Text
 from utils import parser, run_main
 
 EXAMPLES = """\
@@ -47,7 +50,7 @@ class Result:
     fit: Fit
     covered: Coverage | None
     rows: list[leaderboard.Row]
-    notes: list[str]
+    notes: list[Text]
 
 
 def main() -> int:
@@ -70,23 +73,22 @@ def main() -> int:
     if args.output:
         write_csv(args, results)
     if args.plot:
-        from arena_hard.showing.figures import draw
-
-        draw(results[0].rows, args.plot, args.level, results[0].part.baseline)
+        plot(args, results)
     return 0
 
 
 # --------------------------------------------------------------------------- judgments → battles
 
 
-def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[InputFile, ...], list[str]]:
+def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[InputFile, ...], list[Text]]:
     """The parts to rate, the files they come from, and notes. Raises UserError."""
     if args.battles:
         found = battles.read_battles(args.battles)
         return [Part("", anchor_of(args, found, args.battles), found)], (), []
     if args.load_battles:
         return load_cached(args, bench)
-    judgments = read_judgments(bench, args.judge_name)
+    wanted = [args.baseline] if args.baseline else usual_baselines(bench.name)
+    judgments = read_judgments(bench, args.judge_name, wanted)
     parts = []
     for category, baseline, games in cut(judgments.table, bench, args.baseline, args.category):
         fought = battles.from_games(games, baseline, args.weight, args.first_game_only)
@@ -96,15 +98,16 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
                 "Look at the judge's texts with qa_browser.py."
             )
         parts.append(Part(category, baseline, fought, games, judged_in(games)))
-    notes = footnotes.duplicate_notes(judgments.duplicates) + footnotes.foreign_notes(judgments.foreign)
+    notes = [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]
+    notes += footnotes.other_baseline_notes(judgments.table, parts) if not args.category else []
     return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments)
 
 
-def anchor_of(args: argparse.Namespace, found: Battles, file: Path) -> str:
+def anchor_of(args: argparse.Namespace, found: Battles, file: Path, category: str = "") -> str:
     """The model whose rating is pinned. Raises UserError when no battle is with it."""
-    baseline = args.baseline or DEFAULT_BASELINE
+    baseline = args.baseline or usual_baseline(args.bench_name, category)
     if baseline not in found.models:
-        known = ", ".join(found.models[:8]) + (", …" if len(found.models) > 8 else "")
+        known = shortened(found.models)
         raise UserError(f"{file} has no battle with {baseline}. Name a model of it with --baseline: {known}.")
     return baseline
 
@@ -125,21 +128,27 @@ def write_battles(args: argparse.Namespace, bench: Bench, parts: Sequence[Part],
     return [problem for problem in problems if problem]
 
 
-def load_cached(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[InputFile, ...], list[str]]:
+def load_cached(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[InputFile, ...], list[Text]]:
     """The battles of an earlier run, one part for each category named. Raises UserError for a stale file."""
     parts: list[Part] = []
     inputs: tuple[InputFile, ...] = ()
-    notes = []
-    for category in args.category or [""]:
-        case = case_of(args, category, args.baseline or DEFAULT_BASELINE)
+    notes: list[Text] = []
+    for category in args.category or cached_categories(args, bench) or [""]:
+        case = case_of(args, category, args.baseline or usual_baseline(args.bench_name, category))
         file, note = caches.find_battles(bench, case)
         found = battles.read_battles(file)
         judged = note.judged if note else None
-        parts.append(Part(category, anchor_of(args, found, file), found, judged=judged))
+        parts.append(Part(category, anchor_of(args, found, file, category), found, judged=judged))
         inputs = note.inputs if note else inputs
         if note is None:
             notes.append(f"{file} says nothing of its inputs (the original's files do not); it is taken as it is.")
     return parts, inputs, notes
+
+
+def cached_categories(args: argparse.Namespace, bench: Bench) -> list[str]:
+    """The categories that a run without --category has rated on their own, of a benchmark that is known for them."""
+    cases = [case_of(args, name, baseline) for name, baseline in categories_with_baselines(bench.name, args.baseline)]
+    return [case.category for case in cases if caches.battle_file(bench, case).is_file()]
 
 
 def questions_of(args: argparse.Namespace, bench: Bench) -> tuple[list[Question], list[str]]:
@@ -174,7 +183,7 @@ def rate(
     tokens = {model: length.average for model, length in lengths.items()}
     found = covered(part, questions)
     rows = leaderboard.rows_of(fit, tokens, ranks_of(args, part), scores_by_judge(args, part), found)
-    said = footnotes.coverage_notes(found) if found else []
+    said: list[Text] = footnotes.coverage_notes(found) if found else []
     said += [footnotes.interval_line(fit, rule), *footnotes.fit_notes(fit, rule), *notes]
     if part.table is not None:
         said += footnotes.table_notes(part.table)
@@ -236,17 +245,26 @@ def scores_by_judge(args: argparse.Namespace, part: Part) -> dict[str, dict[str,
 
 
 def write_csv(args: argparse.Namespace, results: Sequence[Result]) -> None:
-    """The CSV of --output, named after the day as in the original. Raises UserError."""
+    """The CSV of --output for each part. Raises UserError."""
+    from arena_hard.showing import csv_files
+
     today = datetime.date.today()
     for result in results:
-        category = f"_{result.part.category}" if len(results) > 1 else ""
-        file = Path("leaderboard") / f"arena_hard_leaderboard_{today:%Y%m%d}{category}.csv"
-        try:
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(leaderboard.csv_text(result.rows, today, args.level), encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"{file} cannot be written: {error.strerror}.") from None
-        print(f"written: {file}", file=sys.stderr)
+        case = csv_files.case_of(args, result.part.category, result.part.baseline)
+        for line in csv_files.write(case, today, leaderboard.csv_text(result.rows, today, args.level)):
+            print(line, file=sys.stderr)
+
+
+def plot(args: argparse.Namespace, results: Sequence[Result]) -> None:
+    """The figure of --plot; of several parts each has its own, with the category in its name. Raises UserError."""
+    from arena_hard.showing.figures import draw
+
+    for result in results:
+        file: Path = args.plot
+        if len(results) > 1:
+            file = file.with_name(f"{file.stem}_{file_name(result.part.category)}{file.suffix}")
+            print(f"written: {file}", file=sys.stderr)
+        draw(result.rows, file, args.level, result.part.baseline)
 
 
 def print_correlation(args: argparse.Namespace) -> int:
@@ -258,7 +276,8 @@ def print_correlation(args: argparse.Namespace) -> int:
     reference = benchmarks.read_source(args.correlate)
     names = benchmarks.read_name_map(args.name_map) if args.name_map else None
     found = benchmarks.compare(sources, reference, names, not args.as_published, args.level, seed=args.seed)
-    print("\n".join(correlation_table.table_lines(found)))
+    as_text = correlation_table.as_json if args.format == "json" else correlation_table.as_table
+    print(as_text(found))
     return 0
 
 

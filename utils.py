@@ -22,6 +22,8 @@ from arena_hard.calling.calls import chat_completion, finish_reason_of, total_us
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.providers import settled
 from arena_hard.data import config_checks, jsonl, settings, streams
+from arena_hard.data.name_lists import shortened
+from arena_hard.data.presets import with_usual_categories
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSettings
 from arena_hard.data.yaml_files import ConfigNote, load_written, load_yaml
@@ -102,7 +104,7 @@ def load_answer_settings(file: Path) -> AnswerSettings:
 
 def load_judge_settings(file: Path) -> JudgeSettings:
     """judge_config.yaml. Raises UserError, also for a pattern or template that cannot work."""
-    loaded = settings.parse(load_written(file), JudgeSettings, str(file))
+    loaded = settings.parse(with_usual_categories(load_written(file)), JudgeSettings, str(file))
     config_checks.check_judge_settings(str(file), loaded)
     return loaded
 
@@ -114,7 +116,7 @@ def load_models(file: Path, names: Iterable[str]) -> list[ModelSettings]:
     missing = [name for name in names if name not in entries]
     if missing:
         raise UserError(
-            f"{file} has no endpoint for {', '.join(missing)}. {settings.suggestion(missing[0], set(entries))} "
+            f"{file} has no endpoint for {shortened(missing)}. {settings.suggestion(missing[0], set(entries))} "
             "Add an entry with model_name, endpoints and api_type (README.md shows one)."
         )
     return [_model_settings(file, name, entries[name]) for name in names]

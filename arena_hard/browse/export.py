@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -83,9 +84,11 @@ def export(site: Site, folder: Path, progress: Callable[[Iterable[Any]], Iterabl
         raise UserError(f"{site.data_dir}/ holds no bench. Run: bash run.sh demo")
     if folder.exists() and any(folder.iterdir()) and not (folder / "page.js").is_file():
         raise UserError(f"{folder}/ is not empty and holds no export. Name a new or empty folder.")
-    folder.mkdir(parents=True, exist_ok=True)
     index, settings = site.index(bench), site.settings_of(bench)
     view = completed(View(bench=bench), index, settings)
+    _check_case(folder, view)
+    folder.mkdir(parents=True, exist_ok=True)
+    _case_file(folder).write_text(json.dumps(_case_of(view)), encoding="utf-8")
     work = Export(index, settings, view, folder)
     for source, target in (("page.css", "style.css"), ("page.js", "page.js")):
         shutil.copyfile(PARTS / source, folder / target)
@@ -94,6 +97,27 @@ def export(site: Site, folder: Path, progress: Callable[[Iterable[Any]], Iterabl
         work.write(view.but(tab=tab), *build(index, view.but(tab=tab), settings))
     pairs = _write_pairs(work)
     return len(rooms) + pairs + _write_games(work, progress)
+
+
+def _case_file(folder: Path) -> Path:
+    return folder / "export.json"
+
+
+def _case_of(view: View) -> dict[str, str]:
+    return {"bench": view.bench, "judge": view.judge}
+
+
+def _check_case(folder: Path, view: View) -> None:
+    """Pages of another benchmark or judge are not written over, nor mixed with these. Raises UserError."""
+    try:
+        there = json.loads(_case_file(folder).read_bytes())
+    except (OSError, ValueError):
+        return  # an export of an older version does not say what it is of
+    if there != _case_of(view):
+        raise UserError(
+            f"{folder}/ holds another export ({', '.join(map(str, there.values()))}). Name a new folder, or remove "
+            "that one."
+        )
 
 
 def _write_pairs(work: Export) -> int:

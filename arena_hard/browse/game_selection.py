@@ -10,12 +10,12 @@ from arena_hard.browse import search
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.record_file import NO_GAME, UNREADABLE
+from arena_hard.data.presets import usual_baseline
 from arena_hard.data.records import Answer, Game, Judgment, Question
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.data.verdicts import LABELS
 from arena_hard.rating.arrays import BoolArray, IntArray
 
-DEFAULT_BASELINE = "gpt-4-0314"  # what the original judges against when nothing names another
 NO_VERDICTS = {"unreadable": UNREADABLE, "none": NO_GAME}
 
 
@@ -189,13 +189,18 @@ def baseline_name(index: BenchIndex, judge: str, model: int, question: int, sett
     if code >= 0:
         return index.baselines[code]
     found = index.questions[question]
-    return default_baseline(settings, found.category if found else "")
+    return unnamed_baseline(index, judge, settings, found.category if found else "")
 
 
-def default_baseline(settings: JudgeSettings | None, category: str) -> str:
-    """The baseline for judgments that name none."""
-    named = settings.baseline_of(category) if settings else None
-    return named or DEFAULT_BASELINE
+def unnamed_baseline(index: BenchIndex, judge: str, settings: JudgeSettings | None, category: str) -> str:
+    """The baseline for judgments that name none: their folder's, else the config's unless they show another one."""
+    found = index.sets.get(judge)
+    if found and found.baseline:
+        return found.baseline
+    wanted = settings.baseline_of(category) if settings else None
+    if wanted and (found is None or index.believes(judge, wanted, category)):
+        return wanted
+    return usual_baseline(index.bench.name, category)
 
 
 def baselines_of(

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 import numpy as np
@@ -28,7 +27,8 @@ from arena_hard.browse.record_file import (
     verdict_code,
 )
 from arena_hard.data import jsonl
-from arena_hard.data.paths import Bench, name_of, record_files
+from arena_hard.data.baselines import believed
+from arena_hard.data.paths import Bench, JudgmentSet, name_of, record_files
 from arena_hard.data.records import Answer, Judgment, Question, answer_from_row, judgment_from_row, question_from_row
 from arena_hard.rating.arrays import BoolArray, IntArray
 
@@ -50,7 +50,10 @@ class Judged:
 
 @dataclass
 class BenchIndex:
-    """The index of one bench. `refresh` brings it up to date; everything else only reads."""
+    """The index of one bench. `refresh` brings it up to date; everything else only reads.
+
+    A judge is one set of judgments: those against a further baseline are a judge of their own (sets: by label).
+    """
 
     bench: Bench
     questions: list[Question | None] = field(default_factory=list)
@@ -60,9 +63,11 @@ class BenchIndex:
     baselines: list[str] = field(default_factory=list)
     answers: dict[str, RecordFile] = field(default_factory=dict)
     judgments: dict[tuple[str, str], RecordFile] = field(default_factory=dict)
+    sets: dict[str, JudgmentSet] = field(default_factory=dict)
     version: int = 0
 
     def __post_init__(self) -> None:
+        self._believed: dict[tuple[str, str, str], bool] = {}
         self._codes: dict[str, int] = {}
         self._baseline_codes: dict[str, int] = {}
         self._question_stamp: tuple[int, int] | None = None
@@ -105,9 +110,10 @@ class BenchIndex:
         return self._refresh_files(self.answers, files, AnswerHead, answer_facts)
 
     def _refresh_judgments(self) -> bool:
-        root = self.bench.folder / "model_judgment"
-        folders = sorted(folder for folder in root.iterdir() if folder.is_dir()) if root.is_dir() else []
-        files = {(unquote(folder.name), name_of(path)): path for folder in folders for path in record_files(folder)}
+        self.sets = {each.label: each for each in self.bench.judgment_sets()}
+        files = {
+            (label, name_of(path)): path for label, each in self.sets.items() for path in record_files(each.folder)
+        }
         return self._refresh_files(self.judgments, files, JudgmentHead, self._judgment_facts)
 
     def _refresh_files(
@@ -181,12 +187,13 @@ class BenchIndex:
             judged[judge] = table
             _fill(table, place[model], file)
         self.judged = judged
+        self._believed.clear()
 
     # -------------------------------------------------------------------------------- reading
 
     @property
     def judges(self) -> list[str]:
-        """Names of the judges that have judged anything."""
+        """Names of the judges that have judged anything, with the baseline where it is a further one."""
         return list(self.judged)
 
     @property
@@ -198,6 +205,13 @@ class BenchIndex:
     def question_code(self, question_id: str) -> int | None:
         """The code of a question, None when no record names it."""
         return self._codes.get(question_id)
+
+    def believes(self, judge: str, baseline: str, category: str) -> bool:
+        """Whether a judge's judgments that name no baseline may be against this one."""
+        case = (judge, baseline, category)
+        if case not in self._believed:
+            self._believed[case] = believed(self.bench, self.sets[judge].judge, baseline, category)
+        return self._believed[case]
 
     def models_of(self, judge: str) -> list[int]:
         """Codes of the models that a judge has judged; all models when there is no such judge."""

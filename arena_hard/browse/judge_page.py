@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from arena_hard.data.settings import JudgeSettings
 from arena_hard.data.verdicts import LABELS
 from arena_hard.rating import judge_stats
 from arena_hard.showing import footnotes
+from arena_hard.showing.notes import whole
 
 
 class Cell(NamedTuple):
@@ -43,7 +45,8 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
     context["report"] = report_of(key, model)
     context["notes"] = coverage_notes(key, model)
     context["cells"] = cells_of(index, view, model)
-    context["pairs"] = agreement_of(key, tuple(index.judges)) if len(index.judges) > 1 else None
+    several = len({each.judge for each in index.sets.values()}) > 1
+    context["pairs"] = agreement_of(key, tuple(index.judges)) if several else None
     return "judge.html", context
 
 
@@ -64,13 +67,22 @@ def coverage_notes(key: tables.Snapshot, model: str) -> list[str]:
     """What the judge has not judged of the bench's questions, by one model or all of them."""
     table = tables.game_table(key.index, [key.judge], key.settings)
     found = [tables.coverage_of(key.index, table, code, model) for code in tables.baselines_of(table)]
-    return [note for each in found if each for note in footnotes.coverage_notes(each)]
+    return [whole(note) for each in found if each for note in footnotes.coverage_notes(each)]
 
 
 @lru_cache(maxsize=8)
 def agreement_of(key: tables.Snapshot, judges: tuple[str, ...]) -> judge_stats.EnsembleAgreement:
-    """How the judges of a bench agree on the games that they share."""
-    return judge_stats.ensemble_agreement(tables.game_table(key.index, list(judges), key.settings))
+    """How the judges of a bench agree on the games that they share, which are against the same baseline."""
+    table = tables.game_table(key.index, list(judges), key.settings)
+    baselines = len(table.baselines)
+    apart = replace(
+        table,
+        question=table.question * baselines + table.baseline,
+        questions=[question for question in table.questions for _ in range(baselines)],
+    )
+    found, sets = judge_stats.ensemble_agreement(apart), key.index.sets
+    pairs = tuple(pair for pair in found.pairs if sets[pair.judge].judge != sets[pair.other].judge)
+    return replace(found, pairs=pairs)
 
 
 def cells_of(index: BenchIndex, view: View, model: str) -> list[list[Cell]]:

@@ -9,12 +9,12 @@ import numpy as np
 
 from arena_hard.browse import tables
 from arena_hard.browse.address import View
-from arena_hard.browse.game_selection import default_baseline
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import battles, intervals, ratings
 from arena_hard.rating.games import GameTable
 from arena_hard.showing import footnotes
+from arena_hard.showing.notes import whole
 
 RULES = {
     "": "as published (bootstrap of rows)",
@@ -65,7 +65,6 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
         "column": column,
         "reverse": view.sort.startswith("-"),
         "summary": summary(boards),
-        "assumed": default_baseline(settings, ""),
     }
     return "leaderboard.html", context
 
@@ -83,7 +82,8 @@ def board_of(index: BenchIndex, games: GameTable, code: int, rule: str) -> Board
     fought = battles.from_games(table, baseline)
     covered = tables.coverage_of(index, games, code)
     judged = covered.counts() if covered else {}
-    about = (covered.n_questions, footnotes.coverage_notes(covered)) if covered else (0, [])
+    notes = [whole(note) for note in footnotes.coverage_notes(covered)] if covered else []
+    about = (covered.n_questions if covered else 0, notes)
     if len(fought) == 0:
         return Board(baseline, [], fought.models[1:], *about)
     cells = battles.cells_of(fought)

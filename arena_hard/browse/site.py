@@ -91,7 +91,7 @@ class Site:
 def completed(view: View, index: BenchIndex, settings: JudgeSettings | None) -> View:
     """The view with a judge and a page that exist, and without models that do not."""
     judges = index.judges
-    wanted = [judge for judge in (settings.judges if settings else []) if judge in judges]
+    wanted = [label for label in _sets_of(settings, index) if label in judges] if settings else []
     judge = view.judge if view.judge in judges else (wanted or judges or [""])[0]
     known = {
         "model": view.model if view.model in index.models else "",
@@ -101,6 +101,13 @@ def completed(view: View, index: BenchIndex, settings: JudgeSettings | None) -> 
     if known["model"] and known["tab"] == "games":
         known["at"] = ""
     return view.but(judge=judge, **known)
+
+
+def _sets_of(settings: JudgeSettings, index: BenchIndex) -> list[str]:
+    """The config's judges, first with its baseline where it is a further one."""
+    own = settings.baseline_of("") if not settings.categories else None
+    sets = [each for each in index.sets.values() if each.judge in settings.judges]
+    return [each.label for each in sets if own and each.baseline == own] + settings.judges
 
 
 Room = Callable[[BenchIndex, View, "JudgeSettings | None"], tuple[str, dict[str, Any]]]

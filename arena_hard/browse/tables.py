@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from arena_hard.browse.game_selection import default_baseline
+from arena_hard.browse.game_selection import unnamed_baseline
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.record_file import NO_GAME, RecordFile
 from arena_hard.data.settings import JudgeSettings
@@ -35,7 +35,7 @@ def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | N
     the pages assume.
     """
     baselines = list(index.baselines)
-    unnamed = _unnamed_baselines(index, baselines, settings)
+    unnamed = {judge: _unnamed_baselines(index, judge, baselines, settings) for judge in judges}
     columns: dict[str, list[IntArray]] = {
         name: [] for name in ("question", "model", "judge", "baseline", "game", "verdict")
     }
@@ -49,7 +49,7 @@ def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | N
             "question": question,
             "model": np.full(n, index.models.index(model), dtype=np.int32),
             "judge": np.full(n, judges.index(judge), dtype=np.int32),
-            "baseline": np.where(named < 0, unnamed[question], named),
+            "baseline": np.where(named < 0, unnamed[judge][question], named),
         }
         verdict = file.facts[rows, :2].ravel().astype(np.int8)
         played = verdict != NO_GAME
@@ -77,11 +77,11 @@ def categories_of(index: BenchIndex) -> tuple[list[str], IntArray]:
     return categories, np.array([categories.index(name) for name in names], dtype=np.int32)
 
 
-def _unnamed_baselines(index: BenchIndex, baselines: list[str], settings: JudgeSettings | None) -> IntArray:
+def _unnamed_baselines(index: BenchIndex, judge: str, baselines: list[str], settings: JudgeSettings | None) -> IntArray:
     """[question] code of the baseline for judgments that name none; new names are added to `baselines`."""
     codes = []
     for question in index.questions:
-        name = default_baseline(settings, question.category if question else "")
+        name = unnamed_baseline(index, judge, settings, question.category if question else "")
         if name not in baselines:
             baselines.append(name)
         codes.append(baselines.index(name))

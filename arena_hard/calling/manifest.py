@@ -25,6 +25,7 @@ from arena_hard.calling.providers.addresses import shown, understood
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.reply_notes import ReplyNotes
 from arena_hard.data import jsonl
+from arena_hard.data.name_lists import first_lines
 from arena_hard.data.records import Usage, UserError, usage_row
 from arena_hard.data.settings import ModelSettings, short_hash, with_environment
 
@@ -245,6 +246,20 @@ class RunTally:
             "python": platform.python_version(),
             "packages": versions(),
         }
+
+
+def remark_lines(tallies: Sequence[tuple[str, RunTally]], unit: str, of_replies: bool = False) -> list[str]:
+    """What is to be said of the records of several models, given with their names; the worst come first.
+
+    of_replies: whether each model gave the replies itself, so that what is remarkable of them is its own.
+    """
+    worst = sorted(tallies, key=lambda each: -(each[1].cut + each[1].filtered))
+    lines = [
+        f"  {name}: {remark}"
+        for name, tally in worst
+        for remark in tally.remarks(unit) + (tally.notes.remarks(unit) if of_replies else [])
+    ]
+    return first_lines(lines, "remarks like these")
 
 
 def _iso(seconds: float) -> str:

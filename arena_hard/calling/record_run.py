@@ -61,7 +61,7 @@ class RunOutput:
 
     bill: the name under which its calls are billed; shapings: the settings that shape its records, each once;
     keeps_replies: whether a record takes several calls, so that the replies of an unfinished one are kept;
-    written: the labels of the records that are there.
+    written: the labels of the records that are there; against: the further baseline that the file is for.
     """
 
     tally: RunTally
@@ -69,6 +69,7 @@ class RunOutput:
     shapings: Sequence[Mapping[str, Any]]
     keeps_replies: bool = True
     written: set[str] = field(default_factory=set)
+    against: str = ""
     kept: KeptReplies | None = None
 
     @property
@@ -240,13 +241,18 @@ class RecordRun(Generic[J]):
                 batches = batches_of(model.settings.api_type, model.endpoints[0].client)
                 if batches is None:
                     raise UserError(f"{model.settings.name}: no batches for api_type {model.settings.api_type}.")
-                folder = self.bench.folder / "batch" / f"{self.unit} by {file_name(model.settings.name)}"
+                folder = self.bench.folder / "batch" / self._batch_name(model.settings.name)
                 box = Mailbox(folder, batches, model.adapter, _say, self.args.finish_live, model=model.settings)
                 model.mailbox = stack.enter_context(box)
                 if self.args.redo and not model.mailbox.busy:
                     model.mailbox.archive()  # to ask anew is not to read the old replies again
                 boxes.append(model.mailbox)
             yield boxes
+
+    def _batch_name(self, model: str) -> str:
+        """Batches against further baselines have a folder of their own: it is put away when all of them are in."""
+        further = sorted({output.against for output in self.outputs if output.against})
+        return " against ".join([f"{self.unit} by {file_name(model)}", *map(file_name, further)])
 
 
 def _say(text: str) -> None:

@@ -5,13 +5,16 @@ For the scripts and the other rooms:
 records        the shapes of rows, in both formats; UserError
 paths          where the files of a bench are
 bench_files    questions, answers, judgments by question_id
+baselines      whom judgments are against, and where those against each baseline are
 jsonl          JSONL, checked: errors name the line
 typed_jsonl    JSONL, typed: large files at the speed of the disk
 writer         records that count as written once they are on disk
 yaml_files     YAML with each value as written, and the line of a mistake
 settings       what the config files may say
 config_checks  what their values may be
+presets        what published benchmarks are judged with where a config says nothing else
 templates      prompt templates and their placeholders
+name_lists     long lists of names, cut for people
 verdicts       the five labels and what they mean
 environment    proxies and certificates that variables name
 streams        text for terminals of any encoding

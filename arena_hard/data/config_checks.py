@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from arena_hard.data import templates
+from arena_hard.data.presets import categories_of
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import (
     DEFAULT_PATTERN,
@@ -63,9 +64,12 @@ def _check_sampling(where: str, settings: AnswerSettings | JudgeSettings) -> Non
 
 
 def check_categories(settings: JudgeSettings, there: set[str]) -> None:
-    """Each category of the config must be one that a question has. Raises UserError."""
+    """Each category of the config must be one that a question has, or that its benchmark is known for.
+
+    Raises UserError.
+    """
     for name in settings.categories or {}:
-        if name not in there:
+        if name not in there and name not in categories_of(settings.bench_name):
             raise UserError(f"categories: no question is of the category {name!r}. {suggestion(name, there)}")
 
 

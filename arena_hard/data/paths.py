@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from arena_hard.data.name_lists import shortened
 from arena_hard.data.records import UserError
 
 # Everything that the common file systems take stays as it is, so that files of the original keep
 # their names; the rest (slashes, colons, control characters, %) is percent-encoded and maps back.
 _KEPT = " !#$&'()+,;=@[]^`{}~"
+_LONGEST = 150  # file systems take 255 bytes, and endings come to it
 
 
 def file_name(name: str) -> str:
@@ -23,9 +27,37 @@ def file_name(name: str) -> str:
     return quote(name, safe=_KEPT)
 
 
+def short_file_name(parts: Sequence[str]) -> str:
+    """A file name of several names, which ends with a fingerprint where it would be too long for a file system."""
+    name = "_".join(file_name(part) for part in parts)
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - 30]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
 def name_of(file: Path) -> str:
     """The model's name that `file_name` turned into this file's stem."""
     return unquote(file.name.removesuffix(".jsonl"))
+
+
+@dataclass(frozen=True)
+class JudgmentSet:
+    """The judgments of one judge in one folder.
+
+    baseline: the one that the folder is for; empty for the judge's own folder, where the original's judgments are.
+    """
+
+    judge: str
+    baseline: str
+    folder: Path
+
+    @property
+    def label(self) -> str:
+        """A name for people."""
+        return f"{self.judge} against {self.baseline}" if self.baseline else self.judge
+
+
+_AGAINST = "vs_"  # begins the name of a folder within a judge's, which neither reader takes for a judge or a model
 
 
 @dataclass(frozen=True)
@@ -57,11 +89,25 @@ class Bench:
     def reference_file(self, model: str) -> Path:
         return self.folder / "reference_answer" / f"{file_name(model)}.jsonl"
 
-    def judgment_folder(self, judge: str) -> Path:
-        return self.folder / "model_judgment" / file_name(judge)
+    def judgment_folder(self, judge: str, baseline: str = "") -> Path:
+        """A judge's own folder, which is the original's, or the one in it for a further baseline."""
+        folder = self.folder / "model_judgment" / file_name(judge)
+        return folder / f"{_AGAINST}{file_name(baseline)}" if baseline else folder
 
-    def judgment_file(self, judge: str, model: str) -> Path:
-        return self.judgment_folder(judge) / f"{file_name(model)}.jsonl"
+    def judgment_file(self, judge: str, model: str, baseline: str = "") -> Path:
+        return self.judgment_folder(judge, baseline) / f"{file_name(model)}.jsonl"
+
+    def judgment_sets(self, judge: str | None = None) -> list[JudgmentSet]:
+        """All folders with judgments, of one judge or of all, each judge's own before those of further baselines."""
+        root = self.folder / "model_judgment"
+        found: list[JudgmentSet] = []
+        for own in sorted(root.iterdir()) if root.is_dir() else []:
+            name = unquote(own.name)
+            if own.is_dir() and judge in (None, name):
+                further = sorted(folder for folder in own.glob(f"{_AGAINST}*") if folder.is_dir())
+                found += [JudgmentSet(name, "", own)]
+                found += [JudgmentSet(name, unquote(each.name[len(_AGAINST) :]), each) for each in further]
+        return [each for each in found if record_files(each.folder)]
 
     def log_file(self, model: str) -> Path:
         """Where the output of a model's own server goes."""
@@ -69,10 +115,7 @@ class Bench:
 
     def judges(self) -> list[str]:
         """Names of the judges that have a folder with judgments, sorted."""
-        folder = self.folder / "model_judgment"
-        if not folder.is_dir():
-            return []
-        return sorted(unquote(judge.name) for judge in folder.iterdir() if any(judge.glob("*.jsonl")))
+        return sorted({each.judge for each in self.judgment_sets()})
 
     def check(self) -> None:
         """Raises UserError when the bench has no question file."""
@@ -81,7 +124,7 @@ class Bench:
         known = sorted(file.parent.name for file in self.data_dir.glob("*/question.jsonl"))
         raise UserError(
             f"{self.question_file} does not exist. "
-            + (f"Benches in {self.data_dir}/: {', '.join(known)}. " if known else f"{self.data_dir}/ holds no bench. ")
+            + (f"Benches in {self.data_dir}/: {shortened(known)}. " if known else f"{self.data_dir}/ holds no bench. ")
             + "Set bench_name to one of them, or fetch the questions as README.md says."
         )
 

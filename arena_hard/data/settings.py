@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from arena_hard.data import foreign_configs
+from arena_hard.data.name_lists import shortened
 from arena_hard.data.records import UserError, is_object
 from arena_hard.data.value_types import fitted, is_null, kinds_of
 from arena_hard.data.yaml_files import ConfigNote
@@ -201,7 +202,7 @@ def _settled(values: Mapping[str, Any], struct: type[msgspec.Struct], where: str
 def suggestion(word: str, known: set[str]) -> str:
     """A sentence that names the nearest known word, or all of them."""
     near = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(sorted(known))}."
+    return f"Did you mean {near[0]!r}?" if near else f"Known are: {shortened(sorted(known), 40)}."
 
 
 def _readable(error: msgspec.ValidationError) -> str:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from arena_hard.calling.manifest import RunTally, differing, open_failures, origins
 from arena_hard.calling.record_run import Job, RunOutput
 from arena_hard.calling.selection import chosen_models, records_to_redo
-from arena_hard.data.bench_files import load_answers, load_judgments
+from arena_hard.data.baselines import JudgmentFolder, named_in
+from arena_hard.data.bench_files import load_answers
+from arena_hard.data.name_lists import shortened
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Judgment, Question, UserError
-from arena_hard.data.settings import JudgeSettings, short_hash
+from arena_hard.data.settings import short_hash
 from arena_hard.data.verdicts import is_verdict
 from arena_hard.judging.cache_order import in_blocks
 from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import can_be_shown, prompts_of, shown_texts
-from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of
+from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of, load_judged
 
 
 @dataclass(kw_only=True)
@@ -32,30 +35,56 @@ def plan_judge(stage: Stage) -> list[Candidate]:
     names = chosen_models(stage.args, stage.settings.model_list)
     own = stage.settings.baseline_model if stage.settings.baseline and not stage.settings.categories else None
     # the baseline is not judged against itself
-    candidates = [plan_candidate(stage, name) for name in names if name != own]
+    folder = judgment_folder(stage)
+    parts = [(name, part) for name in names if name != own for part in files_of(stage, folder, name).items()]
+    candidates = [plan_candidate(stage, name, file, questions) for name, (file, questions) in parts]
     check_answers(stage.bench, candidates)
     return candidates
 
 
-def plan_candidate(stage: Stage, name: str) -> Candidate:
-    """Which judgments of one model exist, are missing, or cannot be made for want of an answer."""
-    file = stage.bench.judgment_file(stage.judge.name, name)
-    hashes = sorted({stage.shaping_hash(question) for question in stage.questions})
+def judgment_folder(stage: Stage) -> JudgmentFolder:
+    """What the judge's folders hold; categories matter only where the config knows them."""
+    groups = {each.question_id: each.category if stage.settings.categories else "" for each in stage.all_questions}
+    return JudgmentFolder(stage.bench, stage.judge.name, groups)
+
+
+def files_of(stage: Stage, folder: JudgmentFolder, name: str) -> dict[Path, list[Question]]:
+    """The files that a model's judgments are in, or are to be written to, each with its questions of this run."""
+    categories = stage.settings.categories or {}
+    file_of: dict[str, Path] = {}
+    found: dict[Path, list[Question]] = {}
+    for question in stage.questions:
+        category = question.category
+        if category not in file_of:
+            baseline, own = stage.settings.baseline_of(category), categories.get(category)
+            group = category if categories else ""
+            file_of[category] = folder.file_for(name, baseline, group, bool(own and own.baseline_model))
+        found.setdefault(file_of[category], []).append(question)
+    return found
+
+
+def plan_candidate(stage: Stage, name: str, file: Path, questions: list[Question]) -> Candidate:
+    """Which judgments of one file exist, are missing, or cannot be made for want of an answer."""
+    hashes = sorted({stage.shaping_hash(question) for question in questions})
+    is_further = file.parent != stage.bench.judgment_folder(stage.judge.name)
     candidate = Candidate(
         name,
         file,
+        (stage.settings.baseline_of(questions[0].category) or "") if is_further else "",
+        questions,
         load_answers(stage.bench.answer_file(name)),
-        load_judgments(file),
+        load_judged(stage, name, file, questions),
         RunTally(file, ",".join(hashes), endpoints=origins(stage.judge)),
     )
     stage.account.open(bill_label(stage, candidate), stage.judge)
-    check_baselines(candidate, stage.settings, stage.questions)
+    if not stage.settings.baseline:
+        check_no_baseline(candidate)
     again = judgments_to_redo(stage, candidate)
-    wanted = {question.question_id for question in stage.questions} - candidate.judged.keys() | again
+    wanted = {question.question_id for question in questions} - candidate.judged.keys() | again
     if stage.args.only_failed:
         wanted = open_failures(file, candidate.judged)
     candidate.tally.before = wanted & candidate.judged.keys()
-    for question in stage.questions:
+    for question in questions:
         if question.question_id not in wanted:
             continue
         if stage.settings.baseline_of(question.category) == name:
@@ -73,12 +102,12 @@ def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
     Raises UserError where judgments were made with other settings, or of answers that have changed.
     """
     found = {key: judgment.settings_hash for key, judgment in candidate.judged.items()}
-    today = {question.question_id: stage.shaping(question) for question in stage.questions}
+    today = {question.question_id: stage.shaping(question) for question in candidate.questions}
     again = records_to_redo(stage.args, candidate.file, candidate.name, found, today)
     any_label = not stage.settings.baseline
     unreadable = {key for key, judgment in candidate.judged.items() if not is_readable(judgment, any_label)}
     candidate.unreadable = len(unreadable)
-    changed = {q.question_id for q in stage.questions if has_changed(stage, candidate, q)}
+    changed = {q.question_id for q in candidate.questions if has_changed(stage, candidate, q)}
     if changed - again and candidate.name not in stage.args.redo and not stage.args.keep_mixed:
         raise UserError(
             f"{candidate.file}: {len(changed)} judgments are of answers that have changed since. "
@@ -104,15 +133,13 @@ def has_changed(stage: Stage, candidate: Candidate, question: Question) -> bool:
     return judgment.games[0].user_prompt not in (user_prompt(messages), first_user_prompt(messages))
 
 
-def check_baselines(candidate: Candidate, settings: JudgeSettings, questions: list[Question]) -> None:
-    """Judgments against another baseline must not be mixed with today's. Raises UserError."""
-    for question in questions:
-        judgment = candidate.judged.get(question.question_id)
-        wanted = settings.baseline_of(question.category)
-        if judgment is not None and judgment.baseline not in (None, wanted):
+def check_no_baseline(candidate: Candidate) -> None:
+    """Ratings of answers on their own must not replace judgments against a baseline. Raises UserError."""
+    for _, baseline in named_in(candidate.file) if candidate.file.is_file() else ():
+        if baseline:
             raise UserError(
-                f"{candidate.file} holds judgments against {judgment.baseline}, and baseline_model is {wanted}. "
-                "Use the same baseline, or move that file away to judge anew."
+                f"{candidate.file} holds judgments against {baseline}, and with baseline: false answers are rated on "
+                "their own. Give this judge another name in the endpoint file, so that it has a folder of its own."
             )
 
 
@@ -124,10 +151,11 @@ def is_readable(judgment: Judgment, any_label: bool = True) -> bool:
 
 def check_answers(bench: Bench, candidates: list[Candidate]) -> None:
     """A model without any answer is a mistake in model_list. Raises UserError."""
-    empty = [candidate.name for candidate in candidates if not candidate.answers and not candidate.judged]
+    there = {candidate.name for candidate in candidates if candidate.answers or candidate.judged}
+    empty = [name for name in dict.fromkeys(candidate.name for candidate in candidates) if name not in there]
     if empty:
         raise UserError(
-            f"no answers in {bench.answer_folder}/ for {', '.join(empty)}. "
+            f"no answers in {bench.answer_folder}/ for {shortened(empty)}. "
             "Run gen_answer.py for them first, or take them out of model_list."
         )
 
@@ -136,7 +164,8 @@ def output_of(stage: Stage, candidate: Candidate) -> RunOutput:
     """The record file of a model's judgments, as a run needs it."""
     shapings = list({id(each): each for each in map(stage.shaping, candidate.missing)}.values())
     written = {label_of(candidate, key) for key in candidate.judged}
-    return RunOutput(candidate.tally, bill_label(stage, candidate), shapings, written=written)
+    label = bill_label(stage, candidate)
+    return RunOutput(candidate.tally, label, shapings, written=written, against=candidate.against)
 
 
 def jobs_in_order(stage: Stage, outputs: list[tuple[Candidate, RunOutput]], width: int) -> Iterator[JudgmentJob]:
@@ -144,10 +173,10 @@ def jobs_in_order(stage: Stage, outputs: list[tuple[Candidate, RunOutput]], widt
 
     width: how many judgments are made at once.
     """
-    missing = {candidate.name: {q.question_id for q in candidate.missing} for candidate, _ in outputs}
+    missing = {candidate.file: {q.question_id for q in candidate.missing} for candidate, _ in outputs}
     for question, (candidate, output) in in_blocks(stage.questions, outputs, width):
         key = question.question_id
-        if key in missing[candidate.name]:
+        if key in missing[candidate.file]:
             yield JudgmentJob(
                 output=output,
                 question=question,

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from arena_hard.calling.manifest import RunTally
-from arena_hard.data.bench_files import load_judgments
+from arena_hard.data import jsonl
+from arena_hard.data.name_lists import first_lines
 from arena_hard.data.paths import Bench
-from arena_hard.data.records import Answer, Judgment, Question
+from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row
 from arena_hard.data.settings import JudgeSettings, ModelSettings, short_hash
 from arena_hard.judging.prompts import judgment_shaping_settings
 from arena_hard.money.account import Account
@@ -17,16 +18,27 @@ from arena_hard.money.account import Account
 
 @dataclass
 class Candidate:
-    """A model whose answers are judged, and what there is of it."""
+    """A model whose answers are judged, in one file, and what there is of it.
+
+    against: the baseline whose folder the file is in; empty for the judge's own. A model has a candidate for each of
+    its files. questions: those whose judgments belong in this file.
+    """
 
     name: str
     file: Path
+    against: str
+    questions: list[Question]
     answers: dict[str, Answer]
     judged: dict[str, Judgment]
     tally: RunTally
     missing: list[Question] = field(default_factory=list)
     without_answer: list[Question] = field(default_factory=list)
     unreadable: int = 0
+
+    @property
+    def title(self) -> str:
+        """The model, and the baseline where its judgments are in a folder of their own."""
+        return f"{self.name} against {self.against}" if self.against else self.name
 
 
 @dataclass
@@ -39,13 +51,17 @@ class Shown:
 
 @dataclass
 class Stage:
-    """One judge's part of a run: all that its planning and judging need."""
+    """One judge's part of a run: all that its planning and judging need.
+
+    questions: those of this run; all_questions: those of the benchmark.
+    """
 
     args: argparse.Namespace
     settings: JudgeSettings
     judge: ModelSettings
     bench: Bench
     questions: list[Question]
+    all_questions: list[Question]
     shown: Shown
     account: Account
     shapings: dict[str, dict[str, object]] = field(default_factory=dict)
@@ -75,13 +91,48 @@ def only(candidate: Candidate, keys: set[str]) -> Candidate:
     return replace(candidate, missing=missing, without_answer=left_out, tally=tally)
 
 
-def judgments_of(candidates: list[Candidate]) -> dict[str, dict[str, Judgment]]:
-    """All judgments on disk, by model and question_id."""
-    return {candidate.name: load_judgments(candidate.file) for candidate in candidates}
+def load_judged(stage: Stage, name: str, file: Path, questions: list[Question]) -> dict[str, Judgment]:
+    """A model's judgments against today's baselines by question_id, the last of several.
+
+    file: the one that they belong in. Of another baseline's, the judge's own file may hold some of them too, where
+    somebody has put several baselines into it.
+    """
+    wanted = {question.question_id: stage.settings.baseline_of(question.category) for question in questions}
+    first = stage.bench.judgment_file(stage.judge.name, name)
+    found: dict[str, Judgment] = {}
+    for each in dict.fromkeys((first, file)):
+        for judgment in jsonl.read(each, judgment_from_row) if each.is_file() else ():
+            key = judgment.question_id
+            is_named = judgment.baseline is not None and judgment.baseline == wanted.get(key)
+            if is_named or (each == file and (judgment.baseline is None or key not in wanted)):
+                found[key] = judgment
+    return found
+
+
+def judgments_of(stage: Stage, candidates: list[Candidate]) -> dict[str, dict[str, Judgment]]:
+    """All judgments on disk against today's baselines, by model and question_id."""
+    found: dict[str, dict[str, Judgment]] = {}
+    for each in candidates:
+        found.setdefault(each.name, {}).update(load_judged(stage, each.name, each.file, each.questions))
+    return found
+
+
+def missing_answer_lines(candidates: list[Candidate]) -> list[str]:
+    """What to say of models whose answers, or the baseline's, are not complete; the worst come first."""
+    incomplete = [candidate for candidate in candidates if candidate.without_answer]
+    why = (
+        "because its answer or the baseline's is missing or has another number of turns than the question. "
+        "Run gen_answer.py again."
+    )
+    lines = [
+        f"  {candidate.title}: {len(candidate.without_answer)} questions could not be judged, {why}"
+        for candidate in sorted(incomplete, key=lambda each: -len(each.without_answer))
+    ]
+    return first_lines(lines, "models")
 
 
 def bill_label(stage: Stage, candidate: Candidate) -> str:
-    return f"{stage.judge.name} judging {candidate.name}"
+    return f"{stage.judge.name} judging {candidate.title}"
 
 
 def label_of(candidate: Candidate, question_id: str) -> str:

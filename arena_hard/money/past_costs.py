@@ -43,9 +43,11 @@ def report_lines(bench: Bench, models: Mapping[str, ModelSettings] | None = None
         (f"answers by {name_of(file)}", _bill(name_of(file), _sum_answers(file), known))
         for file in record_files(bench.answer_folder)
     ]
-    for judge in bench.judges():
-        for file in record_files(bench.judgment_folder(judge)):
-            rows.append((f"judgments by {judge} of {name_of(file)}", _bill(judge, _sum_judgments(file), known)))
+    for each in bench.judgment_sets():
+        end = f" against {each.baseline}" if each.baseline else ""
+        for file in record_files(each.folder):
+            label = f"judgments by {each.judge} of {name_of(file)}{end}"
+            rows.append((label, _bill(each.judge, _sum_judgments(file), known)))
     rows = [(label, bill) for label, bill in rows if bill.requests]
     return [*bill_lines(rows), f"prices: {source_note()}, as of today"]
 

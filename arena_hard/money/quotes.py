@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from arena_hard.calling.providers.base import Message
 from arena_hard.data import jsonl
-from arena_hard.data.paths import record_files
+from arena_hard.data.name_lists import shortened
+from arena_hard.data.paths import Bench, record_files
 from arena_hard.data.records import Answer, Usage, judgment_from_row
 from arena_hard.data.settings import ModelSettings
 from arena_hard.data.tokens import TokenCounter
@@ -139,10 +139,10 @@ def output_seen_in_answers(answers: Iterable[Answer]) -> Output:
     return output_of(lengths)
 
 
-def output_seen_in_judgments(folder: Path, model_name: str, most: int = 1000) -> Output:
-    """Output tokens of a judge's cached games, whatever model they are about; `most` are looked at."""
+def output_seen_in_judgments(bench: Bench, judge: str, model_name: str, most: int = 1000) -> Output:
+    """Output tokens of a judge's cached games, whatever model and baseline they are about; `most` are looked at."""
     counter, lengths = PromptCounter(model_name), []
-    files = record_files(folder)
+    files = [file for each in bench.judgment_sets(judge) for file in record_files(each.folder)]
     for file in files:
         games = (game for row in jsonl.read(file, judgment_from_row) for game in row.games if game)
         for _, game in zip(range(-(-most // len(files))), games):
@@ -182,7 +182,7 @@ def _notes(quotes: Sequence[Quote]) -> list[str]:
     unknown = sorted({each.name for each in quotes if each.price is None})
     if unknown:
         notes.append(
-            f"price unknown: {', '.join(unknown)}. Add price: {{input: …, output: …}} (dollars per million tokens) "
+            f"price unknown: {shortened(unknown)}. Add price: {{input: …, output: …}} (dollars per million tokens) "
             "to the model's entry."
         )
     for each in quotes:

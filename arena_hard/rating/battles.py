@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from arena_hard.data.name_lists import shortened
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.data.verdicts import LABELS, outcome
@@ -137,14 +138,9 @@ def baseline_of(table: GameTable, wanted: str) -> str:
     """
     recorded = [table.baselines[code] for code in occurring(table.baseline) if table.baselines[code]]
     others = [name for name in recorded if name != wanted]
-    if wanted in recorded and others:
-        raise UserError(
-            f"Two baselines are mixed: some judgments were made against {wanted}, others against "
-            f"{', '.join(others)}. Keep them in judge folders of their own."
-        )
     if others:
         raise UserError(
-            f"The judgments were made against {', '.join(others)}, not against {wanted}. "
+            f"The judgments were made against {shortened(others)}, not against {wanted}. "
             f"Run with --baseline {others[0]}, or judge against {wanted} first."
         )
     judged = np.bincount(table.model, minlength=len(table.models))

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from arena_hard.data.name_lists import shortened
 from arena_hard.data.records import UserError, is_object
 from arena_hard.rating.metrics import Correlation, Source, correlate
 
@@ -57,7 +58,7 @@ def read_sources(spec: str, name: str | None = None) -> tuple[Source, ...]:
     for row in _rows(file):
         groups.setdefault(row.get("benchmark") or file.stem, []).append(row)
     if wanted is not None and wanted not in groups:
-        raise UserError(f"{file} holds no benchmark {wanted!r}. It holds: {', '.join(groups)}.")
+        raise UserError(f"{file} holds no benchmark {wanted!r}. It holds: {shortened(list(groups))}.")
     sources = tuple(_source(file, key, rows) for key, rows in groups.items() if wanted in (None, key))
     return tuple(replace(source, name=name) for source in sources) if name and len(sources) == 1 else sources
 

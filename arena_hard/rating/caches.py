@@ -17,10 +17,12 @@ import numpy as np
 
 from arena_hard.data import paths
 from arena_hard.data.paths import Bench
+from arena_hard.data.presets import DEFAULT_BASELINE, DEFAULT_BENCH, DEFAULT_JUDGE
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader, is_unchanged, name_in
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.coverage import JudgedQuestions
+from arena_hard.rating.games import judgment_files
 
 INFINITE = 1e6  # stands for a rating without an end in the file of rounds, which is plain JSON
 
@@ -28,9 +30,9 @@ INFINITE = 1e6  # stands for a rating without an end in the file of rounds, whic
 class Case(msgspec.Struct, frozen=True):
     """What battles depend on besides the judgments."""
 
-    bench: str = "arena-hard-v0.1"
-    judges: tuple[str, ...] = ("gpt-4-1106-preview",)
-    baseline: str = "gpt-4-0314"
+    bench: str = DEFAULT_BENCH
+    judges: tuple[str, ...] = (DEFAULT_JUDGE,)
+    baseline: str = DEFAULT_BASELINE
     weight: int = 3
     first_game_only: bool = False
     category: str = ""
@@ -80,10 +82,7 @@ def round_file(bench: Bench, case: Case, interval: str) -> Path:
 def _own_file(bench: Bench, case: Case, kind: str) -> Path:
     parts = [kind, "+".join(case.judges), "vs", case.baseline, f"weight{case.weight}"]
     parts += ["first-game"] * case.first_game_only + [case.category] * bool(case.category)
-    name = "_".join(paths.file_name(part) for part in parts)
-    if len(name) > 150:
-        name = f"{name[:120]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-    return bench.folder / "cache" / f"{name}.jsonl"
+    return bench.folder / "cache" / f"{paths.short_file_name(parts)}.jsonl"
 
 
 def note_file(file: Path) -> Path:
@@ -161,15 +160,13 @@ def _text(value: Draw | tuple[str, ...] | str | int | None) -> str:
 
 def changed_inputs(note: Note, bench: Bench) -> list[str]:
     """The judgment files that changed, came or went; empty where the judgments are not here at all."""
-    folders = [bench.judgment_folder(judge) for judge in note.case.judges]
-    now = {name_in(bench.data_dir, file) for folder in folders for file in paths.record_files(folder)}
+    files = [file for judge in note.case.judges for file in judgment_files(bench, judge, (note.case.baseline,))]
+    now = {name_in(bench.data_dir, file) for file in files}
     known = {known.name: known for known in note.inputs}
     if not now:
         return []
     return sorted(
-        name
-        for name in now | set(known)
-        if name not in now or name not in known or not is_unchanged(bench.data_dir / name, known[name])
+        name for name in now | set(known) if name not in known or not is_unchanged(bench.data_dir / name, known[name])
     )
 
 

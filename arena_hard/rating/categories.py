@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arena_hard.data.baselines import believed
 from arena_hard.data.paths import Bench
+from arena_hard.data.presets import categories_of, usual_baseline
 from arena_hard.data.records import Question, UserError
 from arena_hard.rating.arrays import occurring
 from arena_hard.rating.battles import Battles, baseline_of
 from arena_hard.rating.coverage import Coverage, JudgedQuestions, coverage, fought_in
-from arena_hard.rating.games import GameTable, in_categories, question_categories, select
-
-DEFAULT_BASELINE = "gpt-4-0314"
+from arena_hard.rating.games import GameTable, against, in_categories, question_categories, select
 
 
 @dataclass(frozen=True)
@@ -51,30 +51,62 @@ def cut(
     """(category, baseline, games) of each part. Raises UserError for an unknown category or a wrong baseline.
 
     Without --category a bench is one part, unless its records name a baseline for each category, as
-    v2.0's do. A baseline that was not asked for is taken from the records where they name one.
+    v2.0's do, or it is known to have one for each. A baseline that was not asked for is the benchmark's usual one,
+    where there are games against it, else the one that all records of the category name.
     """
-    if categories is None and not (baseline is None and _has_baselines_by_category(table)):
-        wanted = baseline or DEFAULT_BASELINE
-        return [("", baseline_of(table, wanted), table)]
+    whole = baseline or usual_baseline(bench.name)
+    by_category = _is_known_by_category(table, bench, baseline) or _is_named_by_category(table, baseline)
+    if categories is None and not by_category:
+        return [_part("", table, bench, whole)]
     if any(not table.categories[code] for code in occurring(table.category)):
         table = in_categories(table, question_categories(bench.question_file))
     parts: list[tuple[str, str, GameTable]] = []
     for name in _names(table, categories or ["all"]):
         games = select(table, table.category == table.categories.index(name))
-        parts.append((name, baseline_of(games, baseline or _recorded(games) or DEFAULT_BASELINE), games))
-    return parts
+        if categories is not None or baseline in (None, _baseline_for(games, bench, name)):
+            parts.append(_part(name, games, bench, baseline or _baseline_for(games, bench, name)))
+    return parts or [_part("", table, bench, whole)]
 
 
-def _has_baselines_by_category(table: GameTable) -> bool:
+def _part(category: str, games: GameTable, bench: Bench, baseline: str) -> tuple[str, str, GameTable]:
+    """A part's games against its baseline. Raises UserError where there are none."""
+    recorded = _recorded(games)
+    unnamed = "" in recorded and all(believed(bench, judge, baseline, category) for judge in games.judges)
+    if baseline in recorded or (unnamed and recorded == [""]):
+        games = against(games, baseline, unnamed)
+    elif recorded == [""]:
+        raise UserError(
+            f"The judgments do not name their baseline, and are not against {baseline}: their prompts show the answers "
+            f"of {usual_baseline(bench.name, category)}. Run with --baseline {usual_baseline(bench.name, category)}, "
+            f"or judge against {baseline} first."
+        )
+    return category, baseline_of(games, baseline), games
+
+
+def _baseline_for(games: GameTable, bench: Bench, category: str) -> str:
+    """The usual baseline where any game may be against it, else the one that all others name."""
+    usual, named = usual_baseline(bench.name, category), [name for name in _recorded(games) if name]
+    return named[0] if len(named) == 1 and usual not in named else usual
+
+
+def _is_known_by_category(table: GameTable, bench: Bench, baseline: str | None) -> bool:
+    """Whether the benchmark has a baseline for each category, and some games are against these."""
+    usual = {category["baseline_model"] for category in categories_of(bench.name).values()}
+    recorded = set(_recorded(table))
+    return bool(usual) and (not recorded - {""} or bool(recorded & usual)) and (baseline is None or baseline in usual)
+
+
+def _is_named_by_category(table: GameTable, baseline: str | None) -> bool:
     """Whether the records name several baselines, exactly one for each category."""
+    if baseline is not None:
+        return False
     pairs = {(int(c), int(b)) for c, b in np.unique(np.column_stack([table.category, table.baseline]), axis=0)}
     names = {table.baselines[baseline] for _, baseline in pairs}
     return len(names) > 1 and "" not in names and len(pairs) == len({category for category, _ in pairs})
 
 
-def _recorded(table: GameTable) -> str | None:
-    names = [table.baselines[code] for code in occurring(table.baseline)]
-    return names[0] if len(names) == 1 else None
+def _recorded(table: GameTable) -> list[str]:
+    return [table.baselines[code] for code in occurring(table.baseline)]
 
 
 def _names(table: GameTable, wanted: Sequence[str]) -> list[str]:

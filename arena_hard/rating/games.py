@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from arena_hard.data.baselines import named_in
+from arena_hard.data.name_lists import shortened
 from arena_hard.data.paths import Bench, record_files
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader
@@ -111,11 +113,16 @@ class _Builder:
         self.reader: Reader[_Row] = Reader(_Row, fingerprints=True)
         self.names = {column: Codes() for column in ("question", "model", "judge", "baseline", "category")}
         self.columns: dict[str, list[int]] = {column: [] for column in (*self.names, "first", "second", "file")}
+        self.unnamed: list[str] = []
         self.files: list[Path] = []
         self.verdicts = _VerdictCodes()
 
-    def add(self, judge: str, file: Path) -> None:
-        """Read one file. Raises UserError with the line of a broken row."""
+    def add(self, judge: str, file: Path, unnamed: str = "") -> None:
+        """Read one file. unnamed: whom records without a baseline are against.
+
+        Raises UserError with the line of a broken row.
+        """
+        self.unnamed.append(unnamed)
         for rows in self.reader.blocks(file):
             self._add_rows(self.names["judge"][judge], len(self.files), rows)
         self.files.append(file)
@@ -129,7 +136,7 @@ class _Builder:
         verdicts, columns = self.verdicts, self.columns
         columns["question"] += [question[row.question_id or row.uid] for row in rows]
         columns["model"] += [model[row.model] for row in rows]
-        columns["baseline"] += [baseline[row.baseline or ""] for row in rows]
+        columns["baseline"] += [baseline[row.baseline or self.unnamed[file]] for row in rows]
         columns["category"] += [category[row.category or ""] for row in rows]
         columns["judge"] += [judge] * len(rows)
         columns["file"] += [file] * len(rows)
@@ -160,14 +167,20 @@ class _Builder:
         return ForeignScores(int(games.sum()), scores[0], file, line)
 
     def judgments(self, base: Path) -> Judgments:
-        """What was gathered: of several rows for one judge, model and question the last counts."""
+        """What was gathered: of several rows for one judge, model, question and baseline the last counts."""
         columns: dict[str, IntArray] = {name: np.array(values, dtype=np.int32) for name, values in self.columns.items()}
-        kept = _last_of_each(columns["judge"], columns["model"], columns["question"])
+        kept = _last_of_each(columns["judge"], columns["model"], columns["question"], self._baselines(columns))
         dropped = np.bincount(columns["file"][~kept], minlength=len(self.files))
         duplicates = {str(file): int(count) for file, count in zip(self.files, dropped) if count}
         columns = {name: values[kept] for name, values in columns.items()}
         foreign = self._foreign(columns)
         return Judgments(self._table(columns), self.reader.inputs(base), duplicates, foreign)
+
+    def _baselines(self, columns: dict[str, IntArray]) -> IntArray:
+        """[n] baselines that tell rows apart; in a file where not all rows name theirs, they tell nothing."""
+        nameless = columns["baseline"] == self.names["baseline"].get("", -1)
+        unknown = np.bincount(columns["file"], weights=nameless, minlength=len(self.files)) > 0
+        return np.where(unknown[columns["file"]], len(self.names["baseline"]), columns["baseline"])
 
     def _table(self, columns: dict[str, IntArray]) -> GameTable:
         verdict = np.column_stack([columns["first"], columns["second"]]).astype(np.int8).ravel()
@@ -199,18 +212,30 @@ def _last_of_each(*codes: IntArray) -> BoolArray:
     return kept
 
 
-def read_judgments(bench: Bench, judges: Sequence[str]) -> Judgments:
+def judgment_files(bench: Bench, judge: str, baselines: Sequence[str] = ()) -> dict[Path, str]:
+    """The files that may hold a judge's judgments against some baselines, each with the baseline of its folder.
+
+    Where each baseline has a folder of its own, the judge's own files count only if they name one of them.
+    """
+    own = record_files(bench.judgment_folder(judge))
+    further = {file: name for name in baselines for file in record_files(bench.judgment_folder(judge, name))}
+    if further and set(further.values()) == set(baselines):
+        own = [file for file in own if any(name in baselines for _, name in named_in(file))]
+    return dict.fromkeys(own, "") | further
+
+
+def read_judgments(bench: Bench, judges: Sequence[str], baselines: Sequence[str] = ()) -> Judgments:
     """The judgments of one or more judges, files in sorted order, rows in the order of the files.
 
-    Raises UserError for a judge without judgments or a broken line.
+    baselines: those whose own folders are read too. Raises UserError for a judge without judgments or a broken line.
     """
     builder = _Builder()
     for judge in judges:
-        files = record_files(bench.judgment_folder(judge))
+        files = judgment_files(bench, judge, baselines)
         if not files:
             raise _no_judgments(bench, judge)
-        for file in files:
-            builder.add(judge, file)
+        for file, baseline in files.items():
+            builder.add(judge, file, baseline)
     judgments = builder.judgments(bench.data_dir)
     if len(judgments.table) == 0:
         raise UserError(f"{bench.judgment_folder(judges[0])} holds no game. Run gen_judgment.py first.")
@@ -220,8 +245,11 @@ def read_judgments(bench: Bench, judges: Sequence[str]) -> Judgments:
 def _no_judgments(bench: Bench, judge: str) -> UserError:
     folder = bench.judgment_folder(judge)
     state = "holds no judgments" if folder.is_dir() else "does not exist"
+    further = [each.baseline for each in bench.judgment_sets(judge) if each.baseline]
+    if further:
+        return UserError(f"{folder} holds judgments against {shortened(further)} only. Name one with --baseline.")
     known = bench.judges()
-    remedy = f"Judges with judgments: {', '.join(known)} (--judge-name)." if known else "Run gen_judgment.py first."
+    remedy = f"Judges with judgments: {shortened(known)} (--judge-name)." if known else "Run gen_judgment.py first."
     return UserError(f"{folder} {state}. {remedy}")
 
 
@@ -232,6 +260,28 @@ def select(table: GameTable, mask: BoolArray) -> GameTable:
     """The games of a mask [n]; the lists of names stay whole."""
     columns = ("question", "model", "judge", "baseline", "category", "game", "verdict")
     return replace(table, **{column: getattr(table, column)[mask] for column in columns})
+
+
+def against(table: GameTable, baseline: str, unnamed: bool) -> GameTable:
+    """The games against one baseline, as if no others were there; with `unnamed` those that name none, too."""
+    wanted = [name == baseline or (unnamed and not name) for name in table.baselines]
+    mask = np.array(wanted, dtype=bool)[table.baseline]
+    return table if mask.all() else _recoded(select(table, mask))
+
+
+def _recoded(table: GameTable) -> GameTable:
+    """Models and questions in the order in which the games that are left meet them: seeded statistics follow it."""
+    model, models = _by_first(table.model, table.models)
+    question, questions = _by_first(table.question, table.questions)
+    return replace(table, model=model, models=models, question=question, questions=questions)
+
+
+def _by_first(codes: IntArray, names: list[str]) -> tuple[IntArray, list[str]]:
+    there, first = np.unique(codes, return_index=True)
+    order = there[np.argsort(first)]
+    place = np.zeros(len(names), dtype=np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    return place[codes], [names[code] for code in order]
 
 
 class _Question(msgspec.Struct):

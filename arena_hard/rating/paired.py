@@ -15,6 +15,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from arena_hard.data.name_lists import shortened
 from arena_hard.data.records import UserError
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, weight_sums
 from arena_hard.rating.games import GameTable
@@ -135,7 +136,7 @@ def _chosen(found: Influences, models: Sequence[str] | None) -> list[int]:
         return list(range(len(found.models)))
     unknown = [model for model in models if model not in found.models]
     if unknown:
-        raise UserError(f"{unknown[0]} has no readable verdict. Models that have: {', '.join(found.models)}.")
+        raise UserError(f"{unknown[0]} has no readable verdict. Models that have: {shortened(found.models)}.")
     if len(set(models)) < 2:
         raise UserError("A comparison takes two or more different models.")
     return [found.models.index(model) for model in dict.fromkeys(models)]

@@ -3,10 +3,12 @@
 For the scripts and the other rooms:
 
 leaderboard        the rows, as table, CSV and Markdown
+notes              notes with long lists, cut or whole
 footnotes          what has to be said below a table
 formats            a result in each printed form
 figures            intervals drawn
 correlation_table  the table of --correlate
+csv_files          the CSV files of --output, a name for each case
 flags              the flags of show_result.py
 rounds_bar         a bar for rounds that take long
 

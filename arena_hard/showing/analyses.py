@@ -43,7 +43,7 @@ def sections_of(args: argparse.Namespace, part: Part) -> list[Section]:
         sections.append(counts(part.table))
         for report in judge_stats.judge_reports(part.table, args.level):
             sections += [judge(report), two_games(report)]
-            sections += blind_checks(args, report.judge)
+            sections += blind_checks(args, report.judge, part.baseline)
         sections.append(rules(part.table, args.weight))
     return sections
 
@@ -155,11 +155,13 @@ def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.2f}"
 
 
-def blind_checks(args: argparse.Namespace, name: str) -> list[Section]:
+def blind_checks(args: argparse.Namespace, judge: str, baseline: str) -> list[Section]:
     """How far people agree with a judge, where somebody made the browser's blind check; else nothing."""
     from arena_hard.rating import blind_agreement
 
-    checks = blind_agreement.checks(Bench(args.data_dir, args.bench_name), name)
+    bench = Bench(args.data_dir, args.bench_name)
+    name = next((each.label for each in bench.judgment_sets(judge) if each.baseline == baseline), judge)
+    checks = blind_agreement.checks(bench, name)
     if not any(check.decisions for check in checks):
         return []
     groups = [(check.name, [check]) for check in checks] + ([("all", checks)] if len(checks) > 1 else [])

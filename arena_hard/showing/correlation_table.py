@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
+from arena_hard.data.name_lists import shortened
 from arena_hard.rating.benchmarks import Comparison
 from arena_hard.rating.metrics import Correlation, Metric
+from arena_hard.showing.analyses import plain_data
 
 
 def table_lines(comparisons: Sequence[Comparison], intervals: bool = True) -> list[str]:
@@ -24,6 +28,16 @@ def table_lines(comparisons: Sequence[Comparison], intervals: bool = True) -> li
         ["Brier (lower is better)", *(_text(one.brier, 6, intervals) for one in found)],
     ]
     return ["| " + " | ".join(row) + " |" for row in rows] + unmatched_lines(comparisons)
+
+
+def as_table(comparisons: Sequence[Comparison]) -> str:
+    """The table and what could not be matched, for people."""
+    return "\n".join(table_lines(comparisons))
+
+
+def as_json(comparisons: Sequence[Comparison]) -> str:
+    """All comparisons with both sources of each, and all models that only one side has; what is not known is null."""
+    return msgspec.json.format(msgspec.json.encode(plain_data(comparisons)), indent=2).decode()
 
 
 def _separability(one: Correlation, intervals: bool) -> str:
@@ -51,5 +65,5 @@ def unmatched_lines(comparisons: Sequence[Comparison]) -> list[str]:
         matched = comparison.matched
         for one, other, left in ((name, reference, matched.only_source), (reference, name, matched.only_reference)):
             if left:
-                lines.append(f"Only in {one}, not in {other} ({len(left)}): {', '.join(left)}")
+                lines.append(f"Only in {one}, not in {other} ({len(left)}): {shortened(left)}")
     return lines

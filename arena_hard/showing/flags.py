@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from arena_hard.data.presets import DEFAULT_BENCH, DEFAULT_JUDGE
 from arena_hard.data.records import UserError
 from arena_hard.rating.caches import Draw
 from arena_hard.rating.intervals import KINDS, Rule
@@ -23,11 +24,11 @@ def add_to(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _add_input(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--bench-name", default="arena-hard-v0.1", help="folder in data/ (default: %(default)s)")
+    group.add_argument("--bench-name", default=DEFAULT_BENCH, help="folder in data/ (default: %(default)s)")
     group.add_argument(
         "--judge-name",
         nargs="+",
-        default=["gpt-4-1106-preview"],
+        default=[DEFAULT_JUDGE],
         metavar="JUDGE",
         help="folder in model_judgment/; several judge together as an ensemble (default: gpt-4-1106-preview)",
     )
@@ -103,7 +104,7 @@ def _add_style(group: argparse._ArgumentGroup) -> None:
 def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--show-elo", action="store_true", help="ratings (baseline 1000) in place of win rates")
     group.add_argument("--format", choices=FORMATS, default="table", help="printed form (default: %(default)s)")
-    group.add_argument("--output", action="store_true", help="write leaderboard/arena_hard_leaderboard_DATE.csv")
+    group.add_argument("--output", action="store_true", help="write leaderboard/arena_hard_leaderboard_DATE….csv")
     group.add_argument("--plot", type=Path, metavar="FILE", help="draw the intervals: .png or .svg (matplotlib)")
 
 

@@ -8,12 +8,15 @@ import numpy as np
 
 from arena_hard.data.lengths import AnswerLengths
 from arena_hard.data.verdicts import LABELS
+from arena_hard.rating.categories import Part
 from arena_hard.rating.coverage import Coverage
 from arena_hard.rating.games import ForeignScores, GameTable
 from arena_hard.rating.intervals import Fit, Rule
 from arena_hard.showing.leaderboard import percent
+from arena_hard.showing.notes import Items, Note, Text
 
 FEW_QUESTIONS = 10
+FEW_GROUPS = 4
 
 
 def interval_line(fit: Fit, rule: Rule) -> str:
@@ -34,15 +37,15 @@ def interval_line(fit: Fit, rule: Rule) -> str:
     return "; ".join(parts) + "."
 
 
-def coverage_notes(found: Coverage) -> list[str]:
+def coverage_notes(found: Coverage) -> list[Text]:
     """Which models were judged on a part of the bench's questions only, and whether on the same part."""
     heads = [f"{judge} judged" for judge in found.judges] if len(found.judges) > 1 else ["Judged"]
     if not found.judges:
         heads = ["A readable verdict on"]
-    notes = []
+    notes: list[Text] = []
     for judge, head in enumerate(heads):
         groups = [_group_text(found, *group) for group in found.groups(judge).items()]
-        notes += [f"{head} {'; '.join(groups)}."] if groups else []
+        notes += [Note([f"{head} ", Items(groups, "; ", FEW_GROUPS), "."])] if groups else []
     shared = found.shared()
     if shared is not None:
         notes.append(
@@ -54,44 +57,63 @@ def coverage_notes(found: Coverage) -> list[str]:
     return notes
 
 
-def _group_text(found: Coverage, group: tuple[int, bool], models: Sequence[str]) -> str:
+def _group_text(found: Coverage, group: tuple[int, bool], models: Sequence[str]) -> Note:
     number, is_sample = group
-    named = "all models" if 1 < len(models) == len(found.models) else ", ".join(models)
-    return f"{number} of {found.n_questions} questions{', a stratified sample' * is_sample}: {named}"
+    named: str | Items = "all models" if 1 < len(models) == len(found.models) else Items(models)
+    return Note([f"{number} of {found.n_questions} questions{', a stratified sample' * is_sample}: ", named])
 
 
-def fit_notes(fit: Fit, rule: Rule) -> list[str]:
+def fit_notes(fit: Fit, rule: Rule) -> list[Text]:
     """Notes on models whose score or interval is not what it looks like."""
-    notes = []
-    level = percent(rule.level)
+    notes = _one_sided_notes(fit, rule)
     others = np.arange(len(fit.models)) != fit.anchor
-    for model in np.flatnonzero(others & np.isinf(fit.ratings)):
-        what = "lost" if fit.ratings[model] > 0 else "won"
-        notes.append(
-            f"{fit.models[model]} {what} nothing, so no finite rating fits; the other end of its interval is the "
-            f"{level} % binomial bound for {fit.questions[model]} questions."
-        )
-    for model in np.flatnonzero(others & np.isnan(fit.ratings)):
-        why = "has no readable verdict" if fit.questions[model] == 0 else "is not linked to the baseline by battles"
-        notes.append(f"{fit.models[model]} {why}: no score.")
-    few = [m for m in np.flatnonzero(others & (fit.questions > 0)) if fit.questions[m] < FEW_QUESTIONS]
-    if few:
-        named = ", ".join(f"{fit.models[m]} {fit.questions[m]}" for m in few)
-        notes.append(f"Few questions with a readable verdict, so the intervals mean little: {named}.")
+    unknown = others & np.isnan(fit.ratings)
+    unread = [fit.models[m] for m in np.flatnonzero(unknown & (fit.questions == 0))]
+    apart = [fit.models[m] for m in np.flatnonzero(unknown & (fit.questions > 0))]
+    if unread:
+        notes.append(Note([Items(unread), f" {_verb('has', unread)} no readable verdict: no score."]))
+    if apart:
+        notes.append(Note([Items(apart), f" {_verb('is', apart)} not linked to the baseline by battles: no score."]))
+    few = np.flatnonzero(others & (fit.questions > 0) & (fit.questions < FEW_QUESTIONS))
+    if len(few):
+        named = [f"{fit.models[m]} {fit.questions[m]}" for m in few[np.argsort(fit.questions[few], kind="stable")]]
+        notes.append(Note(["Few questions with a readable verdict, so the intervals mean little: ", Items(named), "."]))
     flat = others & np.isfinite(fit.ratings) & (fit.upper == fit.lower)
     if flat.any():
-        named = ", ".join(fit.models[m] for m in np.flatnonzero(flat))
-        notes.append(f"No variation between questions, so the interval has no width: {named}.")
+        named = [fit.models[m] for m in np.flatnonzero(flat)]
+        notes.append(Note(["No variation between questions, so the interval has no width: ", Items(named), "."]))
     return notes
 
 
-def table_notes(table: GameTable) -> list[str]:
+def _one_sided_notes(fit: Fit, rule: Rule) -> list[Text]:
+    """Models that won or lost everything."""
+    notes: list[Text] = []
+    for what, rating in (("lost", np.inf), ("won", -np.inf)):
+        found = [m for m in np.flatnonzero(fit.ratings == rating) if m != fit.anchor]
+        if len(found) == 1:
+            bound = f"the other end of its interval is the {percent(rule.level)} % binomial bound for "
+            bound += f"{fit.questions[found[0]]} questions."
+        else:
+            bound = f"the other ends of their intervals are {percent(rule.level)} % binomial bounds."
+        if found:
+            names = Items([fit.models[m] for m in found])
+            notes.append(Note([names, f" {what} nothing, so no finite rating fits; {bound}"]))
+    return notes
+
+
+def _verb(word: str, subjects: Sequence[str]) -> str:
+    return word if len(subjects) == 1 else {"has": "have", "is": "are"}[word]
+
+
+def table_notes(table: GameTable) -> list[Text]:
     """Notes on null verdicts and on judges that never differ."""
-    notes = []
+    notes: list[Text] = []
     nulls = np.bincount(table.model[table.verdict < 0], minlength=len(table.models))
     if nulls.any():
-        named = ", ".join(f"{table.models[m]} {nulls[m]}" for m in np.flatnonzero(nulls))
-        notes.append(f"Games without a readable verdict, not counted ({nulls.sum()} of {len(table)}): {named}.")
+        worst = [m for m in np.argsort(-nulls, kind="stable") if nulls[m]]
+        named = Items([f"{table.models[m]} {nulls[m]}" for m in worst])
+        head = f"Games without a readable verdict, not counted ({nulls.sum()} of {len(table)}): "
+        notes.append(Note([head, named, "."]))
     for code, judge in enumerate(table.judges):
         given = table.verdict[(table.judge == code) & (table.verdict >= 0)]
         if len(given) > 1 and (given == given[0]).all():
@@ -109,38 +131,53 @@ def foreign_notes(foreign: ForeignScores | None) -> list[str]:
     ]
 
 
-def duplicate_notes(duplicates: Mapping[str, int]) -> list[str]:
+def duplicate_notes(duplicates: Mapping[str, int]) -> list[Text]:
     """Which files hold several judgments of one question."""
+    if len(duplicates) > 1:
+        worst = sorted(duplicates.items(), key=lambda item: -item[1])
+        counts = Items([f"{file} {count}" for file, count in worst])
+        return [Note(["Judgments replaced by a later line for the same question: ", counts, "."])]
     return [
         f"{file}: {count} judgment{'s' * (count > 1)} replaced by a later line for the same question."
         for file, count in duplicates.items()
     ]
 
 
-def length_notes(lengths: Mapping[str, AnswerLengths]) -> list[str]:
+def other_baseline_notes(table: GameTable, parts: Sequence[Part]) -> list[Text]:
+    """Games in the files that were read which are against none of the baselines that are rated."""
+    rated = {name for part in parts if part.table for name in _baselines_in(part.table)} | {p.baseline for p in parts}
+    left = {name: count for name, count in _baselines_in(table).items() if name not in rated}
+    if not left:
+        return []
+    named = Items([f"{name or 'one that they do not name'} {count}" for name, count in left.items()])
+    return [Note(["Games against another baseline, not counted: ", named, " (--baseline chooses)."])]
+
+
+def _baselines_in(table: GameTable) -> dict[str, int]:
+    counts = np.bincount(table.baseline, minlength=len(table.baselines))
+    return {table.baselines[code]: int(counts[code]) for code in np.flatnonzero(counts)}
+
+
+def length_notes(lengths: Mapping[str, AnswerLengths]) -> list[Text]:
     """Where token counts are missing or not comparable."""
     missing = [model for model, length in lengths.items() if length.average is None]
     by_server = [model for model, length in lengths.items() if length.by_server]
-    notes = []
+    notes: list[Text] = []
     if missing:
-        notes.append(f"No answers with a token count: {_named(missing)}.")
+        notes.append(Note(["No answers with a token count: ", Items(missing), "."]))
     if by_server:
-        notes.append(f"Tokens as the server counted them, with the model's own tokenizer: {_named(by_server)}.")
+        head = "Tokens as the server counted them, with the model's own tokenizer: "
+        notes.append(Note([head, Items(by_server), "."]))
     return notes
 
 
-def _named(models: Sequence[str], shown: int = 10) -> str:
-    """The names, the first of them where they are many."""
-    more = f" and {len(models) - shown} more" if len(models) > shown else ""
-    return ", ".join(models[:shown]) + more
-
-
-def _coverage_notes(table: GameTable) -> list[str]:
+def _coverage_notes(table: GameTable) -> list[Text]:
     """Models that not all judges of an ensemble have judged."""
     seen = np.zeros((len(table.models), len(table.judges)), dtype=np.int64)
     np.add.at(seen, (table.model, table.judge), 1)
     uneven: Sequence[int] = np.flatnonzero((seen != seen[:, :1]).any(axis=1) & (seen.sum(axis=1) > 0)).tolist()
     if not uneven:
         return []
-    named = ", ".join(table.models[model] for model in uneven)
-    return [f"The judges have not judged the same games of: {named}. The pooled score follows the busier judge."]
+    named = Items([table.models[model] for model in uneven])
+    head = "The judges have not judged the same games of: "
+    return [Note([head, named, ". The pooled score follows the busier judge."])]

@@ -16,6 +16,7 @@ from arena_hard.rating.intervals import Fit
 from arena_hard.showing import leaderboard
 from arena_hard.showing.analyses import Section, sections_of
 from arena_hard.showing.leaderboard import Row, row_dict
+from arena_hard.showing.notes import Text, printed, whole
 
 
 class Page:
@@ -26,7 +27,7 @@ class Page:
         args: argparse.Namespace,
         results: Sequence[Any],
         inputs: Sequence[InputFile],
-        notes: Sequence[str],
+        notes: Sequence[Text],
         overall: Sequence[Row],
     ) -> None:
         self.args, self.results, self.inputs, self.notes, self.overall = args, results, inputs, notes, overall
@@ -47,12 +48,12 @@ def as_table(page: Page) -> str:
     for number, result in enumerate(page.results):
         lines = [page.title_of(number)] if page.title_of(number) else []
         lines += leaderboard.table_lines(result.rows, args.level, args.show_elo)
-        blocks.append("\n".join(lines + ["", *result.notes]))
+        blocks.append("\n".join(lines + ["", *map(printed, result.notes)]))
         blocks += [_plain_section(section) for section in page.sections[number]]
     if page.overall:
         lines = ["mean over categories", *leaderboard.table_lines(page.overall, args.level)]
         blocks.append("\n".join(line.replace(" | average #tokens: n/a", "") for line in lines))
-    return "\n\n".join(blocks + (["\n".join(page.notes)] if page.notes else []))
+    return "\n\n".join(blocks + (["\n".join(map(printed, page.notes))] if page.notes else []))
 
 
 def _plain_section(section: Section) -> str:
@@ -72,11 +73,11 @@ def as_markdown(page: Page) -> str:
         if page.title_of(number):
             blocks.append(f"## {page.title_of(number)}")
         blocks.append("\n".join(leaderboard.markdown_lines(result.rows, page.args.level)))
-        blocks.append("\n".join(f"- {note}" for note in result.notes))
+        blocks.append("\n".join(f"- {printed(note)}" for note in result.notes))
         blocks += [_markdown_section(section) for section in page.sections[number]]
     if page.overall:
         blocks += ["## Mean over categories", "\n".join(leaderboard.markdown_lines(page.overall, page.args.level))]
-    return "\n\n".join(blocks + (["\n".join(f"- {note}" for note in page.notes)] if page.notes else []))
+    return "\n\n".join(blocks + (["\n".join(f"- {printed(note)}" for note in page.notes)] if page.notes else []))
 
 
 def _markdown_section(section: Section) -> str:
@@ -90,21 +91,21 @@ def _markdown_section(section: Section) -> str:
 
 def as_json(page: Page) -> str:
     """All that is needed to redo the table: rows, options, fingerprints of the inputs, versions."""
-    whole = {
+    run = {
         "parts": [
             _part_dict(result.part, result.fit, result.rows, result.notes, sections)
             for result, sections in zip(page.results, page.sections)
         ],
         "mean_over_categories": [row_dict(row) for row in page.overall] or None,
-        "notes": list(page.notes),
+        "notes": list(map(whole, page.notes)),
         "options": {key: _plain_option(value) for key, value in sorted(vars(page.args).items())},
         "inputs": [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in page.inputs],
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "msgspec": msgspec.__version__},
     }
-    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode(run), indent=2).decode()
 
 
-def _part_dict(part: Part, fit: Fit, rows: Sequence[Row], notes: Sequence[str], sections: Sequence[Section]) -> Any:
+def _part_dict(part: Part, fit: Fit, rows: Sequence[Row], notes: Sequence[Text], sections: Sequence[Section]) -> Any:
     return {
         "category": part.category or None,
         "baseline": part.baseline,
@@ -113,7 +114,7 @@ def _part_dict(part: Part, fit: Fit, rows: Sequence[Row], notes: Sequence[str], 
         "clustered_over_rows": fit.ratio,
         "monte_carlo_error": fit.monte_carlo,
         "rows": [row_dict(row) for row in rows],
-        "notes": list(notes),
+        "notes": list(map(whole, notes)),
         "analyses": {section.title: section.data for section in sections},
     }
 

@@ -13,6 +13,7 @@ from arena_hard.rating import ratings
 from arena_hard.showing import figures
 from arena_hard.showing.analyses import Section
 from arena_hard.showing.leaderboard import Row, judged_text, percent, score_texts
+from arena_hard.showing.notes import whole
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1000px;padding:0 1rem;color:#1c2330;background:#fff}
@@ -59,13 +60,13 @@ def html(page: Any) -> str:
         if page.title_of(number):
             parts.append(f"<h2>{_text(page.title_of(number))}</h2>")
         parts.append(_table(result.rows, result.part.baseline, page.args.level))
-        parts.append("".join(f'<p class="note">{_text(note)}</p>' for note in result.notes))
+        parts.append("".join(f'<p class="note">{_text(whole(note))}</p>' for note in result.notes))
         parts.append(f"<h3>Win rates with intervals</h3>{figures.svg(result.rows)}")
         parts.append(_matrix(result.rows))
         parts += [_section(section) for section in page.sections[number]]
     if page.overall:
         parts.append("<h2>Mean over categories</h2>" + _table(page.overall, "", page.args.level))
-    parts += [f'<p class="note">{_text(note)}</p>' for note in page.notes]
+    parts += [f'<p class="note">{_text(whole(note))}</p>' for note in page.notes]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'

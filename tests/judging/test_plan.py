@@ -13,7 +13,7 @@ from arena_hard.judging.shown import prompts_of
 from arena_hard.judging.stage import Stage, only
 from arena_hard.money.account import Account
 from tests.support.pipeline_bench import Scratch, answer, question, question_id, write_rows
-from tests.support.plans import bench, ids, keys, stage
+from tests.support.plans import bench, candidate_of, ids, keys, stage
 
 
 @pytest.fixture
@@ -74,10 +74,11 @@ def test_a_model_without_any_answer_is_a_mistake_unless_it_was_judged(made: Scra
     assert (ids(judged.missing), ids(judged.without_answer)) == ([], keys(2, 3))
 
 
-def test_judgments_against_another_baseline_are_not_mixed(made: Scratch) -> None:
+def test_judgments_against_another_baseline_are_apart(made: Scratch) -> None:
     put(made, row(1, baseline="other"))
-    with pytest.raises(UserError, match=r"holds judgments against other, and baseline_model is base"):
-        plan.plan_judge(stage(made))
+    (candidate,) = plan.plan_judge(stage(made))
+    assert (candidate.against, candidate.file.parent.name) == ("base", "vs_base")
+    assert (candidate.judged, ids(candidate.missing)) == ({}, keys(1, 2, 3))
 
 
 # ------------------------------------------------------------------------------- what is made again
@@ -114,7 +115,7 @@ def test_judgments_of_answers_that_have_changed_are_a_mistake_until_a_flag_says_
     put(made, own(planned, 1), own(planned, 2), row(3))  # the original's prompt is not compared
     assert ids(plan.plan_judge(planned)[0].missing) == []
     write_rows(made.answer_file("m"), [answer(1, "m"), answer(2, "m", "something else"), answer(3, "m", "new")])
-    candidate = plan.plan_candidate(stage(made, "--keep-mixed"), "m")
+    candidate = candidate_of(stage(made, "--keep-mixed"))
     assert [plan.has_changed(planned, candidate, each) for each in planned.questions] == [False, True, False]
     with pytest.raises(UserError, match=r"1 judgments are of answers that have changed"):
         plan.plan_judge(stage(made))

@@ -9,10 +9,9 @@ import pytest
 
 from arena_hard.data.records import UserError
 from arena_hard.judging import shown
-from arena_hard.judging.plan import plan_candidate
 from arena_hard.judging.prompts import opening_messages, user_prompt
 from tests.support.pipeline_bench import Scratch, answer, question, write_rows
-from tests.support.plans import bench, stage
+from tests.support.plans import bench, candidate_of, stage
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def reference(made: Scratch, name: str, *numbers: int) -> None:
 
 def test_the_baseline_stands_first_in_the_first_game_and_second_in_the_second(made: Scratch) -> None:
     planned = stage(made)
-    candidate = plan_candidate(planned, "m")
+    candidate = candidate_of(planned)
     first, second = shown.prompts_of(planned, candidate, planned.questions[0])
     assert user_prompt(first) == "Q: Question 1?\nA: base says 1\nB: m says 1"
     assert user_prompt(second) == "Q: Question 1?\nA: m says 1\nB: base says 1"
@@ -42,7 +41,7 @@ def test_the_baseline_stands_first_in_the_first_game_and_second_in_the_second(ma
 
 def test_an_answer_is_shown_with_all_its_turns(made: Scratch) -> None:
     planned = stage(made)
-    candidate = plan_candidate(planned, "m")
+    candidate = candidate_of(planned)
     pair, references = shown.shown_texts(planned, candidate, planned.questions[1])
     assert (pair, references) == ([["base one", "base two"], ["m one", "m two"]], [])
 
@@ -50,7 +49,7 @@ def test_an_answer_is_shown_with_all_its_turns(made: Scratch) -> None:
 def test_a_judge_that_rates_sees_the_answer_alone_and_once(made: Scratch) -> None:
     rating = {"baseline": False, "pairwise": False, "prompt_template": ["{question_1}|{answer_1}"]}
     planned = stage(made, **rating)
-    candidate = plan_candidate(planned, "m")
+    candidate = candidate_of(planned)
     (only,) = shown.prompts_of(planned, candidate, planned.questions[2])
     assert user_prompt(only) == "Question 3?|m says 3"
     assert planned.shown.baselines == {}
@@ -60,7 +59,7 @@ def test_references_are_shown_in_the_order_of_the_config(made: Scratch) -> None:
     for name in ("r2", "r1"):
         reference(made, name, 1, 3)
     planned = stage(made, reference=True, ref_model=["r2", "r1"])
-    candidate = plan_candidate(planned, "m")
+    candidate = candidate_of(planned)
     assert shown.shown_texts(planned, candidate, planned.questions[0])[1] == [["r2 says 1"], ["r1 says 1"]]
 
 
@@ -70,7 +69,7 @@ def test_what_cannot_be_shown(made: Scratch, short: str) -> None:
     if short != "nobody":
         write_rows(made.answer_file(short), [answer(1, short), answer(2, short, "one")])
     planned = stage(made)
-    candidate = plan_candidate(planned, "m")
+    candidate = candidate_of(planned)
     can = [shown.can_be_shown(planned, candidate, question) for question in planned.questions]
     assert can == [True, short == "nobody", short == "nobody"]
 
@@ -78,7 +77,7 @@ def test_what_cannot_be_shown(made: Scratch, short: str) -> None:
 def test_a_question_without_its_reference_cannot_be_shown(made: Scratch) -> None:
     reference(made, "r", 1)
     planned = stage(made, reference=True, ref_model=["r"])
-    candidate = plan_candidate(planned, "m")
+    candidate = candidate_of(planned)
     assert [shown.can_be_shown(planned, candidate, each) for each in planned.questions] == [True, False, False]
 
 
@@ -87,7 +86,7 @@ def test_each_category_has_the_baseline_of_its_own(made: Scratch) -> None:
     made.set_questions([question(1), question(2) | {"category": "d"}])
     planned = stage(made, categories={"d": {"baseline_model": "other"}})
     assert set(planned.shown.baselines) == {"base", "other"}
-    candidate = plan_candidate(planned, "m")
+    candidate = candidate_of(planned)
     firsts = [shown.shown_texts(planned, candidate, each)[0][0] for each in planned.questions[:1]]
     assert firsts == [["base says 1"]]
     assert shown.shown_for(planned.shown, planned.settings, planned.questions[1]) == [planned.shown.baselines["other"]]
@@ -113,7 +112,7 @@ def test_a_baseline_or_reference_without_any_answer_is_a_mistake(
 @pytest.mark.parametrize("swapped", [False, True])
 def test_what_the_prompts_of_all_models_begin_with(made: Scratch, swapped: bool) -> None:
     planned = stage(made, judge={"api_type": "anthropic"})
-    candidate = plan_candidate(planned, "m")
+    candidate = candidate_of(planned)
     one = planned.questions[0]
     pair, references = shown.shown_texts(planned, candidate, one)
     order = pair[::-1] if swapped else pair
@@ -124,7 +123,7 @@ def test_what_the_prompts_of_all_models_begin_with(made: Scratch, swapped: bool)
 
 def test_nothing_is_marked_as_shared_where_no_cache_asks_for_it(made: Scratch) -> None:
     planned = stage(made)
-    candidate = plan_candidate(planned, "m")
+    candidate = candidate_of(planned)
     one = planned.questions[0]
     pair, references = shown.shown_texts(planned, candidate, one)
     prompt = user_prompt(opening_messages(planned.settings, one, pair, references))
@@ -135,7 +134,7 @@ def test_answers_that_are_alike_share_no_more_than_what_stands_before_the_models
     for name in ("m", "base"):
         write_rows(made.answer_file(name), [answer(1, name, "the same")])
     planned = stage(made, judge={"api_type": "anthropic"})
-    candidate = plan_candidate(planned, "m")
+    candidate = candidate_of(planned)
     one = planned.questions[0]
     pair, references = shown.shown_texts(planned, candidate, one)
     prompt = user_prompt(opening_messages(planned.settings, one, pair, references))

@@ -170,7 +170,6 @@ def test_categories_of_v01_come_from_the_questions(tmp_path: Path) -> None:
     ("baselines", "asked", "words"),
     [
         (("o", "o"), "base", "--baseline o"),
-        (("o", "base"), "base", "mixed"),
         (("o", "o"), None, "not against gpt-4-0314"),
     ],
 )
@@ -180,6 +179,16 @@ def test_another_baseline_is_an_error(
     write(tmp_path, "j", "m", [row("m", str(n), ["A>B", "A>B"], baseline=name) for n, name in enumerate(baselines)])
     done = attempt(tmp_path, baseline=asked)
     assert done.returncode == 2 and words in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_of_two_baselines_in_one_file_the_one_asked_for_is_rated(tmp_path: Path) -> None:
+    lost, won = ["A>B", "B>A"], ["B>A", "A>B"]
+    write(tmp_path, "j", "m", [row("m", "1", lost, baseline="o"), row("m", "1", won, baseline="p")])
+    for name, other, score in (("o", "p", 0), ("p", "o", 100)):
+        text = run(tmp_path, "--format", "json", baseline=name)
+        assert rows_of(text)["m"]["score"] == score
+        (note,) = [note for note in json.loads(text)["notes"] if "another baseline" in note]
+        assert f"{other} 2" in note
 
 
 # ------------------------------------------------------------------------------------------- judges

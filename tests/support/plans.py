@@ -13,8 +13,9 @@ from arena_hard.data.bench_files import load_questions
 from arena_hard.data.paths import Bench
 from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSettings, parse, short_hash
 from arena_hard.judging.flags import add_judging
+from arena_hard.judging.plan import plan_candidate
 from arena_hard.judging.shown import load_shown
-from arena_hard.judging.stage import Stage
+from arena_hard.judging.stage import Candidate, Stage
 from arena_hard.money.account import Account
 from tests.support.pipeline_bench import SYSTEM, TEMPLATE, Scratch, answer, question_id, write_rows
 
@@ -68,7 +69,13 @@ def stage(made: Scratch, *arguments: str, judge: dict[str, Any] | None = None, *
     questions = load_questions(place)
     shown = load_shown(place, settings, questions)
     entry = settings_of("judge", **(judge or {}))
-    return Stage(flags(*arguments), settings, entry, place, questions, shown, Account(None, False, False))
+    return Stage(flags(*arguments), settings, entry, place, questions, questions, shown, Account(None, False, False))
+
+
+def candidate_of(planned: Stage, name: str = "m") -> Candidate:
+    """What is to be judged of a model in the judge's own folder."""
+    file = planned.bench.judgment_file(planned.judge.name, name)
+    return plan_candidate(planned, name, file, planned.questions)
 
 
 def ids(questions: Sequence[Any]) -> list[str]:

@@ -1,0 +1,48 @@
+"""Notes with lists in them: printed with the first few of each list, whole in JSON and HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from arena_hard.data.name_lists import SHOWN, shortened
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list within a note, the worst first; its items may be notes with lists of their own."""
+
+    items: Sequence[Text]
+    separator: str = ", "
+    shown: int = SHOWN
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence made of texts and lists."""
+
+    parts: Sequence[str | Items]
+
+
+Text = str | Note
+
+
+def printed(note: Text) -> str:
+    """The note for a terminal or an issue: long lists are cut, with the number of what is left out."""
+    return _text(note, is_whole=False)
+
+
+def whole(note: Text) -> str:
+    """The note with all of its lists."""
+    return _text(note, is_whole=True)
+
+
+def _text(note: Text, is_whole: bool) -> str:
+    if isinstance(note, str):
+        return note
+    return "".join(part if isinstance(part, str) else _list(part, is_whole) for part in note.parts)
+
+
+def _list(part: Items, is_whole: bool) -> str:
+    items = [_text(item, is_whole) for item in part.items]
+    return shortened(items, len(items) if is_whole else part.shown, part.separator)

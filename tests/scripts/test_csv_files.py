@@ -1,0 +1,114 @@
+"""--output: the original's name for its default case, a name of its own for every other, nothing written over."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.pipeline_bench import run_script, write_rows
+
+DAY = f"arena_hard_leaderboard_{datetime.date.today():%Y%m%d}"
+JUDGE = "gpt-4-1106-preview"
+
+
+def put(folder: Path, bench: str, judge: str, baseline: str | None, *verdicts: str, category: str = "c") -> None:
+    """Two models with these verdicts in each game."""
+    named = {"baseline": baseline} if baseline else {}
+    for model in ("m", "n"):
+        file = folder / "data" / bench / "model_judgment" / judge / f"{model}.jsonl"
+        judged: list[dict[str, Any]] = [
+            {"question_id": f"{category}{n}", "model": model, "games": [{"score": v}, {"score": "A=B"}], **named}
+            for n, v in enumerate(verdicts)
+        ]
+        write_rows(file, judged)
+
+
+def output(folder: Path, *flags: str) -> tuple[list[str], str]:
+    """The CSV files that are there after a run, and what it said of them."""
+    done = run_script(folder, "show_result.py", "--output", "--num-rounds", "5", *flags)
+    assert done.returncode == 0, done.stderr
+    return sorted(file.name for file in (folder / "leaderboard").glob("*.csv")), done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    put(tmp_path, "arena-hard-v0.1", JUDGE, None, "A>B", "B>A", "A>B")
+    put(tmp_path, "arena-hard-v0.1", "other-judge", None, "A>B", "A>B", "A>B")
+    put(tmp_path, "b", JUDGE, "base", "B>A", "B>A", "A>B")
+    return tmp_path
+
+
+def test_each_case_has_a_name_of_its_own(folder: Path) -> None:
+    assert output(folder)[0] == [f"{DAY}.csv"]
+    first = (folder / "leaderboard" / f"{DAY}.csv").read_bytes()
+    cases: dict[str, tuple[str, ...]] = {
+        "arena-hard-v0.1_other-judge_vs_gpt-4-0314": ("--judge-name", "other-judge"),
+        f"arena-hard-v0.1_{JUDGE}+other-judge_vs_gpt-4-0314": ("--judge-name", JUDGE, "other-judge"),
+        f"b_{JUDGE}_vs_base": ("--bench-name", "b", "--baseline", "base"),
+        f"arena-hard-v0.1_{JUDGE}_vs_gpt-4-0314_weight1": ("--weight", "1"),
+        f"arena-hard-v0.1_{JUDGE}_vs_gpt-4-0314_first-game": ("--first-game-only",),
+        f"arena-hard-v0.1_{JUDGE}_vs_gpt-4-0314_sandwich": ("--interval", "sandwich"),
+        f"arena-hard-v0.1_{JUDGE}_vs_gpt-4-0314_level90": ("--level", "0.9"),
+    }
+    for flags in cases.values():
+        _, said = output(folder, *flags)
+        assert "kept:" not in said
+    files = sorted(file.name for file in (folder / "leaderboard").glob("*.csv"))
+    assert files == sorted([f"{DAY}.csv", *(f"{DAY}_{name}.csv" for name in cases)])
+    assert (folder / "leaderboard" / f"{DAY}.csv").read_bytes() == first
+    for flags in ((), *cases.values()):  # the same case again is the same file
+        assert output(folder, *flags)[0] == files
+
+
+def test_categories_are_in_the_names(tmp_path: Path) -> None:
+    put(tmp_path, "b", "j", "base", "A>B", "B>A")
+    questions = [{"question_id": f"c{n}", "category": name, "turns": [{"content": "?"}]} for n, name in enumerate("xy")]
+    write_rows(tmp_path / "data" / "b" / "question.jsonl", questions)
+    flags = ("--bench-name", "b", "--judge-name", "j", "--baseline", "base", "--category")
+    assert output(tmp_path, *flags, "x")[0] == [f"{DAY}_b_j_vs_base_x.csv"]
+    assert output(tmp_path, *flags, "all")[0] == [f"{DAY}_b_j_vs_base_{name}.csv" for name in "xy"]
+
+
+def test_the_same_case_is_written_anew_when_its_judgments_change(folder: Path) -> None:
+    output(folder)
+    put(folder, "arena-hard-v0.1", JUDGE, None, "B>A", "B>A", "B>A")
+    files, said = output(folder)
+    assert files == [f"{DAY}.csv"] and "kept:" not in said
+    assert "\nm,75.0," in (folder / "leaderboard" / files[0]).read_text()
+
+
+def test_what_an_older_version_left_under_the_days_name_is_kept(folder: Path) -> None:
+    """It gave every bench and judge this one name, so the file may be of any case."""
+    old = folder / "leaderboard" / f"{DAY}.csv"
+    old.parent.mkdir()
+    old.write_text("model,score\nanother bench,1\n")
+    files, said = output(folder)
+    assert files == [f"{DAY}.csv", f"{DAY}_kept1.csv"]
+    assert f"{DAY}_kept1.csv now" in said
+    assert "another bench" in (folder / "leaderboard" / files[1]).read_text()
+    assert output(folder)[0] == files
+    old.write_text("model,score\nedited by hand,1\n")
+    assert output(folder)[0] == [*files, f"{DAY}_kept2.csv"]
+
+
+def test_another_data_folder_is_another_case(folder: Path) -> None:
+    output(folder)
+    (folder / "data").rename(folder / "elsewhere")
+    put(folder, "arena-hard-v0.1", JUDGE, None, "B>A", "B>A", "B>A")
+    files, said = output(folder, "--data-dir", "elsewhere")
+    assert files == [f"{DAY}.csv"]  # the same table, so nothing is lost
+    files, said = output(folder)
+    assert files == [f"{DAY}.csv", f"{DAY}_kept1.csv"] and "kept:" in said
+
+
+def test_a_figure_for_each_category(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    put(tmp_path, "b", "j", "base", "A>B", "B>A")
+    questions = [{"question_id": f"c{n}", "category": name, "turns": [{"content": "?"}]} for n, name in enumerate("xy")]
+    write_rows(tmp_path / "data" / "b" / "question.jsonl", questions)
+    output(tmp_path, "--bench-name", "b", "--judge-name", "j", "--baseline", "base", "--category", "all",
+           "--plot", "scores.svg")  # fmt: skip
+    assert sorted(file.name for file in tmp_path.glob("*.svg")) == ["scores_x.svg", "scores_y.svg"]
