@@ -6,7 +6,7 @@ import numpy as np
 
 from arena_hard.browse.game_selection import default_baseline
 from arena_hard.browse.index import BenchIndex
-from arena_hard.browse.record_file import NO_GAME, RecordFile
+from arena_hard.browse.record_file import NO_GAME, last_rows
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import games as game_tables
 from arena_hard.rating.arrays import IntArray, occurring
@@ -42,7 +42,7 @@ def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | N
     for (judge, model), file in sorted(index.judgments.items(), key=lambda item: item[1].path):
         if judge not in judges:
             continue
-        rows = _last_rows(file)
+        rows = last_rows(file)
         question, n = file.question[rows], len(rows)
         named = file.facts[rows, 2]
         values = {
@@ -88,13 +88,6 @@ def _unnamed_baselines(index: BenchIndex, baselines: list[str], settings: JudgeS
     return np.array(codes, dtype=np.int32)
 
 
-def _last_rows(file: RecordFile) -> IntArray:
-    """The rows of a file in its order; of several lines for one question only the last."""
-    n = len(file.question)
-    _, from_the_end = np.unique(file.question[::-1], return_index=True)
-    return np.sort(n - 1 - from_the_end)
-
-
 def baselines_of(table: GameTable) -> list[int]:
     """The codes of the baselines that games of a table were played against."""
     return occurring(table.baseline)
@@ -122,6 +115,6 @@ def of_baseline(table: GameTable, code: int) -> GameTable:
 def tokens_of(index: BenchIndex, model: str) -> float | None:
     """Mean tokens of a model's answers, None where no answer says how long it is."""
     file = index.answers.get(model)
-    lengths = file.facts[:, 0] if file is not None else np.array([])
+    lengths = file.facts[last_rows(file), 0] if file is not None else np.array([])
     known = lengths[lengths >= 0]
     return float(known.mean()) if len(known) else None
