@@ -25,7 +25,7 @@ from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.categories import DEFAULT_BASELINE, Part, covered, cut
 from arena_hard.rating.coverage import Coverage, judged_in
-from arena_hard.rating.games import Judgments, read_judgments, select
+from arena_hard.rating.games import Judgments, read_judgments, select, without_own
 from arena_hard.rating.intervals import Fit
 from arena_hard.showing import flags, footnotes, formats, leaderboard, rounds_bar
 from utils import parser, run_main
@@ -87,8 +87,16 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
     if args.load_battles:
         return load_cached(args, bench)
     judgments = read_judgments(bench, args.judge_name)
-    parts = []
-    for category, baseline, games in cut(judgments.table, bench, args.baseline, args.category):
+    parts: list[Part] = []
+    notes: list[str] = []
+    for category, baseline, every in cut(judgments.table, bench, args.baseline, args.category):
+        games = without_own(every, baseline)
+        notes += footnotes.own_notes(every, games, baseline)
+        if not len(games):
+            raise UserError(
+                f"{' + '.join(args.judge_name)} has judged nothing but the baseline {baseline} itself, which says "
+                "nothing. Judge other models with gen_judgment.py, or name the right baseline with --baseline."
+            )
         fought = battles.from_games(games, baseline, args.weight, args.first_game_only)
         if not len(fought):
             raise UserError(
@@ -96,7 +104,8 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
                 "Look at the judge's texts with qa_browser.py."
             )
         parts.append(Part(category, baseline, fought, games, judged_in(games)))
-    notes = footnotes.duplicate_notes(judgments.duplicates) + footnotes.foreign_notes(judgments.foreign)
+    notes += footnotes.duplicate_notes(judgments.duplicates) + footnotes.foreign_notes(judgments.foreign)
+    notes += footnotes.gameless_notes(judgments.without_game)
     return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments)
 
 

@@ -28,11 +28,13 @@ class Snapshot:
         return isinstance(other, Snapshot) and other.key == self.key
 
 
-def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | None) -> GameTable:
+def game_table(
+    index: BenchIndex, judges: list[str], settings: JudgeSettings | None, with_own: bool = False
+) -> GameTable:
     """All games of some judges in the order of their files, so that seeded statistics agree with show_result.
 
     Models are coded as in the index, questions too; where a judgment names no baseline, it is the one that
-    the pages assume.
+    the pages assume. The games of a baseline against itself count only with `with_own`.
     """
     baselines = list(index.baselines)
     unnamed = _unnamed_baselines(index, baselines, settings)
@@ -59,7 +61,7 @@ def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | N
         columns["verdict"].append(verdict[played])
     joined = {name: np.concatenate(parts) if parts else np.array([], np.int32) for name, parts in columns.items()}
     categories, of_question = categories_of(index)
-    return GameTable(
+    table = GameTable(
         questions=index.question_ids,
         models=index.models,
         judges=judges,
@@ -68,6 +70,7 @@ def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | N
         category=of_question[joined["question"]],
         **joined,
     )
+    return table if with_own else game_tables.without_own(table)
 
 
 def categories_of(index: BenchIndex) -> tuple[list[str], IntArray]:

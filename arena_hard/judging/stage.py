@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from arena_hard.calling.manifest import RunTally
+from arena_hard.calling.selection import chosen_models
 from arena_hard.data.bench_files import load_judgments
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Answer, Judgment, Question
@@ -64,6 +65,13 @@ class Stage:
         if category not in self.hashes:
             self.hashes[category] = short_hash(self.shaping(question))
         return self.hashes[category]
+
+
+def opponent(stage: Stage) -> str:
+    """The baseline, for people; where it is among the models to judge, too, that it is left out."""
+    name = stage.settings.baseline_model
+    among = name in chosen_models(stage.args, stage.settings.model_list)
+    return f"{name} (which is not judged against itself)" if among else str(name)
 
 
 def only(candidate: Candidate, keys: set[str]) -> Candidate:
