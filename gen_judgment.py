@@ -30,7 +30,7 @@ from arena_hard.judging.flags import add_judging, check_judging, planned_looks
 from arena_hard.judging.plan import JudgmentJob, is_readable, jobs_in_order, most_it_may_cost, output_of, plan_judge
 from arena_hard.judging.prompts import asked_again, check_prompts, first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import Texts, can_be_shown, load_shown, prompts_of, shared_with_others, shown_texts
-from arena_hard.judging.stage import Candidate, Stage, bill_label, judgments_of, missing_answer_lines, only
+from arena_hard.judging.stage import Candidate, Stage, bill_label, judgments_of, missing_answer_lines, only, opponent
 from arena_hard.judging.verdict_reading import Reading, read_verdict
 from arena_hard.money.account import Account, print_costs
 from arena_hard.money.quotes import output_seen_in_judgments, quote, quote_lines
@@ -144,8 +144,8 @@ async def judge_in_waves(
 def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
     settings = stage.settings
     games = 2 if settings.pairwise else 1
-    baselines = dict.fromkeys(settings.baseline_of(question.category) for question in stage.questions)
-    against = f"against {' and '.join(map(str, baselines))}, " if settings.baseline else ""
+    chosen = selection.chosen_models(stage.args, settings.model_list)
+    against = f"against {opponent(stage, chosen)}, " if settings.baseline else ""
     print(
         f"{stage.bench.name}: {len(stage.questions)} questions, judge {stage.judge.name}, {against}"
         f"{games} games a judgment"

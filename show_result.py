@@ -27,7 +27,7 @@ from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.categories import Part, covered, cut
 from arena_hard.rating.coverage import Coverage, judged_in
-from arena_hard.rating.games import Judgments, read_judgments, select
+from arena_hard.rating.games import Judgments, read_judgments, select, without_own
 from arena_hard.rating.intervals import Fit
 from arena_hard.showing import flags, footnotes, formats, leaderboard, rounds_bar
 from arena_hard.showing.notes import Text
@@ -89,16 +89,16 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
         return load_cached(args, bench)
     wanted = [args.baseline] if args.baseline else usual_baselines(bench.name)
     judgments = read_judgments(bench, args.judge_name, wanted)
-    parts = []
-    for category, baseline, games in cut(judgments.table, bench, args.baseline, args.category):
-        fought = battles.from_games(games, baseline, args.weight, args.first_game_only)
-        if not len(fought):
-            raise UserError(
-                f"No verdict of {' + '.join(args.judge_name)} could be read in any of {len(games)} games. "
-                "Look at the judge's texts with qa_browser.py."
-            )
+    parts: list[Part] = []
+    notes: list[Text] = []
+    for category, baseline, every in cut(judgments.table, bench, args.baseline, args.category):
+        games = without_own(every, baseline)
+        notes += footnotes.own_notes(every, games, baseline)
+        judge = " + ".join(args.judge_name)
+        fought = battles.readable_battles(games, baseline, judge, args.weight, args.first_game_only)
         parts.append(Part(category, baseline, fought, games, judged_in(games)))
-    notes = [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]
+    notes += [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]
+    notes += footnotes.gameless_notes(judgments.without_game)
     notes += footnotes.other_baseline_notes(judgments.table, parts) if not args.category else []
     return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments)
 

@@ -65,8 +65,8 @@ def run_main(main: Callable[[], int]) -> None:
 
 
 def _show_warning(others: Callable[..., None], message: Warning | str, kind: type[Warning], *place: Any) -> None:
-    """A torn line or a remark on a config is a note for people; Python shows it once for each file."""
-    if issubclass(kind, (jsonl.TornLine, ConfigNote)):
+    """A torn line or a remark on a file is a note for people; Python shows each once."""
+    if issubclass(kind, (jsonl.Remark, ConfigNote)):
         print(f"note: {message}", file=sys.stderr)
     else:
         others(message, kind, *place)

@@ -74,7 +74,7 @@ def showable(index: BenchIndex, judge: str, settings: JudgeSettings | None) -> d
     found = {}
     for model, question in np.argwhere(table.row >= 0).tolist():
         baseline = game_selection.baseline_name(index, judge, model, question, settings)
-        known = index.questions[question] is not None
+        known = index.questions[question] is not None and baseline != index.models[model]
         if known and answered.get(index.models[model], nothing)[question] and answered.get(baseline, nothing)[question]:
             found[model, question] = baseline
     return found

@@ -59,7 +59,7 @@ class Result(NamedTuple):
 
 def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
     """Template and values of the page."""
-    names = [index.models[code] for code in index.models_of(view.judge)] if view.judge else []
+    names = game_selection.rated_models(index, view.judge, settings)
     one = view.model if view.model in names else (names or [""])[0]
     rest = [name for name in names if name != one]
     other = view.other if view.other in rest else (rest or [""])[0]

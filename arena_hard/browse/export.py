@@ -122,7 +122,7 @@ def _check_case(folder: Path, view: View) -> None:
 
 def _write_pairs(work: Export) -> int:
     """The pages of two models; compare.html is the first of them."""
-    names = [work.index.models[code] for code in work.index.models_of(work.view.judge)] if work.view.judge else []
+    names = game_selection.rated_models(work.index, work.view.judge, work.settings)
     pairs = [(one, other) for one in names for other in names if one != other]
     if len(pairs) > MOST_PAIRS:
         pairs = list(zip(names[:-1], names[1:]))

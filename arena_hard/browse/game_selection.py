@@ -212,6 +212,25 @@ def baselines_of(
     return [(name, every == name) for name in sorted(set(names))]
 
 
+def against_itself(index: BenchIndex, judge: str, settings: JudgeSettings | None) -> BoolArray:
+    """[model, question] whether a judgment is of the baseline against itself, which says nothing."""
+    own = np.zeros((len(index.models), len(index.question_ids)), dtype=bool)
+    categories = {question.category for question in index.questions if question} | {""}
+    for name in {*index.baselines, *(unnamed_baseline(index, judge, settings, category) for category in categories)}:
+        if name in index.models:
+            code = index.models.index(name)
+            own[code] = dict(baselines_of(index, judge, code, settings)).get(name, False)
+    return own
+
+
+def rated_models(index: BenchIndex, judge: str, settings: JudgeSettings | None) -> list[str]:
+    """The models that a judge has compared with another one."""
+    if judge not in index.judged:
+        return []
+    compared = (index.judged[judge].row >= 0) & ~against_itself(index, judge, settings)
+    return [index.models[code] for code in np.flatnonzero(compared.any(axis=1))]
+
+
 # ---------------------------------------------------------------------------------------- texts
 
 

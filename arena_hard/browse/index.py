@@ -17,12 +17,13 @@ import numpy as np
 
 from arena_hard.browse.record_file import (
     NO_GAME,
+    UNREADABLE,
     AnswerHead,
     JudgmentHead,
     RecordFile,
     answer_facts,
-    lines_of,
     read_record,
+    spans_of,
     stamp_of,
     verdict_code,
 )
@@ -93,12 +94,12 @@ class BenchIndex:
             return False
         known: dict[str, Question] = {}
         self._question_problems = []
-        for number, line in jsonl.read_lines(self.bench.question_file):
+        for span in spans_of(self.bench.question_file, jsonl.decode_object, self._question_problems):
             try:
-                question = question_from_row(msgspec.json.decode(line))
+                question = question_from_row(span.value)
                 known.setdefault(question.question_id, question)
             except (ValueError, AttributeError, TypeError) as error:
-                self._question_problems.append(f"{self.bench.question_file}:{number}: {error}")
+                self._question_problems.append(f"{self.bench.question_file}:{span.number}: {error}")
         for question_id in known:
             self._code(question_id)
         self.questions = [known.get(question_id) for question_id in self.question_ids]
@@ -137,18 +138,14 @@ class BenchIndex:
         places: list[tuple[int, int]] = []
         values: list[tuple[int, int, int]] = []
         problems: list[str] = []
-        for number, offset, line in lines_of(path):
+        for span in spans_of(path, decode, problems):
             try:
-                row = decode(line)
-                code = self._code(row.question_id or row.uid)
-                value = facts(row)
-            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-                if line.endswith(b"\n"):  # else it is being written, or a power cut tore it
-                    problems.append(f"{path}:{number}: {error}")
+                codes.append(self._code(span.value.question_id or span.value.uid))
+            except ValueError as error:
+                problems.append(f"{path}:{span.number}: {error}")
                 continue
-            codes.append(code)
-            places.append((offset, len(line)))
-            values.append(value)
+            places.append((span.start, span.end - span.start))
+            values.append(facts(span.value))
         place = np.array(places, dtype=np.int64).reshape(-1, 2)
         fact = np.array(values, dtype=np.int32).reshape(-1, 3)
         return RecordFile(path, stamp, np.array(codes, dtype=np.int32), place[:, 0], place[:, 1], fact, problems)
@@ -164,7 +161,8 @@ class BenchIndex:
         return code
 
     def _judgment_facts(self, row: JudgmentHead) -> tuple[int, int, int]:
-        verdicts = [NO_GAME if game is None else verdict_code(game.score) for game in row.games[:2]]
+        games = (row.games or [])[:2]
+        verdicts = [UNREADABLE if game is None else verdict_code(game.score) for game in games]
         verdicts += [NO_GAME] * (2 - len(verdicts))
         return verdicts[0], verdicts[1], self._baseline_code(row.baseline)
 
@@ -219,12 +217,12 @@ class BenchIndex:
         return list(range(len(self.models))) if table is None else np.flatnonzero((table.row >= 0).any(1)).tolist()
 
     def answer(self, model: str, question: int) -> Answer | None:
-        """A model's answer, read from its file; None when there is none."""
+        """A model's answer, read from its file: of several the last; None when there is none."""
         file = self.answers.get(model)
         if file is None:
             return None
         rows = np.flatnonzero(file.question == question)
-        return None if rows.size == 0 else read_record(file, int(rows[0]), answer_from_row)
+        return None if rows.size == 0 else read_record(file, int(rows[-1]), answer_from_row)
 
     def judgment(self, judge: str, model: int, question: int) -> Judgment | None:
         """A judgment, read from its file; None when there is none."""

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arena_hard.browse import tables
+from arena_hard.browse import game_selection, tables
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.data.verdicts import LABELS
 from arena_hard.rating import judge_stats
+from arena_hard.rating.arrays import BoolArray
 from arena_hard.showing import footnotes
 from arena_hard.showing.notes import whole
 
@@ -33,7 +34,7 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
     context: dict[str, Any] = {
         "title": "Judge",
         "judges": index.judges,
-        "models": [index.models[code] for code in index.models_of(view.judge)] if view.judge else [],
+        "models": game_selection.rated_models(index, view.judge, settings),
         "report": None,
         "notes": [],
         "pairs": None,
@@ -44,7 +45,8 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
     key = tables.Snapshot(index, view.judge, settings)
     context["report"] = report_of(key, model)
     context["notes"] = coverage_notes(key, model)
-    context["cells"] = cells_of(index, view, model)
+    own = game_selection.against_itself(index, view.judge, settings)
+    context["cells"] = cells_of(index, view, model, ~own)
     several = len({each.judge for each in index.sets.values()}) > 1
     context["pairs"] = agreement_of(key, tuple(index.judges)) if several else None
     return "judge.html", context
@@ -85,12 +87,16 @@ def agreement_of(key: tables.Snapshot, judges: tuple[str, ...]) -> judge_stats.E
     return replace(found, pairs=pairs)
 
 
-def cells_of(index: BenchIndex, view: View, model: str) -> list[list[Cell]]:
-    """Verdict of game 1 down, of game 2 across, as the judge wrote them; each with the view of its games."""
+def cells_of(index: BenchIndex, view: View, model: str, counted: BoolArray | None = None) -> list[list[Cell]]:
+    """Verdict of game 1 down, of game 2 across, as the judge wrote them; each with the view of its games.
+
+    counted: mask [model, question] of the judgments that count; None: all of them.
+    """
     table = index.judged[view.judge]
     rows = [index.models.index(model)] if model else slice(None)
     first, second = table.first[rows].ravel(), table.second[rows].ravel()
     read = (first >= 0) & (second >= 0)
+    read &= True if counted is None else counted[rows].ravel()
     n = len(LABELS)
     codes = first[read].astype(np.int64) * n + second[read]
     counts = np.bincount(codes, minlength=n * n).reshape(n, n)

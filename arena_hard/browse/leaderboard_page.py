@@ -12,7 +12,7 @@ from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import battles, intervals, ratings
-from arena_hard.rating.games import GameTable
+from arena_hard.rating.games import GameTable, without_own
 from arena_hard.showing import footnotes
 from arena_hard.showing.notes import whole
 
@@ -72,17 +72,20 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
 @lru_cache(maxsize=8)
 def boards_of(key: tables.Snapshot, rule: str) -> list[Board]:
     """One board for each baseline that a judge's games were played against."""
-    table = tables.game_table(key.index, [key.judge], key.settings)
-    return [board_of(key.index, table, code, rule) for code in tables.baselines_of(table)]
+    every = tables.game_table(key.index, [key.judge], key.settings, with_own=True)
+    return [board_of(key.index, every, code, rule) for code in tables.baselines_of(every)]
 
 
-def board_of(index: BenchIndex, games: GameTable, code: int, rule: str) -> Board:
-    """The board of the games against one baseline, best first."""
-    baseline, table = games.baselines[code], tables.of_baseline(games, code)
+def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board:
+    """The board of the games against one baseline, best first; `every`: with those of a baseline against itself."""
+    baseline, games = every.baselines[code], without_own(every)
+    table = tables.of_baseline(games, code)
     fought = battles.from_games(table, baseline)
     covered = tables.coverage_of(index, games, code)
     judged = covered.counts() if covered else {}
-    notes = [whole(note) for note in footnotes.coverage_notes(covered)] if covered else []
+    own = footnotes.own_notes(tables.of_baseline(every, code), table, baseline)
+    covering = footnotes.coverage_notes(covered) if covered else []
+    notes = [whole(note) for note in (*own, *footnotes.single_game_notes(table), *covering)]
     about = (covered.n_questions if covered else 0, notes)
     if len(fought) == 0:
         return Board(baseline, [], fought.models[1:], *about)

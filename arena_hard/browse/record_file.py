@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from arena_hard.data import jsonl
+from arena_hard.data.foreign_files import foreign_kind
+from arena_hard.data.lengths import AnswerRow, length_of
 from arena_hard.data.verdicts import LABELS, standard_label
 from arena_hard.rating.arrays import IntArray
 
@@ -24,31 +27,16 @@ class _GameHead(msgspec.Struct):
 class JudgmentHead(msgspec.Struct):
     """What the index keeps of a judgment; the rest of the line is passed over while decoding."""
 
-    games: list[_GameHead | None]
+    games: list[_GameHead | None] | None = None
     question_id: str = ""
     uid: str = ""
     baseline: str | None = None
 
 
-class _TurnHead(msgspec.Struct):
-    token_len: int | float | None = None
+class AnswerHead(AnswerRow):
+    """What the index keeps of an answer."""
 
-
-class _ChoiceHead(msgspec.Struct):
-    turns: list[_TurnHead] = []
-
-
-class _UsageHead(msgspec.Struct):
-    completion_tokens: int | None = None
-
-
-class AnswerHead(msgspec.Struct):
-    question_id: str = ""
-    uid: str = ""
-    choices: list[_ChoiceHead] = []
-    finish_reason: str | None = None
-    usage: _UsageHead | None = None
-    metadata: _TurnHead | None = None
+    finish_reason: Any = None
 
 
 class RecordFile(NamedTuple):
@@ -68,6 +56,13 @@ class RecordFile(NamedTuple):
     problems: list[str]
 
 
+def last_rows(file: RecordFile) -> IntArray:
+    """The rows of a file in its order; of several records for one question only the last."""
+    n = len(file.question)
+    _, from_the_end = np.unique(file.question[::-1], return_index=True)
+    return np.sort(n - 1 - from_the_end)
+
+
 def verdict_code(label: Any) -> int:
     """Index of a verdict in LABELS, in whatever spelling; UNREADABLE for anything else."""
     known = standard_label(label) if isinstance(label, str) else None
@@ -75,17 +70,10 @@ def verdict_code(label: Any) -> int:
 
 
 def answer_facts(row: AnswerHead) -> tuple[int, int, int]:
-    return _tokens(row), int(row.finish_reason in CUT_OFF), 0
-
-
-def _tokens(row: AnswerHead) -> int:
-    """Tokens of an answer: as counted, else as the server counted them, else -1."""
-    turns = row.choices[0].turns if row.choices else [row.metadata] if row.metadata else []
-    lengths = [turn.token_len for turn in turns if turn.token_len is not None]
-    if lengths and len(lengths) == len(turns):
-        return int(sum(lengths))
-    served = row.usage.completion_tokens if row.usage else None
-    return -1 if served is None else served
+    """Tokens as the leaderboard counts them, or -1; whether the answer was cut off; 0."""
+    length = length_of(row)
+    cut = isinstance(row.finish_reason, str) and row.finish_reason in CUT_OFF
+    return -1 if length is None else int(length[0]), int(cut), 0
 
 
 def stamp_of(path: Path) -> tuple[int, int] | None:
@@ -96,15 +84,17 @@ def stamp_of(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def lines_of(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """(line number, byte offset, line) of each line that is not blank."""
+def spans_of(path: Path, decode: Callable[[bytes], Any], problems: list[str]) -> Iterator[jsonl.Span]:
+    """The records of a file; what cannot be read is said in `problems`. A torn end is being written, or was cut off."""
     with open(path, "rb", buffering=1 << 20) as stream:
-        offset = len(jsonl.BOM) if stream.read(len(jsonl.BOM)) == jsonl.BOM else 0
-        stream.seek(offset)
-        for number, line in enumerate(stream, 1):
-            if not line.isspace():
-                yield number, offset, line
-            offset += len(line)
+        for span in jsonl.spans(stream, decode):
+            if span.error is None:
+                yield span
+            elif not span.is_torn:
+                foreign = foreign_kind(path)
+                problems.append(foreign or f"{path}:{span.number}: {span.error}")
+                if foreign:
+                    return
 
 
 def read_row(file: RecordFile, row: int) -> dict[str, Any] | None:
@@ -112,11 +102,8 @@ def read_row(file: RecordFile, row: int) -> dict[str, Any] | None:
     with open(file.path, "rb") as stream:
         stream.seek(int(file.offset[row]))
         line = stream.read(int(file.length[row]))
-    try:
-        values = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return values if isinstance(values, dict) else None
+    span = next(jsonl.spans([line], jsonl.decode_object), None)
+    return span.value if span else None
 
 
 def read_record(file: RecordFile, row: int, parse: Callable[[dict[str, Any]], Any]) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from arena_hard.browse.index import BenchIndex
-from arena_hard.browse.record_file import RecordFile, read_row
+from arena_hard.browse.record_file import RecordFile, last_rows, read_row
 from arena_hard.data.records import Question, answer_from_row, judgment_from_row
 from arena_hard.rating.arrays import BoolArray
 
@@ -42,8 +42,8 @@ def in_judgments(index: BenchIndex, judge: str, model: str, words: str) -> BoolA
 def _of_file(index: BenchIndex, file: RecordFile | None, words: str, kind: str) -> BoolArray:
     found = np.zeros(len(index.question_ids), dtype=bool)
     if file is not None:
-        rows = _rows_with(_Same(file), words.casefold(), kind)
-        found[file.question[list(rows)]] = True
+        rows = np.intersect1d(_rows_with(_Same(file), words.casefold(), kind), last_rows(file))
+        found[file.question[rows.astype(np.int64)]] = True
     return found
 
 

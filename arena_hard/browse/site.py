@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from arena_hard.browse import address, blind_page, compare_page, games_page, judge_page, leaderboard_page
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
-from arena_hard.data.paths import Bench
+from arena_hard.data.paths import Bench, benches
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
 
@@ -36,8 +36,7 @@ class Site:
 
     def benches(self) -> list[str]:
         """Names of the folders that hold questions."""
-        found = (file.parent.name for file in self.data_dir.glob("*/question.jsonl"))
-        return sorted(name for name in found if not name.startswith("."))
+        return benches(self.data_dir)
 
     def first_bench(self) -> str:
         """The bench of the config when it is there, else another (judged ones first), else the demo."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from arena_hard.browse.game_selection import unnamed_baseline
 from arena_hard.browse.index import BenchIndex
-from arena_hard.browse.record_file import NO_GAME, RecordFile
+from arena_hard.browse.record_file import NO_GAME, last_rows
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import games as game_tables
 from arena_hard.rating.arrays import IntArray, occurring
@@ -28,11 +28,13 @@ class Snapshot:
         return isinstance(other, Snapshot) and other.key == self.key
 
 
-def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | None) -> GameTable:
+def game_table(
+    index: BenchIndex, judges: list[str], settings: JudgeSettings | None, with_own: bool = False
+) -> GameTable:
     """All games of some judges in the order of their files, so that seeded statistics agree with show_result.
 
     Models are coded as in the index, questions too; where a judgment names no baseline, it is the one that
-    the pages assume.
+    the pages assume. The games of a baseline against itself count only with `with_own`.
     """
     baselines = list(index.baselines)
     unnamed = {judge: _unnamed_baselines(index, judge, baselines, settings) for judge in judges}
@@ -42,7 +44,7 @@ def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | N
     for (judge, model), file in sorted(index.judgments.items(), key=lambda item: item[1].path):
         if judge not in judges:
             continue
-        rows = _last_rows(file)
+        rows = last_rows(file)
         question, n = file.question[rows], len(rows)
         named = file.facts[rows, 2]
         values = {
@@ -59,7 +61,7 @@ def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | N
         columns["verdict"].append(verdict[played])
     joined = {name: np.concatenate(parts) if parts else np.array([], np.int32) for name, parts in columns.items()}
     categories, of_question = categories_of(index)
-    return GameTable(
+    table = GameTable(
         questions=index.question_ids,
         models=index.models,
         judges=judges,
@@ -68,6 +70,7 @@ def game_table(index: BenchIndex, judges: list[str], settings: JudgeSettings | N
         category=of_question[joined["question"]],
         **joined,
     )
+    return table if with_own else game_tables.without_own(table)
 
 
 def categories_of(index: BenchIndex) -> tuple[list[str], IntArray]:
@@ -86,13 +89,6 @@ def _unnamed_baselines(index: BenchIndex, judge: str, baselines: list[str], sett
             baselines.append(name)
         codes.append(baselines.index(name))
     return np.array(codes, dtype=np.int32)
-
-
-def _last_rows(file: RecordFile) -> IntArray:
-    """The rows of a file in its order; of several lines for one question only the last."""
-    n = len(file.question)
-    _, from_the_end = np.unique(file.question[::-1], return_index=True)
-    return np.sort(n - 1 - from_the_end)
 
 
 def baselines_of(table: GameTable) -> list[int]:
@@ -122,6 +118,6 @@ def of_baseline(table: GameTable, code: int) -> GameTable:
 def tokens_of(index: BenchIndex, model: str) -> float | None:
     """Mean tokens of a model's answers, None where no answer says how long it is."""
     file = index.answers.get(model)
-    lengths = file.facts[:, 0] if file is not None else np.array([])
+    lengths = file.facts[last_rows(file), 0] if file is not None else np.array([])
     known = lengths[lengths >= 0]
     return float(known.mean()) if len(known) else None

@@ -89,11 +89,9 @@ class KeptReplies:
     def tidy(self) -> None:
         """Leave only the replies of records that are not written, and no file where there are none."""
         self._writer.finish(self._file)
-        lines = [line for _, line in jsonl.read_lines(self._file) if self._is_needed(line)]
+        rows = jsonl.read(self._file, dict[str, Any])
+        lines = [jsonl.encode(row) for row in rows if row["label"] not in self._written]
         if lines:
             jsonl.replace(self._file, lines)
         else:
             self._file.unlink()
-
-    def _is_needed(self, line: bytes) -> bool:
-        return msgspec.json.decode(line)["label"] not in self._written

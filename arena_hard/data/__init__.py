@@ -22,9 +22,11 @@ sample         samples of questions: stratified, seeded, nested
 lengths        how long a model's answers are
 tokens         counting tokens
 style_counts   headers, lists and bold of an answer
+foreign_files  what lies in the place of a file: a pointer, a web page, an archive
 
 Inside:
 
+odd_lines        lines that are no strict JSON, and what other readers see in them
 value_types      what a config's value becomes where its type is known
 foreign_configs  keys and api_types of later versions and forks
 """

@@ -18,7 +18,7 @@ from arena_hard.data import jsonl
 from arena_hard.data.bench_files import load_answers
 from arena_hard.data.paths import Bench, record_files
 from arena_hard.data.presets import usual_baseline
-from arena_hard.data.records import Answer, Judgment, judgment_from_row
+from arena_hard.data.records import Answer, Judgment, judgment_from_row, text_of
 
 LOOKED_AT = 10  # records without a baseline whose prompts are held against the baselines' answers
 
@@ -34,13 +34,10 @@ def named_in(file: Path) -> Iterator[tuple[str, str]]:
 
     They are the business of those who read the judgments themselves.
     """
-    decoder = msgspec.json.Decoder(_Head)
-    for _, line in jsonl.read_lines(file):
-        try:
-            head = decoder.decode(line)
-        except jsonl.BROKEN:
-            continue
-        yield str(head.question_id or head.uid), str(head.baseline or "")
+    with open(file, "rb") as stream:
+        for span in jsonl.spans(stream, msgspec.json.Decoder(_Head).decode):
+            if span.error is None:
+                yield text_of(span.value.question_id or span.value.uid), str(span.value.baseline or "")
 
 
 def believed(bench: Bench, judge: str, baseline: str, category: str = "") -> bool:
@@ -73,17 +70,23 @@ def _unnamed(bench: Bench, judge: str, but: set[str]) -> Iterator[Judgment]:
     """One record of each of the first files that has no baseline and a prompt, but not of these models."""
     found = 0
     for file in record_files(bench.judgment_folder(judge)):
-        for _, line in jsonl.read_lines(file):
-            try:
-                judgment = judgment_from_row(msgspec.json.decode(line))
-            except (*jsonl.BROKEN, ValueError, TypeError, AttributeError):
-                continue
-            if judgment.baseline is None and judgment.model not in but and _prompt_of(judgment):
-                yield judgment
-                found += 1
-            break
+        judgment = _first_of(file)
+        if judgment and judgment.baseline is None and judgment.model not in but and _prompt_of(judgment):
+            yield judgment
+            found += 1
         if found == LOOKED_AT:
             return
+
+
+def _first_of(file: Path) -> Judgment | None:
+    """The first judgment of a file that can be read."""
+    with open(file, "rb") as stream:
+        for span in jsonl.spans(stream, msgspec.json.decode):
+            try:
+                return judgment_from_row(span.value)
+            except (ValueError, TypeError, AttributeError):
+                continue
+    return None
 
 
 def _prompt_of(judgment: Judgment) -> str:

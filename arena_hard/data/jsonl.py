@@ -2,7 +2,8 @@
 
 A file is only ever appended to, one line a record, each on disk before it counts. The beginning of
 a record without its newline at the end of a file is what a power cut or kill -9 leaves: readers pass
-over it with a warning, the next writer moves it to FILE.torn.
+over it with a warning, the next writer moves it to FILE.torn. A line that is no strict JSON is looked at
+again (odd_lines), so that each reader finds the same records.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
+from arena_hard.data.foreign_files import foreign_kind
+from arena_hard.data.odd_lines import FILE_ENDS, Torn, pieces
 from arena_hard.data.records import UserError, is_object
 
 T = TypeVar("T")
@@ -24,68 +27,107 @@ BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what a lin
 BOM = b"\xef\xbb\xbf"  # some editors and Excel begin a file with it
 
 
-class TornLine(UserWarning):
-    """A file ends within a record, and the beginning of that record is passed over."""
+class Remark(UserWarning):
+    """Something of a file that its reader should know; the reading goes on."""
 
 
-def read_lines(file: Path, complete: bool = False) -> Iterator[tuple[int, bytes]]:
-    """(line number, line) of each line that is not blank; a torn last line is left out with a warning.
+class TornLine(Remark):
+    """A record was never finished, and its beginning is passed over."""
 
-    Raises UserError for a file that cannot be read and, with `complete`, for a torn last line.
+
+class Span(NamedTuple):
+    """A record in a file: the number of its line, its bytes [start, end), and its value, or why it has none.
+
+    The bytes of a record that has its line to itself include the newline.
+    """
+
+    number: int
+    start: int
+    end: int
+    value: Any
+    error: ValueError | None = None
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether this is the beginning of a record that was never finished."""
+        return isinstance(self.error, Torn)
+
+
+def spans(lines: Iterable[bytes], decode: Callable[[bytes], Any], start: int = 0) -> Iterator[Span]:
+    """What stands in some lines, decoded; `decode` raises one of BROKEN. `start`: where in the file they begin."""
+    for number, line in enumerate(lines, 1):
+        end = start + len(line)
+        try:
+            value = decode(line)
+        except BROKEN:
+            yield from _odd_spans(line, decode, number, start)
+        else:
+            yield Span(number, start, end, value)
+        start = end
+
+
+def _odd_spans(line: bytes, decode: Callable[[bytes], Any], number: int, start: int) -> Iterator[Span]:
+    for piece in pieces(line):
+        value, error = None, piece.error
+        if error is None:
+            try:
+                value = decode(piece.record)
+            except BROKEN as failure:
+                error = ValueError(f"not a readable record ({failure})")
+        yield Span(number + piece.breaks, start + piece.start, start + piece.end, value, error)
+
+
+def rows(file: Path, decode: Callable[[bytes], T], complete: bool = False) -> Iterator[tuple[int, T]]:
+    """(line number, decoded record) of each record; a torn one is passed over with a warning.
+
+    Raises UserError for a file or line that cannot be read and, with `complete`, for a torn line.
     """
     try:
         with open(file, "rb") as stream:
-            for number, line in enumerate(stream, 1):
-                line = line.removeprefix(BOM) if number == 1 else line
-                if is_torn(line):
-                    return _torn(file, number, complete)
-                if line.strip():
-                    yield number, line
+            for span in spans(stream, decode):
+                if span.error is None:
+                    yield span.number, span.value
+                elif span.is_torn and not complete:
+                    warn_torn(file, span)
+                else:
+                    raise span_error(file, span)
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror or error}.") from None
 
 
-def _torn(file: Path, number: int, complete: bool) -> None:
-    if complete:
-        raise UserError(
-            f"{file}:{number}: the file ends within this line. Fetch or copy it again, or delete the line if it is "
-            "not wanted."
+def warn_torn(file: Path, span: Span) -> None:
+    """Warn of the beginning of a record that a reader passes over."""
+    what = "the last line is torn and was" if str(span.error) == FILE_ENDS else "beginnings of lines are torn and were"
+    warnings.warn(f"{file}: {what} passed over.", TornLine, stacklevel=1)
+
+
+def span_error(file: Path, span: Span) -> UserError:
+    """The message for a span that holds no record."""
+    if span.is_torn and foreign_kind(file) is None:
+        return UserError(
+            f"{file}:{span.number}: {span.error}. Fetch or copy it again, or delete the line if it is not wanted."
         )
-    warn_torn(file)
-
-
-def warn_torn(file: Path) -> None:
-    """Warn of a torn last line that a reader passes over."""
-    warnings.warn(f"{file}: the last line is torn and was passed over.", TornLine, stacklevel=1)
-
-
-def is_torn(line: bytes) -> bool:
-    """Whether a line is the beginning of a record that was never finished.
-
-    A whole record without its newline is none (an editor may leave the newline out), nor is what does not
-    begin as a record does: that is somebody's own text.
-    """
-    if line.endswith(b"\n") or not line.removeprefix(BOM).lstrip().startswith(b"{"):
-        return False
-    try:
-        msgspec.json.decode(line.removeprefix(BOM))
-    except BROKEN:
-        return True
-    return False
+    return line_error(file, span.number, span.error or ValueError("not a readable record"))
 
 
 def line_error(file: Path, number: int, error: Exception) -> UserError:
-    """The message for a line that cannot be read."""
-    return UserError(f"{file}:{number}: {error}. Mend this line or delete it; nothing was changed.")
+    """The message for a line that cannot be read, or for what lies in the place of the file."""
+    foreign = foreign_kind(file)
+    return UserError(foreign or f"{file}:{number}: {error}. Mend this line or delete it; nothing was changed.")
 
 
 def read(file: Path, parse: Callable[[dict[str, Any]], T], complete: bool = False) -> Iterator[T]:
-    """Each record of a file, through `parse`. Raises UserError with file and line, as `read_lines` does too."""
-    for number, line in read_lines(file, complete):
+    """Each record of a file, through `parse`. Raises UserError with file and line, as `rows` does too."""
+
+    def decode(line: bytes) -> dict[str, Any]:
         try:
-            row = msgspec.json.decode(line)
-            if not is_object(row):
-                raise ValueError("a JSON object is expected")
+            return decode_object(line)
+        except UnicodeDecodeError:
+            warnings.warn(f"{file} holds text that is not UTF-8; its bytes are shown as \ufffd.", Remark, stacklevel=1)
+            raise
+
+    for number, row in rows(file, decode, complete):
+        try:
             yield parse(row)
         except BROKEN as error:
             raise line_error(file, number, ValueError(f"not a readable record ({error})")) from None
@@ -95,8 +137,16 @@ def read(file: Path, parse: Callable[[dict[str, Any]], T], complete: bool = Fals
             raise line_error(file, number, ValueError("a key holds a value of another kind than it should")) from None
 
 
-def _last_line(stream: Any, block: int = 1 << 16) -> bytes:
-    """The bytes after the second to last newline: the last line, with its newline if it has one."""
+def decode_object(line: bytes) -> dict[str, Any]:
+    """The object of a line. Raises one of BROKEN."""
+    row = msgspec.json.decode(line)
+    if not is_object(row):
+        raise msgspec.DecodeError("a JSON object is expected")
+    return row
+
+
+def _last_line(stream: BinaryIO, block: int = 1 << 16) -> tuple[int, bytes]:
+    """(its place, the bytes) of what stands behind the last newline but one: with its newline if it has one."""
     end = stream.seek(0, os.SEEK_END)
     tail = b""
     while end > 0 and b"\n" not in tail[:-1]:
@@ -104,7 +154,8 @@ def _last_line(stream: Any, block: int = 1 << 16) -> bytes:
         stream.seek(start)
         tail = stream.read(end - start) + tail
         end = start
-    return tail[tail.rfind(b"\n", 0, -1) + 1 :] if tail else b"\n"
+    first = tail.rfind(b"\n", 0, -1) + 1
+    return end + first, tail[first:]
 
 
 def torn_file(file: Path) -> Path:
@@ -113,36 +164,31 @@ def torn_file(file: Path) -> Path:
 
 
 def repair(file: Path) -> int:
-    """Move a torn last line to FILE.torn, or end a whole one with its newline. Returns the bytes moved.
+    """Move a torn end to FILE.torn, and end a whole last line with its newline. Returns the bytes moved.
 
     Raises UserError for a last line without its newline that is no record: it is not ours to cut off.
     """
     if not file.exists() or file.stat().st_size == 0:
         return 0
     with open(file, "r+b") as stream:
-        tail = _last_line(stream)
+        start, tail = _last_line(stream)
         if tail.endswith(b"\n"):
             return 0
-        torn = is_torn(tail)
-        if torn:
-            _append(torn_file(file), tail + b"\n")
-            stream.truncate(file.stat().st_size - len(tail))
-        else:
-            _check_last_line(file, stream, tail)
-            stream.seek(0, os.SEEK_END)
-            stream.write(b"\n")
+        found = list(spans([tail], decode_object))
+        for broken in (span for span in found if span.error is not None and not span.is_torn):
+            stream.seek(0)
+            before = stream.read(start).count(b"\n")
+            raise span_error(file, broken._replace(number=before + broken.number))
+        kept = len(tail)
+        if found and found[-1].is_torn:
+            kept = found[-1].start if found[:-1] else 0
+            _append(torn_file(file), tail[kept:] + b"\n")
+            stream.truncate(start + kept)
+        stream.seek(0, os.SEEK_END)
+        stream.write(b"\n" if kept else b"")
         stream.flush()
         os.fsync(stream.fileno())
-    return len(tail) if torn else 0
-
-
-def _check_last_line(file: Path, stream: BinaryIO, line: bytes) -> None:
-    """Raises UserError for a line that is neither blank nor a record."""
-    if not line.strip() or line.removeprefix(BOM).lstrip().startswith(b"{"):
-        return
-    stream.seek(0)
-    number = 1 + sum(1 for each in stream if each.endswith(b"\n"))
-    raise line_error(file, number, ValueError("the last line is no record"))
+    return len(tail) - kept
 
 
 def _append(file: Path, data: bytes) -> None:
@@ -179,70 +225,64 @@ def replace(file: Path, lines: Iterable[bytes]) -> None:
 class _Keys(msgspec.Struct):
     """The key of a record in either format."""
 
-    question_id: str | None = None
-    uid: str | None = None
+    question_id: str = ""
+    uid: str = ""
 
 
 _KEYS = msgspec.json.Decoder(_Keys)
 
 
-class _Place(NamedTuple):
-    """Where a line lies in a file."""
-
-    start: int
-    end: int
-
-
 def sort(file: Path, order: Mapping[str, int], replaced: Path) -> None:
     """Bring the records of a file into the order of their questions; unknown ones come last.
 
-    Of several records of a question the last one stays, the others move to the end of `replaced`. Only the
-    places of the lines are held in memory, not the lines.
+    Of several records of a question the last one stays, the others move to the end of `replaced`, torn ones to
+    FILE.torn. Only the places of the lines are held in memory, not the lines. Raises UserError for a broken line.
     """
     repair(file)
-    last: dict[str, _Place] = {}
-    old: list[_Place] = []
+    last: dict[str, Span] = {}
+    old: list[Span] = []
+    torn: list[Span] = []
     with open(file, "rb") as stream:
-        for key, place in _places(stream):
+        for span in spans(stream, _KEYS.decode):
+            if span.is_torn:
+                torn.append(span)
+                continue
+            if span.error is not None:
+                raise span_error(file, span)
+            key = span.value.question_id or span.value.uid
             old += [last.pop(key)] if key in last else []
-            last[key] = place
-        sorted_places = [last[key] for key in sorted(last, key=lambda key: order.get(key, len(order)))]
-        if not old and sorted_places == list(last.values()):
+            last[key] = span
+        in_order = [last[key] for key in sorted(last, key=lambda key: order.get(key, len(order)))]
+        if not old and in_order == list(last.values()):
             return
-        if old:
-            with open(replaced, "ab") as target:
-                target.writelines(_lines_at(stream, sorted(old)))  # oldest first
-        replace(file, _lines_at(stream, sorted_places))
+        old.sort(key=lambda span: span.start)  # oldest first
+        for target, moved in ((replaced, old), (torn_file(file), torn)):
+            if moved:
+                _append(target, b"".join(_lines_at(stream, moved)))
+        replace(file, _lines_at(stream, in_order))
+
+
+def lines(file: Path) -> Iterator[bytes]:
+    """Each record of a file as a line of its own, and each line that is none, but torn ones. Raises OSError."""
+    with open(file, "rb") as stream, open(file, "rb") as source:
+        yield from _lines_at(source, (span for span in spans(stream, _KEYS.decode) if not span.is_torn))
 
 
 def name_of_line(line: bytes) -> str:
     """What a line is told from others by: its question id, or all of it where it has none."""
-    try:
-        keys = _KEYS.decode(line)
-    except BROKEN:
-        return line.decode("utf-8", errors="replace").strip()
-    return keys.question_id or keys.uid or line.decode("utf-8", errors="replace").strip()
+    keys = next(spans([line], _KEYS.decode), None)
+    known = keys.value.question_id or keys.value.uid if keys and keys.value else ""
+    return known or line.decode("utf-8", errors="replace").strip()
 
 
 def equal(line: bytes, other: bytes) -> bool:
     """Whether two lines hold the same record, however it is spaced and ordered."""
-    try:
-        return line.strip() == other.strip() or msgspec.json.decode(line) == msgspec.json.decode(other)
-    except BROKEN:
-        return False
+    one, two = ([span.value for span in spans([each], decode_object)] for each in (line, other))
+    return line.strip() == other.strip() or (one == two and None not in one)
 
 
-def _places(stream: BinaryIO) -> Iterator[tuple[str, _Place]]:
-    start = len(BOM) if stream.read(len(BOM)) == BOM else 0  # it belongs to the file, not to the first record
-    stream.seek(start)
-    for line in stream:
-        if line.strip() and not is_torn(line):  # Ctrl-C may leave a line half written
-            keys = _KEYS.decode(line)
-            yield keys.question_id or keys.uid or "", _Place(start, start + len(line))
-        start += len(line)
-
-
-def _lines_at(stream: BinaryIO, places: Iterable[_Place]) -> Iterator[bytes]:
+def _lines_at(stream: BinaryIO, places: Iterable[Span]) -> Iterator[bytes]:
     for place in places:
         stream.seek(place.start)
-        yield stream.read(place.end - place.start)
+        line = stream.read(place.end - place.start)
+        yield line if line.endswith(b"\n") else line + b"\n"

@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from arena_hard.data.bench_files import ERROR_MARK
 from arena_hard.data.paths import Bench
+from arena_hard.data.records import token_count
 from arena_hard.data.typed_jsonl import Reader
 
-_ERROR_MARK = b'"$ERROR$"'  # what the original wrote in place of an answer that it could not get
+_ERROR_MARK = msgspec.json.encode(ERROR_MARK)
+
+Odd = list[Any] | str | float | bool | None  # what public files hold where an object is meant; nobody needs it
 
 
 class _Turn(msgspec.Struct, gc=False):
     content: msgspec.Raw = msgspec.Raw()
-    token_len: float | None = None
+    token_len: Any = None
 
 
 class _Choice(msgspec.Struct, gc=False):
-    turns: list[_Turn]
+    turns: list[_Turn] = []
 
 
 class _Metadata(msgspec.Struct):
-    token_len: float | None = None
+    token_len: Any = None
 
 
 class _Usage(msgspec.Struct):
-    completion_tokens: int | None = None
-    reasoning_tokens: int = 0
+    completion_tokens: Any = None
+    reasoning_tokens: Any = 0
 
 
-class _Row(msgspec.Struct, gc=False):
+class AnswerRow(msgspec.Struct, gc=False):
+    """What the length of an answer is read from: a count for each turn, one for all of them, or the server's."""
+
     question_id: str = ""
     uid: str = ""
     choices: list[_Choice] | None = None
-    metadata: _Metadata | None = None
-    usage: _Usage | None = None
+    metadata: _Metadata | Odd = None
+    conv_metadata: _Metadata | Odd = None
+    usage: _Usage | Odd = None
 
 
 class AnswerLengths(msgspec.Struct, frozen=True):
@@ -59,34 +67,48 @@ def answer_lengths(bench: Bench, model: str) -> AnswerLengths:
 
 
 def _average(file: Path) -> AnswerLengths:
-    lengths: dict[str, tuple[float, bool]] = {}
-    reader: Reader[_Row] = Reader(_Row)
+    lengths: dict[str, tuple[float, bool] | None] = {}
+    reader: Reader[AnswerRow] = Reader(AnswerRow)
     for rows in reader.blocks(file):
-        for row in rows:
-            key = row.question_id or row.uid
-            length = _length(row)
-            if length is None:
-                lengths.pop(key, None)
-            else:
-                lengths[key] = length
-    if not lengths:
+        lengths.update((row.question_id or row.uid, length_of(row)) for row in rows)
+    reader.check_ids(file, lengths)
+    known = [length for length in lengths.values() if length is not None]
+    if not known:
         return AnswerLengths(None)
-    total = sum(length for length, _ in lengths.values())
-    return AnswerLengths(total / len(lengths), len(lengths), sum(server for _, server in lengths.values()))
+    total = sum(length for length, _ in known)
+    return AnswerLengths(total / len(known), len(known), sum(server for _, server in known))
 
 
-def _length(row: _Row) -> tuple[float, bool] | None:
-    """(tokens of all turns of the first choice, whether the server counted them), or None."""
-    turns = row.choices[0].turns if row.choices else ()
-    total = 0.0
+def length_of(row: AnswerRow) -> tuple[float, bool] | None:
+    """(tokens of all turns of the first choice, whether the server counted them); None where nobody did."""
+    turns = row.choices[0].turns if row.choices else []
     for turn in turns:
         if bytes(turn.content) == _ERROR_MARK:
             return None
-        total += float("nan") if turn.token_len is None else turn.token_len
-    if turns and total == total:
-        return total, False
-    if row.metadata is not None and row.metadata.token_len is not None:
-        return row.metadata.token_len, False
-    if row.usage is not None and row.usage.completion_tokens is not None:
-        return row.usage.completion_tokens - row.usage.reasoning_tokens, True
-    return None
+    counted = sum_of_counts([turn.token_len for turn in turns])
+    if counted is None:
+        counted = first_count([getattr(each, "token_len", None) for each in (row.metadata, row.conv_metadata)])
+    if counted is not None:
+        return counted, False
+    served = served_length(row.usage)
+    return None if served is None else (served, True)
+
+
+def sum_of_counts(values: list[Any]) -> float | None:
+    """The sum of the turns' counts; None where one of them has none, or there are no turns."""
+    total = 0.0 if values else None
+    for value in values:
+        count = token_count(value)
+        total = None if total is None or count is None else total + count
+    return total
+
+
+def first_count(values: list[Any]) -> float | None:
+    """The first of some values that is a count of tokens."""
+    return next((count for count in map(token_count, values) if count is not None), None)
+
+
+def served_length(usage: Any) -> float | None:
+    """What the server counted, without the tokens of thoughts; None where it did not say."""
+    tokens = token_count(getattr(usage, "completion_tokens", None))
+    return None if tokens is None else tokens - (token_count(getattr(usage, "reasoning_tokens", None)) or 0)

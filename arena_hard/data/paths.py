@@ -103,7 +103,7 @@ class Bench:
         found: list[JudgmentSet] = []
         for own in sorted(root.iterdir()) if root.is_dir() else []:
             name = unquote(own.name)
-            if own.is_dir() and judge in (None, name):
+            if own.is_dir() and is_ours(own) and judge in (None, name):
                 further = sorted(folder for folder in own.glob(f"{_AGAINST}*") if folder.is_dir())
                 found += [JudgmentSet(name, "", own)]
                 found += [JudgmentSet(name, unquote(each.name[len(_AGAINST) :]), each) for each in further]
@@ -121,7 +121,7 @@ class Bench:
         """Raises UserError when the bench has no question file."""
         if self.question_file.is_file():
             return
-        known = sorted(file.parent.name for file in self.data_dir.glob("*/question.jsonl"))
+        known = benches(self.data_dir)
         raise UserError(
             f"{self.question_file} does not exist. "
             + (f"Benches in {self.data_dir}/: {shortened(known)}. " if known else f"{self.data_dir}/ holds no bench. ")
@@ -129,6 +129,18 @@ class Bench:
         )
 
 
+def benches(data_dir: Path) -> list[str]:
+    """Names of the folders that hold questions, sorted."""
+    return sorted(file.parent.name for file in data_dir.glob("*/question.jsonl") if is_ours(file.parent))
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file or folder is more than what systems and editors leave beside others' (._x, .ipynb_checkpoints)."""
+    return not path.name.startswith(".") and path.name != "__MACOSX"
+
+
 def record_files(folder: Path) -> list[Path]:
     """The record files of a folder in sorted order, so that nothing depends on the file system."""
-    return sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    return sorted(file for file in folder.glob("*.jsonl") if is_ours(file) and file.is_file())

@@ -10,6 +10,12 @@ from typing import Any, TypeGuard
 
 import msgspec
 
+# where a text is usual and public files hold numbers, too: 721086674 and "721086674" name the same question
+NAMES = frozenset(
+    {"question_id", "uid", "model", "model_id", "judge", "baseline", "category", "subcategory", "cluster"}
+    | {"answer_id", "ans_id", "model_a", "model_b"}
+)
+
 
 class UserError(Exception):
     """A mistake that the user can mend: the message says what is wrong, where, and what to do."""
@@ -42,12 +48,15 @@ class AnswerTurn(msgspec.Struct, frozen=True):
     """What a model said in one turn; `token_len` is None where it could not be counted."""
 
     content: str
-    token_len: int | None = None
+    token_len: float | None = None
     thought: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One model's record for one question: `choices[k][t]` is turn t of choice k."""
+    """One model's record for one question: `choices[k][t]` is turn t of choice k.
+
+    total_tokens: of all turns of the first choice, where the record says just that.
+    """
 
     question_id: str
     model: str
@@ -58,12 +67,18 @@ class Answer(msgspec.Struct, frozen=True):
     usage: Usage | None = None
     served_model: str | None = None
     settings_hash: str | None = None
-    metadata: dict[str, Any] | None = None
+    total_tokens: float | None = None
 
     @property
     def turns(self) -> tuple[AnswerTurn, ...]:
         """The turns of the first choice, the one that is judged."""
         return self.choices[0]
+
+    @property
+    def token_len(self) -> float | None:
+        """Tokens of those turns; None where they were not counted."""
+        known = [turn.token_len for turn in self.turns if turn.token_len is not None]
+        return sum(known) if len(known) == len(self.turns) else self.total_tokens
 
 
 class Game(msgspec.Struct, frozen=True):
@@ -103,6 +118,21 @@ def is_list(value: Any) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
+def text_of(value: Any) -> Any:
+    """A number as the text that names the same thing (3.0 is what pandas makes of 3); all else as it is."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def with_names(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its names as texts, and without a null in the place of its id."""
+    odd = {key: text_of(value) for key, value in row.items() if key in NAMES and not isinstance(value, str)}
+    row = {**row, **odd} if odd else row
+    nulls = [key for key, value in odd.items() if value is None and key in ("question_id", "uid")]
+    return {key: value for key, value in row.items() if key not in nulls} if nulls else row
+
+
 def _text(row: dict[str, Any], *keys: str) -> str:
     """The first of `keys` that the row has; ValueError when it has none or holds no text."""
     for key in keys:
@@ -132,6 +162,7 @@ def _objects(row: dict[str, Any], key: str) -> list[dict[str, Any]]:
 
 def question_from_row(row: dict[str, Any]) -> Question:
     """A question from a row of either format. Raises ValueError with the key that is wrong."""
+    row = with_names(row)
     question_id = _text(row, "question_id", "uid")
     category = _optional(row, "category") or ""
     if "turns" not in row:
@@ -140,66 +171,91 @@ def question_from_row(row: dict[str, Any]) -> Question:
     return Question(question_id, turns, category, _optional(row, "cluster"))
 
 
-def usage_from_row(row: dict[str, Any] | None) -> Usage | None:
-    """The token counts of a record, or None when it carries none."""
-    return msgspec.convert(row, Usage) if isinstance(row, dict) else None
+def usage_from_row(row: Any) -> Usage | None:
+    """The token counts of a record, or None when it carries none that can be read."""
+    if not is_object(row):
+        return None
+    counts = {name: token_count(row[name]) for name in Usage.__struct_fields__ if name in row}
+    return None if None in counts.values() else Usage(**{name: int(count or 0) for name, count in counts.items()})
 
 
 def answer_from_row(row: dict[str, Any]) -> Answer:
     """An answer from a row of either format. Raises ValueError with the key that is wrong."""
+    row = with_names(row)
+    total = _total_tokens(row)
     if "choices" in row:
-        choices = tuple(
-            tuple(_turn_from_row(turn) for turn in _objects(choice, "turns")) for choice in _objects(row, "choices")
-        )
+        turns = [[_turn_from_row(turn) for turn in _objects(choice, "turns")] for choice in _objects(row, "choices")]
     else:
-        choices = (_turns_from_messages(row),)
+        turns = [_turns_from_messages(row)]
+    if len(turns[0]) == 1 and turns[0][0].token_len is None:  # the total is that of the one turn
+        turns[0] = [msgspec.structs.replace(turns[0][0], token_len=total)]
     return Answer(
         question_id=_text(row, "question_id", "uid"),
         model=_text(row, "model_id", "model"),
-        choices=choices,
+        choices=tuple(map(tuple, turns)),
         answer_id=row.get("answer_id") or row.get("ans_id") or "",
         tstamp=row.get("tstamp"),
-        finish_reason=row.get("finish_reason"),
+        finish_reason=_word(row, "finish_reason"),
         usage=usage_from_row(row.get("usage")),
-        served_model=row.get("served_model"),
+        served_model=_word(row, "served_model"),
         settings_hash=_optional(row, "settings_hash"),
-        metadata=row.get("metadata"),
+        total_tokens=total,
     )
 
 
+def _total_tokens(row: dict[str, Any]) -> float | None:
+    """The tokens of a whole answer: `metadata` is where v2.0 has them, `conv_metadata` where v0.1 had them at last."""
+    metadata = [row[key] for key in ("metadata", "conv_metadata") if is_object(row.get(key))]
+    totals = [token_count(each.get("token_len")) for each in metadata]
+    return next((total for total in totals if total is not None), None)
+
+
+def token_count(value: Any) -> float | None:
+    """A count of tokens where it is a number; None for anything else, which no record is refused for."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _word(row: dict[str, Any], key: str) -> str | None:
+    """A text that only people read; None for anything else."""
+    return row[key] if isinstance(row.get(key), str) else None
+
+
 def _turn_from_row(turn: dict[str, Any]) -> AnswerTurn:
-    content = turn.get("content")
-    if not isinstance(content, str):
-        raise ValueError(f"content of a turn must be a text, not {content!r}")
-    return AnswerTurn(content, turn.get("token_len"), turn.get("thought"))
+    return AnswerTurn(
+        _text_or_empty(turn, "content"), token_count(turn.get("token_len")), _said(turn.get("thought")) or None
+    )
 
 
-def _turns_from_messages(row: dict[str, Any]) -> tuple[AnswerTurn, ...]:
+def _turns_from_messages(row: dict[str, Any]) -> list[AnswerTurn]:
     """v2.0: the assistant's messages, whose content is a text or {answer[, thought]}."""
     contents = [m.get("content") for m in _objects(row, "messages") if m.get("role") == "assistant"]
     if not contents:
         raise ValueError("messages holds no message of the assistant")
-    metadata: Any = row.get("metadata") or {}
-    if not is_object(metadata):
-        raise ValueError("metadata must be an object with keys")
-    total = metadata.get("token_len")
-    lengths = [None] * (len(contents) - 1) + [total] if len(contents) > 1 else [total]
     turns = [c if is_object(c) else {"answer": c} for c in contents]
-    return tuple(
-        AnswerTurn(_text_or_empty(turn, "answer"), length, turn.get("thought")) for turn, length in zip(turns, lengths)
-    )
+    return [AnswerTurn(_text_or_empty(turn, "answer"), None, _said(turn.get("thought")) or None) for turn in turns]
 
 
 def _text_or_empty(row: dict[str, Any], key: str) -> str:
     value = row.get(key)
     if not isinstance(value, str):
-        raise ValueError(f"{key} must be a text, not {value!r}")
+        raise ValueError(f"{key} of a turn must be a text, not {value!r}")
     return value
+
+
+def _said(value: Any) -> str:
+    """What a field holds for people: a text, {answer: text}, parts with a text each, or else its JSON."""
+    if isinstance(value, str) or value is None:
+        return value or ""
+    if is_object(value):
+        parts = [value[key] for key in ("answer", "text", "content") if isinstance(value.get(key), str)]
+        return parts[0] if parts else msgspec.json.encode(value).decode()
+    return "\n".join(map(_said, value)) if is_list(value) else str(value)
 
 
 def judgment_from_row(row: dict[str, Any]) -> Judgment:
     """A judgment from a row of either format. Raises ValueError with the key that is wrong."""
-    games = row.get("games")
+    row = with_names(row)
+    games: Any = row.get("games") or []
     if not is_list(games):
         raise ValueError("games must be a list")
     return Judgment(
@@ -218,19 +274,18 @@ def _game_from_row(game: Any) -> Game | None:
         return None
     if not is_object(game):
         raise ValueError("games must hold objects with keys, or null")
-    judgment, prompt = game.get("judgment"), game.get("user_prompt", game.get("prompt"))
-    if is_object(judgment):
-        judgment = judgment.get("answer")
+    prompt = game.get("user_prompt", game.get("prompt"))
     if is_list(prompt):
-        prompt = next((m["content"] for m in prompt if m.get("role") == "user"), "")
+        users = [message for message in prompt if is_object(message) and message.get("role") == "user"]
+        prompt = users[0].get("content") if users else prompt
     return Game(
         verdict=game.get("score"),
-        judgment=judgment or "",
-        user_prompt=prompt or "",
+        judgment=_said(game.get("judgment")),
+        user_prompt=_said(prompt),
         usage=usage_from_row(game.get("usage")),
-        served_model=game.get("served_model"),
-        finish_reason=game.get("finish_reason"),
-        thought=game.get("thought"),
+        served_model=_word(game, "served_model"),
+        finish_reason=_word(game, "finish_reason"),
+        thought=_said(game.get("thought")) or None,
     )
 
 

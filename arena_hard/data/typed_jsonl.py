@@ -7,7 +7,8 @@ the same bytes on a second thread.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -41,43 +42,57 @@ class Reader(Generic[T]):
         self._pending: list[tuple[Path, Any, Future[None] | None]] = []
 
     def blocks(self, file: Path) -> Iterator[list[T]]:
-        """The rows of a file, a block at a time. Raises UserError with the line that cannot be read."""
+        """The rows of a file, a block at a time; a torn one is passed over with a warning.
+
+        Raises UserError with the line that cannot be read.
+        """
         digest = hashlib.sha256()
         last: Future[None] | None = None
         try:
-            for block, whole in _blocks(file):
+            for block in _blocks(file):
                 if last is not None:
                     last.result()  # one block in flight is enough, and keeps memory small
                 if self._fingerprints:
                     last = self._pool.submit(digest.update, block)
-                if whole:
-                    yield self._decode(file, block.removeprefix(jsonl.BOM))
-                else:
-                    jsonl.warn_torn(file)
+                yield self._decode(file, block)
         except OSError as error:
             raise UserError(f"{file} cannot be read: {error.strerror or error}.") from None
         self._pending.append((file, digest, last))
 
     def _decode(self, file: Path, block: bytes) -> list[T]:
+        """All lines at once where each is one record in strict JSON, else line by line."""
         try:
-            return self._decoder.decode_lines(block)
+            rows = self._decoder.decode_lines(block.removeprefix(jsonl.BOM))
+            if _has_lines(block, len(rows)):
+                return rows
         except jsonl.BROKEN:
-            for number, line in jsonl.read_lines(file):
-                self._check(file, number, line)
-            raise
+            pass
+        found: list[T] = []
+        for span in jsonl.spans(io.BytesIO(block), self._decoder.decode):
+            if span.error is None:
+                found.append(span.value)
+            elif span.is_torn:
+                jsonl.warn_torn(file, span)
+            else:
+                raise jsonl.span_error(file, self._in_file(file, span))
+        return found
 
-    def _check(self, file: Path, number: int, line: bytes) -> None:
-        try:
-            self._decoder.decode(line)
-        except jsonl.BROKEN as error:
-            raise jsonl.line_error(file, number, ValueError(f"not a readable record ({error})")) from None
+    def _in_file(self, file: Path, span: jsonl.Span) -> jsonl.Span:
+        """The first broken span of a file, whose number is that in the whole file."""
+        with open(file, "rb") as stream:
+            found = jsonl.spans(stream, self._decoder.decode)
+            return next((each for each in found if each.error is not None and not each.is_torn), span)
 
     def line_of(self, file: Path, is_meant: Callable[[T], bool]) -> int:
         """The number of the first line whose row is meant (0 when none is)."""
-        for number, line in jsonl.read_lines(file):
-            if is_meant(self._decoder.decode(line)):
-                return number
-        return 0
+        rows = jsonl.rows(file, self._decoder.decode)
+        return next((number for number, row in rows if is_meant(row)), 0)
+
+    def check_ids(self, file: Path, ids: Container[str]) -> None:
+        """Raises UserError with its line when one of a file's records has no id."""
+        if "" in ids:
+            line = self.line_of(file, lambda row: not (getattr(row, "question_id", "") or getattr(row, "uid", "")))
+            raise jsonl.line_error(file, line, ValueError("the key question_id or uid is missing"))
 
     def inputs(self, base: Path) -> tuple[InputFile, ...]:
         """The files read so far, named relative to `base` where they lie in it."""
@@ -90,8 +105,19 @@ class Reader(Generic[T]):
         return tuple(files)
 
 
-def _blocks(file: Path) -> Iterator[tuple[bytes, bool]]:
-    """(block, whether it is whole lines); the last block alone may be a torn line."""
+def _has_lines(block: bytes, count: int) -> bool:
+    """Whether a block has so many newlines; to hop from one to the next is quicker than to count in long lines."""
+    if len(block) < 500 * count:
+        return block.count(b"\n") == count
+    place = block.find(b"\n")
+    while place >= 0 and count >= 0:
+        count -= 1
+        place = block.find(b"\n", place + 1)
+    return count == 0 and place < 0
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    """Blocks of whole lines; the last one may end without a newline."""
     rest = b""
     with open(file, "rb", buffering=0) as stream:
         while chunk := stream.read(BLOCK_BYTES):
@@ -99,10 +125,10 @@ def _blocks(file: Path) -> Iterator[tuple[bytes, bool]]:
             if cut == 0:
                 rest += chunk
                 continue
-            yield rest + chunk[:cut], True
+            yield rest + chunk[:cut]
             rest = chunk[cut:]
-    if rest.strip():
-        yield rest, not jsonl.is_torn(rest)
+    if rest:
+        yield rest
 
 
 def name_in(base: Path, file: Path) -> str:

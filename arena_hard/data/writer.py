@@ -186,7 +186,7 @@ class _OpenFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         jsonl.repair(self.path)
         there: dict[str, list[bytes]] = {}
-        for _, line in jsonl.read_lines(self.path) if self.path.exists() else ():
+        for line in jsonl.lines(self.path) if self.path.exists() else ():
             name = jsonl.name_of_line(line)
             there.setdefault(name, []).extend([line] if name in self._replacing else [])
         lost = {name: line for name, line in self._written() if not self._is_there(name, line, there)}

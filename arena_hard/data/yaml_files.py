@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.records import UserError, is_list, is_object
 
 _TAG = "tag:yaml.org,2002:"
@@ -69,11 +70,13 @@ def load_written(file: Path) -> dict[str, Any]:
             _note_repeated(file, list(_settled_keys(file, node)))
         values = node and loader.construct_document(node)
     except yaml.YAMLError as error:
-        raise UserError(f"{_yaml_place(file, error, text)} Mend the line; indent with spaces, not tabs.") from None
+        said = f"{_yaml_place(file, error, text)} Mend the line; indent with spaces, not tabs."
+        raise UserError(foreign_kind(file) or said) from None
     except RecursionError:
         raise UserError(f"{file} is nested too deeply. Mend the brackets.") from None
     if not is_object(values):
-        raise UserError(f"{file} is not a config: it should hold keys with values (name: value).")
+        said = f"{file} is not a config: it should hold keys with values (name: value)."
+        raise UserError(foreign_kind(file) or said)
     return values
 
 

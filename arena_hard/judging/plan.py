@@ -146,7 +146,7 @@ def check_no_baseline(candidate: Candidate) -> None:
 def is_readable(judgment: Judgment, any_label: bool = True) -> bool:
     """Whether each game of a judgment has a verdict; with `any_label` whatever was read is one."""
     scores = [game and game.verdict for game in judgment.games]
-    return all(score is not None and (any_label or is_verdict(score)) for score in scores)
+    return bool(scores) and all(score is not None and (any_label or is_verdict(score)) for score in scores)
 
 
 def check_answers(bench: Bench, candidates: list[Candidate]) -> None:

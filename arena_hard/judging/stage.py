@@ -82,6 +82,13 @@ class Stage:
         return self.hashes[category]
 
 
+def opponent(stage: Stage, chosen: list[str]) -> str:
+    """The baselines, for people; where the only one is among the models to judge, that it is left out."""
+    names = [str(name) for name in dict.fromkeys(stage.settings.baseline_of(q.category) for q in stage.questions)]
+    left_out = len(names) == 1 and names[0] in chosen
+    return " and ".join(names) + (" (which is not judged against itself)" if left_out else "")
+
+
 def only(candidate: Candidate, keys: set[str]) -> Candidate:
     """The candidate with no more to judge than these questions."""
     missing = [question for question in candidate.missing if question.question_id in keys]

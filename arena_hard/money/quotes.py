@@ -118,7 +118,7 @@ def _seconds(model: ModelSettings, sizes: Sequence[int], output: tuple[float, fl
     return max(low, paced), max(high, paced)
 
 
-def output_of(lengths: Sequence[int]) -> Output:
+def output_of(lengths: Sequence[float]) -> Output:
     """What is expected after requests that brought so many tokens each."""
     if not lengths:
         return Output(0.0, 0.0, 0)
@@ -129,22 +129,27 @@ def output_of(lengths: Sequence[int]) -> Output:
 
 def output_seen_in_answers(answers: Iterable[Answer]) -> Output:
     """Output tokens of cached answers: as reported, else as counted when they were written."""
-    lengths = []
+    lengths: list[float] = []
     for answer in answers:
         turns = sum(len(choice) for choice in answer.choices)
+        counted = [t.token_len for choice in answer.choices for t in choice if t.token_len is not None]
         if answer.usage is not None:
             lengths += [answer.usage.completion_tokens // turns] * turns
+        elif counted or answer.token_len is None:
+            lengths += counted
         else:
-            lengths += [t.token_len for choice in answer.choices for t in choice if t.token_len is not None]
+            lengths += [answer.token_len / len(answer.turns)] * len(answer.turns)
     return output_of(lengths)
 
 
 def output_seen_in_judgments(bench: Bench, judge: str, model_name: str, most: int = 1000) -> Output:
     """Output tokens of a judge's cached games, whatever model and baseline they are about; `most` are looked at."""
-    counter, lengths = PromptCounter(model_name), []
+    counter = PromptCounter(model_name)
+    lengths: list[float] = []
     files = [file for each in bench.judgment_sets(judge) for file in record_files(each.folder)]
     for file in files:
-        games = (game for row in jsonl.read(file, judgment_from_row) for game in row.games if game)
+        every = (game for row in jsonl.read(file, judgment_from_row) for game in row.games if game)
+        games = (game for game in every if game.usage or game.judgment)  # some folders hold the scores alone
         for _, game in zip(range(-(-most // len(files))), games):
             lengths.append(game.usage.completion_tokens if game.usage else counter.text(game.judgment))
     return output_of(lengths)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
+from arena_hard.data.foreign_files import foreign_kind
+from arena_hard.data.jsonl import Remark
 from arena_hard.data.name_lists import shortened
-from arena_hard.data.records import UserError
+from arena_hard.data.records import UserError, text_of
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.data.verdicts import LABELS, outcome
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, occurring, weight_sums
-from arena_hard.rating.games import Codes, GameTable
+from arena_hard.rating.games import Codes, GameTable, select
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -131,6 +134,22 @@ def from_games(table: GameTable, baseline: str, weight: int = 3, first_game_only
     )
 
 
+def readable_battles(table: GameTable, baseline: str, judge: str, weight: int, first_game_only: bool) -> Battles:
+    """The battles of `from_games`, by a judge of this name. Raises UserError where there is none."""
+    if not len(table):
+        raise UserError(
+            f"{judge} has judged nothing but the baseline {baseline} itself, which says nothing. Judge other models "
+            "with gen_judgment.py, or name the right baseline with --baseline."
+        )
+    fought = from_games(table, baseline, weight, first_game_only)
+    if not len(fought):
+        raise UserError(
+            f"No verdict of {judge} could be read in any of {len(table)} games. Look at the judge's texts with "
+            "qa_browser.py."
+        )
+    return fought
+
+
 def baseline_of(table: GameTable, wanted: str) -> str:
     """The baseline of a table's games, checked against the records. Raises UserError.
 
@@ -143,13 +162,26 @@ def baseline_of(table: GameTable, wanted: str) -> str:
             f"The judgments were made against {shortened(others)}, not against {wanted}. "
             f"Run with --baseline {others[0]}, or judge against {wanted} first."
         )
-    judged = np.bincount(table.model, minlength=len(table.models))
-    if wanted in table.models and judged[table.models.index(wanted)]:
+    if not _may_be_itself(table, wanted):
         raise UserError(
-            f"{wanted} is the baseline and has judgments of its own, which would compare it with itself. "
-            "Name the right one with --baseline, or remove that judgment file."
+            f"The judgments of {wanted} are not of the baseline against itself: two games with the same answers come "
+            "out even on average, and these do not. Name the right baseline with --baseline, or remove that "
+            "judgment file."
         )
     return wanted
+
+
+def _may_be_itself(table: GameTable, baseline: str) -> bool:
+    """Whether a baseline's own judgments, which do not name theirs, can be against itself (no more than 5 σ off)."""
+    if baseline not in table.models or "" not in table.baselines:
+        return True
+    own = select(table, (table.model == table.models.index(baseline)) & (table.verdict >= 0))
+    own = select(own, own.baseline == table.baselines.index(""))
+    pair = own.judge.astype(np.int64) * len(table.questions) + own.question
+    both = np.bincount(pair) == 2
+    points = np.bincount(pair, weights=winners_of(own) - TIE, minlength=len(both))[both]
+    ahead, behind = int((points > 0).sum()), int((points < 0).sum())
+    return abs(ahead - behind) <= 5 * np.sqrt(ahead + behind)
 
 
 # ----------------------------------------------------------------------------------------- on disk
@@ -173,11 +205,12 @@ def read_battles(file: Path) -> Battles:
     if not file.is_file():
         raise UserError(f"{file} does not exist. Name a JSONL or Parquet file of battles.")
     names, columns = _from_parquet(file) if file.suffix == ".parquet" else _from_jsonl(file)
+    itself = columns["model_a"] == columns["model_b"]
+    if itself.any():
+        warnings.warn(f"{file}: {itself.sum()} battles of a model with itself were left out.", Remark, stacklevel=1)
+        columns = {name: values[~itself] for name, values in columns.items()}
     if not len(columns["winner"]):
         raise UserError(f"{file} holds no battle.")
-    itself = np.flatnonzero(columns["model_a"] == columns["model_b"])
-    if len(itself):
-        raise UserError(f"{file}: battle {itself[0] + 1} is one of a model with itself. Remove it.")
     questions = names["question"]
     if questions in ([], [""]):
         columns["question"], questions = np.arange(len(columns["winner"]), dtype=np.int32), []
@@ -216,7 +249,7 @@ def _from_parquet(file: Path) -> tuple[dict[str, list[str]], dict[str, IntArray]
         wanted = ["model_a", "model_b", "winner", *(["question_id"] if "question_id" in schema else [])]
         table = parquet.read_table(file, columns=wanted, read_dictionary=wanted)
     except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(f"{file} cannot be read as Parquet: {error}.") from None
+        raise UserError(foreign_kind(file) or f"{file} cannot be read as Parquet: {error}.") from None
     return _codes_of_table(file, table)
 
 
@@ -243,7 +276,8 @@ def _codes_of_column(file: Path, table: Table, name: str, codes: Codes) -> IntAr
         if chunk.null_count:
             raise UserError(f"{file}: the column {name} has empty places. Fill or remove those rows.")
         chunk = chunk if hasattr(chunk, "indices") else chunk.dictionary_encode()
-        of_entry = np.array([codes[str(entry)] for entry in chunk.dictionary.to_pylist()], dtype=np.int32)
+        entries: list[Any] = chunk.dictionary.to_pylist()
+        of_entry = np.array([codes[str(text_of(entry))] for entry in entries], dtype=np.int32)
         parts.append(of_entry[chunk.indices.to_numpy(zero_copy_only=False)])
     return np.concatenate(parts) if parts else np.array([], dtype=np.int32)
 

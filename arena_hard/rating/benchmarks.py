@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.records import UserError, is_object
 from arena_hard.rating.metrics import Correlation, Source, correlate
@@ -102,12 +103,13 @@ def _rows(file: Path) -> list[dict[str, str]]:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             rows = list(csv.DictReader(lines))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{file} cannot be read as CSV: {error}.") from None
+        raise UserError(foreign_kind(file) or f"{file} cannot be read as CSV: {error}.") from None
     if not rows:
         raise UserError(f"{file} holds no model.")
     has_score = any(name in rows[0] for name in _COLUMNS["score"])
     if "model" not in rows[0] or not has_score:
-        raise UserError(f"{file} must have the columns model and score; it has {', '.join(map(str, rows[0]))}.")
+        said = f"{file} must have the columns model and score; it has {', '.join(map(str, rows[0]))}."
+        raise UserError(foreign_kind(file) or said)
     return rows
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench, file_name, record_files
+from arena_hard.data.records import with_names
 from arena_hard.data.verdicts import LABELS
 from arena_hard.rating import judge_stats
 
@@ -73,7 +74,7 @@ def load(file: Path) -> Check | None:
     rows = list(jsonl.read(file, dict))
     if not rows or "plan" not in rows[0]:
         return None
-    plan = msgspec.convert(rows[0]["plan"], list[Planned])
+    plan = msgspec.convert([with_names(game) for game in rows[0]["plan"]], list[Planned])
     decisions = {row["place"]: row["verdict"] or SKIP for row in rows[1:] if 0 <= row["place"] < len(plan)}
     return Check(file, rows[0]["name"], rows[0]["judge"], plan, decisions)
 

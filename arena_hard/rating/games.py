@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -58,12 +59,14 @@ class Judgments:
 
     An empty name among the table's baselines or categories means that the records do not say.
     `foreign`: the scores that are no verdict, which count as unreadable; None without any.
+    `without_game`: how many judgments hold no game at all.
     """
 
     table: GameTable
     inputs: tuple[InputFile, ...]
     duplicates: dict[str, int]
     foreign: ForeignScores | None = None
+    without_game: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,12 @@ class ForeignScores:
 
 
 class _Game(msgspec.Struct, gc=False):
-    score: str | float | bool | None = None
+    score: str | float | bool | list[Any] | dict[str, Any] | None = None
 
 
 class _Row(msgspec.Struct, gc=False):
     model: str
-    games: list[_Game | None]
+    games: list[_Game | None] | None = None
     question_id: str = ""
     uid: str = ""
     baseline: str | None = None
@@ -98,7 +101,13 @@ class Codes(dict[str, int]):
 
 
 class _VerdictCodes(dict[object, int]):
-    """Labels in any spelling to indices of LABELS."""
+    """Labels in any spelling to indices of LABELS; what other programs wrote is _UNKNOWN."""
+
+    def of(self, game: _Game | None) -> int:
+        """The code of a game; null stands where one failed."""
+        if game is None:
+            return UNREADABLE
+        return _UNKNOWN if isinstance(game.score, (list, dict)) else self[game.score]
 
     def __missing__(self, score: object) -> int:
         known = standard_label(score) if isinstance(score, str) else None
@@ -126,9 +135,7 @@ class _Builder:
         for rows in self.reader.blocks(file):
             self._add_rows(self.names["judge"][judge], len(self.files), rows)
         self.files.append(file)
-        if "" in self.names["question"]:
-            line = self.reader.line_of(file, lambda row: not (row.question_id or row.uid))
-            raise UserError(f"{file}:{line}: the key question_id is missing. Mend this line or delete it.")
+        self.reader.check_ids(file, self.names["question"])
 
     def _add_rows(self, judge: int, file: int, rows: list[_Row]) -> None:
         question, model = self.names["question"], self.names["model"]
@@ -140,13 +147,18 @@ class _Builder:
         columns["category"] += [category[row.category or ""] for row in rows]
         columns["judge"] += [judge] * len(rows)
         columns["file"] += [file] * len(rows)
+        played = [row.games or () for row in rows]
         for position, column in enumerate(("first", "second")):
-            columns[column] += [
-                _ABSENT if len(row.games) <= position
-                else UNREADABLE if (game := row.games[position]) is None
-                else verdicts[game.score]
-                for row in rows
-            ]  # fmt: skip
+            try:
+                codes = [
+                    _ABSENT if len(games) <= position
+                    else UNREADABLE if (game := games[position]) is None
+                    else verdicts[game.score]
+                    for games in played
+                ]  # fmt: skip
+            except TypeError:  # a list or an object in the place of a score has no hash
+                codes = [verdicts.of(games[position]) if len(games) > position else _ABSENT for games in played]
+            columns[column] += codes
 
     def _foreign(self, columns: dict[str, IntArray]) -> ForeignScores | None:
         """The scores that are no verdict, of the rows that count."""
@@ -160,7 +172,8 @@ class _Builder:
         def has_it(row: _Row) -> bool:
             if self.names["question"][row.question_id or row.uid] != question:
                 return False
-            scores.extend(game.score for game in row.games[:2] if game and self.verdicts[game.score] == _UNKNOWN)
+            games = (row.games or [])[:2]
+            scores.extend(game.score for game in games if game and self.verdicts.of(game) == _UNKNOWN)
             return bool(scores)
 
         line = self.reader.line_of(file, has_it)
@@ -173,8 +186,10 @@ class _Builder:
         dropped = np.bincount(columns["file"][~kept], minlength=len(self.files))
         duplicates = {str(file): int(count) for file, count in zip(self.files, dropped) if count}
         columns = {name: values[kept] for name, values in columns.items()}
-        foreign = self._foreign(columns)
-        return Judgments(self._table(columns), self.reader.inputs(base), duplicates, foreign)
+        nothing = int(((columns["first"] == _ABSENT) & (columns["second"] == _ABSENT)).sum())
+        return Judgments(
+            self._table(columns), self.reader.inputs(base), duplicates, self._foreign(columns), without_game=nothing
+        )
 
     def _baselines(self, columns: dict[str, IntArray]) -> IntArray:
         """[n] baselines that tell rows apart; in a file where not all rows name theirs, they tell nothing."""
@@ -284,6 +299,22 @@ def _by_first(codes: IntArray, names: list[str]) -> tuple[IntArray, list[str]]:
     return place[codes], [names[code] for code in order]
 
 
+def without_own(table: GameTable, unnamed: str = "") -> GameTable:
+    """The table without the games of a baseline against itself, which carry nothing.
+
+    unnamed: the baseline of records that name none.
+    """
+    codes = {name: code for code, name in enumerate(table.models)}
+    own = np.array([codes.get(name or unnamed, -1) for name in table.baselines], dtype=np.int32)
+    return select(table, own[table.baseline] != table.model)
+
+
+def games_of_judgments(table: GameTable) -> tuple[int, int]:
+    """How many judgments a table has, and how many of them have one game only."""
+    first = int((table.game == 0).sum())
+    return first, first - int((table.game == 1).sum())
+
+
 class _Question(msgspec.Struct):
     question_id: str = ""
     uid: str = ""
@@ -295,7 +326,9 @@ def question_categories(file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
     reader: Reader[_Question] = Reader(_Question)
-    return {row.question_id or row.uid: row.category or "" for rows in reader.blocks(file) for row in rows}
+    found = {row.question_id or row.uid: row.category or "" for rows in reader.blocks(file) for row in rows}
+    reader.check_ids(file, found)
+    return found
 
 
 def in_categories(table: GameTable, category_of: Mapping[str, str]) -> GameTable:

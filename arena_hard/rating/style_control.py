@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from arena_hard.data import style_counts
+from arena_hard.data.bench_files import ERROR_MARK
+from arena_hard.data.lengths import Odd, first_count, served_length, sum_of_counts
 from arena_hard.data.paths import Bench
-from arena_hard.data.records import UserError
+from arena_hard.data.records import UserError, is_object
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating import intervals, ratings, style_fit
 from arena_hard.rating.arrays import BoolArray, FloatArray
@@ -21,21 +24,21 @@ from arena_hard.rating.intervals import Fit
 
 class _Turn(msgspec.Struct):
     content: str = ""
-    token_len: float | None = None
+    token_len: Any = None
 
 
 class _Choice(msgspec.Struct):
-    turns: list[_Turn]
+    turns: list[_Turn] = []
 
 
 class _Usage(msgspec.Struct):
-    completion_tokens: int | None = None
-    reasoning_tokens: int = 0
+    completion_tokens: Any = None
+    reasoning_tokens: Any = 0
 
 
 class _Message(msgspec.Struct):
     role: str
-    content: str | dict[str, str | None] = ""
+    content: str | dict[str, Any] = ""
 
 
 class _Answer(msgspec.Struct):
@@ -43,8 +46,9 @@ class _Answer(msgspec.Struct):
     uid: str = ""
     choices: list[_Choice] | None = None
     messages: list[_Message] | None = None
-    metadata: dict[str, object] | None = None
-    usage: _Usage | None = None
+    metadata: dict[str, Any] | Odd = None
+    conv_metadata: dict[str, Any] | Odd = None
+    usage: _Usage | Odd = None
 
 
 def controlled_fit(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[Fit, list[str]]:
@@ -140,34 +144,32 @@ def style_table(bench: Bench, models: Sequence[str], questions: Sequence[str]) -
         file = bench.answer_file(name)
         if not file.is_file():
             continue
-        for rows in Reader(_Answer).blocks(file):
+        reader, ids = Reader(_Answer), set[str]()
+        for rows in reader.blocks(file):
             for row in rows:
+                ids.add(row.question_id or row.uid)
                 code = place.get(row.question_id or row.uid)
                 if code is not None:
                     counted = _counts(row)
                     table[model, code] = np.nan if counted is None else counted
+        reader.check_ids(file, ids)
     return table
 
 
 def _counts(row: _Answer) -> tuple[int, int, int, int] | None:
-    """The counts of one answer, from v2.0's metadata where they are there."""
-    metadata = row.metadata or {}
-    if {"token_len", "header_count", "list_count", "bold_count"} <= set(metadata):
-        return style_counts.counts_of_metadata(metadata)
-    if row.choices:
-        turns = row.choices[0].turns
-        text = "\n".join(turn.content for turn in turns)
-        if text == "$ERROR$":  # the original's mark of a failed call
-            return None
-        lengths = [turn.token_len for turn in turns]
-    else:
-        text, lengths = "\n".join(_said(row)), [metadata.get("token_len")]
-    known = [length for length in lengths if isinstance(length, (int, float))]
-    if len(known) == len(lengths):
-        return style_counts.style_counts(text, int(sum(known)))
-    if row.usage is not None and row.usage.completion_tokens is not None:
-        return style_counts.style_counts(text, row.usage.completion_tokens - row.usage.reasoning_tokens)
-    return None
+    """The counts of one answer, as they were made when it was written where they are there."""
+    metadata = [each for each in (row.metadata, row.conv_metadata) if is_object(each)]
+    recorded = [counts for counts in map(style_counts.counts_of_metadata, metadata) if counts is not None]
+    if recorded:
+        return recorded[0]
+    turns = row.choices[0].turns if row.choices else []
+    said = [turn.content for turn in turns] if row.choices else _said(row)
+    if ERROR_MARK in said:
+        return None
+    tokens = sum_of_counts([turn.token_len for turn in turns])
+    tokens = first_count([each.get("token_len") for each in metadata]) if tokens is None else tokens
+    tokens = served_length(row.usage) if tokens is None else tokens
+    return None if tokens is None else style_counts.style_counts("\n".join(said), int(tokens))
 
 
 def _said(row: _Answer) -> list[str]:

@@ -10,7 +10,7 @@ from arena_hard.data.lengths import AnswerLengths
 from arena_hard.data.verdicts import LABELS
 from arena_hard.rating.categories import Part
 from arena_hard.rating.coverage import Coverage
-from arena_hard.rating.games import ForeignScores, GameTable
+from arena_hard.rating.games import ForeignScores, GameTable, games_of_judgments
 from arena_hard.rating.intervals import Fit, Rule
 from arena_hard.showing.leaderboard import percent
 from arena_hard.showing.notes import Items, Note, Text
@@ -118,7 +118,28 @@ def table_notes(table: GameTable) -> list[Text]:
         given = table.verdict[(table.judge == code) & (table.verdict >= 0)]
         if len(given) > 1 and (given == given[0]).all():
             notes.append(f"{judge} gave the same verdict, {LABELS[given[0]]}, in all of its {len(given)} games.")
-    return notes + _coverage_notes(table)
+    return notes + single_game_notes(table) + _coverage_notes(table)
+
+
+def own_notes(every: GameTable, games: GameTable, baseline: str) -> list[str]:
+    """How many judgments of the baseline against itself were left out: those that `games` has not."""
+    count = games_of_judgments(every)[0] - games_of_judgments(games)[0]
+    if not count:
+        return []
+    return [f"{baseline} is the baseline; its own judgments, against itself, say nothing and are left out: {count}."]
+
+
+def single_game_notes(table: GameTable) -> list[str]:
+    """How many judgments hold one game only."""
+    judgments, single = games_of_judgments(table)
+    if not single:
+        return []
+    return [f"Judgments with one game only, where nothing balances the position: {single} of {judgments}."]
+
+
+def gameless_notes(count: int) -> list[str]:
+    """How many judgments hold no game."""
+    return [f"Judgments without a game, not counted: {count}. --retry-unreadable judges them again."] * bool(count)
 
 
 def foreign_notes(foreign: ForeignScores | None) -> list[str]:

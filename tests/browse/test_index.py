@@ -98,7 +98,7 @@ def test_version_2_records_are_read(tmp_path: Path) -> None:
     index.refresh()
     table = index.judged["j"]
     assert LABELS[table.first[0, 0]] == "B>>A"
-    assert table.second[0, 0] == NO_GAME
+    assert table.second[0, 0] == UNREADABLE
     assert index.baselines[table.baseline[0, 0]] == "b"
     found = index.answer("m", 0)
     assert found is not None and found.turns[0].thought == "Hm"

@@ -45,13 +45,13 @@ def test_replies_that_are_paid_for_wait_until_there_is_a_way_to_them(message: st
 def test_batches_over_tls(api_type: str, scratch: Scratch) -> None:
     authority = Authority()
     with served(authority.serving(HERE)) as base:
-        endpoint = {"api_base": base, "api_key": "sk-secret-0123456789"}
+        endpoint: dict[str, Any] = {"api_base": base, "api_key": "sk-secret-0123456789"}
         scratch.models["m"] |= {"endpoints": [endpoint], "api_type": api_type}
         refused = scratch.run("gen_answer.py", "--batch")
         assert refused.returncode == 2 and "not trusted here" in refused.stderr
         for verify in (False, str(authority.file)):
             scratch.answer_file().unlink(missing_ok=True)
-            endpoint["verify"] = verify  # type: ignore[assignment]
+            endpoint["verify"] = verify
             done = scratch.run("gen_answer.py", "--batch")
             assert done.returncode == 0, done.stdout + done.stderr
             assert len(rows(scratch.answer_file())) == 3

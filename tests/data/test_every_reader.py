@@ -1,0 +1,197 @@
+"""Every reader finds the same records, whatever other programs have left in and between the lines."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arena_hard.browse.index import BenchIndex
+from arena_hard.data import jsonl
+from arena_hard.data.bench_files import load_answers, load_judgments, load_questions
+from arena_hard.data.lengths import answer_lengths
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import UserError
+from arena_hard.data.verdicts import LABELS
+from arena_hard.rating.games import question_categories, read_judgments
+from arena_hard.rating.style_control import style_table
+
+ODD_VALUES = [
+    b'"plain"', b"NaN", b"[Infinity, -Infinity]", b"1e999", b"123456789012345678901234567890", b"null", b"[]",
+    b'"\\ud83d"', b'"\\ude00\\ud83d and more text"', b'"\\ud83d\\ude00"', b'"\xff\xfe"', b'"caf\xe9 \xed\xa0\xbd"',
+    b'"a \x01 b"', b'{"question_id": 1}', b'[{"uid": "x"}, {"question_id": "y"}]', b'"{\\"question_id\\": 7, {{["',
+]  # fmt: skip
+BETWEEN = [b"\n", b"\r\n", b"\r", b"", b"  ", b"\n\n", b"\n\0\0\n", b"\n\xef\xbb\xbf", b"\r\r"]
+IDS = st.integers(0, 10**9).map(str) | st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
+QUIET = settings(deadline=None, max_examples=150)
+
+
+class File(NamedTuple):
+    """The bytes of a generated file, and what stands in it: by id the label, number or text that was drawn."""
+
+    data: bytes
+    expected: dict[str, Any]
+
+
+def line_of(row: dict[str, Any], odd: bytes, as_number: bool) -> bytes:
+    """A row as JSON, with an odd value in a field that nobody needs, and its id as a number where it is one."""
+    name = row["question_id"]
+    if as_number and name.isdecimal() and str(int(name)) == name:
+        row = {**dict(reversed(row.items())), "question_id": int(name)}
+    return json.dumps(row).encode()[:-1] + b', "odd": ' + odd + b', "end": "a text that may be cut"}'
+
+
+@st.composite
+def files(draw: Any, kind: str, torn: bool = True) -> File:
+    """A file of questions, answers or judgments with oddities between, in and, with `torn`, before the records."""
+    names = draw(st.lists(IDS, min_size=1, max_size=6, unique=True))
+    data = draw(st.sampled_from([b"", jsonl.BOM]))
+    expected: dict[str, Any] = {}
+    for number, name in enumerate(names):
+        row, expected[name] = ROWS[kind](name, draw(st.integers(0, 4)))
+        line = line_of(row, draw(st.sampled_from(ODD_VALUES)), draw(st.booleans()))
+        if torn and draw(st.integers(0, 5)) == 0:
+            data += line[: draw(st.integers(len(line) - 20, len(line) - 3))]  # within the last text
+        data += line + (draw(st.sampled_from(BETWEEN)) if number < len(names) - 1 else b"")
+    end = draw(st.sampled_from([b"", b"\n", b"\r\n", b"\n\0\0"]))
+    if torn and draw(st.booleans()):
+        end += line_of(ROWS[kind]("torn", 0)[0], draw(st.sampled_from(ODD_VALUES)), False)
+        end = end[: len(end) - draw(st.integers(1, 60))]
+    return File(data + end, expected)
+
+
+def judgment(name: str, number: int) -> tuple[dict[str, Any], Any]:
+    games = [{"score": LABELS[number], "judgment": f"about {name}"}, {"score": LABELS[4 - number]}]
+    return {"question_id": name, "model": "m", "judge": "j", "games": games}, LABELS[number]
+
+
+def answer(name: str, number: int) -> tuple[dict[str, Any], Any]:
+    turns = [{"content": "# a\n" * number}]
+    row = {"question_id": name, "model_id": "m", "choices": [{"index": 0, "turns": turns}]}
+    return {**row, "conv_metadata": {"token_len": 10 + number}}, number
+
+
+def question(name: str, number: int) -> tuple[dict[str, Any], Any]:
+    return {"question_id": name, "category": number, "turns": [{"content": f"ask {name}"}]}, str(number)
+
+
+ROWS = {"judgment": judgment, "answer": answer, "question": question}
+
+
+@contextmanager
+def bench_of(file: str, data: bytes) -> Iterator[tuple[Bench, Path]]:
+    """A bench with one file in it."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", jsonl.Remark)
+        bench = Bench(Path(folder), "b")
+        path = bench.folder / file
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+        yield bench, path
+
+
+def indexed(bench: Bench) -> BenchIndex:
+    index = BenchIndex(bench)
+    index.refresh()
+    assert index.problems == []
+    return index
+
+
+@QUIET
+@given(files("judgment"))
+def test_judgments(made: File) -> None:
+    with bench_of("model_judgment/j/m.jsonl", made.data) as (bench, path):
+        checked = load_judgments(path)
+        assert {name: found.games[0].verdict for name, found in checked.items() if found.games[0]} == made.expected
+        table = read_judgments(bench, ["j"]).table
+        assert [table.questions[code] for code in table.question[::2]] == list(made.expected)
+        assert [LABELS[code] for code in table.verdict[::2]] == list(made.expected.values())
+        index = indexed(bench)
+        assert {name: index.judgment("j", 0, code) for code, name in enumerate(index.question_ids)} == checked
+        assert_nothing_is_lost(path, made, lambda: load_judgments(path) == checked)
+
+
+@QUIET
+@given(files("answer"))
+def test_answers(made: File) -> None:
+    with bench_of("model_answer/m.jsonl", made.data) as (bench, path):
+        checked = load_answers(path)
+        assert {name: found.turns[0].content.count("#") for name, found in checked.items()} == made.expected
+        tokens = [10 + number for number in made.expected.values()]
+        assert [found.token_len for found in checked.values()] == tokens
+        lengths = answer_lengths(bench, "m")
+        assert (lengths.average, lengths.answers) == (np.mean(tokens), len(tokens))
+        styles = style_table(bench, ["m"], list(made.expected))[0]
+        assert styles[:, :2].tolist() == [[10 + number, number] for number in made.expected.values()]
+        index = indexed(bench)
+        assert index.answers["m"].facts[:, 0].tolist() == tokens
+        assert {name: index.answer("m", code) for code, name in enumerate(index.question_ids)} == checked
+        assert_nothing_is_lost(path, made, lambda: load_answers(path) == checked)
+
+
+@QUIET
+@given(files("question", torn=False))
+def test_questions(made: File) -> None:
+    with bench_of("question.jsonl", made.data) as (bench, path):
+        checked = load_questions(bench)
+        assert {each.question_id: each.category for each in checked} == made.expected
+        assert question_categories(path) == made.expected
+        assert indexed(bench).questions == checked
+
+
+def assert_nothing_is_lost(path: Path, made: File, is_same: Any) -> None:
+    """Putting the end in repair and the records in order loses no byte of a record; what was torn is kept."""
+    jsonl.repair(path)
+    assert is_same()
+    backwards = {name: place for place, name in enumerate(reversed(list(made.expected)))}
+    jsonl.sort(path, backwards, path.with_suffix(".superseded"))
+    assert is_same()
+    ids = [str(row["question_id"]) for row in jsonl.read(path, dict)]
+    assert ids == list(backwards)
+    assert len(ids) == 1 or path.read_bytes().count(b"\n") == len(ids)
+    kept = path.read_bytes() + (path.with_suffix(".torn").read_bytes() if path.with_suffix(".torn").exists() else b"")
+    assert kept.count(b'"odd"') == made.data.count(b'"odd"')
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b'{"question_id": "a", b: 1}', b"[1]", b'{"question_id": "a"}]', b"{{}}", b'"x"', b'{"uid": "a",\n"model": "m"}'],
+)
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r", b'\n{"question_id": "b", "model": "m", "games": []}\n'])
+def test_what_is_no_record_is_an_error_for_every_reader_and_never_torn(line: bytes, end: bytes) -> None:
+    first = b'{"question_id": "x", "model": "m", "judge": "j", "games": [{"score": "A>B"}]}\n'
+    with bench_of("model_judgment/j/m.jsonl", first + line + end) as (bench, path):
+        for read in (lambda: load_judgments(path), lambda: read_judgments(bench, ["j"])):
+            with pytest.raises(UserError, match=r"m\.jsonl:2: "):
+                read()
+        index = BenchIndex(bench)
+        index.refresh()
+        assert index.problems[0].startswith(f"{path}:2: ")
+        if not end:
+            with pytest.raises(UserError, match=rf"m\.jsonl:{2 + line.count(10)}: "):
+                jsonl.repair(path)
+        assert path.read_bytes() == first + line + end
+        assert not path.with_suffix(".torn").exists()
+
+
+def test_lines_are_numbered_as_editors_number_them(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(b'{"a": 1}\r{"a": NaN}\r{"a": ]\r{"a": 1}\r')
+    with pytest.raises(UserError, match=r"f\.jsonl:3: not a readable record"):
+        list(jsonl.read(file, dict))
+
+
+def test_a_line_in_another_encoding_costs_its_text_alone_and_it_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes('{"a": "é"}\n'.encode() + '{"a": "é, x"}\n'.encode("latin-1") + b'{"a": "y"}\n')
+    with pytest.warns(jsonl.Remark, match=r"f\.jsonl holds text that is not UTF-8"):
+        assert [row["a"] for row in jsonl.read(file, dict)] == ["é", "\ufffd, x", "y"]
