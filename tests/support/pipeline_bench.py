@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.loopback import Server
+from tests.support.warm_process import READ_AT_START, WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TIKTOKEN_CACHE_DIR")
@@ -38,11 +40,19 @@ def start_script(
 def run_script(
     cwd: Path, script: str, *arguments: str, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script to its end."""
+    """Run a script to its end, in a process forked from a warm one where the environment allows it."""
+    if not any(name.startswith(READ_AT_START) for name in env or {}):
+        return _warm_process().run(cwd, ROOT / script, arguments, clean_environment(env), timeout=120)
     process = start_script(cwd, script, *arguments, env=env)
     with process:
         out, err = process.communicate(timeout=120)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+@functools.cache
+def _warm_process() -> WarmProcess:
+    """One for all tests of this process; it ends with it."""
+    return WarmProcess(clean_environment())
 
 
 def rows(file: Path) -> list[dict[str, Any]]:

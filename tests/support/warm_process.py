@@ -1,0 +1,155 @@
+"""Scripts in processes forked from one that has already imported what they need from other projects.
+
+Most of what a test of a script costs is the import of the SDKs and of numpy, the same each time. The project's own
+modules are not imported beforehand: each run imports them, as an interpreter of its own does. What depends on how an
+interpreter starts (encodings, hash seeds, how late something is imported) is tested in a process of its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import io
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+IMPORTED = (
+    "yaml",
+    "msgspec",
+    "anyio",
+    "tqdm",
+    "shortuuid",
+    "tiktoken",
+    "numpy",
+    "aiohttp",
+    "openai.types.chat",
+    "anthropic",
+)
+READ_AT_START = ("PYTHON", "LC_", "LANG", "OPENBLAS", "OMP_")  # variables that are read but once, by prefix
+
+
+class WarmProcess:
+    """A process that forks one for each script, one at a time. It ends with the process that started it."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._socket, theirs = socket.socketpair()
+        command = [sys.executable, __file__, str(theirs.fileno())]
+        self._process = subprocess.Popen(
+            command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        theirs.close()
+        self._one_at_a_time = threading.Lock()
+
+    def run(
+        self, cwd: Path, script: Path, arguments: Sequence[str], environment: Mapping[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script to its end, at most `timeout` seconds. Raises TimeoutError, and can run no other then."""
+        argv = [str(script), *arguments]
+        told = json.dumps({"cwd": str(cwd), "argv": argv, "environment": dict(environment)}).encode() + b"\n"
+        with self._one_at_a_time, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            self._socket.settimeout(timeout)
+            socket.send_fds(self._socket, [told], [out.fileno(), err.fileno()])
+            status = self._socket.recv(16)
+            code = os.waitstatus_to_exitcode(int(status))
+            return subprocess.CompletedProcess(argv, code, _written(out), _written(err))
+
+    def close(self) -> None:
+        """End it, and the script that it runs."""
+        self._socket.close()
+        self._process.wait(timeout=20)
+
+
+def _written(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return io.TextIOWrapper(stream, newline=None).read()
+
+
+# ------------------------------------------------------------------------------- in that process
+
+
+def _serve(connection: socket.socket) -> None:
+    """Fork for each order that comes, until the other side is gone."""
+    while order := _order(connection):
+        told, streams = order
+        ended, child_lives = os.pipe()
+        child = os.fork()
+        if child == 0:
+            connection.close()
+            _become(told, streams)
+        for descriptor in (*streams, child_lives):
+            os.close(descriptor)
+        if connection in select.select([connection, ended], [], [])[0]:
+            os.kill(child, signal.SIGKILL)
+        os.close(ended)
+        connection.send(b"%d" % os.waitpid(child, 0)[1])
+
+
+def _order(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """What to run, and where its stdout and stderr go."""
+    text, streams, _, _ = socket.recv_fds(connection, 1 << 16, 2)
+    while text and not text.endswith(b"\n"):
+        text += connection.recv(1 << 16)
+    return (json.loads(text), streams) if text else None
+
+
+def _become(told: dict[str, Any], streams: Sequence[int]) -> NoReturn:
+    """Be the script, as if the interpreter had just been started with it."""
+    for number, stream in enumerate(streams, start=1):
+        os.dup2(stream, number)
+        os.close(stream)
+    sys.stdout = sys.__stdout__ = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), sys.stdout.encoding)
+    sys.stderr = sys.__stderr__ = io.TextIOWrapper(
+        io.FileIO(2, "w", closefd=False), sys.stderr.encoding, "backslashreplace", line_buffering=True
+    )
+    os.environ.clear()
+    os.environ.update(told["environment"])
+    os.chdir(told["cwd"])
+    sys.argv = told["argv"]
+    sys.path[0] = os.path.dirname(sys.argv[0])
+    code = _exit_code_of(sys.argv[0])
+    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _exit_code_of(script: str) -> int:
+    """Run it. An interpreter ends itself by the signal after Ctrl-C; so does this."""
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as end:
+        if isinstance(end.code, int | None):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore", DeprecationWarning)  # numpy has threads; OpenBLAS puts them away before a fork
+    for name in IMPORTED:
+        importlib.import_module(name)
+    gc.freeze()
+    _serve(socket.socket(fileno=int(sys.argv[1])))
