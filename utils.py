@@ -7,6 +7,7 @@ a model, `chat_completion`, is handed on from arena_hard.calling with what it ne
 from __future__ import annotations
 
 import argparse
+import errno
 import functools
 import signal
 import sys
@@ -29,6 +30,7 @@ from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSetting
 from arena_hard.data.yaml_files import ConfigNote, load_written, load_yaml
 
 __all__ = ["Clock", "Model", "Models", "chat_completion", "finish_reason_of", "load_yaml", "total_usage", "width"]
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # such an error comes without the name of a file
 # ------------------------------------------------------------------------------------- scripts
 
 
@@ -57,9 +59,13 @@ def run_main(main: Callable[[], int]) -> None:
         print(f"error: {error.object!r} is no file name.{streams.locale_remedy(error.object)}", file=sys.stderr)
         code = 2
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _FULL:
             raise
-        print(f"error: {error.filename}: {error.strerror}. Check the path and who may use it.", file=sys.stderr)
+        if error.filename is None:
+            streams.give_up_output()
+        where = error.filename or "a file, or where the output goes"
+        advice = "Make room" if error.errno in _FULL else "Check the path and who may use it"
+        print(f"error: {where}: {error.strerror}. {advice}, then run again.", file=sys.stderr)
         code = 2
     sys.exit(code)
 

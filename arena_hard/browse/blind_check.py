@@ -5,7 +5,6 @@ It can be stopped after any decision. How the file looks, and how far the judge 
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -93,10 +92,7 @@ def decide(check: Check, place: int, label: str) -> None:
 
 def _append(file: Path, row: dict[str, Any]) -> None:
     jsonl.repair(file)
-    with open(file, "ab") as stream:
-        stream.write(jsonl.encode(row))
-        stream.flush()
-        os.fsync(stream.fileno())
+    jsonl.append(file, jsonl.encode(row))
 
 
 # -------------------------------------------------------------------------------------- agreement

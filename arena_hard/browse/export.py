@@ -16,6 +16,7 @@ from arena_hard.browse import compare_page, game_selection, games_page, judge_pa
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.site import Site, completed, render
+from arena_hard.data.jsonl import written
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
 
@@ -71,7 +72,9 @@ class Export:
             **context,
         )
         page = _FRAME.format(title=context["title"].replace("<", "&lt;"), body=body)
-        (self.folder / (name or self.link(view))).write_text(page, encoding="utf-8")
+        file = self.folder / (name or self.link(view))
+        with written(file):
+            file.write_text(page, encoding="utf-8")
 
 
 def export(site: Site, folder: Path, progress: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> int:

@@ -13,7 +13,6 @@ On disk, in one folder for each stage and model, each step before the next one:
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -320,7 +319,4 @@ def _append(file: Path, rows: list[dict[str, Any]]) -> None:
     """On disk before it returns; a torn end of an earlier run is cut off first."""
     if file.exists():
         jsonl.repair(file)
-    with open(file, "ab") as stream:
-        stream.write(b"".join(map(jsonl.encode, rows)))
-        stream.flush()
-        os.fsync(stream.fileno())
+    jsonl.append(file, b"".join(map(jsonl.encode, rows)))

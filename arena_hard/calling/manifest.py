@@ -97,10 +97,7 @@ def end_run(tally: RunTally) -> None:
 
 def _save(records: Path, manifest: Mapping[str, Any]) -> None:
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-    try:
-        jsonl.replace(manifest_file(records), [text, b"\n"])
-    except OSError as error:
-        raise UserError(f"{manifest_file(records)} cannot be written: {error.strerror}.") from None
+    jsonl.replace(manifest_file(records), [text, b"\n"])
 
 
 def changes(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:

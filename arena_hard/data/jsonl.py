@@ -8,9 +8,10 @@ again (odd_lines), so that each reader finds the same records.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
@@ -182,7 +183,7 @@ def repair(file: Path) -> int:
         kept = len(tail)
         if found and found[-1].is_torn:
             kept = found[-1].start if found[:-1] else 0
-            _append(torn_file(file), tail[kept:] + b"\n")
+            append(torn_file(file), tail[kept:] + b"\n")
             stream.truncate(start + kept)
         stream.seek(0, os.SEEK_END)
         stream.write(b"\n" if kept else b"")
@@ -191,11 +192,31 @@ def repair(file: Path) -> int:
     return len(tail) - kept
 
 
-def _append(file: Path, data: bytes) -> None:
-    with open(file, "ab") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+def append(file: Path, data: bytes) -> None:
+    """Add whole lines to a file, on disk before it returns. Raises UserError, with the file as it was."""
+    with written(file), open(file, "ab", buffering=0) as stream:
+        size = stream.tell()
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[stream.write(view) :]
+            os.fsync(stream.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):  # if this fails too, the next start repairs it
+                os.ftruncate(stream.fileno(), size)
+            raise
+
+
+@contextlib.contextmanager
+def written(file: Path) -> Generator[None]:
+    """For writing a file: a full disk, or another reason why it cannot be written, is a UserError with its name."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{file} cannot be written: {error.strerror or error}. Make room or mend its rights, then run again; "
+            "nothing that was there is lost."
+        ) from None
 
 
 def encode(row: dict[str, Any]) -> bytes:
@@ -210,14 +231,23 @@ def encode(row: dict[str, Any]) -> bytes:
 
 
 def replace(file: Path, lines: Iterable[bytes]) -> None:
-    """Write a whole file anew in one step: the old one stays until the new one is on disk."""
+    """Write a whole file anew in one step: the old one stays until the new one is on disk. Raises UserError."""
+    with replacing(file, lines):
+        pass
+
+
+@contextlib.contextmanager
+def replacing(file: Path, lines: Iterable[bytes]) -> Generator[None]:
+    """Write a file anew; it takes the old one's place after the body, if that raises nothing. Raises UserError."""
     temporary = file.with_name(f".{file.name}.tmp")
     try:
-        with open(temporary, "wb") as stream:
+        with written(file), open(temporary, "wb") as stream:
             stream.writelines(lines)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, file)
+        yield
+        with written(file):
+            os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -256,10 +286,10 @@ def sort(file: Path, order: Mapping[str, int], replaced: Path) -> None:
         if not old and in_order == list(last.values()):
             return
         old.sort(key=lambda span: span.start)  # oldest first
-        for target, moved in ((replaced, old), (torn_file(file), torn)):
-            if moved:
-                _append(target, b"".join(_lines_at(stream, moved)))
-        replace(file, _lines_at(stream, in_order))
+        with replacing(file, _lines_at(stream, in_order)):  # which needs the most room, and is tried first
+            for target, moved in ((replaced, old), (torn_file(file), torn)):
+                if moved:
+                    append(target, b"".join(_lines_at(stream, moved)))
 
 
 def lines(file: Path) -> Iterator[bytes]:

@@ -46,6 +46,12 @@ def prepare() -> None:
             stream.reconfigure(errors=_HANDLER)
 
 
+def give_up_output() -> None:
+    """Nothing more goes to stdout: what it could not take would fail once more when Python ends."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+
+
 def print_document(text: str) -> None:
     """Print JSON or HTML: UTF-8 in a file or pipe, as both are by definition, whatever the locale is."""
     sys.stdout.flush()
