@@ -253,7 +253,8 @@ class Mailbox:
             outcomes = dict.fromkeys(batch.keys, error)
         replies: list[Reply] = []
         for key in batch.keys:
-            outcome = self._read(outcomes.get(key) or _left_out())
+            lost = CallError("transient", "the batch ended without this request", not_taken=True)
+            outcome = self._read(outcomes.get(key) or lost)
             self._came.setdefault(key, []).append(_own(outcome))
             if isinstance(outcome, Reply):
                 usage = outcome.usage and _paid([*self._misses.get(key, []), outcome])
@@ -315,10 +316,6 @@ class Mailbox:
         self._open = list(found.values())
         for row in _rows(self._folder / "replies.jsonl"):
             self._replies[row["key"]] = reply_from_row(row)
-
-
-def _left_out() -> CallError:
-    return CallError("transient", "the batch ended without this request", not_taken=True)
 
 
 def _own(outcome: Reply | CallError) -> Reply | CallError:
