@@ -206,7 +206,6 @@ async def get_choice(stage: Stage, job: AnswerJob, clock: utils.Clock) -> tuple[
         reply = await utils.chat_completion(job.model, messages, settings.temperature, room, clock)
         messages = [*messages, {"role": "assistant", "content": reply.content}]
         turns.append(AnswerTurn(reply.content, thought=reply.thought))
-        stage.account.pay(job.output.bill, reply.usage, job.worst, reply.key)
         job.replies.append(reply)
     return tuple(turns)
 

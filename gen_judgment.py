@@ -30,7 +30,7 @@ from arena_hard.judging.flags import add_judging, check_judging, planned_looks
 from arena_hard.judging.plan import JudgmentJob, is_readable, jobs_in_order, most_it_may_cost, output_of, plan_judge
 from arena_hard.judging.prompts import asked_again, check_prompts, first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import Texts, can_be_shown, load_shown, prompts_of, shared_with_others, shown_texts
-from arena_hard.judging.stage import Candidate, Stage, bill_label, judgments_of, missing_answer_lines, only, opponent
+from arena_hard.judging.stage import Candidate, Stage, judgments_of, missing_answer_lines, only, opponent
 from arena_hard.judging.verdict_reading import Reading, read_verdict
 from arena_hard.money.account import Account, print_costs
 from arena_hard.money.quotes import output_seen_in_judgments, quote, quote_lines
@@ -252,7 +252,6 @@ async def play(
         reply = await utils.chat_completion(model, messages, settings.temperature, settings.max_tokens, clock, shared)
         replies.append(reply)
         job.replies.append(reply)
-        stage.account.pay(bill_label(stage, job.candidate), reply.usage, job.worst, reply.key)
         text = "\n".join(reply.content for reply in replies)
         reading = read_verdict(text, patterns, any_label=not settings.baseline)
         if not reading.missing:

@@ -56,6 +56,7 @@ def plan_model(
     existing = sum(question.question_id in found for question in questions)
     account.open(model.name, model)
     one_call = settings.num_choices == 1 and all(len(question.turns) == 1 for question in wanted)
+    one_call = one_call and not model.retry_truncated
     written = {label_of(model.name, key) for key in found}
     output = RunOutput(tally, model.name, [shaping], keeps_replies=not one_call, written=written)
     return ModelPlan(model, existing, wanted, output)

@@ -10,6 +10,7 @@ selection      the flags that choose what to run
 batch          the mailbox of --batch
 manifest       what a run leaves beside its records
 progress       the progress line
+spending       each request's cost, told to whoever keeps the account
 local_server   a server for the time of a run (`serve:`)
 
 Inside:

@@ -78,6 +78,7 @@ class Mailbox:
         self._replies: dict[str, Reply] = {}
         self._pending: dict[str, Request] = {}
         self._misses: dict[str, list[CallError]] = {}
+        self._came: dict[str, list[Reply | CallError]] = {}  # each with the tokens of its own try
         self._asked_live: set[str] = set()
         self._dialect: Dialect = set()
         self._open: list[Batch] = []
@@ -120,6 +121,16 @@ class Mailbox:
         self._pending[key] = request
         raise Waiting
 
+    def tries(self, key: str) -> Sequence[Reply | CallError]:
+        """What batches have brought for a call, for its bill; what was asked live is none of them."""
+        if key in self._came:
+            return self._came[key]
+        return [self._replies[key]] if key in self._replies else []
+
+    def withdraw(self, key: str) -> None:
+        """Leave a call out of the next batch."""
+        self._pending.pop(key, None)
+
     @staticmethod
     def _is_over(misses: list[CallError], rounds: int) -> bool:
         empty = sum(miss.finish_reason is not None for miss in misses)
@@ -128,6 +139,7 @@ class Mailbox:
 
     def keep(self, key: str, reply: Reply) -> Reply:
         """Put a reply that was asked live beside those of the batches: the record may be played again."""
+        self._came.setdefault(key, [])
         self._replies[key] = replace(reply, key=key)
         _append(self._folder / "replies.jsonl", [reply_row(self._replies[key])])
         return self._replies[key]
@@ -240,7 +252,9 @@ class Mailbox:
             outcomes = dict.fromkeys(batch.keys, error)
         replies: list[Reply] = []
         for key in batch.keys:
-            outcome = self._read(outcomes.get(key) or CallError("transient", "the batch ended without this request"))
+            lost = CallError("transient", "the batch ended without this request", not_taken=True)
+            outcome = self._read(outcomes.get(key) or lost)
+            self._came.setdefault(key, []).append(_own(outcome))
             if isinstance(outcome, Reply):
                 usage = outcome.usage and _paid([*self._misses.get(key, []), outcome])
                 replies.append(replace(outcome, usage=usage, key=key))
@@ -301,6 +315,14 @@ class Mailbox:
         self._open = list(found.values())
         for row in _rows(self._folder / "replies.jsonl"):
             self._replies[row["key"]] = reply_from_row(row)
+
+
+def _own(outcome: Reply | CallError) -> Reply | CallError:
+    """What one try brought, with its tokens marked as bought by batch."""
+    if isinstance(outcome, Reply):
+        return replace(outcome, content="", thought=None, usage=_paid([outcome]))
+    outcome.usage = _paid([outcome])
+    return outcome
 
 
 def _paid(outcomes: Sequence[Reply | CallError]) -> Usage | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from arena_hard.calling.batch import EMPTY_TRIES, ROUNDS
+from arena_hard.calling.batch import EMPTY_TRIES, ROUNDS, Mailbox, Waiting
 from arena_hard.calling.gate import Slot
 from arena_hard.calling.kept_replies import key_of
 from arena_hard.calling.models import Clock, Endpoint, Model
@@ -21,6 +21,7 @@ from arena_hard.calling.providers.base import (
     Request,
 )
 from arena_hard.calling.reading import read_reply
+from arena_hard.calling.spending import NoRoom, Ticket, ticket_for
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
 
@@ -44,7 +45,7 @@ async def chat_completion(
     more. The usage, of the reply or of the error, is that of all tries together.
     `shared`: characters of the first user message that other requests begin with too, for prompt caches.
     A model with a mailbox is asked by batch: raises Waiting until the reply is there.
-    Raises CallError of kind 'final' when no reply could be had.
+    Raises CallError of kind 'final' when no reply could be had, NoRoom when the record's purse has none for a try.
     """
     request = replace(_request(model.settings, messages, temperature, max_tokens), shared=shared)
     clock = clock or Clock()
@@ -69,13 +70,27 @@ async def _ask(model: Model, request: Request, clock: Clock, label: str, rounds:
             return await _persistently(model, request, clock)
         key = key_of(request, label, clock.asked)
         if model.mailbox is not None:
-            posted = model.mailbox.reply(key, request, rounds)
+            posted = await _posted(model.mailbox, key, request, clock, rounds)
             return posted or model.mailbox.keep(key, await _persistently(model, request, clock))
         assert clock.kept is not None
         found = clock.kept.find(key)
         return found or await clock.kept.keep(key, clock.label, await _persistently(model, request, clock))
     except CallError as error:
         return error
+
+
+async def _posted(mailbox: Mailbox, key: str, request: Request, clock: Clock, rounds: int) -> Reply | None:
+    """A reply by batch, None when it is to be asked live. Raises Waiting, CallError, and NoRoom for another batch."""
+    clock.purse.receive(key, mailbox.tries(key))
+    try:
+        return mailbox.reply(key, request, rounds)
+    except Waiting:
+        try:
+            await clock.purse.post(key, request)
+        except NoRoom:
+            mailbox.withdraw(key)
+            raise
+        raise
 
 
 async def _persistently(model: Model, request: Request, clock: Clock) -> Reply:
@@ -86,7 +101,9 @@ async def _persistently(model: Model, request: Request, clock: Clock) -> Reply:
     while True:
         endpoint = model.best_endpoint(failed)
         try:
-            reply = await _call(model, endpoint, request, clock)
+            async with ticket_for(clock.purse, request) as ticket:
+                reply = await _call(model, endpoint, request, clock, ticket)
+                ticket.settle(reply)
             return replace(reply, usage=reply.usage and paid_for([reply, *wasted]))
         except CallError as error:
             wasted.append(error)
@@ -126,7 +143,7 @@ def request_body(
         raise UserError(f"{model.name}: {error.message}.") from None
 
 
-async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock) -> Reply:
+async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock, ticket: Ticket) -> Reply:
     """One try on one endpoint, within its gate and its timeout. Raises CallError."""
     import anyio
 
@@ -138,6 +155,7 @@ async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock
     timeout = max(min(model.settings.timeout, model.settings.deadline - clock.age()), 0.0)
     try:
         with anyio.fail_after(timeout):
+            ticket.sent = True
             came = await model.adapter.send(endpoint.client, model.adapter.body(request, endpoint.dialect))
         reply = read_reply(came, model.settings)
     except TimeoutError:

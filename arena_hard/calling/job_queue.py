@@ -44,12 +44,8 @@ async def run_exchanges(
     groups: Sequence[tuple[Iterable[J], int]],
     work: Callable[[J], Awaitable[None]],
     mailboxes: list[Mailbox],
-    batches_came_back: Callable[[], Awaitable[None]],
 ) -> None:
-    """Run groups of jobs; those that wait for a batch run again when it has come. Raises UserError.
-
-    batches_came_back: called when replies of batches have come, before what waited for them runs again.
-    """
+    """Run groups of jobs; those that wait for a batch run again when it has come. Raises UserError."""
     waiting: list[J] = []
 
     async def attempt(job: J) -> None:
@@ -64,7 +60,6 @@ async def run_exchanges(
         while groups:
             await run_groups(groups, attempt)
             await asyncio.gather(*(mailbox.exchange() for mailbox in mailboxes))
-            await batches_came_back()
             groups = [(list(waiting), 64)] if waiting else []
             waiting.clear()
     except CallError as error:

@@ -185,6 +185,7 @@ class RunTally:
     written: int = 0
     cut: int = 0
     filtered: int = 0
+    requests: int = 0
     usage: Usage = Usage()
     served: set[str] = field(default_factory=set)
     fingerprints: set[str] = field(default_factory=set)
@@ -199,11 +200,15 @@ class RunTally:
         """The record of a question was written that these replies make."""
         self.ids.add(question_id)
         self.written += 1
-        self.usage = sum((reply.usage for reply in replies if reply.usage), self.usage)
         self.notes.add(question_id, [note for reply in replies for note in reply.notes])
         reasons = {reply.finish_reason for reply in replies}
         self.cut += "length" in reasons
         self.filtered += "content_filter" in reasons
+
+    def paid(self, requests: int, usage: Usage) -> None:
+        """So many requests were sent, whatever came of them, and their replies have these tokens."""
+        self.requests += requests
+        self.usage += usage
 
     def remarks(self, unit: str) -> list[str]:
         """What is to be said of the records that were written, for people."""
@@ -234,6 +239,7 @@ class RunTally:
             "kept": [key for key in self.failed if key in self.before],
             "replaced": self.replaced,
             "endpoints": self.endpoints,
+            "requests": self.requests,
             "usage": usage_row(self.usage),
             "served_models": sorted(self.served),
             "system_fingerprints": sorted(self.fingerprints),

@@ -24,6 +24,7 @@ from arena_hard.calling.providers.base import (
     host_of,
     without_secrets,
 )
+from arena_hard.calling.spending import Purse, Unwatched
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings, short_hash
 
@@ -136,13 +137,15 @@ def _kept_for_good() -> Iterator[None]:
 class Clock:
     """The time that one record takes, from its first request on (waiting for a slot before it is free).
 
-    asked: how often the record has asked the same; kept: replies that outlive the run, for records of several calls.
+    asked: how often the record has asked the same; kept: replies that outlive the run, for records of several calls;
+    purse: what its requests are paid from.
     """
 
     label: str = ""
     started: float | None = None
     asked: dict[str, int] = field(default_factory=dict)
     kept: KeptReplies | None = None
+    purse: Purse = field(default_factory=Unwatched)
 
     def start(self) -> None:
         """The first request goes out."""

@@ -25,6 +25,7 @@ from arena_hard.calling.progress import Progress, failure_lines
 from arena_hard.calling.providers.base import CallError, Message, Reply
 from arena_hard.calling.providers.batches import batches_of
 from arena_hard.calling.providers.recorded import recording_row
+from arena_hard.calling.spending import NoRoom, Purse
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import put_in_order
 from arena_hard.data.paths import Bench, file_name
@@ -33,25 +34,23 @@ from arena_hard.data.settings import ModelSettings
 from arena_hard.data.writer import RecordWriter
 
 
+class CountingPurse(Purse, Protocol):
+    """A record's purse, which counts what is taken from it."""
+
+    def take_counts(self) -> tuple[int, Usage]:
+        """The requests that were sent since the last time, and their tokens."""
+        ...
+
+
 class Budget(Protocol):
     """What a run may cost and has cost (money.account.Account)."""
 
     not_sent: int
 
-    def room(self, worst: float) -> contextlib.AbstractAsyncContextManager[bool]:
-        """Room for a record while the body runs; False where nothing may be sent."""
-        ...
-
-    def pay(self, label: str, usage: Usage | None, worst: float = 0.0, key: str | None = None) -> None:
-        """A reply came."""
-        ...
-
-    def paid_before(self, keys: Iterable[str]) -> None:
-        """Replies of these names were paid for by an earlier run."""
-        ...
-
-    async def batches_came_back(self) -> None:
-        """What was set aside for records that waited for a batch is free again."""
+    def room(
+        self, label: str, record: str, worst: float
+    ) -> contextlib.AbstractAsyncContextManager[CountingPurse | None]:
+        """A record's purse while the body runs; None where nothing may be sent."""
         ...
 
 
@@ -180,15 +179,16 @@ class RecordRun(Generic[J]):
 
         async def work(job: J) -> None:
             job.worst = worst(job)
-            async with self.account.room(job.worst) as granted:
-                if granted:
-                    await self._ask(job, get)
+            with contextlib.suppress(NoRoom):
+                async with self.account.room(job.output.bill, job.label, job.worst) as purse:
+                    if purse:
+                        await self._ask(job, get, purse)
 
         try:
             with self._posting([group.model for group in groups]) as mailboxes:
                 async with self.progress.shown():
                     side_by_side = [(group.jobs, width(group.model)) for group in groups]
-                    await run_exchanges(side_by_side, work, mailboxes, self.account.batches_came_back)
+                    await run_exchanges(side_by_side, work, mailboxes)
                 for mailbox in mailboxes if not (self.progress.failures or self.account.not_sent) else []:
                     mailbox.archive()
         finally:
@@ -200,25 +200,24 @@ class RecordRun(Generic[J]):
             if output.kept:
                 output.kept.tidy()
 
-    async def _ask(self, job: J, get: Callable[[J, Clock], Awaitable[Row]]) -> None:
+    async def _ask(self, job: J, get: Callable[[J, Clock], Awaitable[Row]], purse: CountingPurse) -> None:
         """Get one record and write it, or note why it could not be had."""
         output = job.output
         clock = self.progress.begin(job.label)
-        clock.kept = output.kept
+        clock.kept, clock.purse = output.kept, purse
         job.replies = []
         try:
             row = await get(job, clock)
-        except Waiting:
+        except (Waiting, NoRoom):
             self.progress.later(job.label)
             raise
         except CallError as error:
-            if error.usage:  # replies that held no record are paid for too
-                self.account.pay(output.bill, error.usage)
             output.tally.failed[job.question.question_id] = error.message
             self.progress.fail(job.label, error.message)
             return
         finally:
             output.tally.saw(job.replies)
+            output.tally.paid(*purse.take_counts())
         await self._writer.write(output.path, row)
         if output.kept:
             output.kept.record_written(job.label)
@@ -230,7 +229,6 @@ class RecordRun(Generic[J]):
         """The replies of records that were not finished, kept beside the record file; they have been paid for."""
         if output.keeps_replies:
             output.kept = KeptReplies(output.path.with_suffix(".unfinished"), self._writer, output.written)
-            self.account.paid_before(output.kept.keys)
 
     @contextlib.contextmanager
     def _posting(self, models: Sequence[Model]) -> Iterator[list[Mailbox]]:

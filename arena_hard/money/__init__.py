@@ -9,4 +9,6 @@ past_costs  what the records on disk have cost (--costs)
 Inside:
 
 prices      list prices, offline, and a model's own
+purses      room under a limit: of a record, of each of its requests
+surplus     what a server counts beyond what a request explains
 """

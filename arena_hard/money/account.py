@@ -2,42 +2,95 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import math
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from arena_hard.calling.batch import Waiting
-from arena_hard.calling.providers.base import OUTPUT_LIMITS
+from arena_hard.calling.providers.base import OUTPUT_LIMITS, Reply, Request
+from arena_hard.calling.spending import NoRoom, Outcome, may_be_billed
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
 from arena_hard.money.prices import Price, money, price_of
+from arena_hard.money.purses import PaidTicket, RecordPurse, Room, picodollars
+from arena_hard.money.surplus import STRANGER_TOKENS, Lessons
 
 # ----------------------------------------------------------------------------------------- budget
 
 
 @dataclass
 class Bill:
-    """What one model or judge was paid for: `usage` sums the calls that reported it, `silent` did not."""
+    """What one model or judge was paid for: every request that was sent.
+
+    usage sums what was reported; silent: requests of which no usage is known and that may cost something all the same;
+    unknown: the dollars for which these were counted. lessons: what the model's replies taught, for all its bills.
+    """
 
     model: ModelSettings
     price: Price | None
     requests: int = 0
     silent: int = 0
     usage: Usage = Usage()
+    unknown: float = 0.0
+    lessons: Lessons = field(default_factory=Lessons)
+    tickets: set[PaidTicket] = field(default_factory=set)
 
     @property
     def dollars(self) -> float | None:
         """The cost of what was reported, or None when the price is not known."""
         return self.price.cost(self.usage) if self.price else None
 
+    def size_of(self, request: Request) -> tuple[int, int]:
+        """The bytes of a prompt, which no tokenizer makes more tokens of, and the most tokens of its reply."""
+        size = sum(len(message["content"].encode("utf-8", "replace")) for message in request.messages)
+        own = request.max_tokens + (request.thinking or 0)
+        return size, max([own, *limits_of(request.extra)])
+
+    def most(self, size: tuple[int, int], batch: bool = False) -> float:
+        """The most dollars that a request may cost, by its size and by what was learnt."""
+        prompt, reply = size
+        lessons = self.lessons
+        return self._dollars(prompt + lessons.prompt.of(prompt), reply + lessons.reply.of(reply), batch)
+
+    def stranger(self) -> float:
+        """Dollars to have in reserve for each request, until a reply has shown how the server counts."""
+        return 0.0 if self.lessons.known else self._dollars(STRANGER_TOKENS, STRANGER_TOKENS, False)
+
+    def _dollars(self, prompt: float, reply: float, batch: bool) -> float:
+        if self.price is None:
+            return 0.0
+        price = (self.price.batch if batch else None) or self.price
+        return (prompt * max(price.input, price.cache_write) + reply * price.output) / 1e6
+
+    def count(self, outcome: Outcome | None, size: tuple[int, int], most: float) -> float:
+        """A request that was sent has ended; the dollars that it cost, or at most may have cost."""
+        self.requests += 1
+        usage = outcome.usage if outcome else None
+        if isinstance(outcome, Reply) or usage:
+            self._learn(size, usage)
+        if usage:
+            self.usage += usage
+            return self.price.cost(usage) if self.price else 0.0
+        if not may_be_billed(outcome):
+            return 0.0
+        self.silent += 1
+        self.unknown += most
+        return most
+
+    def _learn(self, size: tuple[int, int], usage: Usage | None) -> None:
+        """What is under way is expected to cost as much as this."""
+        if self.lessons.learn(*size, usage) if any(size) else False:
+            for ticket in self.tickets:
+                ticket.raise_to(picodollars(self.most(ticket.size, ticket.batch)))
+
 
 class Account:
     """The bills of a run, and the limit that it must not pass.
 
-    limit: dollars (--max-cost), or None. Before a record's requests are sent, room for the most that
-    they may cost is set aside; while there is none, the record waits for what is in flight.
+    limit: dollars (--max-cost), or None. Before a record is begun, room for what it is expected to cost at most is set
+    aside; while there is none, the record waits for what is in flight. Each of its requests asks again before it is
+    sent (money.purses), also the tries and attempts that nobody expected.
     """
 
     def __init__(self, limit: float | None = None, by_batch: bool = False, may_go_live: bool = False) -> None:
@@ -46,14 +99,12 @@ class Account:
         self.limit = limit
         self.bills: dict[str, Bill] = {}
         self.not_sent = 0
-        self._paid = 0.0
-        self._set_aside: list[float] = []  # a list, because a running sum of floats never comes back to zero
+        self._room = Room(limit)
         self._by_batch = by_batch
         self._half_price = by_batch and not may_go_live
-        self._paid_keys: set[str] = set()
-        self._waiting: list[float] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._room = asyncio.Condition()
+        self._of_models: dict[str, tuple[Lessons, set[PaidTicket]]] = {}
+        self._counted: dict[str, int] = {}
+        self._waiting: dict[tuple[str, str], RecordPurse] = {}
 
     def open(self, label: str, model: ModelSettings) -> None:
         """Begin a bill. Raises UserError when a limit is set and the price is not known."""
@@ -63,7 +114,8 @@ class Account:
                 f"--max-cost: the price of {model.name} is not known. Add price: {{input: …, output: …}} "
                 "(dollars per million tokens) to its entry."
             )
-        self.bills.setdefault(label, Bill(model, price))
+        lessons, tickets = self._of_models.setdefault(model.name, (Lessons(), set()))
+        self.bills.setdefault(label, Bill(model, price, lessons=lessons, tickets=tickets))
 
     def worst(self, label: str, prompts: Sequence[int], max_tokens: int, attempts: int = 1) -> float:
         """The most dollars that some requests may cost: prompts in bytes, which no tokenizer makes more of.
@@ -73,90 +125,60 @@ class Account:
         bill = self.bills[label]
         if bill.price is None:
             return 0.0
-        price = (bill.price.batch if self._half_price else None) or bill.price
-        sends, room = (2, 3) if bill.model.retry_truncated else (1, 1)
-        most = room * _longest_reply(bill.model, max_tokens)
-        per_token = sends * max(price.input, price.cache_write)
-        again = range(attempts)
-        return sum((size + k * most) * per_token + most * price.output for size in prompts for k in again) / 1e6
-
-    async def enter(self, worst: float) -> bool:
-        """Set room aside for a record; False, for good, when there is none left."""
-        if self.limit is None:
-            return True
-        if self._loop is not asyncio.get_running_loop():  # judges, and servers of our own, run one after the other
-            self._loop, self._room = asyncio.get_running_loop(), asyncio.Condition()
-        async with self._room:
-            while self._paid + math.fsum(self._set_aside) + worst > self.limit:
-                nothing_will_come_free = len(self._set_aside) <= len(self._waiting)
-                if nothing_will_come_free or (self.not_sent and not self._by_batch):
-                    self.not_sent += 1
-                    self._room.notify_all()
-                    return False
-                await self._room.wait()
-            self._set_aside.append(worst)
-        return True
-
-    async def leave(self, worst: float) -> None:
-        """A record is done: what was set aside for it and not spent is free again."""
-        if self.limit is None:
-            return
-        async with self._room:
-            self._set_aside.remove(worst)
-            self._room.notify_all()
+        return most_of(bill.model, bill.price, prompts, max_tokens, attempts, self._half_price)
 
     @contextlib.asynccontextmanager
-    async def room(self, worst: float) -> AsyncIterator[bool]:
-        """Room for a record while the body runs; False where there is none and nothing may be sent."""
-        granted = await self.enter(worst)
+    async def room(self, label: str, record: str, worst: float) -> AsyncIterator[RecordPurse | None]:
+        """A record's purse while the body runs; None where there is no room for it and nothing may be sent.
+
+        label: the bill; record: its name. A record that waits for a batch keeps its purse until it comes in again.
+        """
+        purse = self._waiting.pop((label, record), None)
+        if purse:
+            self._room.working += 1
+        else:
+            purse = await self._begun(label, worst)
         try:
-            yield granted
+            yield purse
         except Waiting:
-            if granted:
-                await self._hold(worst)
-            granted = False
+            if purse:
+                self._waiting[label, record] = purse
+                self._room.working -= 1
+                self._room.changed()
+                purse = None
+            raise
+        except NoRoom:
+            self.not_sent += 1
             raise
         finally:
-            if granted:
-                await self.leave(worst)
+            if purse:
+                purse.empty()
 
-    async def _hold(self, worst: float) -> None:
-        if self.limit is None:
-            return
-        async with self._room:
-            self._waiting.append(worst)
-            self._room.notify_all()
-
-    async def batches_came_back(self) -> None:
-        """What was set aside for records that waited for a batch is free again; they come in once more."""
-        while self._waiting:
-            await self.leave(self._waiting.pop())
-
-    def paid_before(self, keys: Iterable[str]) -> None:
-        """Replies of these names were paid for by an earlier run."""
-        self._paid_keys |= set(keys)
-
-    def pay(self, label: str, usage: Usage | None, worst: float = 0.0, key: str | None = None) -> None:
-        """A reply came. Without reported usage the most that it may have cost is counted as paid.
-
-        key: the reply's name in a mailbox; a record that waited is played again, with the replies that it has.
-        """
-        if key is not None and key in self._paid_keys:
-            return
-        self._paid_keys |= {key} if key else set()
-        bill = self.bills[label]
-        bill.requests += 1
-        if usage is None:
-            bill.silent += 1
-            self._paid += worst
-            return
-        bill.usage += usage
-        self._paid += bill.price.cost(usage) if bill.price else 0.0
+    async def _begun(self, label: str, worst: float) -> RecordPurse | None:
+        """Set room aside for a record; None, for good, when there is none left."""
+        room, bill = self._room, self.bills[label]
+        amount = picodollars(worst)
+        while not room.fits(amount):
+            if not room.working or (self.not_sent and not self._by_batch):
+                self.not_sent += 1
+                room.changed()
+                return None
+            await room.wait()
+        purse = RecordPurse(room, bill, bill.tickets, self._counted)
+        purse.fill(worst)
+        return purse
 
     def lines(self) -> list[str]:
         """The bills for people, and what the limit left undone."""
         rows = [(label, bill) for label, bill in self.bills.items() if bill.requests]
         lines = bill_lines(rows) if rows else []
+        unknown = sum(bill.unknown for bill in self.bills.values())
+        if unknown and self.limit is not None:
+            silent = sum(bill.silent for bill in self.bills.values())
+            lines.append(
+                f"--max-cost {self.limit:g}: counts {money(unknown)} more, the most that the {silent} requests without "
+                "usage may have cost."
+            )
         if self.not_sent:
             lines.append(
                 f"--max-cost {self.limit:g}: stopped before it could be passed; {self.not_sent} records were not asked "
@@ -165,11 +187,27 @@ class Account:
         return lines
 
 
-def _longest_reply(model: ModelSettings, max_tokens: int) -> int:
+def most_of(
+    model: ModelSettings, price: Price, prompts: Sequence[int], max_tokens: int, attempts: int, by_batch: bool = False
+) -> float:
+    """Dollars for some requests, each with so many attempts, if every reply is as long as it may be."""
+    price = (price.batch if by_batch else None) or price
+    sends, room = (2, 3) if model.retry_truncated else (1, 1)
+    most = room * longest_reply(model, max_tokens)
+    per_token = sends * max(price.input, price.cache_write)
+    again = range(attempts)
+    return sum((size + k * most) * per_token + most * price.output for size in prompts for k in again) / 1e6
+
+
+def longest_reply(model: ModelSettings, max_tokens: int) -> int:
     """The most tokens that a reply may have; what extra_body says of it goes over the wire too."""
     own = (max_tokens if model.max_tokens is None else model.max_tokens) + (model.thinking or 0)
-    extra = model.extra_body or {}
-    return max([own, *(extra[name] for name in OUTPUT_LIMITS if isinstance(extra.get(name), int))])
+    return max([own, *limits_of(model.extra_body or {})])
+
+
+def limits_of(extra: Mapping[str, Any]) -> list[int]:
+    """What extra_body says of a reply's length."""
+    return [extra[name] for name in OUTPUT_LIMITS if isinstance(extra.get(name), int)]
 
 
 def bill_lines(rows: Iterable[tuple[str, Bill]]) -> list[str]:

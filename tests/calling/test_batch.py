@@ -133,10 +133,14 @@ def converse(model: Model, texts: list[str], account: Account, label: str = "rec
     """A record of some turns, played with exchanges between until it is there; each reply is paid for."""
 
     async def turns() -> list[Reply]:
-        clock, found = Clock(label), []
+        async with account.room("m", label, 0.0) as purse:
+            assert purse is not None
+            return await talk(Clock(label, purse=purse))
+
+    async def talk(clock: Clock) -> list[Reply]:
+        found: list[Reply] = []
         for text in texts:
             reply = await chat_completion(model, [{"role": "user", "content": text}], 0.0, 100, clock)
-            account.pay("m", reply.usage, 0.0, reply.key)
             found.append(reply)
         return found
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from arena_hard.calling.batch import Waiting
+from arena_hard.calling.providers.base import CallError, Reply, Request
+from arena_hard.calling.spending import NoRoom
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Usage, UserError
@@ -18,6 +20,7 @@ from arena_hard.money.account import Account
 from arena_hard.money.past_costs import report_lines
 from arena_hard.money.prices import price_by_name, price_of, source_note
 from arena_hard.money.quotes import Output, output_of, quote, quote_lines
+from arena_hard.money.surplus import Lessons
 
 OWN = {"input": 2.0, "output": 10.0, "cached_input": 0.5}
 
@@ -123,23 +126,34 @@ def test_an_unknown_price_is_said_to_be_unknown() -> None:
 # ------------------------------------------------------------------------------------------ budget
 
 
-def run_records(account: Account, costs: list[int], worst: float, price_per_token: float) -> list[int]:
-    """Records that run side by side and cost so many output tokens each; what was sent, in order."""
-    sent: list[int] = []
+def ask_for(tokens: int) -> Request:
+    """A request without a text, whose reply may have so many tokens."""
+    return Request("m", [], None, tokens)
 
-    async def record(number: int, tokens: int) -> None:
-        if not await account.enter(worst):
-            return
-        sent.append(number)
+
+def came(tokens: int, **more: int) -> Reply:
+    return Reply("x", "stop", Usage(completion_tokens=tokens, **more), None)
+
+
+async def bought(account: Account, name: str, worst: float, most: int, outcome: Reply) -> bool:
+    """A record of one request; False where there was no room for it."""
+    async with account.room("judge", name, worst) as purse:
+        if purse is None:
+            return False
+        ticket = await purse.draw(ask_for(most))
+        ticket.sent = True
         await asyncio.sleep(0)
-        account.pay("judge", Usage(completion_tokens=tokens))
-        await account.leave(worst)
+        ticket.settle(outcome)
+        return True
 
-    async def all_of_them() -> None:
-        await asyncio.gather(*(record(number, tokens) for number, tokens in enumerate(costs)))
 
-    asyncio.run(all_of_them())
-    return sent
+def run_records(account: Account, costs: list[int], worst: float) -> list[int]:
+    """Records that run side by side and cost so many output tokens each; which of them were sent."""
+
+    async def all_of_them() -> list[bool]:
+        return await asyncio.gather(*(bought(account, str(n), worst, 20_000, came(t)) for n, t in enumerate(costs)))
+
+    return [number for number, sent in enumerate(asyncio.run(all_of_them())) if sent]
 
 
 def test_the_limit_is_never_passed_and_is_used_as_far_as_is_safe() -> None:
@@ -147,7 +161,7 @@ def test_the_limit_is_never_passed_and_is_used_as_far_as_is_safe() -> None:
     account.open("judge", model())  # 10 dollars a million: 10,000 tokens are 0.1 dollars
     worst = account.worst("judge", [0], 20_000)
     assert worst == pytest.approx(0.2)
-    sent = run_records(account, [10_000] * 30, worst, 1e-5)
+    sent = run_records(account, [10_000] * 30, worst)
     spent = account.bills["judge"].dollars
     assert spent is not None and spent <= 1.0
     assert len(sent) == 9  # the tenth could have come to 0.9 + 0.2
@@ -157,7 +171,7 @@ def test_the_limit_is_never_passed_and_is_used_as_far_as_is_safe() -> None:
 def test_records_wait_for_what_is_in_flight_before_they_are_given_up() -> None:
     account = Account(limit=0.25)
     account.open("judge", model())
-    sent = run_records(account, [1_000] * 6, account.worst("judge", [0], 20_000), 1e-5)
+    sent = run_records(account, [1_000] * 6, account.worst("judge", [0], 20_000))
     assert len(sent) == 6  # one at a time: each sets 0.2 aside and spends 0.01
 
 
@@ -172,9 +186,89 @@ def test_the_worst_case_holds_every_attempt_with_all_that_went_before() -> None:
 def test_a_reply_without_usage_counts_as_the_most_it_may_have_cost() -> None:
     account = Account(limit=0.3)
     account.open("judge", model())
-    account.pay("judge", None, worst=0.2)
-    assert asyncio.run(account.enter(0.15)) is False
+    silent = Reply("x", "stop", None, None)
+    assert asyncio.run(bought(account, "1", 0.2, 20_000, silent))
+    assert not asyncio.run(bought(account, "2", 0.15, 15_000, silent))
     assert "1 requests reported no usage" in "\n".join(account.lines())
+
+
+@pytest.mark.parametrize(
+    ("outcome", "billed"),
+    [
+        (CallError("transient", "no answer within 5 s"), True),
+        (CallError("transient", "500: oops"), True),
+        (CallError("transient", "503: busy", not_taken=True), False),
+        (CallError("rate limit", "429"), False),
+        (CallError("final", "400: no"), False),
+        (CallError("final", "cut", finish_reason="length"), True),
+        (None, True),
+    ],
+)
+def test_what_may_be_billed_without_a_word_is(outcome: CallError | None, billed: bool) -> None:
+    account = Account(limit=1.0)
+    account.open("judge", model())
+
+    async def fail() -> None:
+        async with account.room("judge", "1", 0.1) as purse:
+            assert purse is not None
+            ticket = await purse.draw(ask_for(10_000))
+            ticket.sent = True
+            ticket.settle(outcome)
+
+    asyncio.run(fail())
+    assert account.bills["judge"].unknown == pytest.approx(0.1 if billed else 0.0)
+    assert account.bills["judge"].requests == 1
+
+
+def test_a_try_that_nobody_expected_asks_before_it_is_sent() -> None:
+    account = Account(limit=0.25)
+    account.open("judge", model())
+
+    async def ask_on() -> int:
+        tries = 0
+        async with account.room("judge", "1", 0.1) as purse:
+            assert purse is not None
+            while tries < 9:
+                ticket = await purse.draw(ask_for(10_000))
+                ticket.sent, tries = True, tries + 1
+                ticket.settle(CallError("transient", "empty", usage=Usage(completion_tokens=10_000)))
+        return tries
+
+    with pytest.raises(NoRoom):
+        asyncio.run(ask_on())
+    assert account.bills["judge"].dollars == pytest.approx(0.2) and account.not_sent == 1
+
+
+def test_records_that_wait_for_each_other_do_not_wait_forever() -> None:
+    account = Account(limit=0.25)
+    account.open("judge", model())
+
+    async def record(name: str) -> None:
+        async with account.room("judge", name, 0.1) as purse:
+            assert purse is not None
+            for _ in range(3):
+                ticket = await purse.draw(ask_for(10_000))
+                ticket.sent = True
+                await asyncio.sleep(0)
+                ticket.settle(came(10_000))
+
+    async def both() -> list[BaseException | None]:
+        ways = await asyncio.gather(record("1"), record("2"), return_exceptions=True)
+        return list(ways)
+
+    assert [type(way) for way in asyncio.run(asyncio.wait_for(both(), 5))] == [NoRoom, NoRoom]
+    assert account.bills["judge"].dollars == pytest.approx(0.2)
+
+
+def test_what_a_server_counts_beyond_the_known_is_learnt() -> None:
+    lessons = Lessons()
+    assert lessons.learn(100, 50, Usage(prompt_tokens=90, completion_tokens=50)) is False
+    assert (lessons.prompt.of(1000), lessons.reply.of(50)) == (0, 0)
+    assert lessons.learn(100, 50, Usage(prompt_tokens=400, completion_tokens=70)) is True
+    assert lessons.prompt.of(100) == 300 and lessons.prompt.of(1000) == 3000  # perhaps by the byte
+    assert lessons.reply.of(50) == 40
+    lessons.learn(1000, 50, Usage(prompt_tokens=1300))
+    assert lessons.prompt.of(1000) == 300  # a template
 
 
 def test_a_limit_needs_a_price() -> None:
@@ -220,52 +314,62 @@ def test_the_report_says_which_prices_it_lacks(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------- by batch
 
 
-def test_a_limit_of_cost_holds_over_a_whole_batch() -> None:
-    account = Account(limit=1.0, by_batch=True)
+def batched(outcomes: dict[str, list[Reply | CallError]], account: Account, rounds: int, records: int) -> list[str]:
+    """Records that post one request each and wait; how each ended. outcomes: of batches, by the number of the round."""
+    ended: dict[str, str] = {}
+    worst = account.worst("judge", [0], 20_000)
+
+    async def record(name: str, number: int) -> None:
+        try:
+            async with account.room("judge", name, worst) as purse:
+                if purse is None:
+                    ended[name] = "no room"
+                    return
+                found = outcomes.get(name, [])[:number]
+                purse.receive(name, found)
+                if not (found and isinstance(found[-1], Reply)):
+                    await purse.post(name, ask_for(20_000))
+                    raise Waiting
+                ended[name] = "written"
+        except Waiting:
+            return
+        except NoRoom:
+            ended[name] = "no room for another try"
+
+    async def all_rounds() -> None:
+        for number in range(rounds):
+            names = [str(each) for each in range(records) if str(each) not in ended]
+            await asyncio.gather(*(record(name, number) for name in names))
+
+    asyncio.run(asyncio.wait_for(all_rounds(), 5))
+    return [ended.get(str(each), "waits") for each in range(records)]
+
+
+def batch_account(limit: float) -> Account:
+    account = Account(limit=limit, by_batch=True)
     account.open("judge", ModelSettings(name="j", model_name="m", price={"input": 0, "output": 20}))
-    worst = account.worst("judge", [0], 20_000)  # 0.2 dollars by batch
+    return account
 
-    async def records() -> int:
-        sent = 0
-        for _ in range(9):
-            try:
-                async with account.room(worst) as granted:
-                    if granted:
-                        sent += 1
-                        raise Waiting
-            except Waiting:
-                continue
-        return sent
 
-    assert asyncio.run(records()) == 5 and account.not_sent == 4
+def test_a_limit_of_cost_holds_over_a_whole_batch() -> None:
+    account = batch_account(1.0)  # each may cost 0.2 dollars by batch
+    assert batched({}, account, 1, 9) == ["waits"] * 5 + ["no room"] * 4
+    assert account.not_sent == 4
 
 
 def test_what_a_batch_brought_is_taken_in_although_all_comes_at_once() -> None:
-    account = Account(limit=1.0, by_batch=True)
-    account.open("judge", ModelSettings(name="j", model_name="m", price={"input": 0, "output": 20}))
-    worst = account.worst("judge", [0], 20_000)
-    came, written = False, []
+    brought: dict[str, list[Reply | CallError]] = {
+        str(number): [came(19_000 + number, batched=19_000 + number)] for number in range(5)
+    }
+    account = batch_account(1.0)
+    assert batched(brought, account, 2, 9) == ["written"] * 5 + ["no room"] * 4
+    assert account.bills["judge"].requests == 5
 
-    async def record(number: int) -> bool:
-        try:
-            async with account.room(worst) as granted:
-                if not granted:
-                    return False
-                if not came:
-                    raise Waiting
-                account.pay("judge", Usage(completion_tokens=19_000 + number, batched=19_000 + number))
-                await asyncio.sleep(0)  # the disk
-                written.append(number)
-                return False
-        except Waiting:
-            return True
 
-    async def rounds() -> None:
-        nonlocal came
-        waiting = await asyncio.gather(*(record(number) for number in range(9)))
-        came = True
-        await account.batches_came_back()
-        await asyncio.gather(*(record(number) for number, waits in enumerate(waiting) if waits))
-
-    asyncio.run(rounds())
-    assert len(written) == 5
+def test_another_try_by_batch_asks_for_room_and_what_came_is_paid_once() -> None:
+    empty = CallError("transient", "empty", usage=Usage(completion_tokens=20_000, batched=20_000))
+    brought: dict[str, list[Reply | CallError]] = {str(number): [empty, came(9, batched=9)] for number in range(2)}
+    account = batch_account(0.65)
+    assert batched(brought, account, 4, 2) == ["written", "no room for another try"]
+    assert account.bills["judge"].requests == 3
+    assert account.bills["judge"].dollars == pytest.approx(0.40009, abs=1e-5)

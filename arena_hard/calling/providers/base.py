@@ -70,6 +70,7 @@ class CallError(Exception):
     usage: the tokens that were paid for all the same.
     key: the call's name in a mailbox.
     wrong_address: whether the server did not know the path that was asked, or sent a web page.
+    not_taken: whether nobody worked on it: the server could not be reached, or was too busy to begin.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class CallError(Exception):
         usage: Usage | None = None,
         key: str | None = None,
         wrong_address: bool = False,
+        not_taken: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind: Kind = kind
@@ -94,6 +96,7 @@ class CallError(Exception):
         self.usage = usage
         self.key = key
         self.wrong_address = wrong_address
+        self.not_taken = not_taken
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def _outcome(row: dict[str, Any], body: dict[str, Any]) -> Outcome:
     """What a line of an output or error file says."""
     if row.get("error"):
         passing = names_of(inner_of(row)) & {"batch_expired", "batch_cancelled"}
-        return CallError("transient" if passing else "final", without_secrets(message_of(row)))
+        return CallError("transient" if passing else "final", without_secrets(message_of(row)), not_taken=True)
     response = Fields(row.get("response"))
     status = response.count("status_code")
     if status != 200:
@@ -253,7 +253,7 @@ class AnthropicBatches:
             except CallError as error:
                 return error
         if kind in ("expired", "canceled"):
-            return CallError("transient", f"the request {kind}")
+            return CallError("transient", f"the request {kind}", not_taken=True)
         told = result.get("error") or {}
         refused = names_of(inner_of(told)) & {"invalid_request_error", "not_found_error", "request_too_large"}
         return _refusal(400 if refused else 500, told, body)

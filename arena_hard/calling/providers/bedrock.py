@@ -24,6 +24,7 @@ _PASSING = {
     "ModelTimeoutException",
     "ServiceUnavailableException",
 }
+_NOT_TAKEN = {"ModelNotReadyException", "ServiceUnavailableException"}
 _FOR_ALL = {  # every other request would be refused with the same words
     "AccessDeniedException",
     "ExpiredTokenException",
@@ -187,12 +188,15 @@ def _converse(client: Client, body: dict[str, Any]) -> dict[str, Any]:
     except exceptions.ClientError as error:
         raise refusal(error.response, client.clean(str(error.response["Error"].get("Message"))), body) from None
     except (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError) as error:
-        raise CallError("transient", f"no answer in time: {client.clean(str(error))}") from None
+        unreached = isinstance(error, exceptions.ConnectTimeoutError)
+        raise CallError("transient", f"no answer in time: {client.clean(str(error))}", not_taken=unreached) from None
     except (exceptions.ConnectionError, exceptions.HTTPClientError, ResponseParserError) as error:
         unusable = tls.fault(error, client.verify)
         if unusable:
             raise CallError("final", str(unusable), endpoint_wide=True) from None
-        raise CallError("transient", f"connection failed: {_without_address(client, error)}") from None
+        unreached = isinstance(error, exceptions.EndpointConnectionError)
+        reason = f"connection failed: {_without_address(client, error)}"
+        raise CallError("transient", reason, not_taken=unreached) from None
     except (exceptions.BotoCoreError, ValueError) as error:  # no region or credentials; arguments that Converse lacks
         reason = client.clean(str(error))
         raise CallError("final", f"the request cannot be sent: {reason}", endpoint_wide=True) from None
@@ -214,7 +218,7 @@ def refusal(response: Mapping[str, Any], text: str, body: Mapping[str, Any]) -> 
             return CallError("final", message, endpoint_wide=True)
         return CallError("rate limit", message, retry_after(headers))
     if code in _PASSING:
-        return CallError("transient", message, retry_after(headers))
+        return CallError("transient", message, retry_after(headers), not_taken=code in _NOT_TAKEN)
     if code in _FOR_ALL or any(words in text for words in _WRONG_MODEL):
         return CallError("final", message, endpoint_wide=True)
     if code == "ValidationException":

@@ -54,6 +54,7 @@ _NO_QUOTA_WORDS = (
 _WRONG_KEY_WORDS = ("incorrect api key", "invalid api key", "api key not valid", "api key is invalid")
 _ENDPOINT_WIDE = (401, 402, 403, 404, 405)
 _TRANSIENT = (408, 409, 425)
+_NOT_TAKEN = (425, 503, 529)  # too early, too busy: the work was not begun
 _ABOUT_THE_MODEL = ("model", "deployment")  # a 404 that says so came from the right address
 _NO_SUCH_PATH_WORDS = ("unexpected endpoint", "invalid url (")
 _HTTPS_ONLY_WORDS = (
@@ -71,6 +72,8 @@ _ASKED_OF_LIMIT = re.compile(r"limit:? ([\d,]+)\b.*?\brequested:? ([\d,]+)", re.
 
 def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallError:
     """The CallError for what an SDK raised; openai and anthropic name their errors alike."""
+    import httpx2
+
     from arena_hard.calling.providers.tls import Unusable
 
     if isinstance(error, sdk.APIStatusError):
@@ -79,12 +82,14 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
         found.lesson = lesson(error.status_code, error.body, text, body)
         return found
     if isinstance(error, sdk.APITimeoutError):
-        return CallError("transient", f"no answer within {client.timeout:g} s")
+        unreached = isinstance(error.__cause__, httpx2.ConnectTimeout)
+        return CallError("transient", f"no answer within {client.timeout:g} s", not_taken=unreached)
     if isinstance(error.__cause__, Unusable):
         return CallError("final", without_secrets(str(error.__cause__), client.api_key), endpoint_wide=True)
     reason = without_secrets(str(error.__cause__ or error) or type(error.__cause__).__name__, client.api_key)
     if isinstance(error, sdk.APIConnectionError):
-        return CallError("transient", f"connection failed: {reason}")
+        unreached = isinstance(error.__cause__, (httpx2.ConnectError, httpx2.ProxyError))
+        return CallError("transient", f"connection failed: {reason}", not_taken=unreached)
     # a key or URL that cannot be put on the wire
     return CallError("final", f"the request cannot be sent: {reason}", endpoint_wide=True)
 
@@ -109,7 +114,7 @@ def status_error(status: int, headers: Mapping[str, str], body: Any, text: str) 
     if status == 429:
         return CallError("rate limit", message, wait)
     if status >= 500 or status in _TRANSIENT:
-        return CallError("transient", message, wait, wrong_address=no_such_path)
+        return CallError("transient", message, wait, wrong_address=no_such_path, not_taken=status in _NOT_TAKEN)
     if status == 400 and any(words in lowered for words in _HTTPS_ONLY_WORDS):
         return CallError("final", f"{message} Write https:// instead of http:// in api_base.", endpoint_wide=True)
     if status == 400:

@@ -169,7 +169,8 @@ def _google_tokens() -> Any:
             passing = isinstance(error, exceptions.TransportError) or getattr(error, "retryable", False)
             said = without_secrets(str(error.args[0] if error.args else error), credentials.token)
             text = f"no access token of Google: {said}"
-            raise CallError("transient" if passing else "final", text, endpoint_wide=not passing) from None
+            kind = "transient" if passing else "final"
+            raise CallError(kind, text, endpoint_wide=not passing, not_taken=True) from None
         return str(credentials.token), _life(credentials.expiry)
 
     return functools.partial(in_thread, refresh)

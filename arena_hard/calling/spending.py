@@ -1,0 +1,94 @@
+"""What each request costs, told to whoever keeps the account: room before it is sent, the outcome afterwards.
+
+Calls know no prices. A record has a purse (money.account gives it one), and each try takes a ticket from it: before it
+waits for a slot, so that nothing is sent without room, and whatever way it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from arena_hard.calling.providers.base import CallError, Reply, Request
+
+Outcome = Reply | CallError
+
+
+class NoRoom(Exception):
+    """The limit leaves no room for a request; it was not sent."""
+
+
+class Ticket(Protocol):
+    """One request, from the room that was set aside for it to its outcome."""
+
+    sent: bool
+
+    def settle(self, outcome: Outcome | None) -> None:
+        """The request has ended; None: nobody waited for its reply. What was not sent costs nothing."""
+        ...
+
+
+class Purse(Protocol):
+    """What one record may spend."""
+
+    async def draw(self, request: Request) -> Ticket:
+        """Room for one request; waits while others may give some back. Raises NoRoom."""
+        ...
+
+    async def post(self, key: str, request: Request) -> None:
+        """Room for a request of this name in a batch, once until its outcome comes. Raises NoRoom."""
+        ...
+
+    def receive(self, key: str, outcomes: Sequence[Outcome]) -> None:
+        """All that batches have brought for a request up to now; each outcome is counted once."""
+        ...
+
+
+class _Uncounted:
+    """A request of which nobody keeps an account."""
+
+    sent = False
+
+    def settle(self, outcome: Outcome | None) -> None: ...
+
+
+class Unwatched:
+    """A purse without a bottom, for calls outside a run."""
+
+    async def draw(self, request: Request) -> Ticket:
+        return _Uncounted()
+
+    async def post(self, key: str, request: Request) -> None: ...
+
+    def receive(self, key: str, outcomes: Sequence[Outcome]) -> None: ...
+
+
+@contextlib.asynccontextmanager
+async def ticket_for(purse: Purse, request: Request) -> AsyncIterator[Ticket]:
+    """A ticket for one try: the body settles it with a reply; an error or the end of the wait is seen here.
+
+    Raises NoRoom before the body runs.
+    """
+    ticket = await purse.draw(request)
+    try:
+        yield ticket
+    except CallError as error:
+        ticket.settle(error)
+        raise
+    except BaseException:
+        ticket.settle(None)
+        raise
+
+
+def may_be_billed(outcome: Outcome | None) -> bool:
+    """Whether a provider may take money for an outcome of which it told no usage.
+
+    It may for a reply, and for work that was broken off: time-outs, lost connections, errors within the server. It
+    does not for what it refused, or could not be asked.
+    """
+    if not isinstance(outcome, CallError):
+        return True
+    if outcome.finish_reason is not None:
+        return True
+    return outcome.kind == "transient" and not (outcome.not_taken or outcome.wrong_address)

@@ -1,0 +1,77 @@
+"""--max-cost against a server that bills all that it received: the limit holds whatever comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.billing_server import Billing, billing_server
+from tests.support.pipeline_bench import Scratch
+
+pytestmark = pytest.mark.slow
+PRICE = {"input": 1.0, "output": 100.0}
+
+
+def bench(folder: Path, billing: Billing, script: str = "gen_answer.py", **entry: Any) -> Scratch:
+    """Thirty questions, a model and a judge whose replies may have 100 tokens, a cent each."""
+    made = Scratch(folder, billing.address, questions=30)
+    if script == "gen_judgment.py":
+        made.put_answers("m", "base", count=30)
+    for name in ("m", "judge"):
+        made.models[name] |= {"price": PRICE, "max_tokens": 100, "timeout": 0.4, "attempts": 3, "parallel": 4} | entry
+    return made
+
+
+@pytest.mark.parametrize(
+    ("billing", "entry"),
+    [
+        (Billing(("empty",)), {}),
+        (Billing(("empty", "well")), {}),
+        (Billing(hidden=3000), {}),
+        (Billing(("500", "well")), {}),
+        (Billing(("hang", "well", "well", "well")), {}),
+        (Billing(("well", "hang up")), {}),
+        (Billing(("silent",)), {}),
+        (Billing(("429", "well")), {}),
+        (Billing(("cut",)), {"retry_truncated": True}),
+        (Billing(("cut", "empty", "500", "well"), hidden=500), {"retry_truncated": True}),
+        (Billing(("cut",), beyond=40), {}),
+    ],
+    ids=lambda each: f"{'-'.join(each.ways)}+{each.hidden}+{each.beyond}" if isinstance(each, Billing) else None,
+)
+@pytest.mark.parametrize("script", ["gen_answer.py", "gen_judgment.py"])
+def test_the_limit_holds(tmp_path: Path, script: str, billing: Billing, entry: dict[str, Any]) -> None:
+    billing = Billing(billing.ways, billing.hidden, billing.beyond)
+    with billing_server(billing):
+        done = bench(tmp_path, billing, script, **entry).run(script, "--max-cost", "0.2")
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == 1 and "stopped before it could be passed" in done.stdout, done.stdout
+    assert 0.02 < billing.dollars <= 0.2
+    assert billing.requests > 1
+
+
+def test_further_attempts_ask_for_room_too(tmp_path: Path) -> None:
+    with billing_server(Billing(text="no verdict", words=100)) as billing:
+        made = bench(tmp_path, billing, "gen_judgment.py")
+        made.judging["number_of_judgment_attempts"] = 3
+        done = made.run("gen_judgment.py", "--max-cost", "0.15")
+    assert 0.05 < billing.dollars <= 0.15, done.stdout
+
+
+def test_a_limit_far_away_changes_nothing(tmp_path: Path) -> None:
+    with billing_server(Billing()) as billing:
+        done = bench(tmp_path, billing).run("gen_answer.py", "--max-cost", "500")
+    assert done.returncode == 0 and billing.requests == 30
+    assert "30 requests" in done.stdout
+
+
+def test_what_was_had_before_the_limit_is_kept(tmp_path: Path) -> None:
+    with billing_server(Billing(("cut", "well"))) as billing:
+        made = bench(tmp_path, billing, retry_truncated=True, parallel=1)
+        made.run("gen_answer.py", "--max-cost", "0.1")
+        first = len(made.answered_ids())
+        assert made.run("gen_answer.py", "--max-cost", "10").returncode == 0
+    assert 0 < first < 30 and len(made.answered_ids()) == 30
+    assert len({str(body) for body in billing.bodies}) == billing.requests  # nothing was asked for twice

@@ -1,0 +1,87 @@
+"""A server that bills all that it received: what came back late, empty, broken or to nobody too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+
+@dataclass
+class Billing:
+    """How it answers: the ways of odd requests come round in this order, one for each request.
+
+    ways: "well", "empty", "cut", "500", "hang", "hang up", "silent" (no usage), "429".
+    hidden: prompt tokens beside the text's; beyond: tokens of a reply beyond max_tokens; price: dollars per token.
+    """
+
+    ways: tuple[str, ...] = ("well",)
+    hidden: int = 0
+    beyond: int = 0
+    price: tuple[float, float] = (1e-6, 1e-4)
+    words: int = 400
+    text: str = "[[A>B]]"
+    dollars: float = 0.0
+    requests: int = 0
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    address: str = ""
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = json.loads(await request.read())
+        way = self.ways[self.requests % len(self.ways)]
+        self.requests += 1
+        self.bodies.append(body)
+        if way == "429":
+            return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"retry-after": "0.02"})
+        usage = self._bill(body, way)
+        if way == "hang":
+            await asyncio.sleep(30)
+        if way == "hang up":
+            assert request.transport is not None
+            request.transport.close()
+        if way == "500":
+            return web.json_response({"error": {"message": "after the work"}}, status=500)
+        text, finish = {"empty": ("", "stop"), "cut": ("half", "length")}.get(way, (self.text, "stop"))
+        choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
+        found: dict[str, Any] = {"model": "m", "choices": [choice]}
+        return web.json_response(found if way == "silent" else found | {"usage": usage})
+
+    def _bill(self, body: dict[str, Any], way: str) -> dict[str, int]:
+        """As many prompt tokens as the text has bytes, which is the most that a tokenizer makes of it."""
+        prompt = sum(len(each["content"].encode()) for each in body["messages"]) + self.hidden
+        most = body.get("max_completion_tokens") or body["max_tokens"]
+        completion = min(self.words, most) if way == "well" else most + self.beyond
+        self.dollars += prompt * self.price[0] + completion * self.price[1]
+        return {"prompt_tokens": prompt, "completion_tokens": completion}
+
+
+@contextmanager
+def billing_server(billing: Billing) -> Iterator[Billing]:
+    """A running server; its `address` ends with /v1."""
+    loop = asyncio.new_event_loop()
+
+    async def start() -> web.ServerRunner:
+        runner = web.ServerRunner(web.Server(billing), shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return runner
+
+    runner = loop.run_until_complete(start())
+    billing.address = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield billing
+    finally:
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
