@@ -8,6 +8,7 @@ interpreter starts (encodings, hash seeds, how late something is imported) is te
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
 import io
@@ -46,24 +47,33 @@ class WarmProcess:
     """A process that forks one for each script, one at a time. It ends with the process that started it."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._one_at_a_time = threading.Lock()
+        self._start()
+
+    def _start(self) -> None:
         self._socket, theirs = socket.socketpair()
         command = [sys.executable, __file__, str(theirs.fileno())]
         self._process = subprocess.Popen(
-            command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+            command, env=self._environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
         )
         theirs.close()
-        self._one_at_a_time = threading.Lock()
 
     def run(
         self, cwd: Path, script: Path, arguments: Sequence[str], environment: Mapping[str, str], timeout: float
     ) -> subprocess.CompletedProcess[str]:
-        """Run a script to its end, at most `timeout` seconds. Raises TimeoutError, and can run no other then."""
+        """Run a script to its end, at most `timeout` seconds. Raises TimeoutError."""
         argv = [str(script), *arguments]
         told = json.dumps({"cwd": str(cwd), "argv": argv, "environment": dict(environment)}).encode() + b"\n"
         with self._one_at_a_time, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             self._socket.settimeout(timeout)
             socket.send_fds(self._socket, [told], [out.fileno(), err.fileno()])
-            status = self._socket.recv(16)
+            try:
+                status = self._socket.recv(16)
+            except TimeoutError:  # a late status must not be taken for that of the next run
+                self.close()
+                self._start()
+                raise
             code = os.waitstatus_to_exitcode(int(status))
             return subprocess.CompletedProcess(argv, code, _written(out), _written(err))
 
@@ -95,7 +105,8 @@ def _serve(connection: socket.socket) -> None:
         if connection in select.select([connection, ended], [], [])[0]:
             os.kill(child, signal.SIGKILL)
         os.close(ended)
-        connection.send(b"%d" % os.waitpid(child, 0)[1])
+        with contextlib.suppress(BrokenPipeError):  # nobody waits any more: the next order is the end
+            connection.send(b"%d" % os.waitpid(child, 0)[1])
 
 
 def _order(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
