@@ -55,8 +55,8 @@ def plan_model(
     tally = RunTally(file, short_hash(shaping), endpoints=origins(model), before=before)
     existing = sum(question.question_id in found for question in questions)
     account.open(model.name, model)
-    one_call = settings.num_choices == 1 and all(len(question.turns) == 1 for question in wanted)
-    one_call = one_call and not model.retry_truncated
+    one_choice = settings.num_choices == 1 and not model.retry_truncated
+    one_call = one_choice and all(len(question.turns) == 1 for question in wanted)
     written = {label_of(model.name, key) for key in found}
     output = RunOutput(tally, model.name, [shaping], keeps_replies=not one_call, written=written)
     return ModelPlan(model, existing, wanted, output)

@@ -7,7 +7,6 @@ forgotten when its record is written. So a kill between two games, or a second g
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -66,11 +65,6 @@ class KeptReplies:
         writer.open(file)
         rows = (row for row in jsonl.read(file, dict) if row.pop("label") not in written)
         self._replies = {str(reply.key): reply for reply in map(reply_from_row, rows)}
-
-    @property
-    def keys(self) -> Iterable[str]:
-        """The names of the calls that earlier runs have paid for."""
-        return self._replies.keys()
 
     def find(self, key: str) -> Reply | None:
         """The reply that an earlier run was given, or None."""

@@ -195,16 +195,20 @@ def repair(file: Path) -> int:
 def append(file: Path, data: bytes) -> None:
     """Add whole lines to a file, on disk before it returns. Raises UserError, with the file as it was."""
     with written(file), open(file, "ab", buffering=0) as stream:
-        size = stream.tell()
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[stream.write(view) :]
-            os.fsync(stream.fileno())
-        except OSError:
-            with contextlib.suppress(OSError):  # if this fails too, the next start repairs it
-                os.ftruncate(stream.fileno(), size)
-            raise
+        append_to(stream, data, stream.tell())
+
+
+def append_to(stream: BinaryIO, data: bytes, size: int) -> None:
+    """Add whole lines to an unbuffered stream, on disk before it returns. Raises OSError, with `size` bytes kept."""
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[stream.write(view) :]
+        os.fsync(stream.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):  # if this fails too, the next start repairs it
+            os.ftruncate(stream.fileno(), size)
+        raise
 
 
 @contextlib.contextmanager

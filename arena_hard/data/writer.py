@@ -157,10 +157,8 @@ class _OpenFile:
         """Write whole lines. Raises OSError, with the file as it was."""
         size, data = self._left.size, b"".join(lines)
         try:
-            _write_all(self._stream, data)
-            os.fsync(self._stream.fileno())
+            jsonl.append_to(self._stream, data, size)
         except OSError:
-            _cut_back(self._stream, size)
             self._left = _stamp(self._stream.fileno())
             raise
         # not of the path, where another file may be by now, and with the size that it has if nobody else wrote
@@ -192,8 +190,7 @@ class _OpenFile:
         lost = {name: line for name, line in self._written() if not self._is_there(name, line, there)}
         self._stream = open(self.path, "ab", buffering=0)  # noqa: SIM115
         if lost:
-            _write_all(self._stream, b"".join(lost.values()))
-            os.fsync(self._stream.fileno())
+            jsonl.append_to(self._stream, b"".join(lost.values()), self._stream.tell())
         self._left = _stamp(self._stream.fileno())
         return len(lost)
 
@@ -262,15 +259,3 @@ def _finish(items: list[_Item], error: Exception | None) -> None:
             item.done.set_result(None)
         else:
             item.done.set_exception(error)
-
-
-def _write_all(stream: BinaryIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[stream.write(view) :]
-
-
-def _cut_back(stream: BinaryIO, size: int) -> None:
-    """Take a half written lot away, so that the file ends with a whole line."""
-    with contextlib.suppress(OSError):  # if this fails too, the next start repairs it
-        os.ftruncate(stream.fileno(), size)

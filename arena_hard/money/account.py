@@ -45,7 +45,7 @@ class Bill:
         """The bytes of a prompt, which no tokenizer makes more tokens of, and the most tokens of its reply."""
         size = sum(len(message["content"].encode("utf-8", "replace")) for message in request.messages)
         own = request.max_tokens + (request.thinking or 0)
-        return size, max([own, *limits_of(request.extra)])
+        return size, max([own, *_limits_of(request.extra)])
 
     def most(self, size: tuple[int, int], batch: bool = False) -> float:
         """The most dollars that a request may cost, by its size and by what was learnt."""
@@ -80,7 +80,7 @@ class Bill:
 
     def _learn(self, size: tuple[int, int], usage: Usage | None) -> None:
         """What is under way is expected to cost as much as this."""
-        if self.lessons.learn(*size, usage) if any(size) else False:
+        if any(size) and self.lessons.learn(*size, usage):
             for ticket in self.tickets:
                 ticket.raise_to(picodollars(self.most(ticket.size, ticket.batch)))
 
@@ -125,7 +125,12 @@ class Account:
         bill = self.bills[label]
         if bill.price is None:
             return 0.0
-        return most_of(bill.model, bill.price, prompts, max_tokens, attempts, self._half_price)
+        price = (bill.price.batch if self._half_price else None) or bill.price
+        sends, room = (2, 3) if bill.model.retry_truncated else (1, 1)
+        most = room * _longest_reply(bill.model, max_tokens)
+        per_token = sends * max(price.input, price.cache_write)
+        again = range(attempts)
+        return sum((size + k * most) * per_token + most * price.output for size in prompts for k in again) / 1e6
 
     @contextlib.asynccontextmanager
     async def room(self, label: str, record: str, worst: float) -> AsyncIterator[RecordPurse | None]:
@@ -187,25 +192,13 @@ class Account:
         return lines
 
 
-def most_of(
-    model: ModelSettings, price: Price, prompts: Sequence[int], max_tokens: int, attempts: int, by_batch: bool = False
-) -> float:
-    """Dollars for some requests, each with so many attempts, if every reply is as long as it may be."""
-    price = (price.batch if by_batch else None) or price
-    sends, room = (2, 3) if model.retry_truncated else (1, 1)
-    most = room * longest_reply(model, max_tokens)
-    per_token = sends * max(price.input, price.cache_write)
-    again = range(attempts)
-    return sum((size + k * most) * per_token + most * price.output for size in prompts for k in again) / 1e6
-
-
-def longest_reply(model: ModelSettings, max_tokens: int) -> int:
+def _longest_reply(model: ModelSettings, max_tokens: int) -> int:
     """The most tokens that a reply may have; what extra_body says of it goes over the wire too."""
     own = (max_tokens if model.max_tokens is None else model.max_tokens) + (model.thinking or 0)
-    return max([own, *limits_of(model.extra_body or {})])
+    return max([own, *_limits_of(model.extra_body or {})])
 
 
-def limits_of(extra: Mapping[str, Any]) -> list[int]:
+def _limits_of(extra: Mapping[str, Any]) -> list[int]:
     """What extra_body says of a reply's length."""
     return [extra[name] for name in OUTPUT_LIMITS if isinstance(extra.get(name), int)]
 

@@ -7,10 +7,8 @@ uploaded and no batch before that, "/chat/completions" in each line and as the b
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,8 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+
+from tests.support.threaded_server import serving
 
 KEY = "azure-key"
 VERSION = "2024-10-21"
@@ -110,24 +110,6 @@ class AzureFront:
 @contextmanager
 def azure_before(root: str, pending_seconds: float = 0.2) -> Iterator[AzureFront]:
     """The proxy before the server at `root`, in a thread of its own."""
-    front, loop = AzureFront(root, pending_seconds), asyncio.new_event_loop()
-    runner = web.ServerRunner(web.Server(front, loop=loop))
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-
-    def wait_for(work: Any) -> None:
-        asyncio.run_coroutine_threadsafe(work, loop).result(30)
-
-    async def start() -> None:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-
-    wait_for(start())
-    front.root = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    front = AzureFront(root, pending_seconds)
+    with serving(front) as front.root:
         yield front
-    finally:
-        wait_for(runner.cleanup())
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from aiohttp import web
+
+from tests.support.threaded_server import serving
 
 Say = Callable[[dict[str, Any]], Any]  # a request's body → the body of its reply, as JSON or a text
 
@@ -94,22 +94,5 @@ def _json(said: Any) -> web.Response:
 def batch_server(say: Say, context: ssl.SSLContext | None = None) -> Iterator[BatchServer]:
     """A running server; its `address` is a URL without a path. context: of one that speaks TLS."""
     server = BatchServer(say)
-    loop = asyncio.new_event_loop()
-
-    async def start() -> web.ServerRunner:
-        runner = web.ServerRunner(web.Server(server), shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-        return runner
-
-    runner = loop.run_until_complete(start())
-    server.address = f"http{'s' if context else ''}://127.0.0.1:{runner.addresses[0][1]}"
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
+    with serving(server, context) as server.address:
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
+from tests.support.threaded_server import serving
 
 
 @dataclass
@@ -65,23 +65,6 @@ class Billing:
 @contextmanager
 def billing_server(billing: Billing) -> Iterator[Billing]:
     """A running server; its `address` ends with /v1."""
-    loop = asyncio.new_event_loop()
-
-    async def start() -> web.ServerRunner:
-        runner = web.ServerRunner(web.Server(billing), shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return runner
-
-    runner = loop.run_until_complete(start())
-    billing.address = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
+    with serving(billing) as root:
+        billing.address = f"{root}/v1"
         yield billing
-    finally:
-        with contextlib.suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

@@ -112,9 +112,12 @@ def _serve(connection: socket.socket) -> None:
 def _order(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """What to run, and where its stdout and stderr go."""
     text, streams, _, _ = socket.recv_fds(connection, 1 << 16, 2)
-    while text and not text.endswith(b"\n"):
-        text += connection.recv(1 << 16)
-    return (json.loads(text), streams) if text else None
+    while not text.endswith(b"\n"):
+        more = connection.recv(1 << 16)
+        if not more:  # the other side is gone
+            return None
+        text += more
+    return json.loads(text), streams
 
 
 def _become(told: dict[str, Any], streams: Sequence[int]) -> NoReturn:
