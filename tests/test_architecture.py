@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -43,10 +44,20 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
-def imports(file: Path) -> Iterator[tuple[str, str]]:
+@functools.cache
+def parsed(file: Path) -> ast.Module:
+    """A file's syntax tree."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports(file: Path) -> list[tuple[str, str]]:
     """The (module, name in it) that a file imports, anywhere in it; the name is empty for whole modules."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    return list(_imports(file))
+
+
+def _imports(file: Path) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -63,14 +74,14 @@ def room_of(module: str) -> str:
 
 def public(room: str) -> set[str]:
     """The modules that a room's docstring names for the scripts and the other rooms."""
-    doc = ast.get_docstring(ast.parse(MODULES[f"arena_hard.{room}"].read_text(encoding="utf-8"))) or ""
+    doc = ast.get_docstring(parsed(MODULES[f"arena_hard.{room}"])) or ""
     return set(re.findall(r"^(\w+)  +\S", doc.partition("Inside:")[0], re.MULTILINE))
 
 
 def test_each_room_is_in_the_table_and_describes_all_that_it_holds() -> None:
     assert {room_of(module) for module in MODULES} - {""} == set(ARROWS)
     for room in set(ARROWS) - {"calling.providers"}:
-        doc = ast.get_docstring(ast.parse(MODULES[f"arena_hard.{room}"].read_text(encoding="utf-8"))) or ""
+        doc = ast.get_docstring(parsed(MODULES[f"arena_hard.{room}"])) or ""
         named = re.findall(r"^(\w+)  +\S", doc, re.MULTILINE)
         inside = {each.split(".")[2] for each in MODULES if each.startswith(f"arena_hard.{room}.")}
         assert (room, sorted(named)) == (room, sorted(inside))

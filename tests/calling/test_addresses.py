@@ -205,6 +205,7 @@ def test_azure_with_another_deployment_than_the_model() -> None:
         connections(ModelSettings("m", "m", [endpoint], "azure"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("api_type", "variable"), [("openai", "OPENAI_BASE_URL"), ("anthropic", "ANTHROPIC_BASE_URL")])
 def test_the_sdks_own_variables_are_understood_alike(
     api_type: str, variable: str, scratch: Scratch, wire: Server

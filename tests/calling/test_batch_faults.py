@@ -41,6 +41,7 @@ def test_replies_that_are_paid_for_wait_until_there_is_a_way_to_them(message: st
     assert provider.requests == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("api_type", ["openai", "anthropic"])
 def test_batches_over_tls(api_type: str, scratch: Scratch) -> None:
     authority = Authority()

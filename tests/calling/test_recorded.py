@@ -36,6 +36,7 @@ def test_a_replay_gives_the_same_records(scratch: Scratch, wire: Server) -> None
     assert wire.stats()["requests"] == asked
 
 
+@pytest.mark.slow
 def test_the_demo_goes_from_questions_to_a_leaderboard(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "config", tmp_path / "config")
     (tmp_path / "data/demo").mkdir(parents=True)

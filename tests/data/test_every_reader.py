@@ -106,6 +106,7 @@ def indexed(bench: Bench) -> BenchIndex:
     return index
 
 
+@pytest.mark.slow
 @QUIET
 @given(files("judgment"))
 def test_judgments(made: File) -> None:
@@ -120,6 +121,7 @@ def test_judgments(made: File) -> None:
         assert_nothing_is_lost(path, made, lambda: load_judgments(path) == checked)
 
 
+@pytest.mark.slow
 @QUIET
 @given(files("answer"))
 def test_answers(made: File) -> None:
@@ -138,6 +140,7 @@ def test_answers(made: File) -> None:
         assert_nothing_is_lost(path, made, lambda: load_answers(path) == checked)
 
 
+@pytest.mark.slow
 @QUIET
 @given(files("question", torn=False))
 def test_questions(made: File) -> None:

@@ -40,6 +40,7 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
     return list(jsonl.read(file, dict))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(ROWS, st.dictionaries(st.text(min_size=1), st.text(), min_size=1), st.data())
 def test_a_torn_end_is_cut_off_and_nothing_else(rows: list[dict[str, Any]], last: dict[str, str], data: Any) -> None:
@@ -56,6 +57,7 @@ def test_a_torn_end_is_cut_off_and_nothing_else(rows: list[dict[str, Any]], last
         assert jsonl.repair(file) == 0
 
 
+@pytest.mark.slow
 @given(ROWS)
 def test_a_whole_last_line_without_its_newline_is_kept(rows: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

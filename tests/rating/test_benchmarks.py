@@ -40,6 +40,7 @@ def test_benchmarks_of_one_file(both: Path) -> None:
         benchmarks.read_source(f"{both}:sideways")
 
 
+@pytest.mark.slow
 def test_opposite_benchmarks(both: Path) -> None:
     (found,) = benchmarks.compare(benchmarks.read_benches([], f"{both}:up"), benchmarks.read_source(f"{both}:up"))
     assert found.correlation.agreement.value == -1.0 and found.correlation.spearman.value == pytest.approx(-1.0)

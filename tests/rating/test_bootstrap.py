@@ -77,6 +77,7 @@ def coverage(kind: str, runs: int, seed: int, rounds: int = 200) -> float:
     return covered / runs
 
 
+@pytest.mark.slow
 def test_the_sandwich_holds_its_level() -> None:
     assert 0.93 <= coverage("sandwich", 2500, seed=12) <= 0.96
 
@@ -104,6 +105,7 @@ def test_a_single_question_says_nothing_about_the_spread(kind: str) -> None:
     assert np.isfinite(found.ratings[1]) and found.lower[1] == -np.inf and found.upper[1] == np.inf
 
 
+@pytest.mark.slow
 def test_golden_intervals_on_real_battles(shared_data: Path) -> None:
     """gpt-4-0613 on eight models' real battles: the rule of rows, and the clustered one, which is wider."""
     battles = battle.read_battles(shared_data / "arena-hard-v0.1" / "battles_8_models.jsonl")

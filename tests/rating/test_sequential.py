@@ -46,12 +46,14 @@ def test_false_decisions_stay_below_five_percent_at_every_look() -> None:
         assert share < 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
 
 
+@pytest.mark.slow
 def test_a_large_difference_saves_about_half_and_is_never_decided_the_wrong_way() -> None:
     stopped, wrong = simulation.stopping(10.0, 500, seed=5, power=1.0)
     used = np.where(stopped < 0, simulation.LOOKS, stopped + 1).mean() / simulation.LOOKS
     assert used < 0.55 and not wrong.any()
 
 
+@pytest.mark.slow
 def test_the_interval_holds_where_its_width_made_one_stop() -> None:
     held, used = simulation.coverage(15.0, 1500, seed=5)
     assert held > 0.95 - 3 * math.sqrt(0.05 * 0.95 / 1500) and used < 0.7

@@ -49,6 +49,7 @@ def result(scratch: Scratch, baseline: str | None, *flags: str) -> dict[str, Any
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_each_baseline_has_its_own_files_and_the_first_keeps_the_layout(scratch: Scratch, wire: Server) -> None:
     judge(scratch, "base")
     before = {model: scratch.judgment_file(model).read_bytes() for model in MODELS}
@@ -66,6 +67,7 @@ def test_each_baseline_has_its_own_files_and_the_first_keeps_the_layout(scratch:
     assert wire.stats()["requests"] == asked == 2 * 2 * 6 * 2
 
 
+@pytest.mark.slow
 def test_each_result_is_that_of_a_run_with_this_baseline_alone(scratch: Scratch, wire: Server, tmp_path: Path) -> None:
     judge(scratch, "base", "--models", "n")  # so that models are met in another order
     judge(scratch, "ckpt")
@@ -81,6 +83,7 @@ def test_each_result_is_that_of_a_run_with_this_baseline_alone(scratch: Scratch,
             assert both["notes"] == one["notes"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_against_a_further_baseline_goes_on_where_it_was_stopped(
     scratch: Scratch, wire: Server, stop: signal.Signals
@@ -110,6 +113,7 @@ def rows_of_whole_lines(file: Path) -> list[bytes]:
     return [line for line in file.read_bytes().splitlines(True) if line.endswith(b"\n")] if file.is_file() else []
 
 
+@pytest.mark.slow
 def test_redo_only_failed_and_waves_are_about_one_baseline(scratch: Scratch, wire: Server) -> None:
     judge(scratch, "base")
     judge(scratch, "ckpt", "--limit", "2")
@@ -138,6 +142,7 @@ def test_without_a_baseline_named_the_usual_one_is_rated_wherever_it_is(scratch:
     assert done.returncode == 2 and "against base" in done.stderr
 
 
+@pytest.mark.slow
 def test_caches_of_one_baseline_do_not_go_stale_with_the_other(scratch: Scratch) -> None:
     judge(scratch, "base")
     judge(scratch, "ckpt", "--limit", "4")
@@ -160,6 +165,7 @@ def without_baseline(scratch: Scratch, *models: str) -> None:
         write_rows(file, plain)
 
 
+@pytest.mark.slow
 def test_the_originals_records_are_told_apart_by_their_prompts(scratch: Scratch, wire: Server) -> None:
     """They name no baseline. Against another than the usual one they must not pass as judged already."""
     scratch.put_answers("gpt-4-0314", count=6)
@@ -185,6 +191,7 @@ def test_the_originals_records_are_believed_where_nothing_speaks_against_it(scra
     assert {row["model"] for row in result(scratch, "ckpt")["parts"][0]["rows"]} == {"m", "n", "ckpt"}
 
 
+@pytest.mark.slow
 def test_a_folder_whose_models_have_different_baselines_is_continued(scratch: Scratch, wire: Server) -> None:
     """As older versions left it: m against one baseline, n against another, side by side."""
     judge(scratch, "base", "--models", "m")

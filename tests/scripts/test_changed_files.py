@@ -31,6 +31,7 @@ def save_the_beginning(file: Path) -> None:
     old.replace(file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [sed, Path.unlink, save_the_beginning])
 def test_all_answers_are_there_and_it_is_said(scratch: Scratch, wire: Server, change: Callable[[Path], None]) -> None:
     scratch.set_questions([question(number) for number in range(COUNT)])

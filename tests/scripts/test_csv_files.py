@@ -41,6 +41,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_each_case_has_a_name_of_its_own(folder: Path) -> None:
     assert output(folder)[0] == [f"{DAY}.csv"]
     first = (folder / "leaderboard" / f"{DAY}.csv").read_bytes()
@@ -104,6 +105,7 @@ def test_another_data_folder_is_another_case(folder: Path) -> None:
     assert files == [f"{DAY}.csv", f"{DAY}_kept1.csv"] and "kept:" in said
 
 
+@pytest.mark.slow
 def test_a_figure_for_each_category(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     put(tmp_path, "b", "j", "base", "A>B", "B>A")

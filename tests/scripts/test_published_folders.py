@@ -75,6 +75,7 @@ def test_the_leaderboard_of_ko_arena_is_the_published_one(ko_arena: Path) -> Non
         )
 
 
+@pytest.mark.slow
 def test_style_control_takes_its_counts_from_conv_metadata(ko_arena: Path) -> None:
     rows, _ = shown(ko_arena, *KO_FLAGS, "--control-features", "length", "markdown", "--num-rounds", "2")
     assert len(rows) == 6
@@ -87,21 +88,22 @@ def test_style_control_takes_its_counts_from_conv_metadata(ko_arena: Path) -> No
         assert found == [metadata["token_len"], *kinds]
 
 
+def ko_site(folder: Path) -> Site:
+    (folder / "judge.yaml").write_text(CONFIG.format(KO, "claude-3.7-sonnet"))
+    return Site(folder / "data", load_judge_settings(folder / "judge.yaml"))
+
+
 def test_the_browser_shows_ko_arena(ko_arena: Path) -> None:
-    (ko_arena / "config").mkdir()
-    (ko_arena / "config/judge_config.yaml").write_text(CONFIG.format(KO, "claude-3.7-sonnet"))
-    done = run_script(ko_arena, "qa_browser.py", "--export", "site")
-    assert done.returncode == 0, done.stderr
-    board = (ko_arena / "site/index.html").read_text(encoding="utf-8")
+    board = ko_site(ko_arena).show(f"?tab=leaderboard&bench={KO}")
     for model, (score, tokens) in published(ko_arena).items():
         (row,) = [row for row in board.split("<tr") if f">{model}<" in row or f">{model} <" in row]
         assert f"<b>{score:.1f}</b>" in row and f'"number">{tokens:.0f}<' in row
     assert "left out: 500." in board
 
 
+@pytest.mark.slow
 def test_every_page_of_ko_arena_opens(ko_arena: Path) -> None:
-    (ko_arena / "judge.yaml").write_text(CONFIG.format(KO, "claude-3.7-sonnet"))
-    site = Site(ko_arena / "data", load_judge_settings(ko_arena / "judge.yaml"))
+    site = ko_site(ko_arena)
     for tab in PAGES:
         for model in ("", "lfm-7b", "claude-3.7-sonnet"):
             page = site.show(f"?tab={tab}&bench={KO}&model={model}&other=o3-high")
@@ -229,6 +231,7 @@ def test_a_judgment_that_is_a_list_or_a_mapping_is_shown(tmp_path: Path, text: A
 # ------------------------------------------------------------------------------------ ids as numbers
 
 
+@pytest.mark.slow
 def test_ids_may_be_numbers_in_one_file_and_texts_in_another(answered: Scratch) -> None:
     ids: list[Any] = [721086674, "0", 3.0]
     texts = ["721086674", "0", "3"]
@@ -260,6 +263,7 @@ def test_ids_may_be_numbers_in_one_file_and_texts_in_another(answered: Scratch) 
 # ------------------------------------------------------------------------- what lies beside and instead
 
 
+@pytest.mark.slow
 def test_what_systems_and_editors_leave_beside_the_records_is_passed_over(answered: Scratch) -> None:
     judgments = answered.bench / "model_judgment"
     write_rows(judgments / "judge/m.jsonl", [row("m", question_id(n), ["A>B", "B>A"]) for n in range(1, 4)])

@@ -33,6 +33,7 @@ def remarks(stdout: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_half_an_answer_is_never_written(scratch: Scratch, wire: Server) -> None:
     scratch.models["m"] |= {"parallel": 1, "attempts": 2}
     half = openai({"content": "half an ans"}, finish_reason="insufficient_system_resource")
@@ -45,6 +46,7 @@ def test_half_an_answer_is_never_written(scratch: Scratch, wire: Server) -> None
     assert len(contents(scratch)) == 3 and "half an ans" not in contents(scratch)
 
 
+@pytest.mark.slow
 def test_what_is_odd_is_said_once_after_the_run(scratch: Scratch, wire: Server) -> None:
     scratch.models["m"]["parallel"] = 1
     usage = {"prompt_tokens": 3.5, "completion_tokens": 20}
@@ -82,6 +84,7 @@ def test_a_plain_run_says_nothing_of_it(scratch: Scratch, wire: Server) -> None:
     assert not {"unreadable_fields", "suspected_thoughts"} & manifest["runs"][0].keys()
 
 
+@pytest.mark.slow
 def test_thoughts_are_kept_and_never_judged(scratch: Scratch, wire: Server) -> None:
     scratch.models["m"]["parallel"] = 1
     channels = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>answer"
@@ -166,6 +169,7 @@ def test_tags_that_cannot_be_meant(scratch: Scratch, key: str, value: str, words
     assert words in done.stderr
 
 
+@pytest.mark.slow
 def test_the_configs_own_tags_belong_to_the_settings(scratch: Scratch, wire: Server) -> None:
     assert scratch.run("gen_answer.py").returncode == 0
     plain = rows(scratch.answer_file())[0]["settings_hash"]

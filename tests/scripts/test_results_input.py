@@ -216,6 +216,7 @@ def test_a_judge_that_never_differs_and_a_model_without_verdicts_are_noted(tmp_p
 # ------------------------------------------------------------------------------- battles and caches
 
 
+@pytest.mark.slow
 def test_battles_of_any_pairs_from_jsonl_and_parquet(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

@@ -103,6 +103,7 @@ def test_views_beside_the_table(arena_ta: Path) -> None:
     assert {row["model"]: row["score"] for row in rows}["gemma-2-9b-it"] == 61.52
 
 
+@pytest.mark.slow
 def test_blind_checks_stand_beside_the_judge(bench: Path) -> None:
     from arena_hard.browse import blind_check
     from arena_hard.data.paths import Bench

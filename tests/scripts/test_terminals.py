@@ -48,6 +48,7 @@ def test_signs_that_change_what_a_line_says_are_spelled(tmp_path: Path) -> None:
     assert "Judgments -> battles -> ratings" in shown and "?" not in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", TERMINALS, ids=name_of)
 def test_the_demo_from_end_to_end(env: dict[str, str], tmp_path: Path) -> None:
     for part in ("config", "data"):
@@ -70,6 +71,7 @@ def test_the_demo_from_end_to_end(env: dict[str, str], tmp_path: Path) -> None:
     assert '<meta charset="utf-8">' in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", TERMINALS, ids=name_of)
 def test_names_and_replies_that_a_terminal_cannot_show(env: dict[str, str], scratch: Scratch, wire: Server) -> None:
     """Among them a provider's own words for a call that failed, and the replies of those that did not."""
@@ -85,6 +87,7 @@ def test_names_and_replies_that_a_terminal_cannot_show(env: dict[str, str], scra
     assert json.loads(scratch.answer_file(file_name(NAME)).with_suffix(".manifest.json").read_bytes().decode("utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["json", "html"])
 def test_documents_are_utf_8_in_any_locale(kind: str, scratch: Scratch) -> None:
     scratch.judging["model_list"] = scratch.answers["model_list"] = [NAME]
@@ -99,6 +102,7 @@ def test_documents_are_utf_8_in_any_locale(kind: str, scratch: Scratch) -> None:
     assert len(plain.stdout) == len(bare.stdout)
 
 
+@pytest.mark.slow
 def test_streams_that_are_closed(scratch: Scratch) -> None:
     scratch.write()
     command = f"{sys.executable} {ROOT / 'gen_answer.py'} >&- 2>&-"
@@ -113,6 +117,7 @@ def test_a_name_that_the_locale_has_no_letters_for_is_named_with_the_remedy(scra
     assert b"PYTHONUTF8=1" in done.stderr
 
 
+@pytest.mark.slow
 def test_no_file_is_opened_in_the_encoding_of_the_locale(scratch: Scratch) -> None:
     scratch.put_answers("base")
     scratch.write()

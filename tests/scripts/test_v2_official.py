@@ -66,6 +66,7 @@ def parts_of(result: dict[str, Any]) -> list[tuple[str, str]]:
 BOTH = sorted(BASELINES.items())
 
 
+@pytest.mark.slow
 def test_it_is_planned_judged_and_rated(v2: Official, wire: Server) -> None:
     said = v2.judge("--dry-run")
     assert "4 questions" in said and "against o3-mini-2025-01-31 and gemini-2.0-flash-001" in said
@@ -106,6 +107,7 @@ def test_what_the_file_says_counts_instead(v2: Official, wire: Server) -> None:
     assert parts_of(v2.result("--baseline", "base")) == [(None, "base")]
 
 
+@pytest.mark.slow
 def test_one_category_alone(v2: Official, wire: Server) -> None:
     """A bench with a part of the questions is no mistake in the config, which does not name the categories."""
     v2.set_questions([row for row in rows(v2.bench / "question.jsonl") if row["category"] == "hard_prompt"])
@@ -131,6 +133,7 @@ def test_official_judgments_are_rated_whether_they_name_their_baseline_or_not(v2
     assert [part["rows"] for part in named["parts"]] == [part["rows"] for part in unnamed["parts"]]
 
 
+@pytest.mark.slow
 def test_another_baseline_for_one_category_goes_beside_the_first(v2: Official, wire: Server) -> None:
     v2.judge()
     before = v2.judgments("gpt-4.1").read_bytes()

@@ -38,6 +38,7 @@ def test_a_failure_in_a_wave_leaves_a_gap_and_stops_nothing(sixty: Scratch, wire
     assert len(rows(sixty.judgment_file())) == len(rows(sixty.judgment_file("n"))) == QUESTIONS
 
 
+@pytest.mark.slow
 def test_what_a_limit_left_undone_is_not_counted_as_judged(sixty: Scratch) -> None:
     sixty.models["judge"] |= {"price": {"input": 1, "output": 100}, "max_tokens": 200, "parallel": 2}
     done = sixty.run("gen_judgment.py", "--until-width", "0.1", "--max-cost", "0.5")

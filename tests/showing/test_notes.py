@@ -55,6 +55,7 @@ def result(folder: Path, form: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_printed_notes_name_the_worst_few_and_json_and_html_all(many: Path) -> None:
     noted = json.loads(result(many, "json"))
     notes = noted["parts"][0]["notes"] + noted["notes"]
@@ -83,6 +84,7 @@ def test_models_that_won_nothing_share_one_note(tmp_path: Path) -> None:
     assert line.startswith("model-00, model-01") and "and 22 more won nothing" in line
 
 
+@pytest.mark.slow
 def test_only_in_one_of_two_benchmarks(tmp_path: Path) -> None:
     for name, models in (("ours", NAMES[:40]), ("theirs", NAMES[:3] + NAMES[43:])):
         lines = ["model,score,rating_q025,rating_q975", *(f"{m},{50 + i},40,60" for i, m in enumerate(models))]
@@ -98,6 +100,7 @@ def test_only_in_one_of_two_benchmarks(tmp_path: Path) -> None:
     assert comparison["matched"]["only_source"] == NAMES[3:40]
 
 
+@pytest.mark.slow
 def test_a_run_over_many_models_names_the_worst_few(scratch: Scratch, wire: Server) -> None:
     names = NAMES[:20]
     scratch.put_answers("base")
