@@ -66,6 +66,7 @@ run_tests() {
   install tests requirements-optional.txt tests/requirements.txt
   fetch_vocabulary
   [ -d .venv/tiktoken ] && export TIKTOKEN_CACHE_DIR="$PWD/.venv/tiktoken"
+  unset PYTHONDONTWRITEBYTECODE  # else each worker compiles all tests anew
   .venv/bin/python -m ruff check .
   check_types
   .venv/bin/python -m pytest -n auto --maxprocesses 8 --dist worksteal "$@"

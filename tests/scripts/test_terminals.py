@@ -35,6 +35,7 @@ def name_of(env: dict[str, str]) -> str:
     return " ".join(env.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize("env", TERMINALS, ids=name_of)
 def test_help(script: str, env: dict[str, str], tmp_path: Path) -> None:

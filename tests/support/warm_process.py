@@ -29,18 +29,29 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 IMPORTED = (
+    "argparse",
+    "multiprocessing.synchronize",
     "yaml",
     "msgspec",
-    "anyio",
+    "anyio._backends._asyncio",
+    "filelock",
     "tqdm",
     "shortuuid",
     "tiktoken",
-    "numpy",
+    "numpy.random",
+    "numpy.ma",
+    "scipy.special",
     "aiohttp",
     "openai.types.chat",
     "anthropic",
+    "jinja2",
+    "nh3",
+    "markdown_it",
+    "mdit_py_plugins.dollarmath",
+    "mdit_py_plugins.texmath",
 )
-READ_AT_START = ("PYTHON", "LC_", "LANG", "OPENBLAS", "OMP_")  # variables that are read but once, by prefix
+# variables that are read but once, by prefix
+READ_AT_START = ("PYTHON", "LC_", "LANG", "OPENBLAS", "OMP_", "TIKTOKEN_")
 
 
 class WarmProcess:
@@ -165,5 +176,8 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore", DeprecationWarning)  # numpy has threads; OpenBLAS puts them away before a fork
     for name in IMPORTED:
         importlib.import_module(name)
+    if "TIKTOKEN_CACHE_DIR" in os.environ:
+        tiktoken = importlib.import_module("tiktoken")
+        tiktoken.get_encoding("cl100k_base")  # it takes longer than all that a short test does
     gc.freeze()
     _serve(socket.socket(fileno=int(sys.argv[1])))
