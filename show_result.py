@@ -20,6 +20,7 @@ from arena_hard.data.lengths import answer_lengths
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.paths import Bench, file_name
 from arena_hard.data.presets import categories_with_baselines, usual_baseline, usual_baselines
+from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.typed_jsonl import InputFile
 from arena_hard.rating import battles, caches, intervals, ratings
@@ -97,6 +98,7 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
         judge = " + ".join(args.judge_name)
         fought = battles.readable_battles(games, baseline, judge, args.weight, args.first_game_only)
         parts.append(Part(category, baseline, fought, games, judged_in(games)))
+    notes += footnotes.overruled_notes(judgments.overruled)
     notes += [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]
     notes += footnotes.gameless_notes(judgments.without_game)
     notes += footnotes.other_baseline_notes(judgments.table, parts) if not args.category else []
@@ -153,7 +155,7 @@ def cached_categories(args: argparse.Namespace, bench: Bench) -> list[str]:
 
 def questions_of(args: argparse.Namespace, bench: Bench) -> tuple[list[Question], list[str]]:
     """The questions that could have been judged, and a note where they cannot be read: no score needs them."""
-    if args.battles or not bench.question_file.is_file():
+    if args.battles or not is_there(bench.question_file):
         return [], []
     try:
         return load_questions(bench), []

@@ -7,7 +7,7 @@ so that judgments which are being written appear with the next page.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from arena_hard.browse.record_file import (
     JudgmentHead,
     RecordFile,
     answer_facts,
+    each_once,
+    part_of,
     read_record,
     spans_of,
     stamp_of,
@@ -29,9 +31,13 @@ from arena_hard.browse.record_file import (
 )
 from arena_hard.data import jsonl
 from arena_hard.data.baselines import believed
-from arena_hard.data.paths import Bench, JudgmentSet, name_of, record_files
+from arena_hard.data.paths import Bench, JudgmentSet, name_of
+from arena_hard.data.record_folder import in_place_of, look_into
 from arena_hard.data.records import Answer, Judgment, Question, answer_from_row, judgment_from_row, question_from_row
 from arena_hard.rating.arrays import BoolArray, IntArray
+from arena_hard.rating.same_records import Overruled
+from arena_hard.showing.footnotes import overruled_notes
+from arena_hard.showing.notes import whole
 
 
 @dataclass
@@ -39,13 +45,14 @@ class Judged:
     """All judgments of one judge as matrices [model, question] over the bench's models and questions.
 
     first, second: verdict codes as the judge wrote them (index into LABELS, UNREADABLE or NO_GAME);
-    baseline: code of the baseline's name, -1 where the judgment names none; row: row in the model's
-    file, -1 where there is no judgment.
+    baseline: code of the baseline's name, -1 where the judgment names none; file, row: which of the
+    files with the model's judgments, and the row in it, -1 where there is no judgment.
     """
 
     first: IntArray
     second: IntArray
     baseline: IntArray
+    file: IntArray
     row: IntArray
 
 
@@ -63,7 +70,7 @@ class BenchIndex:
     judged: dict[str, Judged] = field(default_factory=dict)
     baselines: list[str] = field(default_factory=list)
     answers: dict[str, RecordFile] = field(default_factory=dict)
-    judgments: dict[tuple[str, str], RecordFile] = field(default_factory=dict)
+    judgments: dict[tuple[str, str], list[RecordFile]] = field(default_factory=dict)
     sets: dict[str, JudgmentSet] = field(default_factory=dict)
     version: int = 0
 
@@ -72,7 +79,12 @@ class BenchIndex:
         self._codes: dict[str, int] = {}
         self._baseline_codes: dict[str, int] = {}
         self._question_stamp: tuple[int, int] | None = None
+        self._model_codes: dict[str, int] = {}
+        self._judgment_files: dict[tuple[str, str], RecordFile] = {}
         self._question_problems: list[str] = []
+        self._question_notes: list[str] = []
+        self._folder_notes: dict[str, list[str]] = {}
+        self._overruled: list[Overruled] = []
         self._lock = threading.Lock()
 
     # ------------------------------------------------------------------------------- building
@@ -89,17 +101,22 @@ class BenchIndex:
             return changed
 
     def _refresh_questions(self) -> bool:
+        instead = in_place_of(self.bench.question_file)
+        if instead:
+            self._question_notes = [instead]
+            return False
         stamp = stamp_of(self.bench.question_file)
         if stamp is None or stamp == self._question_stamp:
             return False
         known: dict[str, Question] = {}
-        self._question_problems = []
-        for span in spans_of(self.bench.question_file, jsonl.decode_object, self._question_problems):
+        self._question_problems, self._question_notes = [], []
+        file, said = self.bench.question_file, (self._question_problems, self._question_notes)
+        for span in spans_of(file, jsonl.decode_object, *said):
             try:
                 question = question_from_row(span.value)
                 known.setdefault(question.question_id, question)
             except (ValueError, AttributeError, TypeError) as error:
-                self._question_problems.append(f"{self.bench.question_file}:{span.number}: {error}")
+                self._question_problems.append(f"{file}:{span.number}: {error}")
         for question_id in known:
             self._code(question_id)
         self.questions = [known.get(question_id) for question_id in self.question_ids]
@@ -107,15 +124,19 @@ class BenchIndex:
         return True
 
     def _refresh_answers(self) -> bool:
-        files = {name_of(path): path for path in record_files(self.bench.answer_folder)}
+        found = look_into(self.bench.answer_folder, self.bench.judged_names())
+        self._folder_notes = {"answers": found.notes}
+        files = {name_of(path): path for path in found.files}
         return self._refresh_files(self.answers, files, AnswerHead, answer_facts)
 
     def _refresh_judgments(self) -> bool:
         self.sets = {each.label: each for each in self.bench.judgment_sets()}
-        files = {
-            (label, name_of(path)): path for label, each in self.sets.items() for path in record_files(each.folder)
-        }
-        return self._refresh_files(self.judgments, files, JudgmentHead, self._judgment_facts)
+        files: dict[tuple[str, str], Path] = {}
+        for label, each in self.sets.items():
+            found = look_into(each.folder)
+            self._folder_notes[label] = found.notes
+            files |= {(label, name_of(path)): path for path in found.files}
+        return self._refresh_files(self._judgment_files, files, JudgmentHead, self._judgment_facts)
 
     def _refresh_files(
         self, known: dict[Any, RecordFile], files: dict[Any, Path], head: type, facts: Callable[[Any], Any]
@@ -136,9 +157,10 @@ class BenchIndex:
         decode = msgspec.json.Decoder(head).decode
         codes: list[int] = []
         places: list[tuple[int, int]] = []
-        values: list[tuple[int, int, int]] = []
+        values: list[tuple[int, int, int, int]] = []
         problems: list[str] = []
-        for span in spans_of(path, decode, problems):
+        notes: list[str] = []
+        for span in spans_of(path, decode, problems, notes):
             try:
                 codes.append(self._code(span.value.question_id or span.value.uid))
             except ValueError as error:
@@ -147,8 +169,9 @@ class BenchIndex:
             places.append((span.start, span.end - span.start))
             values.append(facts(span.value))
         place = np.array(places, dtype=np.int64).reshape(-1, 2)
-        fact = np.array(values, dtype=np.int32).reshape(-1, 3)
-        return RecordFile(path, stamp, np.array(codes, dtype=np.int32), place[:, 0], place[:, 1], fact, problems)
+        fact = np.array(values, dtype=np.int32).reshape(-1, 4)
+        codes_of = np.array(codes, dtype=np.int32)
+        return RecordFile(path, stamp, codes_of, place[:, 0], place[:, 1], fact, problems, notes)
 
     def _code(self, question_id: str) -> int:
         if not question_id:
@@ -160,11 +183,12 @@ class BenchIndex:
             self.questions.append(None)
         return code
 
-    def _judgment_facts(self, row: JudgmentHead) -> tuple[int, int, int]:
+    def _judgment_facts(self, row: JudgmentHead) -> tuple[int, int, int, int]:
         games = (row.games or [])[:2]
         verdicts = [UNREADABLE if game is None else verdict_code(game.score) for game in games]
         verdicts += [NO_GAME] * (2 - len(verdicts))
-        return verdicts[0], verdicts[1], self._baseline_code(row.baseline)
+        model = self._model_codes.setdefault(row.model, len(self._model_codes))
+        return verdicts[0], verdicts[1], self._baseline_code(row.baseline), model
 
     def _baseline_code(self, name: str | None) -> int:
         if not name:
@@ -176,16 +200,44 @@ class BenchIndex:
 
     def _assemble(self) -> None:
         """The matrices over all models that have answers or judgments."""
+        self._gather_judgments()
         self.models = sorted(self.answers.keys() | {model for _, model in self.judgments}, key=str.lower)
         place = {model: code for code, model in enumerate(self.models)}
         shape = (len(self.models), len(self.question_ids))
         judged: dict[str, Judged] = {}
-        for (judge, model), file in sorted(self.judgments.items()):
+        for (judge, model), files in sorted(self.judgments.items()):
             table = judged.get(judge) or _empty(shape)
             judged[judge] = table
-            _fill(table, place[model], file)
+            for number in reversed(range(len(files))):  # the first one counts most
+                _fill(table, place[model], number, files[number])
         self.judged = judged
         self._believed.clear()
+
+    def _gather_judgments(self) -> None:
+        """The judgments by judge and model: a model's may be in several files, and one file may hold several's."""
+        parts: dict[tuple[str, str], list[RecordFile]] = {}
+        for (label, name), file in self._judgment_files.items():
+            for model, part in self._parts_by_model(label, name, file):
+                parts.setdefault((label, model), []).append(part)
+        self.judgments, self._overruled = {}, []
+        for key, files in parts.items():
+            self.judgments[key], overruled = each_once(files, key[1])
+            self._overruled += overruled
+
+    def _parts_by_model(self, label: str, name: str, file: RecordFile) -> Iterator[tuple[str, RecordFile]]:
+        """A file's rows by the model that they are of.
+
+        A file that is named otherwise, as where a slash was replaced, gives its model this name, under which its
+        answers are; but not where files have the model's own name.
+        """
+        names, models = list(self._model_codes), file.facts[:, 3]
+        found = np.unique(models).tolist()
+        for code in found:
+            own = names[code]
+            is_known = len(found) > 1 or own in self.answers or (label, own) in self._judgment_files
+            yield own if own and is_known else name, part_of(file, models == code)
+        if not found:
+            yield name, file
 
     # -------------------------------------------------------------------------------- reading
 
@@ -197,8 +249,17 @@ class BenchIndex:
     @property
     def problems(self) -> list[str]:
         """Lines that could not be read, with file and number."""
-        files = [*self.answers.values(), *self.judgments.values()]
-        return self._question_problems + [problem for file in files for problem in file.problems]
+        return self._question_problems + [problem for file in self._files() for problem in file.problems]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is odd in and beside the files, though everything in them could be read."""
+        beside = [note for notes in self._folder_notes.values() for note in notes]
+        within = self._question_notes + [note for file in self._files() for note in file.notes]
+        return beside + within + [whole(note) for note in overruled_notes(self._overruled)]
+
+    def _files(self) -> list[RecordFile]:
+        return [*self.answers.values(), *self._judgment_files.values()]
 
     def question_code(self, question_id: str) -> int | None:
         """The code of a question, None when no record names it."""
@@ -228,7 +289,10 @@ class BenchIndex:
         """A judgment, read from its file; None when there is none."""
         table = self.judged.get(judge)
         row = -1 if table is None else int(table.row[model, question])
-        return None if row < 0 else read_record(self.judgments[judge, self.models[model]], row, judgment_from_row)
+        if table is None or row < 0:
+            return None
+        file = self.judgments[judge, self.models[model]][int(table.file[model, question])]
+        return read_record(file, row, judgment_from_row)
 
     def answered(self, model: str) -> BoolArray:
         """[question] whether the model has an answer."""
@@ -251,14 +315,16 @@ def _empty(shape: tuple[int, int]) -> Judged:
         first=np.full(shape, NO_GAME, dtype=np.int8),
         second=np.full(shape, NO_GAME, dtype=np.int8),
         baseline=np.full(shape, -1, dtype=np.int32),
+        file=np.zeros(shape, dtype=np.int16),
         row=np.full(shape, -1, dtype=np.int32),
     )
 
 
-def _fill(table: Judged, model: int, file: RecordFile) -> None:
-    """Put a file's rows into the matrices; of several lines for one question the last counts."""
+def _fill(table: Judged, model: int, number: int, file: RecordFile) -> None:
+    """Put the rows of a model's file into the matrices; of several lines for one question the last counts."""
     codes, from_the_end = np.unique(file.question[::-1], return_index=True)
     rows = len(file.question) - 1 - from_the_end
+    table.file[model, codes] = number
     table.row[model, codes] = rows
     table.first[model, codes] = file.facts[rows, 0]
     table.second[model, codes] = file.facts[rows, 1]

@@ -10,10 +10,13 @@ import msgspec
 import numpy as np
 
 from arena_hard.data import jsonl
-from arena_hard.data.foreign_files import foreign_kind
+from arena_hard.data.foreign_files import misfit
 from arena_hard.data.lengths import AnswerRow, length_of
+from arena_hard.data.line_notes import LineNotes
+from arena_hard.data.record_folder import rank
 from arena_hard.data.verdicts import LABELS, standard_label
-from arena_hard.rating.arrays import IntArray
+from arena_hard.rating.arrays import BoolArray, IntArray
+from arena_hard.rating.same_records import Overruled
 
 UNREADABLE = -1  # the judge wrote, but no verdict could be read
 NO_GAME = -2  # there is no such game, or no judgment at all
@@ -30,6 +33,7 @@ class JudgmentHead(msgspec.Struct):
     games: list[_GameHead | None] | None = None
     question_id: str = ""
     uid: str = ""
+    model: str = ""
     baseline: str | None = None
 
 
@@ -42,9 +46,9 @@ class AnswerHead(AnswerRow):
 class RecordFile(NamedTuple):
     """One record file: a row for each record, in the file's order.
 
-    question: [n] codes of the questions; offset, length: [n] bytes; facts: [n, 3] what the kind of
-    file has to say (judgments: verdict of game 1 and 2, code of the baseline; answers: tokens or -1,
-    whether it was cut off, 0). problems: lines that could not be read, said in words.
+    question: [n] codes of the questions; offset, length: [n] bytes; facts: [n, 4] what the kind of
+    file has to say (judgments: verdict of game 1 and 2, codes of the baseline and the model; answers: tokens or -1,
+    whether it was cut off, 0, 0). problems: lines that could not be read, said in words; notes: what else is odd.
     """
 
     path: Path
@@ -54,6 +58,39 @@ class RecordFile(NamedTuple):
     length: IntArray
     facts: IntArray
     problems: list[str]
+    notes: list[str]
+
+
+def part_of(file: RecordFile, rows: IntArray | BoolArray) -> RecordFile:
+    """The file as if it held these rows alone."""
+    columns = (file.question[rows], file.offset[rows], file.length[rows], file.facts[rows])
+    return RecordFile(file.path, file.stamp, *columns, file.problems, file.notes)
+
+
+def each_once(files: list[RecordFile], model: str) -> tuple[list[RecordFile], list[Overruled]]:
+    """The files with a model's judgments, each without those that count in another one; and what that leaves out.
+
+    Of several records of a question and baseline, that of the file named after the model counts, else that of the last
+    file. The first of the files is the one that counts most.
+    """
+    ranked = sorted(files, key=lambda file: (rank(file.path, model), file.path), reverse=True)
+    kept: list[RecordFile] = []
+    overruled: list[Overruled] = []
+    for file in ranked:
+        mask = np.ones(len(file.question), dtype=bool)
+        for better in kept:
+            again = mask & np.isin(_cases(file), _cases(better))
+            mask &= ~again
+            by_name = rank(file.path, model) < rank(better.path, model)
+            overruled += [Overruled(file.path, better.path, int(again.sum()), by_name)] if again.any() else []
+        kept.append(part_of(file, mask))
+    return kept, overruled
+
+
+def _cases(file: RecordFile) -> IntArray:
+    """[n] what tells judgments apart: question and baseline, but the question alone where not all name theirs."""
+    baseline = file.facts[:, 2] if (file.facts[:, 2] >= 0).all() else -1
+    return (file.question.astype(np.int64) << 32) + baseline
 
 
 def last_rows(file: RecordFile) -> IntArray:
@@ -69,11 +106,11 @@ def verdict_code(label: Any) -> int:
     return UNREADABLE if known is None else LABELS.index(known)
 
 
-def answer_facts(row: AnswerHead) -> tuple[int, int, int]:
-    """Tokens as the leaderboard counts them, or -1; whether the answer was cut off; 0."""
+def answer_facts(row: AnswerHead) -> tuple[int, int, int, int]:
+    """Tokens as the leaderboard counts them, or -1; whether the answer was cut off; 0; 0."""
     length = length_of(row)
     cut = isinstance(row.finish_reason, str) and row.finish_reason in CUT_OFF
-    return -1 if length is None else int(length[0]), int(cut), 0
+    return -1 if length is None else int(length[0]), int(cut), 0, 0
 
 
 def stamp_of(path: Path) -> tuple[int, int] | None:
@@ -84,17 +121,25 @@ def stamp_of(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def spans_of(path: Path, decode: Callable[[bytes], Any], problems: list[str]) -> Iterator[jsonl.Span]:
-    """The records of a file; what cannot be read is said in `problems`. A torn end is being written, or was cut off."""
-    with open(path, "rb", buffering=1 << 20) as stream:
-        for span in jsonl.spans(stream, decode):
-            if span.error is None:
-                yield span
-            elif not span.is_torn:
-                foreign = foreign_kind(path)
-                problems.append(foreign or f"{path}:{span.number}: {span.error}")
-                if foreign:
-                    return
+def spans_of(path: Path, decode: Callable[[bytes], Any], problems: list[str], notes: list[str]) -> Iterator[jsonl.Span]:
+    """The records of a file; what cannot be read is said in `problems`, what is odd in `notes`.
+
+    A torn end is being written, or was cut off.
+    """
+    odd = LineNotes()
+    try:
+        with open(path, "rb", buffering=1 << 20) as stream:
+            for span in jsonl.spans(stream, decode, notes=odd):
+                if span.error is None:
+                    yield span
+                elif not span.is_torn:
+                    foreign = misfit(path)
+                    problems.append(foreign or f"{path}:{span.number}: {span.error}")
+                    if foreign:
+                        return
+        notes += odd.said(path)
+    except OSError as error:
+        problems.append(str(jsonl.unreadable(path, error)))
 
 
 def read_row(file: RecordFile, row: int) -> dict[str, Any] | None:

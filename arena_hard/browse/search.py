@@ -36,7 +36,10 @@ def in_answers(index: BenchIndex, model: str, words: str) -> BoolArray:
 
 def in_judgments(index: BenchIndex, judge: str, model: str, words: str) -> BoolArray:
     """[question] whether the judge's text about the model, in either game, holds the words."""
-    return _of_file(index, index.judgments.get((judge, model)), words, "judgment")
+    found = np.zeros(len(index.question_ids), dtype=bool)
+    for file in index.judgments.get((judge, model), []):
+        found |= _of_file(index, file, words, "judgment")
+    return found
 
 
 def _of_file(index: BenchIndex, file: RecordFile | None, words: str, kind: str) -> BoolArray:
@@ -48,11 +51,11 @@ def _of_file(index: BenchIndex, file: RecordFile | None, words: str, kind: str) 
 
 
 class _Same:
-    """A record file as a key: the same as long as path and stamp are."""
+    """A record file as a key: the same as long as path, stamp and the rows are."""
 
     def __init__(self, file: RecordFile) -> None:
         self.file = file
-        self.key = (file.path, file.stamp)
+        self.key = (file.path, file.stamp, file.offset.tobytes())
 
     def __hash__(self) -> int:
         return hash(self.key)

@@ -41,7 +41,8 @@ def game_table(
     columns: dict[str, list[IntArray]] = {
         name: [] for name in ("question", "model", "judge", "baseline", "game", "verdict")
     }
-    for (judge, model), file in sorted(index.judgments.items(), key=lambda item: item[1].path):
+    every = [(judge, model, file) for (judge, model), files in index.judgments.items() for file in files]
+    for judge, model, file in sorted(every, key=lambda each: each[2].path):
         if judge not in judges:
             continue
         rows = last_rows(file)

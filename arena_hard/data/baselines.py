@@ -16,8 +16,9 @@ import msgspec
 
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import load_answers
-from arena_hard.data.paths import Bench, record_files
+from arena_hard.data.paths import Bench
 from arena_hard.data.presets import usual_baseline
+from arena_hard.data.record_folder import record_files
 from arena_hard.data.records import Answer, Judgment, judgment_from_row, text_of
 
 LOOKED_AT = 10  # records without a baseline whose prompts are held against the baselines' answers

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench
+from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import (
     Answer,
     Judgment,
@@ -40,7 +41,7 @@ def load_answers(file: Path) -> dict[str, Answer]:
 
     What the original wrote for a failed call is no answer.
     """
-    if not file.is_file():
+    if not is_there(file):
         return {}
     answers = {answer.question_id: answer for answer in jsonl.read(file, answer_from_row)}
     return {key: answer for key, answer in answers.items() if not has_error_mark(answer)}
@@ -53,7 +54,7 @@ def has_error_mark(answer: Answer) -> bool:
 
 def load_judgments(file: Path) -> dict[str, Judgment]:
     """Judgments by question_id, the last of several; empty when there is no file."""
-    if not file.is_file():
+    if not is_there(file):
         return {}
     return {judgment.question_id: judgment for judgment in jsonl.read(file, judgment_from_row)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 _DOWNLOAD = "Download the file itself"
@@ -26,17 +27,39 @@ _KINDS = (
 )  # fmt: skip
 
 
+_WHOLE = (
+    (re.compile(rb"\[\s*(?:\{|\]|$)"), "is one JSON array", "jq -c '.[]'"),
+    (re.compile(rb"\{[^\S\r\n]*(?:\r\n|\n)"), "holds JSON objects over several lines each", "jq -c ."),
+)
+
+
+def misfit(file: Path) -> str | None:
+    """What a file is that is no JSONL, though the whole may be readable as something else; else None."""
+    start = _start_of(file)
+    for beginning, words, remedy in _WHOLE:
+        if beginning.match(start):
+            return (
+                f"{file} {words}, not one record a line. Write each on a line of its own "
+                f"(`{remedy} FILE > NEW`, and NEW in the place of FILE), then run again."
+            )
+    return foreign_kind(file)
+
+
 def foreign_kind(file: Path) -> str | None:
     """What a file is that cannot be read, with the remedy, in a sentence; None where nothing is known of it."""
-    try:
-        with open(file, "rb") as stream:
-            head = stream.read(256)
-    except OSError:
-        return None
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    start = _start_of(file).lower()
     for beginnings, words in _KINDS:
         if start.startswith(beginnings):
             return f"{file} {words}, then run again."
-    if b"\0" in head[:2]:
+    if b"\0" in start[:2]:
         return f"{file} is in UTF-16. Save it as UTF-8, then run again."
     return None
+
+
+def _start_of(file: Path) -> bytes:
+    """The first bytes of a file without a mark or blanks before them; nothing where it cannot be read."""
+    try:
+        with open(file, "rb") as stream:
+            return stream.read(256).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except OSError:
+        return b""

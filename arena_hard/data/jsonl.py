@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
-from arena_hard.data.foreign_files import foreign_kind
+from arena_hard.data.foreign_files import misfit
+from arena_hard.data.line_notes import LineNotes
 from arena_hard.data.odd_lines import FILE_ENDS, Torn, pieces
 from arena_hard.data.records import UserError, is_object
 
@@ -54,9 +55,16 @@ class Span(NamedTuple):
         return isinstance(self.error, Torn)
 
 
-def spans(lines: Iterable[bytes], decode: Callable[[bytes], Any], start: int = 0) -> Iterator[Span]:
-    """What stands in some lines, decoded; `decode` raises one of BROKEN. `start`: where in the file they begin."""
+def spans(
+    lines: Iterable[bytes], decode: Callable[[bytes], Any], start: int = 0, notes: LineNotes | None = None
+) -> Iterator[Span]:
+    """What stands in some lines, decoded; `decode` raises one of BROKEN. `start`: where in the file they begin.
+
+    notes: gathers what is odd in the lines.
+    """
     for number, line in enumerate(lines, 1):
+        if notes is not None:
+            notes.look(line, start)
         end = start + len(line)
         try:
             value = decode(line)
@@ -83,17 +91,30 @@ def rows(file: Path, decode: Callable[[bytes], T], complete: bool = False) -> It
 
     Raises UserError for a file or line that cannot be read and, with `complete`, for a torn line.
     """
+    notes = LineNotes()
     try:
         with open(file, "rb") as stream:
-            for span in spans(stream, decode):
+            for span in spans(stream, decode, notes=notes):
                 if span.error is None:
                     yield span.number, span.value
                 elif span.is_torn and not complete:
                     warn_torn(file, span)
                 else:
                     raise span_error(file, span)
+        warn(notes.said(file))
     except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror or error}.") from None
+        raise unreadable(file, error) from None
+
+
+def warn(notes: Iterable[str]) -> None:
+    """Say what the reader of a file should know."""
+    for note in notes:
+        warnings.warn(note, Remark, stacklevel=1)
+
+
+def unreadable(file: Path, error: OSError) -> UserError:
+    """The message for a file that the system does not give out."""
+    return UserError(f"{file} cannot be read: {error.strerror or error}. Mend its rights or move it away.")
 
 
 def warn_torn(file: Path, span: Span) -> None:
@@ -104,7 +125,7 @@ def warn_torn(file: Path, span: Span) -> None:
 
 def span_error(file: Path, span: Span) -> UserError:
     """The message for a span that holds no record."""
-    if span.is_torn and foreign_kind(file) is None:
+    if span.is_torn and misfit(file) is None:
         return UserError(
             f"{file}:{span.number}: {span.error}. Fetch or copy it again, or delete the line if it is not wanted."
         )
@@ -113,21 +134,13 @@ def span_error(file: Path, span: Span) -> UserError:
 
 def line_error(file: Path, number: int, error: Exception) -> UserError:
     """The message for a line that cannot be read, or for what lies in the place of the file."""
-    foreign = foreign_kind(file)
-    return UserError(foreign or f"{file}:{number}: {error}. Mend this line or delete it; nothing was changed.")
+    return UserError(misfit(file) or f"{file}:{number}: {error}. Mend this line or delete it; nothing was changed.")
 
 
 def read(file: Path, parse: Callable[[dict[str, Any]], T], complete: bool = False) -> Iterator[T]:
     """Each record of a file, through `parse`. Raises UserError with file and line, as `rows` does too."""
 
-    def decode(line: bytes) -> dict[str, Any]:
-        try:
-            return decode_object(line)
-        except UnicodeDecodeError:
-            warnings.warn(f"{file} holds text that is not UTF-8; its bytes are shown as \ufffd.", Remark, stacklevel=1)
-            raise
-
-    for number, row in rows(file, decode, complete):
+    for number, row in rows(file, decode_object, complete):
         try:
             yield parse(row)
         except BROKEN as error:
@@ -176,6 +189,8 @@ def repair(file: Path) -> int:
         if tail.endswith(b"\n"):
             return 0
         found = list(spans([tail], decode_object))
+        if tail and not found and (foreign := misfit(file)):  # of UTF-16 a lone zero is the last line
+            raise UserError(foreign)
         for broken in (span for span in found if span.error is not None and not span.is_torn):
             stream.seek(0)
             before = stream.read(start).count(b"\n")

@@ -9,6 +9,7 @@ import msgspec
 
 from arena_hard.data.bench_files import ERROR_MARK
 from arena_hard.data.paths import Bench
+from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import token_count
 from arena_hard.data.typed_jsonl import Reader
 
@@ -61,7 +62,7 @@ def answer_lengths(bench: Bench, model: str) -> AnswerLengths:
     Raises UserError for a broken line.
     """
     file = bench.answer_file(model)
-    if not file.is_file():
+    if not is_there(file):
         return AnswerLengths(None)
     return _average(file)
 

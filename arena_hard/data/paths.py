@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from arena_hard.data.name_lists import shortened
+from arena_hard.data.record_folder import in_place_of, is_ours, record_files
 from arena_hard.data.records import UserError
 
 # Everything that the common file systems take stays as it is, so that files of the original keep
@@ -109,6 +110,14 @@ class Bench:
                 found += [JudgmentSet(name, unquote(each.name[len(_AGAINST) :]), each) for each in further]
         return [each for each in found if record_files(each.folder)]
 
+    def answer_files(self) -> list[Path]:
+        """The answers of all models; what bears the name of a model that was judged is no backup of another's."""
+        return record_files(self.answer_folder, self.judged_names())
+
+    def judged_names(self) -> set[str]:
+        """The names of the files with judgments, which are mostly those of models."""
+        return {name_of(file) for each in self.judgment_sets() for file in record_files(each.folder)}
+
     def log_file(self, model: str) -> Path:
         """Where the output of a model's own server goes."""
         return self.folder / "logs" / f"{file_name(model)}.log"
@@ -121,6 +130,8 @@ class Bench:
         """Raises UserError when the bench has no question file."""
         if self.question_file.is_file():
             return
+        if in_place := in_place_of(self.question_file):
+            raise UserError(in_place)
         known = benches(self.data_dir)
         raise UserError(
             f"{self.question_file} does not exist. "
@@ -132,15 +143,3 @@ class Bench:
 def benches(data_dir: Path) -> list[str]:
     """Names of the folders that hold questions, sorted."""
     return sorted(file.parent.name for file in data_dir.glob("*/question.jsonl") if is_ours(file.parent))
-
-
-def is_ours(path: Path) -> bool:
-    """Whether a file or folder is more than what systems and editors leave beside others' (._x, .ipynb_checkpoints)."""
-    return not path.name.startswith(".") and path.name != "__MACOSX"
-
-
-def record_files(folder: Path) -> list[Path]:
-    """The record files of a folder in sorted order, so that nothing depends on the file system."""
-    if not folder.is_dir():
-        return []
-    return sorted(file for file in folder.glob("*.jsonl") if is_ours(file) and file.is_file())

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from arena_hard.data import jsonl
-from arena_hard.data.records import UserError
+from arena_hard.data.line_notes import LineNotes
 
 T = TypeVar("T")
 
@@ -48,15 +48,19 @@ class Reader(Generic[T]):
         """
         digest = hashlib.sha256()
         last: Future[None] | None = None
+        notes, place = LineNotes(), 0
         try:
             for block in _blocks(file):
+                notes.look(block, place)
+                place += len(block)
                 if last is not None:
                     last.result()  # one block in flight is enough, and keeps memory small
                 if self._fingerprints:
                     last = self._pool.submit(digest.update, block)
                 yield self._decode(file, block)
+            jsonl.warn(notes.said(file))
         except OSError as error:
-            raise UserError(f"{file} cannot be read: {error.strerror or error}.") from None
+            raise jsonl.unreadable(file, error) from None
         self._pending.append((file, digest, last))
 
     def _decode(self, file: Path, block: bytes) -> list[T]:

@@ -10,6 +10,7 @@ from arena_hard.calling.manifest import RunTally
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import first_lines
 from arena_hard.data.paths import Bench
+from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row
 from arena_hard.data.settings import JudgeSettings, ModelSettings, short_hash
 from arena_hard.judging.prompts import judgment_shaping_settings
@@ -108,7 +109,7 @@ def load_judged(stage: Stage, name: str, file: Path, questions: list[Question]) 
     first = stage.bench.judgment_file(stage.judge.name, name)
     found: dict[str, Judgment] = {}
     for each in dict.fromkeys((first, file)):
-        for judgment in jsonl.read(each, judgment_from_row) if each.is_file() else ():
+        for judgment in jsonl.read(each, judgment_from_row) if is_there(each) else ():
             key = judgment.question_id
             is_named = judgment.baseline is not None and judgment.baseline == wanted.get(key)
             if is_named or (each == file and (judgment.baseline is None or key not in wanted)):

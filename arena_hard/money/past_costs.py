@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from arena_hard.data import jsonl
-from arena_hard.data.paths import Bench, name_of, record_files
+from arena_hard.data.paths import Bench, name_of
+from arena_hard.data.record_folder import record_files
 from arena_hard.data.records import Judgment, Usage, answer_from_row, judgment_from_row
 from arena_hard.data.settings import ModelSettings
 from arena_hard.money.account import Bill, bill_lines
@@ -41,7 +42,7 @@ def report_lines(bench: Bench, models: Mapping[str, ModelSettings] | None = None
     known = models or {}
     rows = [
         (f"answers by {name_of(file)}", _bill(name_of(file), _sum_answers(file), known))
-        for file in record_files(bench.answer_folder)
+        for file in bench.answer_files()
     ]
     for each in bench.judgment_sets():
         end = f" against {each.baseline}" if each.baseline else ""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from arena_hard.calling.providers.base import Message
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import shortened
-from arena_hard.data.paths import Bench, record_files
+from arena_hard.data.paths import Bench
+from arena_hard.data.record_folder import record_files
 from arena_hard.data.records import Answer, Usage, judgment_from_row
 from arena_hard.data.settings import ModelSettings
 from arena_hard.data.tokens import TokenCounter

@@ -4,6 +4,7 @@ For the scripts and the other rooms:
 
 arrays           the kinds of arrays, with their types
 games            judgments as integer codes
+same_records     which of several records of one judgment counts
 battles          games as rows of the fit
 ratings          the Bradley–Terry fit
 intervals        confidence intervals by three rules

@@ -14,6 +14,7 @@ import numpy as np
 from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.jsonl import Remark
 from arena_hard.data.name_lists import shortened
+from arena_hard.data.record_folder import in_place_of
 from arena_hard.data.records import UserError, text_of
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.data.verdicts import LABELS, outcome
@@ -203,7 +204,7 @@ def read_battles(file: Path) -> Battles:
     Columns: model_a, model_b, winner (model_a, model_b or tie) and, if there, question_id.
     """
     if not file.is_file():
-        raise UserError(f"{file} does not exist. Name a JSONL or Parquet file of battles.")
+        raise UserError(in_place_of(file) or f"{file} does not exist. Name a JSONL or Parquet file of battles.")
     names, columns = _from_parquet(file) if file.suffix == ".parquet" else _from_jsonl(file)
     itself = columns["model_a"] == columns["model_b"]
     if itself.any():

@@ -5,6 +5,7 @@ Texts are not kept: a judgment of 2.6 kB becomes two rows of a few bytes.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +15,15 @@ import msgspec
 import numpy as np
 
 from arena_hard.data.baselines import named_in
+from arena_hard.data.jsonl import Remark
 from arena_hard.data.name_lists import shortened
-from arena_hard.data.paths import Bench, record_files
+from arena_hard.data.paths import Bench
+from arena_hard.data.record_folder import is_there, record_files
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader
 from arena_hard.data.verdicts import LABELS, standard_label
 from arena_hard.rating.arrays import BoolArray, IntArray
+from arena_hard.rating.same_records import Overruled, counted, named_elsewhere, ranks
 
 UNREADABLE = -1
 _ABSENT = -2
@@ -65,6 +69,7 @@ class Judgments:
     table: GameTable
     inputs: tuple[InputFile, ...]
     duplicates: dict[str, int]
+    overruled: list[Overruled]
     foreign: ForeignScores | None = None
     without_game: int = 0
 
@@ -180,16 +185,17 @@ class _Builder:
         return ForeignScores(int(games.sum()), scores[0], file, line)
 
     def judgments(self, base: Path) -> Judgments:
-        """What was gathered: of several rows for one judge, model, question and baseline the last counts."""
+        """What was gathered: one row for each judge, model, question and baseline."""
         columns: dict[str, IntArray] = {name: np.array(values, dtype=np.int32) for name, values in self.columns.items()}
-        kept = _last_of_each(columns["judge"], columns["model"], columns["question"], self._baselines(columns))
-        dropped = np.bincount(columns["file"][~kept], minlength=len(self.files))
-        duplicates = {str(file): int(count) for file, count in zip(self.files, dropped) if count}
-        columns = {name: values[kept] for name, values in columns.items()}
+        keys = [columns["judge"], columns["model"], columns["question"], self._baselines(columns)]
+        named = ranks(self.files, columns["file"], list(self.names["model"]), columns["model"])
+        found = counted(keys, named, columns["file"], self.files)
+        columns = {name: values[found.kept] for name, values in columns.items()}
         nothing = int(((columns["first"] == _ABSENT) & (columns["second"] == _ABSENT)).sum())
-        return Judgments(
-            self._table(columns), self.reader.inputs(base), duplicates, self._foreign(columns), without_game=nothing
-        )
+        table = self._table(columns)
+        table = _recoded(table) if found.overruled else table
+        foreign, inputs = self._foreign(columns), self.reader.inputs(base)
+        return Judgments(table, inputs, found.duplicates, found.overruled, foreign, nothing)
 
     def _baselines(self, columns: dict[str, IntArray]) -> IntArray:
         """[n] baselines that tell rows apart; in a file where not all rows name theirs, they tell nothing."""
@@ -214,17 +220,6 @@ class _Builder:
             game=game,
             verdict=verdict[played],
         )
-
-
-def _last_of_each(*codes: IntArray) -> BoolArray:
-    """Mask [n] of the last row of each combination of codes."""
-    key = np.zeros(len(codes[0]), dtype=np.int64)
-    for code in codes:
-        key = key * (int(code.max(initial=0)) + 1) + code
-    _, from_the_end = np.unique(key[::-1], return_index=True)
-    kept = np.zeros(len(key), dtype=bool)
-    kept[len(key) - 1 - from_the_end] = True
-    return kept
 
 
 def judgment_files(bench: Bench, judge: str, baselines: Sequence[str] = ()) -> dict[Path, str]:
@@ -278,10 +273,25 @@ def select(table: GameTable, mask: BoolArray) -> GameTable:
 
 
 def against(table: GameTable, baseline: str, unnamed: bool) -> GameTable:
-    """The games against one baseline, as if no others were there; with `unnamed` those that name none, too."""
+    """The games against one baseline, as if no others were there; with `unnamed` those that name none, too.
+
+    A game that is there with its baseline in one file and without it in another counts once, and this is a warning.
+    """
     wanted = [name == baseline or (unnamed and not name) for name in table.baselines]
     mask = np.array(wanted, dtype=bool)[table.baseline]
-    return table if mask.all() else _recoded(select(table, mask))
+    if not mask.all():
+        table = _recoded(select(table, mask))
+    nameless = np.array([not name for name in table.baselines], dtype=bool)[table.baseline]
+    again = named_elsewhere([table.judge, table.model, table.question, table.game], nameless)
+    if not again.any():
+        return table
+    warnings.warn(
+        f"{again.sum()} games that name no baseline are not counted, because others of the same model and question "
+        f"are there that name {baseline}.",
+        Remark,
+        stacklevel=1,
+    )
+    return _recoded(select(table, ~again))
 
 
 def _recoded(table: GameTable) -> GameTable:
@@ -323,7 +333,7 @@ class _Question(msgspec.Struct):
 
 def question_categories(file: Path) -> dict[str, str]:
     """The category of each question by id; empty without a question file. Raises UserError."""
-    if not file.is_file():
+    if not is_there(file):
         return {}
     reader: Reader[_Question] = Reader(_Question)
     found = {row.question_id or row.uid: row.category or "" for rows in reader.blocks(file) for row in rows}

@@ -13,6 +13,7 @@ from arena_hard.data import style_counts
 from arena_hard.data.bench_files import ERROR_MARK
 from arena_hard.data.lengths import Odd, first_count, served_length, sum_of_counts
 from arena_hard.data.paths import Bench
+from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import UserError, is_object
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating import intervals, ratings, style_fit
@@ -142,7 +143,7 @@ def style_table(bench: Bench, models: Sequence[str], questions: Sequence[str]) -
     table = np.full((len(models), len(questions), len(style_counts.FEATURES)), np.nan)
     for model, name in enumerate(models):
         file = bench.answer_file(name)
-        if not file.is_file():
+        if not is_there(file):
             continue
         reader, ids = Reader(_Answer), set[str]()
         for rows in reader.blocks(file):

@@ -12,11 +12,13 @@ from arena_hard.rating.categories import Part
 from arena_hard.rating.coverage import Coverage
 from arena_hard.rating.games import ForeignScores, GameTable, games_of_judgments
 from arena_hard.rating.intervals import Fit, Rule
+from arena_hard.rating.same_records import Overruled
 from arena_hard.showing.leaderboard import percent
 from arena_hard.showing.notes import Items, Note, Text
 
 FEW_QUESTIONS = 10
 FEW_GROUPS = 4
+FEW_FILES = 3
 
 
 def interval_line(fit: Fit, rule: Rule) -> str:
@@ -161,6 +163,19 @@ def duplicate_notes(duplicates: Mapping[str, int]) -> list[Text]:
     return [
         f"{file}: {count} judgment{'s' * (count > 1)} replaced by a later line for the same question."
         for file, count in duplicates.items()
+    ]
+
+
+def overruled_notes(overruled: Sequence[Overruled]) -> list[Text]:
+    """Which files hold judgments that another file has, too."""
+    if len(overruled) > FEW_FILES:
+        named = Items([f"{one.file} {one.count} ({one.by.name} counts)" for one in overruled])
+        return [Note(["Judgments not counted, because another file has the same ones: ", named, "."])]
+    return [
+        f"{one.file}: {one.count} judgment{'s' * (one.count > 1)} not counted, because {one.by} has "
+        f"{'the same' if one.count == 1 else 'the same ones'} and "
+        + ("is named after the model." if one.by_name else "comes later. Move away the one that is not meant.")
+        for one in overruled
     ]
 
 

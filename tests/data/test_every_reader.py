@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from arena_hard.browse.index import BenchIndex
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import load_answers, load_judgments, load_questions
 from arena_hard.data.lengths import answer_lengths
+from arena_hard.data.line_notes import is_utf8
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.data.verdicts import LABELS
@@ -193,8 +195,88 @@ def test_lines_are_numbered_as_editors_number_them(tmp_path: Path) -> None:
         list(jsonl.read(file, dict))
 
 
-def test_a_line_in_another_encoding_costs_its_text_alone_and_it_is_said(tmp_path: Path) -> None:
-    file = tmp_path / "f.jsonl"
-    file.write_bytes('{"a": "é"}\n'.encode() + '{"a": "é, x"}\n'.encode("latin-1") + b'{"a": "y"}\n')
-    with pytest.warns(jsonl.Remark, match=r"f\.jsonl holds text that is not UTF-8"):
-        assert [row["a"] for row in jsonl.read(file, dict)] == ["é", "\ufffd, x", "y"]
+READ: dict[str, tuple[str, list[Callable[[Bench, Path], object]]]] = {
+    "judgment": (
+        "model_judgment/j/m.jsonl",
+        [lambda _, file: load_judgments(file), lambda b, _: read_judgments(b, ["j"])],
+    ),
+    "answer": (
+        "model_answer/m.jsonl",
+        [
+            lambda _, file: load_answers(file),
+            lambda bench, _: answer_lengths(bench, "m"),
+            lambda bench, _: style_table(bench, ["m"], ["1"]),
+        ],
+    ),
+    "question": ("question.jsonl", [lambda bench, _: load_questions(bench), lambda _, file: question_categories(file)]),
+}
+WRONG = b', "text": "caf\xe9, x"}\n'
+LINE_NOTES = [
+    (lambda lines: lines[0] + lines[1][:-2] + WRONG, ":2: 1 line holds text that is not UTF-8"),
+    (
+        lambda lines: b"".join(line[:-2] + WRONG for line in lines),
+        ":1: the first of 2 lines that hold text that is not",
+    ),
+    (lambda lines: lines[0] + lines[1] + b"\0" * 4096, ":3: 4,096 zero bytes, as a crash"),
+    (lambda lines: lines[0] + b"\0\0" + lines[1], ":2: 2 zero bytes, as a crash"),
+]
+
+
+@pytest.mark.parametrize("kind", READ)
+@pytest.mark.parametrize(("made", "words"), LINE_NOTES)
+def test_what_is_odd_about_readable_lines_is_said_once_by_every_reader(
+    kind: str, made: Callable[[list[bytes]], bytes], words: str
+) -> None:
+    place, readers = READ[kind]
+    data = made([json.dumps(ROWS[kind](name, 3)[0]).encode() + b"\n" for name in ("1", "2")])
+    with bench_of(place, data) as (bench, file):
+        for read in readers:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                read(bench, file)
+            said = [str(each.message) for each in caught]
+            assert [note.startswith(f"{file}{words}") for note in said] == [True], said
+        index = indexed(bench)
+        assert [note.startswith(f"{file}{words}") for note in index.notes] == [True], index.notes
+
+
+@given(
+    st.binary(max_size=40) | st.text(max_size=30).map(str.encode),
+    st.sampled_from([b"", b"a" * 65535, "é".encode() * 32768]),
+)
+def test_text_is_checked_as_python_checks_it(data: bytes, before: bytes) -> None:
+    try:
+        (before + data).decode()
+    except UnicodeDecodeError:
+        assert not is_utf8(before + data)
+    else:
+        assert is_utf8(before + data)
+
+
+WHOLES = {
+    "one JSON array": lambda rows: json.dumps(rows),
+    "is one JSON array": lambda rows: json.dumps(rows, indent=2) + "\n",
+    "objects over several lines": lambda rows: "\n".join(json.dumps(row, indent=2) for row in rows),
+    "UTF-16": lambda rows: "".join(json.dumps(row) + "\n" for row in rows).encode("utf-16"),
+    "gzip": lambda rows: gzip.compress(json.dumps(rows).encode()),
+}
+
+
+@pytest.mark.parametrize("kind", READ)
+@pytest.mark.parametrize("words", WHOLES)
+def test_what_is_no_jsonl_is_named_with_the_remedy_by_every_reader(kind: str, words: str) -> None:
+    place, readers = READ[kind]
+    made = WHOLES[words]([ROWS[kind](name, 3)[0] for name in ("1", "2")])
+    with bench_of(place, made if isinstance(made, bytes) else made.encode()) as (bench, file):
+        for read in readers:
+            with pytest.raises(UserError, match=rf"{file.name} .*{words}.*, then run again\."):
+                read(bench, file)
+        index = BenchIndex(bench)
+        index.refresh()
+        (problem,) = index.problems
+        assert words in problem
+        before = file.read_bytes()
+        if not before.endswith(b"\n"):
+            with pytest.raises(UserError, match=words):
+                jsonl.repair(file)
+        assert file.read_bytes() == before
