@@ -6,11 +6,11 @@ import functools
 import re
 from dataclasses import replace
 
-from arena_hard.calling.providers.base import CallError, Note, Reply
+from arena_hard.calling.providers.base import CallError, Kind, Note, Reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, is_known, tells_failure
-from arena_hard.calling.providers.http import empty_reply
 from arena_hard.calling.providers.template_remains import template_remains
-from arena_hard.calling.providers.thoughts import split_thought, suspected_thought
+from arena_hard.calling.providers.thought_tags import may_hold_a_thought
+from arena_hard.calling.providers.thoughts import is_never_closed, split_thought, suspected_thought
 from arena_hard.data.settings import ModelSettings
 
 
@@ -22,20 +22,57 @@ def read_reply(reply: Reply, model: ModelSettings) -> Reply:
     finish = in_our_words(reply.finish_reason)
     if tells_failure(finish):
         raise CallError("transient", f"the reply broke off (finish_reason {finish})", usage=reply.usage)
-    pattern = _compiled(model.think_pattern) if model.think_pattern else None
-    answer, thought = split_thought(reply.content, bool(reply.thought), model.end_think_token, pattern)
+    answer, thought, suspected = _told_apart(reply, model)
     if not answer.strip():
-        raise empty_reply(finish, reply.usage)
+        raise _no_answer(reply, finish, thought is not None)
     whole = "\n\n".join(part for part in (reply.thought, thought) if part) or None
-    notes = [*dict.fromkeys(reply.notes), *_notes(answer, finish, whole, model)]
-    return replace(reply, content=answer, finish_reason=finish, thought=whole, notes=tuple(notes))
+    notes = (*dict.fromkeys(reply.notes), *_notes(answer, finish, suspected))
+    if (answer, finish, whole, notes) == (reply.content, reply.finish_reason, reply.thought, reply.notes):
+        return reply
+    return replace(reply, content=answer, finish_reason=finish, thought=whole, notes=notes)
 
 
-def _notes(answer: str, finish: str, thought: str | None, model: ModelSettings) -> list[Note]:
+def _told_apart(reply: Reply, model: ModelSettings) -> tuple[str, str | None, str | None]:
+    """(answer, thought in the text, what may be a thought in the answer) of a reply."""
+    text, pattern, end_token = reply.content, model.think_pattern, model.end_think_token
+    if not pattern and not end_token and not may_hold_a_thought(text):
+        return text, None, None
+    answer, thought = split_thought(text, bool(reply.thought), end_token, _compiled(pattern) if pattern else None)
+    has_thought = bool(reply.thought) or thought is not None
+    suspected = suspected_thought(answer, has_thought)
+    if suspected is None and not has_thought and end_token:
+        suspected = f"no {end_token}"
+    return answer, thought, suspected
+
+
+def _no_answer(reply: Reply, finish: str, tagged: bool) -> CallError:
+    """The error for a reply without an answer: what it was cut by decides whether to ask again.
+
+    tagged: whether its text holds a thought.
+    """
+    kind: Kind = "transient"
+    message = f"the reply holds no text (finish_reason {finish})"
+    if finish == "content_filter":
+        kind, message = "final", "the provider's content filter held the answer back"
+    elif finish == "length":
+        kind, message = "final", "the reply was cut at max_tokens before an answer began; raise max_tokens"
+        if tagged or reply.thought:
+            message = "the reply was cut at max_tokens before an answer began: only a thought came; raise max_tokens"
+    elif tagged:  # what has no end now will have none the next time
+        kind = "final" if is_never_closed(reply.content) else "transient"
+        message = f"only a thought came, and no answer (finish_reason {finish}); raise max_tokens"
+    elif reply.thought:
+        message = (
+            f"only a thought came, in a field of its own, and no answer (finish_reason {finish}); raise max_tokens, or "
+            "turn off the server's reasoning parser if it takes answers for thoughts"
+        )
+    if tagged and finish != "content_filter":
+        message += ", or set end_think_token to the text that ends the model's thoughts"
+    return CallError(kind, message, finish_reason=finish, usage=reply.usage)
+
+
+def _notes(answer: str, finish: str, suspected: str | None) -> list[Note]:
     found: list[Note] = [] if is_known(finish) else [("finish", finish)]
-    suspected = suspected_thought(answer, has_thought=thought is not None)
-    if suspected is None and thought is None and model.end_think_token:
-        suspected = f"no {model.end_think_token}"
     if suspected:
         found.append(("thought", suspected))
     return found + [("template", each) for each in template_remains(answer)]

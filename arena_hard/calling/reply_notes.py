@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from arena_hard.calling.providers.base import Note
+from arena_hard.calling.providers.template_remains import stop_for
 
 _MOST_NAMED = 3
 
@@ -98,9 +100,12 @@ def _of_thoughts(records: str, ranked: Ranked) -> str:
 
 
 def _of_templates(records: str, ranked: Ranked) -> str:
+    stops = list(dict.fromkeys(stop_for(name) for name, _ in ranked))
+    needed = [stop for stop in stops if not any(other in stop for other in stops if other != stop)]
     return (
         f"remains of a chat template in {records}, kept as they came: {_counted(ranked)}; see question "
-        f"{ranked[0][1].example}. stop: [{ranked[0][0]!r}] in the endpoint entry ends a reply before them."
+        f"{ranked[0][1].example}. stop: {json.dumps(needed, ensure_ascii=False)} in the endpoint entry ends a reply "
+        "before them."
     )
 
 

@@ -164,7 +164,7 @@ def test_two_requests_under_way_learn_the_same_lesson() -> None:
     assert asked.contents == ["fine"] * 5
 
 
-@pytest.mark.parametrize("text", ["", "<think>\nstill thinking"])
+@pytest.mark.parametrize("text", ["", "<think>\nno more than that\n</think>"])
 def test_a_reply_without_a_text_is_asked_for_once_more_and_billed(text: str) -> None:
     asked = ask(lambda *_: completion(text))
     assert len(asked.bodies) == 2

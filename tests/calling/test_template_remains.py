@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from arena_hard.calling.providers.template_remains import template_remains
+import pytest
+import yaml
+
+from arena_hard.calling.providers.template_remains import stop_for, template_remains
+from arena_hard.calling.reply_notes import ReplyNotes
 
 
 @pytest.mark.parametrize(
@@ -15,13 +19,34 @@ from arena_hard.calling.providers.template_remains import template_remains
         ("a</s>", ["</s>"]),
         ("a<end_of_turn>", ["<end_of_turn>"]),
         ("a<｜end▁of▁sentence｜>", ["<｜end▁of▁sentence｜>"]),
-        ("a<|im_end|>\n<|im_start|>user\nAnd now?", ["<|im_start|>user"]),
+        ("a<|im_end|>\n<|im_start|>user\nAnd now?", ["<|im_start|>user", "<|im_end|>"]),
         ("a<|im_end|>\n<|im_start|>user\nAnd now?<|im_end|>", ["<|im_start|>user", "<|im_end|>"]),
         ("a<|eot_id|><|start_header_id|>user<|end_header_id|>", ["<|eot_id|><|start_header_id|>"]),
         ("a</s> [INST] b", ["</s> [INST]"]),
         ("a\n<start_of_turn>user\nb", ["<start_of_turn>user"]),
         ("a\n<|user|>\nb", ["<|user|>"]),
         ("a<|user|>b", ["<|user|>"]),
+        ("a<|start_header_id|>user<|end_header_id|>b", ["<|start_header_id|>user"]),
+        ("a\n<|im_start|>\nuser\nb", ["<|im_start|> user"]),
+        ("a</s>\n<|user|>\nb", ["<|user|>", "</s>"]),
+        ("a\n[INST] b [/INST] c", ["[INST]"]),
+        ("a.[/INST] b", ["[/INST]"]),
+        ("[/INST] a", ["[/INST]"]),
+        ("a\n\n### Instruction:\nb\n\n### Response:\nc", ["### Instruction:"]),
+        ("a\n### Human: b\n### Assistant: c", ["### Human:"]),
+        ("a.\n\nHuman: b\n\nAssistant: c", ["Human:"]),
+        ("a.\n\nUser: b\nAssistant: c", ["User:"]),
+        ("a.\n\nHuman:", ["Human:"]),
+        ("a\n\n### Instruction:\n", ["### Instruction:"]),
+        # what an answer may hold of its own
+        ("User: a\nAssistant: b\n\nUser: c\nAssistant: d", []),
+        ("Here is the dialogue.\n\nUser: a\nAssistant: b", []),
+        ("They said this:\n\nHuman: a\nAssistant: b", []),
+        ("a.\n\nHuman: all too human", []),
+        ("# Guide\n\n### Instruction: mix\nthen bake", []),
+        ("```\n### Instruction:\n{a}\n\n### Response:\n```\nis Alpaca's.", []),
+        ("Put it between [INST] and [/INST].", []),
+        ("`[INST] a [/INST]` is a turn.", []),
         ("plain", []),
         ("<s>struck through</s>", []),
         ("It ends with `<|im_end|>`.", []),
@@ -32,3 +57,34 @@ from arena_hard.calling.providers.template_remains import template_remains
 )
 def test_remains(text: str, found: list[str]) -> None:
     assert template_remains(text) == found
+
+
+@pytest.mark.parametrize(
+    ("remains", "stop"),
+    [
+        ("<|im_end|>", "<|im_end|>"),
+        ("<|im_start|> user", "<|im_start|>"),
+        ("<start_of_turn>user", "<start_of_turn>"),
+        ("<|eot_id|><|start_header_id|>", "<|eot_id|>"),
+        ("</s> [INST]", "</s>"),
+        ("[INST]", "[INST]"),
+        ("<｜User｜>", "<｜User｜>"),
+        ("Human:", "\nHuman:"),
+        ("### Instruction:", "\n### Instruction:"),
+    ],
+)
+def test_what_stops_a_reply_before_them(remains: str, stop: str) -> None:
+    assert stop_for(remains) == stop
+
+
+def test_the_advice_names_all_that_was_found_in_a_line_of_yaml() -> None:
+    notes = ReplyNotes()
+    for number, text in enumerate(
+        ["a<|im_end|>", "a<|im_end|>\n<|im_start|>user\nb", "a</s> [INST] b", "a</s>", "a.\n\nHuman:", "a<｜User｜>b"]
+    ):
+        notes.add(str(number), [("template", each) for each in template_remains(text)])
+    (line,) = notes.remarks("answers")
+    assert "6 answers" in line and "<|im_end|> (2)" in line and "and 3 other kinds" in line
+    found = re.search(r"stop: \[.*\](?= in the endpoint entry)", line)
+    assert found
+    assert yaml.safe_load(found[0]) == {"stop": ["<|im_end|>", "</s>", "<|im_start|>", "<｜User｜>", "\nHuman:"]}

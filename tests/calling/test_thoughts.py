@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from arena_hard.calling.providers.thoughts import split_thought, suspected_thought
-from tests.support.odd_bodies import anthropic, by, said
+from tests.support.odd_bodies import anthropic, by, openai, said
 from tests.support.small_server import ask, completion
 
 
@@ -43,6 +43,57 @@ from tests.support.small_server import ask, completion
         ("<|begin_of_thought|>a<|end_of_thought|><|begin_of_solution|>cut", "cut", "a"),
         ("<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>b<|END_RESPONSE|>", "b", "a"),
         ("[THINK]never closed", "", "never closed"),
+        ("<antThinking>a</antThinking>b", "b", "a"),
+        ("<mm:think>a</mm:think>b", "b", "a"),
+        ("<my:think>a</my:think>b", "b", "a"),
+        ("<longcat_think>a</longcat_think>b", "b", "a"),
+        ("<|think|>a<|/think|>b", "b", "a"),
+        ("<|think_start|>a<|think_end|>b", "b", "a"),
+        ("< think >a</ think >b", "b", "a"),
+        ("[THINKING]a[/THINKING]b", "b", "a"),
+        ("<|channel>thought\na<channel|>b", "b", "a"),
+        ("<unused94>thought\na<unused95>b", "b", "a"),
+        # one within another, and pairs of two spellings
+        ("<think>a <think>b</think> c</think>d", "d", "a <think>b</think> c"),
+        ("<think>of the <think> tag</think>A says </think> too", "A says </think> too", "of the <think> tag"),
+        ("<think>a <think>b</think>c</think>", "c</think>", "a <think>b"),
+        ("<thinking>a</think>b", "b", "a"),
+        ("<think>a</thinking>b", "b", "a"),
+        ("<mm:think>a</think>b", "b", "a"),
+        ("[THINK]a</think>b", "b", "a"),
+        ("<think>not </thought> yet</think>b", "b", "not </thought> yet"),
+        # words that are also parts of an answer: at the beginning, before an answer
+        ("<reasoning>a</reasoning>b", "b", "a"),
+        ("\n<reflection>\na\n</reflection>\n\nb", "b", "a"),
+        ("<scratchpad>a</scratchpad>b", "b", "a"),
+        ("<Analysis>a</analysis>b", "b", "a"),
+        ("<analysis>a</analysis><reflection>b</reflection>c", "c", "a\n\nb"),
+        ("<reasoning>a <reasoning>b</reasoning> c</reasoning>d", "d", "a <reasoning>b</reasoning> c"),
+        ("<reasoning>a</reasoning><answer>b</answer>", "<answer>b</answer>", "a"),
+        ("<analysis>a</analysis>", None, None),
+        ("<analysis>a</analysis>\n<summary>b</summary>", None, None),
+        ("<reasoning>never closed", None, None),
+        ("<reasoning> and `</reasoning>` stand around it.", None, None),
+        ("b\n<reasoning>a</reasoning>", None, None),
+        ("<think>a</think><analysis>b</analysis>c", "<analysis>b</analysis>c", "a"),
+        # within an answer and at its end
+        ("b\n<think>a</think>\nc", "b\n\nc", "a"),
+        ("b\n\n<thinking>\na\n</thinking>\n", "b", "a"),
+        ("b<think>a</think>", "b", "a"),
+        ("It begins. <think>a</think> It goes on.", "It begins.  It goes on.", "a"),
+        ("a.</think>B\n<think>c</think>\nD", "B\n\nD", "a.\n\nc"),
+        ("b\n<think>never closed", None, None),
+        ("4<think>a</think>2", None, None),
+        ("Use this:\n<thinking>\nstep by step\n</thinking>", None, None),
+        ("A prompt\n<thinking>\nstep by step\n</thinking>\n<answer>4</answer>", None, None),
+        ("## Example\n\n<think>2 + 2</think>\n4", None, None),
+        ("Then\n<thinking>\n[your thoughts]\n</thinking>\nfollows.", None, None),
+        ("Write\n<think> and </think>\naround it.", None, None),
+        ("Wrap it in <think>a</think> tags.", None, None),
+        ("<think> and </think> are tokens.", None, None),
+        ("Text\n\n    <think>a</think>\n\nin code.", None, None),
+        ("> <think>a</think>\nis quoted.", None, None),
+        ('The tags "<think>a</think>" are quoted.', None, None),
         # several blocks
         ("<think>a</think><think>b</think>c", "c", "a\n\nb"),
         ("<think>a</think>\nb\n<think>c</think>\nd", "b\n\nd", "a\n\nc"),
@@ -137,6 +188,12 @@ THOUGHT_PARTS: list[tuple[str, Any]] = [
     ("openai", said("answer", reasoning={"content": "hm"})),
     ("openai", said("answer", reasoning_content=[{"text": "hm"}])),
     ("openai", said("answer", thinking="hm")),
+    ("openai", said("answer", reasoning_details=[{"type": "reasoning.text", "text": "hm", "index": 0}])),
+    ("openai", said("answer", reasoning="hm", reasoning_details=[{"type": "reasoning.text", "text": "hm"}])),
+    ("openai", said("answer", reasoning=None, reasoning_details=[{"type": "reasoning.summary", "summary": "hm"}])),
+    ("openai", said("answer", thinking_blocks=[{"type": "thinking", "thinking": "hm", "signature": "x"}])),
+    ("openai", said("answer", provider_specific_fields={"reasoning_content": "hm"})),
+    ("openai", said("<reasoning>hm</reasoning>\nanswer")),
     ("openai", said(["hm</think>", "answer"])),
     ("openai", said("<thinking>hm</thinking>answer")),
     (
@@ -171,6 +228,52 @@ def test_the_configs_own_tags(tmp_path: Path, way: str) -> None:
     assert (reply.content, reply.thought) == ("answer", "hm")
 
 
+def test_a_usual_tag_in_the_config_is_read_with_the_same_care() -> None:
+    token = "</think>"
+    assert split_thought("<think>a <think>b</think> c</think>d", end_token=token) == ("d", "a <think>b</think> c")
+    assert split_thought("<think>`</think>`</think>b", end_token=token) == ("b", "`</think>`")
+    assert split_thought("so</think> it is", end_token=token) == (" it is", "so")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["live", "batch"])
+@pytest.mark.parametrize(
+    ("body", "words", "requests"),
+    [
+        (
+            said("<think>hm"),
+            "only a thought came, and no answer (finish_reason stop); raise max_tokens, or set end_t",
+            1,
+        ),
+        (
+            said("<think>hm</think>\n"),
+            "only a thought came, and no answer (finish_reason stop); raise max_tokens, or",
+            2,
+        ),
+        (said("", reasoning="hm"), "only a thought came, in a field of its own, and no answer (finish_reason stop)", 2),
+        (openai({"content": "<think>hm"}, finish_reason="length"), "only a thought came; raise max_tokens, or set", 1),
+        (
+            openai({"content": "", "reasoning": "hm"}, finish_reason="length"),
+            "only a thought came; raise max_tokens",
+            1,
+        ),
+        (said(""), "the reply holds no text (finish_reason stop)", 2),
+    ],
+)
+def test_a_thought_alone_is_no_answer(tmp_path: Path, way: str, body: Any, words: str, requests: int) -> None:
+    error, asked = by(way, tmp_path, body)
+    assert words in error.message
+    assert asked == requests
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("field", ["reasoning_details", "thinking_blocks"])
+def test_a_thought_that_is_sealed_is_nothing_odd(field: str) -> None:
+    sealed = {"type": "reasoning.encrypted", "data": "x"}
+    reply, _ = by("live", Path(), said("answer", **{field: [sealed]}))
+    assert (reply.content, reply.thought, reply.notes) == ("answer", None, ())
+
+
 def test_without_the_configs_token_it_is_said() -> None:
     reply, _ = by("live", Path(), said("answer"), end_think_token="</t>")
     assert (reply.content, reply.notes) == ("answer", (("thought", "no </t>"),))
@@ -183,12 +286,17 @@ def test_a_pattern_finds_several() -> None:
     assert split_thought("<p>a</p>b", pattern=re.compile("<r>(.*?)</r>|<p>.*?</p>")) == ("b", "<p>a</p>")
 
 
+@pytest.mark.slow
 def test_a_model_that_repeats_itself_is_read_in_time() -> None:
     for text in (
         "<think>x</think>\n" * 8000,
         "x\n</think>\n" * 12_000,
         "<|" + "think-" * 30_000,
         "\n".join(["```"] * 20_000),
+        "<think>" * 8000 + "</think>" * 8000,
+        "b\n" + "<think>\n" * 12_000,
+        "b\n" + "<think>\n<think>x</think>\n" * 6000,
+        "<reasoning>" * 10_000,
     ):
         start = time.process_time()
         suspected_thought(split_thought(text)[0], has_thought=False)
@@ -206,6 +314,12 @@ def test_a_model_that_repeats_itself_is_read_in_time() -> None:
         ("analysisWe think", "analysis"),
         ("a </think> b </think> c", "</think>"),
         ("We think.assistantfinalb", "assistantfinal"),
+        ("b\n<think>never closed", "<think>"),
+        ("b\n\n<reasoning>a</reasoning>", "</reasoning>"),
+        ("4<think>a</think>2", "</think>"),
+        ("b\n</scratchpad>\nc", "</scratchpad>"),
+        ('<details type="reasoning" done="true">a</details>b', '<details type="reasoning" done="true">'),
+        ("The <reflection> tag in HTML", None),
         ("plain", None),
         ("Analysis of the question", None),
         ("analyses show", None),
@@ -221,3 +335,7 @@ def test_what_is_suspected(answer: str, tag: str | None) -> None:
 
 def test_beside_a_thought_a_closing_tag_is_spoken_of() -> None:
     assert suspected_thought("It closes with </think> there.", has_thought=True) is None
+    assert suspected_thought("b\n</think>\nc", has_thought=True) == "</think>"
+    assert suspected_thought("b</think>", has_thought=True) == "</think>"
+    answer, _ = split_thought("<think> of <think> b </think> c </think> D")  # either may be spoken of
+    assert suspected_thought(answer, has_thought=True) == "</think>"

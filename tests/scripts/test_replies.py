@@ -52,14 +52,14 @@ def test_what_is_odd_is_said_once_after_the_run(scratch: Scratch, wire: Server) 
     usage = {"prompt_tokens": 3.5, "completion_tokens": 20}
     wire.script(
         bodies(
-            openai({"content": "<reasoning>hm</reasoning>a<|im_end|>"}, finish_reason="repetition", usage=usage),
+            openai({"content": "<reasoning>hm a<|im_end|>"}, finish_reason="repetition", usage=usage),
             openai({"content": "b"}, usage=usage),
             said("c\n<|im_start|>user\nAnd now?"),
         )
     )
     done = scratch.run("gen_answer.py")
     assert done.returncode == 0, done.stderr
-    assert contents(scratch) == ["<reasoning>hm</reasoning>a<|im_end|>", "b", "c\n<|im_start|>user\nAnd now?"]
+    assert contents(scratch) == ["<reasoning>hm a<|im_end|>", "b", "c\n<|im_start|>user\nAnd now?"]
     assert [row.get("usage") is None for row in rows(scratch.answer_file())] == [True, True, False]
     assert remarks(done.stdout) == [
         "m: unknown finish_reason in 1 answer, kept as it came: repetition (1).",
@@ -68,7 +68,7 @@ def test_what_is_odd_is_said_once_after_the_run(scratch: Scratch, wire: Server) 
         f"m: possible thoughts left in 1 answer: <reasoning> (1); see question {FIRST}. If they are, set "
         "end_think_token or think_pattern in the endpoint entry and rerun with --redo.",
         f"m: remains of a chat template in 2 answers, kept as they came: <|im_end|> (1), <|im_start|>user (1); see "
-        f"question {FIRST}. stop: ['<|im_end|>'] in the endpoint entry ends a reply before them.",
+        f'question {FIRST}. stop: ["<|im_end|>", "<|im_start|>"] in the endpoint entry ends a reply before them.',
     ]
     (run,) = json.loads(scratch.answer_file().with_suffix(".manifest.json").read_text())["runs"]
     assert run["unknown_finish_reasons"] == {"repetition": {"records": 1, "example": FIRST}}
@@ -112,7 +112,7 @@ def test_a_judges_oddities_are_said_of_the_judge(scratch: Scratch, wire: Server)
     done = scratch.run("gen_judgment.py", "--limit", "1")
     assert remarks(done.stdout) == [
         f"judge: remains of a chat template in 2 judgments, kept as they came: <|eot_id|> (2); see question {FIRST}. "
-        "stop: ['<|eot_id|>'] in the endpoint entry ends a reply before them."
+        'stop: ["<|eot_id|>"] in the endpoint entry ends a reply before them.'
     ]
 
 

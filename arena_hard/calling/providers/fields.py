@@ -149,7 +149,7 @@ class Fields:
             words = words_of(value, _THOUGHTS)
             if words:
                 return words
-            if value and not isinstance(value, str):
+            if value and not isinstance(value, str) and not _is_sealed(value):
                 self._note(key, value)
         return ""
 
@@ -171,6 +171,12 @@ def words_of(value: Any, names: tuple[str, ...]) -> str:
     if isinstance(value, Mapping):
         return next((words for name in names if (words := words_of(value.get(name), names))), "")
     return ""
+
+
+def _is_sealed(value: Any) -> bool:
+    """Whether a value is a list of thoughts that only their provider can read."""
+    parts = value if isinstance(value, list) else [value]
+    return all(isinstance(part, Mapping) and ("data" in part or "signature" in part) for part in parts)
 
 
 def whole_number(value: Any) -> int | None:

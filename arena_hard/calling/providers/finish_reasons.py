@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 _WORDS = {
@@ -39,6 +40,7 @@ _FAILURE = re.compile(
 )
 
 
+@functools.lru_cache
 def in_our_words(reason: str | None) -> str:
     """The reason in the words above, whatever its case and hyphens; 'stop' where a server gives none.
 
@@ -55,6 +57,7 @@ def is_known(reason: str) -> bool:
     return reason in _WORDS
 
 
+@functools.lru_cache
 def tells_failure(reason: str | None) -> bool:
     """Whether a reply broke off, so that what came of it is no answer."""
     return reason is not None and in_our_words(reason) not in _WORDS and bool(_FAILURE.search(_plain(reason)))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from arena_hard.calling.providers.addresses import shown, understood
-from arena_hard.calling.providers.base import CallError, Kind, without_secrets
+from arena_hard.calling.providers.base import CallError, without_secrets
 from arena_hard.calling.providers.error_bodies import (
     code_of,
     details_of,
@@ -21,7 +21,6 @@ from arena_hard.calling.providers.error_bodies import (
 )
 from arena_hard.calling.providers.finish_reasons import is_known
 from arena_hard.calling.providers.quotas import Quota, quota_from
-from arena_hard.data.records import Usage
 
 # Codes, types and reasons by which providers say that nothing will be taken any more ...
 _NO_QUOTA = {
@@ -240,14 +239,3 @@ def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str
     if refused and role in ("system", "developer") and ("role" in param or f"{role}" in lowered):
         return "developer role" if role == "system" else "no system role"
     return None
-
-
-def empty_reply(finish: str, usage: Usage | None) -> CallError:
-    """The error for a reply without a text: what it was cut by decides whether to ask again."""
-    kind: Kind = "transient"
-    message = f"the reply holds no text (finish_reason {finish})"
-    if finish == "length":
-        kind, message = "final", "the reply was cut at max_tokens before an answer began; raise max_tokens"
-    if finish == "content_filter":
-        kind, message = "final", "the provider's content filter held the answer back"
-    return CallError(kind, message, finish_reason=finish, usage=usage)

@@ -12,6 +12,8 @@ from arena_hard.calling.providers.http import call_error, error_beside, error_to
 from arena_hard.data.records import Usage
 
 OWN_ADDRESS = "https://api.openai.com/v1"
+# a thought's own, of which a reply may have several that say the same; the last two are OpenRouter's and LiteLLM's
+_OWN_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks")
 AZURE_SEED = 42  # the original sends this seed to Azure
 
 
@@ -134,7 +136,7 @@ def _said(choice: Fields) -> tuple[str, str]:
         return choice.said("message")
     message = choice.inner("message")
     text, thought = message.said("content")
-    own_field = message.thought("reasoning_content", "reasoning", "thinking")
+    own_field = message.thought(*_OWN_FIELDS) or message.inner("provider_specific_fields").thought(*_OWN_FIELDS)
     return text or message.text("refusal") or "", "\n\n".join(filter(None, (own_field, thought)))
 
 

@@ -1,4 +1,7 @@
-"""Chat templates that show through: the tokens that should have ended a reply, and turns that a model invents."""
+"""Chat templates that show through: the tokens that should have ended a reply, and turns that a model invents.
+
+What may as well be the answer's own, a dialogue that was asked for or a text about templates, is none.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,78 @@ _END_TOKENS = (
     r"|</s>|<end_of_turn>|<eos>|<｜end▁of▁sentence｜>|\[\|endofturn\|\]|\[/?INST\]"
 )
 _AT_THE_END = re.compile(rf"({_END_TOKENS})\Z", re.IGNORECASE)
-_NEXT_TURN = re.compile(
-    r"(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|start\|>)\s*(?:user|human|system)\b"
-    r"|<\|(?:user|system)\|>(?=\s*\S)|<｜User｜>|</s>\s*(?:<s>)?\s*\[INST\]|<\|eot_id\|>\s*<\|start_header_id\|>|<\|START_OF_TURN_TOKEN\|>"
-)
 _TAIL = 80  # characters in which a token at the end is looked for
+_NEXT_TURN = re.compile(
+    r"<(?:(?:\|(?:im_start|start_header_id|start)\||start_of_turn)>\s*(?:user|human|system)\b"
+    r"|\|(?:(?:user|system|prompter)\|>(?=\s*\S)|eot_id\|>\s*<\|start_header_id\|>|START_OF_TURN_TOKEN\|>)"
+    r"|｜User｜>|/s>\s*(?:<s>)?\s*\[INST\])"
+)
+# Turns without tokens, on lines of their own, and what begins the reply that a model then gives itself: Mistral's and
+# Llama's, those of Alpaca and Vicuna, plain transcripts.
+_TURNS = (
+    (re.compile(r"\n {0,3}(\[INST\])"), ("[/INST]",)),
+    (re.compile(r"\n {0,3}(### (?:Instruction|Human|User):)"), ("\n### Response:", "\n### Assistant:")),
+    (re.compile(r"\n[ \t]*\r?\n(Human:|User:)"), ("\nAssistant:",)),
+)
+_CUT_OFF = re.compile(r"\n[ \t]*\r?\n(Human:|User:|### (?:Instruction|Human|User):)\s*\Z")
+_STRAY_END = re.compile(r"(?:^ {0,3}|(?<=[\w.!?]))(\[/INST\])", re.MULTILINE)
+_OF_DIALOGUES = re.compile(
+    r"(?:Assistant|Human|User):|:\s*\Z|(?i:dialog|conversation|transcript|chat|example|script|prompt|template)"
+)
 
 
 def template_remains(text: str) -> list[str]:
     """The remains in an answer, each kind once; empty for most."""
-    found = []
+    turn = _next_turn(text)
+    found = [turn[0]] if turn else []
+    for part in (text[: turn[1]], text) if turn else (text,):
+        tail = part.rstrip()[-_TAIL:]
+        end = _AT_THE_END.search(tail) if tail.endswith((">", "]")) else None
+        if end and end[1] not in found and not (end[1] == "</s>" and "<s>" in part):  # struck through in HTML
+            found.append(end[1])
+    return found
+
+
+def stop_for(remains: str) -> str:
+    """The text for `stop` that ends a reply before these remains: their first token, or the line that they begin."""
+    token = re.match(r"<[^<>]*>|\[[^\[\]]*\]", remains)
+    return token[0] if token else f"\n{remains}"
+
+
+def _next_turn(text: str) -> tuple[str, int] | None:
+    """What begins another turn, and where."""
     turn = _NEXT_TURN.search(text) if "<" in text else None
     if turn and not _is_quoted(text, turn):
-        found.append(turn[0])
-    end = _AT_THE_END.search(text.rstrip()[-_TAIL:])
-    if end and not (end[1] == "</s>" and "<s>" in text):  # text that is struck through in HTML
-        found.append(end[1])
-    return found
+        return " ".join(turn[0].split()), turn.start()
+    # a single letter is found many times faster than a word
+    if "[" in text and "[/INST]" in text or "#" in text and "### Response:" in text or "Assistant:" in text:
+        turn = _turn_in_words(text) or _stray_end(text)
+    else:
+        turn = _CUT_OFF.search(text, max(0, len(text) - _TAIL))
+    return (turn[1], turn.start()) if turn and _may_begin(text, turn) else None
+
+
+def _turn_in_words(text: str) -> re.Match[str] | None:
+    """The words that begin another turn, which goes on to a reply."""
+    for pattern, replies in _TURNS:
+        turn = pattern.search(text)
+        if turn and max(map(text.rfind, replies)) > turn.start():
+            return turn
+    return None
+
+
+def _stray_end(text: str) -> re.Match[str] | None:
+    """The token that ends a turn which did not begin here."""
+    return _STRAY_END.search(text) if "[/INST]" in text and "[INST]" not in text else None
+
+
+def _may_begin(text: str, turn: re.Match[str]) -> bool:
+    """Whether these words begin a turn here: after an answer, and one that neither is nor announces a dialogue."""
+    if turn[1].startswith("["):
+        return not _is_quoted(text, turn)
+    is_plain = not turn[1].startswith("#")
+    is_talk = is_plain and _OF_DIALOGUES.search(text, 0, turn.start())
+    return bool(text[: turn.start()].strip()) and not is_talk and not _is_quoted(text, turn)
 
 
 def _is_quoted(text: str, tag: re.Match[str]) -> bool:

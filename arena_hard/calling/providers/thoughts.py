@@ -1,69 +1,46 @@
 """Thoughts that a server leaves inside the answer, told apart by the tags that models write around them.
 
-Answers speak of these tags too. What stands in code, between quotes or in the middle of a sentence stays the answer's.
+Answers speak of these tags too, and have parts that are called like them. What stands in code, between quotes or in the
+middle of a sentence stays the answer's; so does whatever is in doubt, and `suspected_thought` says it.
 """
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-
-@dataclass(frozen=True)
-class _Spelling:
-    """The tags around a thought; `around`: those that some models put around the answer after it."""
-
-    opening: re.Pattern[str]
-    closing: re.Pattern[str]
-    around: tuple[str, str] | None = None
-
-
-def _spelling(opening: str, closing: str, around: tuple[str, str] | None = None) -> _Spelling:
-    first, last = (re.compile(re.escape(tag), re.IGNORECASE) for tag in (opening, closing))
-    return _Spelling(first, last, around)
-
-
-_SPELLINGS = (
-    _spelling("<think>", "</think>"),
-    _spelling("<thinking>", "</thinking>"),
-    _spelling("<thought>", "</thought>"),  # Gemini behind its OpenAI interface
-    _spelling("<seed:think>", "</seed:think>"),
-    _spelling("[THINK]", "[/THINK]"),
-    _spelling("◁think▷", "◁/think▷"),
-    _spelling("<|begin_of_thought|>", "<|end_of_thought|>", ("<|begin_of_solution|>", "<|end_of_solution|>")),
-    _spelling("<|START_THINKING|>", "<|END_THINKING|>", ("<|START_RESPONSE|>", "<|END_RESPONSE|>")),
+from arena_hard.calling.providers.harmony import split_channels
+from arena_hard.calling.providers.thought_tags import (
+    BARE_FINAL,
+    Code,
+    Tag,
+    closings_of_words,
+    like_an_opening,
+    may_hold_a_thought,
+    opening_at,
+    tags_in,
+    word_at,
+    word_tags,
 )
-_BARE_FINAL = "assistantfinal"
-_SIGNS = ("<", "[", "◁", _BARE_FINAL)  # one of them is in every text that has a tag; found fast
-_FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
+
+_AROUND = ("<|begin_of_solution|>", "<|end_of_solution|>"), ("<|START_RESPONSE|>", "<|END_RESPONSE|>")  # an answer
+_MOST_LOOKED_AT = 50  # tags behind an opening one; a model that repeats itself writes thousands
+_DEEPEST = 4  # thoughts within thoughts; more of them are a model that repeats itself
 _ENDS_A_LINE = re.compile(r"[ \t]*\r?\n")
-_MOST_QUOTED = 20  # tags that are looked at; a model that repeats itself writes thousands
 _SENTENCE_END = tuple(".!?…。！？:;)]}\"'”’»*`$|")
+_SENTENCE_ENDS_BEFORE = tuple(".!?…。！？")  # a thought within an answer
 _OPENING_QUOTE = tuple("`\"'“„«‘([{")
 _MARKUP = tuple("#*$\\|[{-")
-
-# the channels of the harmony format, as they are and as a server leaves them that takes special tokens out
-_FINAL_CHANNEL = re.compile(
-    r"(?:<\|end\|>\s*)?(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*final\b[^\n]{0,80}?<\|message\|>"
+_GOES_ON = re.compile(r"[ \t]+[a-z(]|[ \t]*[,;:).?!'\"”’]")  # a sentence, after a tag that it names
+_NAMES_A_PAIR = re.compile(r"[ \t]+(?:and|or|und|oder|et|ou)[ \t]+", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"\s*(?:\[[^\]]*\]|\{[^}]*\}|\([^)]*\)|<[^>]*>|\.{3}.*|….*|your\b.*)\s*", re.DOTALL | re.I)
+_INTRODUCES = re.compile(
+    r"[:：]\Z|\b(?:examples?|formats?|templates?|prompts?|outputs?|structure|syntax|tags?)\b", re.I
 )
-_FIRST_CHANNEL = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*\w+")
-_CHANNEL_TAGS = re.compile(
-    r"<\|start\|>\s*assistant|<\|channel\|>\s*\w+(?:[^\n<]{0,80}(?=<\|))?|<\|constrain\|>\s*\w+|<\|(?:message|end|call)\|>"
-)
-_LAST_TAG = re.compile(r"<\|(?:return|end)\|>\s*\Z")
-_BARE_CHANNELS = re.compile(r"\s*analysis(?=[^\sa-z])(.*?)assistantfinal(.*)", re.DOTALL)
-
-_LIKE_AN_OPENING = re.compile(
-    r"\s*(<\|?[\w:-]{0,20}(?:think|thought|reason|reflect|scratchpad|analysis|monologue|deliberat)[\w:-]{0,20}\|?>"
-    r"|\[(?:THINK|THINKING|REASONING)\]|<\|?channel\|?>|<unused\d+>|(?-i:analysis(?=[A-Z])))",
-    re.IGNORECASE,
-)
-_LIKE_A_CLOSING = re.compile(
-    r"[<◁\[](?:/(?:\w+:)?(?:[Tt]hink(?:ing)?|THINK|[Tt]houghts?|[Rr]easoning|[Rr]eflection)[>▷\]]"
-    r"|\|(?:end_of_thought|END_THINKING|channel)\|>)"
-)
+_ELEMENT = re.compile(r"\s*<([a-z][\w-]*)\s?>", re.IGNORECASE)
+_FINAL_ELEMENTS = ("answer", "final_answer", "final", "response", "final_response", "solution", "output", "result")
+_INDENTED = ("    ", "\t")  # as code is
 
 
 def split_thought(
@@ -71,7 +48,7 @@ def split_thought(
 ) -> tuple[str, str | None]:
     """(answer, thought) of a text; nothing but the tags is lost.
 
-    has_own_field: the server sent the thought apart, so only a whole thought at the beginning is one.
+    has_own_field: the server sent the thought apart, so only what is surely one is cut.
     end_token, pattern: the config's own; what stands before the token, and what the pattern finds (its first group
     where it has one), is the thought.
     A thought that was cut off before its end leaves an empty answer.
@@ -80,12 +57,18 @@ def split_thought(
     if found:
         thoughts = [each[1] if each.re.groups and each[1] is not None else each[0] for each in found]
         return _without(text, [each.span() for each in found]), _joined(thoughts)
-    if end_token and end_token in text:
+    told: tuple[str, str | None] = (text, None)
+    if may_hold_a_thought(text):
+        told = split_channels(text, Code(text), has_own_field) or _tagged(text, has_own_field)
+    if end_token and end_token in text and (told[1] is None or not _is_usual(end_token)):
         thought, _, answer = text.partition(end_token)
         return answer.lstrip("\r\n"), _without_opening(thought)
-    if not _may_hold_one(text):
-        return text, None
-    return _channels(text, has_own_field) or _tagged(text, has_own_field)
+    return told
+
+
+def is_never_closed(text: str) -> bool:
+    """Whether a text begins with a thought and nothing ends one."""
+    return opening_at(text, 0) is not None and all(tag.opens for tag in tags_in(text))
 
 
 def suspected_thought(answer: str, has_thought: bool) -> str | None:
@@ -93,112 +76,179 @@ def suspected_thought(answer: str, has_thought: bool) -> str | None:
 
     has_thought: a thought was found, so that a closing tag alone is most likely spoken of.
     """
-    if not _may_hold_one(answer):
+    if not may_hold_a_thought(answer):
         return None
-    opening = _LIKE_AN_OPENING.match(answer)
+    opening = like_an_opening(answer)
     if opening:
-        return opening[1]
-    code = _Code(answer)
-    for closing in () if has_thought else _LIKE_A_CLOSING.finditer(answer):
-        if not code.holds(closing) and not answer.endswith(_OPENING_QUOTE, 0, closing.start()):
-            return closing[0]
-    return _BARE_FINAL if _BARE_FINAL in answer and not has_thought else None
+        return opening
+    code = Code(answer)
+    for tag in itertools.islice(tags_in(answer), _MOST_LOOKED_AT):
+        if _is_quoted(code, tag):
+            continue
+        if _begins_a_line(answer, tag) if tag.opens else not has_thought or not _GOES_ON.match(answer, tag.end):
+            return answer[tag.start : tag.end]
+    for tag in () if has_thought else itertools.islice(closings_of_words(answer), _MOST_LOOKED_AT):
+        if not _is_quoted(code, tag):
+            return answer[tag.start : tag.end]
+    return BARE_FINAL if BARE_FINAL in answer and not has_thought else None
 
 
-def _may_hold_one(text: str) -> bool:
-    return any(sign in text for sign in _SIGNS) or text.lstrip().startswith("analysis")
+def _is_usual(end_token: str) -> bool:
+    """Whether a config names a tag that is known anyhow, so that it is read with all care."""
+    tags = list(tags_in(end_token.strip()))
+    return len(tags) == 1 and not tags[0].opens
 
 
-# ------------------------------------------------------------------------------------------ channels
-
-
-def _channels(text: str, has_own_field: bool) -> tuple[str, str | None] | None:
-    """The answer is what the final channel holds; a text of other channels alone is a thought. None: no channels."""
-    bare = _BARE_CHANNELS.fullmatch(text)
-    if bare:
-        return bare[2].lstrip("\r\n"), bare[1].strip()
-    first = _FIRST_CHANNEL.match(text)
-    if not first and (has_own_field or "<|channel|>" not in text):
-        return None
-    code = _Code(text)
-    final = next((each for each in _FINAL_CHANNEL.finditer(text) if not code.holds(each)), None)
-    if final:
-        thought = _CHANNEL_TAGS.sub("\n", text[: final.start()])
-        return _LAST_TAG.sub("", text[final.end() :]), _joined([thought])
-    return None if has_own_field or not first else ("", _joined([_CHANNEL_TAGS.sub("\n", text)]))
-
-
-# ---------------------------------------------------------------------------------------------- tags
+# ------------------------------------------------------------------------------------ at the beginning
 
 
 def _tagged(text: str, has_own_field: bool) -> tuple[str, str | None]:
-    code = _Code(text)
-    for spelling in _SPELLINGS:
-        if spelling.opening.match(text, _after_blanks(text, 0)):
-            return _opened(code, spelling, has_own_field)
-    if has_own_field:
+    code = Code(text)
+    at, thoughts = _at_the_start(code)
+    unclosed = opening_at(text, at)
+    if unclosed and not has_own_field and _closing_of(code, unclosed) is None:
+        return "", _joined([*thoughts, text[unclosed.end :]])
+    if not thoughts and not has_own_field:
+        at, thoughts = _words_at_the_start(code) or _unopened(code) or (0, [])
+    rest, later = _without_asides(text[at:])
+    if not thoughts and not later:
         return text, None
-    return next(filter(None, (_unopened(code, spelling) for spelling in _SPELLINGS)), (text, None))
+    return _unwrapped(rest.lstrip("\r\n") if thoughts else rest), _joined([*thoughts, *later])
 
 
-def _opened(code: _Code, spelling: _Spelling, has_own_field: bool) -> tuple[str, str | None]:
-    """A text that begins with one thought or more."""
+def _at_the_start(code: Code) -> tuple[int, list[str]]:
+    """Where the answer of a text begins, and the thoughts before it, of which each has its end."""
     text, at = code.text, 0
     thoughts: list[str] = []
-    while opening := spelling.opening.match(text, _after_blanks(text, at)):
-        closings = list(itertools.islice(spelling.closing.finditer(text, opening.end()), _MOST_QUOTED))
-        if not closings and has_own_field:
-            return (text[at:].lstrip("\r\n"), _joined(thoughts)) if thoughts else (text, None)
-        if not closings:
-            return "", _joined([*thoughts, text[opening.end() :]])
-        # the first closing tag that the thought does not merely quote
-        closing = next((each for each in closings if not code.holds(each, opening.end())), closings[0])
-        thoughts.append(text[opening.end() : closing.start()])
-        at = closing.end()
-    rest, later = (text[at:], []) if has_own_field else _later(text[at:], spelling)
-    return _unwrapped(rest.lstrip("\r\n"), spelling), _joined([*thoughts, *later])
-
-
-def _later(rest: str, spelling: _Spelling) -> tuple[str, list[str]]:
-    """Further thoughts within an answer: each from the beginning of a line to its closing tag, and not in code."""
-    code, end = _Code(rest), 0
-    spans: list[tuple[int, int]] = []
-    for opening in spelling.opening.finditer(rest):
-        closing = spelling.closing.search(rest, opening.end())
-        if closing is None:
+    while opening := opening_at(text, at):
+        closing = _closing_of(code, opening)
+        thought = text[opening.end : closing.start] if closing else ""
+        if closing is None or _NAMES_A_PAIR.fullmatch(thought) and _GOES_ON.match(text, closing.end):
             break
-        begins_line = not rest[rest.rfind("\n", 0, opening.start()) + 1 : opening.start()].strip()
-        if begins_line and opening.start() >= end and not code.holds(opening):
-            end = closing.end()
-            spans.append((opening.start(), end))
-    thoughts = [spelling.opening.sub("", spelling.closing.sub("", rest[slice(*span)]), count=1) for span in spans]
-    return _without(rest, spans), thoughts
+        thoughts.append(thought)
+        at = closing.end
+    return at, thoughts
 
 
-def _unopened(code: _Code, spelling: _Spelling) -> tuple[str, str | None] | None:
-    """Some chat templates put the opening tag into the prompt, so that only the closing one is seen."""
+def _closing_of(code: Code, opening: Tag, tags: Iterator[Tag] | None = None) -> Tag | None:
+    """The tag that ends a thought: the first that it does not merely quote, past thoughts within it; None: none does.
+
+    Where none of its own spelling does, one of another ends it, and else one in code.
+    """
+    text, depth, first = code.text, 1, None
+    spare: list[tuple[bool, bool, int, Tag]] = []
+    tags = tags or tags_in(text, opening.end)
+    for tag in itertools.islice(tags, _MOST_LOOKED_AT):
+        is_quoted, is_other = code.holds(tag.start, tag.end, opening.end), tag.name != opening.name
+        if is_quoted or is_other:
+            spare += [] if tag.opens else [(is_quoted, is_other, tag.start, tag)]
+        elif tag.opens:
+            depth += _begins_a_line(text, tag) or not _GOES_ON.match(text, tag.end)
+            if first and depth > _DEEPEST:
+                break
+        else:
+            first, depth = first or tag, depth - 1
+            if depth == 0:
+                return tag if tag is first or _ends_both(text, first, tag) else first
+    return first or (min(spare)[-1] if spare else next((tag for tag in tags if not tag.opens), None))
+
+
+def _ends_both(text: str, inner: Tag, outer: Tag) -> bool:
+    """Whether a thought within another ends at the one tag, and the other thought at the other, before an answer."""
+    if _GOES_ON.match(text, outer.end):
+        return False
+    return bool(text[outer.end :].strip()) or not text[inner.end : outer.start].strip()
+
+
+def _words_at_the_start(code: Code) -> tuple[int, list[str]] | None:
+    """The same of a text that begins with what may be a part of the answer: an answer has to follow."""
+    text, at = code.text, 0
+    thoughts: list[str] = []
+    while word := word_at(text, at):
+        closing = _closing_of(code, word, word_tags(text, word))
+        if closing is None or code.holds(closing.start, closing.end, word.end):
+            return None
+        thoughts.append(text[word.end : closing.start])
+        at = closing.end
+    element = _ELEMENT.match(text, at)
+    is_answer = element is None or element[1].lower() in _FINAL_ELEMENTS
+    return (at, thoughts) if thoughts and text[at:].strip() and is_answer else None
+
+
+def _unopened(code: Code) -> tuple[int, list[str]] | None:
+    """The same where only the closing tag is seen: some chat templates put the opening one into the prompt."""
     text = code.text
-    closings = list(itertools.islice(spelling.closing.finditer(text), _MOST_QUOTED))
-    closings = [each for each in closings if not code.holds(each)]
-    if len(closings) != 1 or any(not code.holds(each) for each in spelling.opening.finditer(text)):
+    tags = [tag for tag in itertools.islice(tags_in(text), _MOST_LOOKED_AT) if not code.holds(tag.start, tag.end)]
+    depths = list(itertools.accumulate(1 if tag.opens else -1 for tag in tags[1:]))
+    if not tags or tags[0].opens or min(depths, default=0) < 0 or (depths and depths[-1]):
         return None
-    before, after = text[: closings[0].start()], text[closings[0].end() :]
+    before, after = text[: tags[0].start], text[tags[0].end :]
     if not _ends_a_thought(before, after):
         return None
-    return _unwrapped(after.lstrip(" \t").lstrip("\r\n"), spelling), before.strip()
+    return len(text) - len(after.lstrip(" \t")), [before]
 
 
-def _unwrapped(answer: str, spelling: _Spelling) -> str:
+def _unwrapped(answer: str) -> str:
     """The answer without the tags that some models put around it after a thought."""
-    if spelling.around is None or not answer.lstrip().startswith(spelling.around[0]):
-        return answer
-    return answer.lstrip().removeprefix(spelling.around[0]).strip().removesuffix(spelling.around[1]).rstrip()
+    start = answer.lstrip()
+    for first, last in _AROUND:
+        if start.startswith(first):
+            return start.removeprefix(first).strip().removesuffix(last).rstrip()
+    return answer
 
 
-def _after_blanks(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at
+def _without_opening(thought: str) -> str:
+    start = thought.strip()
+    opening = opening_at(start, 0)
+    return start[opening.end :].strip() if opening else start
+
+
+# ---------------------------------------------------------------------------------- within an answer
+
+
+def _without_asides(answer: str) -> tuple[str, list[str]]:
+    """An answer and the thoughts in it, at its end too."""
+    code, end = Code(answer), 0
+    spans: list[tuple[int, int]] = []
+    thoughts: list[str] = []
+    for opening in tags_in(answer):
+        if not opening.opens or opening.start < end or _is_quoted(code, opening):
+            continue
+        closing = _closing_of(code, opening)
+        if closing is None or code.holds(closing.start, closing.end, opening.end):
+            break
+        if _is_an_aside(answer, opening, closing):
+            end = closing.end
+            spans.append((opening.start, end))
+            thoughts.append(answer[opening.end : closing.start])
+    if spans and not answer[end:].strip():
+        return _without(answer, spans).rstrip(), thoughts
+    return _without(answer, spans) if spans else answer, thoughts
+
+
+def _is_an_aside(answer: str, opening: Tag, closing: Tag) -> bool:
+    """Whether a thought stands here, or an example of one, or a sentence that has the tags in it."""
+    line = answer.rfind("\n", 0, opening.start) + 1
+    if _begins_a_line(answer, opening):
+        begins = not _INTRODUCES.search(answer[:line].rstrip().rpartition("\n")[2])
+    else:
+        before, after = answer[line : opening.start], answer[closing.end :]
+        is_glued = before[-1:].isalnum() and not after[:1].isalnum()  # two words would become one
+        begins = before.rstrip().endswith(_SENTENCE_ENDS_BEFORE) or is_glued
+    thought = answer[opening.end : closing.start]
+    if not begins or _PLACEHOLDER.fullmatch(thought) or _NAMES_A_PAIR.fullmatch(thought):
+        return False
+    return not _GOES_ON.match(answer, closing.end) and not _ELEMENT.match(answer, closing.end)
+
+
+def _begins_a_line(text: str, tag: Tag) -> bool:
+    """Whether only blanks stand before a tag in its line, and not so many that it is code."""
+    before = text[text.rfind("\n", 0, tag.start) + 1 : tag.start]
+    return not before.strip() and not before.startswith(_INDENTED)
+
+
+def _is_quoted(code: Code, tag: Tag) -> bool:
+    return code.holds(tag.start, tag.end) or code.text.endswith(_OPENING_QUOTE, 0, tag.start)
 
 
 def _ends_a_thought(before: str, after: str) -> bool:
@@ -219,32 +269,6 @@ def _begins_an_answer(after: str, glued: bool) -> bool:
     if after.startswith(_MARKUP) or after.startswith("<") and not after.startswith("</"):
         return True
     return after[0].isalnum() and (glued or not after[0].islower())
-
-
-class _Code:
-    """Where a text holds code."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._fences = [fence.start() for fence in _FENCE.finditer(text)]
-
-    def holds(self, tag: re.Match[str], since: int = 0) -> bool:
-        """Whether a tag stands in a block of code, which has as many ends as beginnings, or in code within a line.
-
-        since: where the part of the text begins that counts.
-        """
-        first, here = bisect.bisect_left(self._fences, since), bisect.bisect_left(self._fences, tag.start())
-        if (here - first) % 2 and (len(self._fences) - here) % 2:
-            return True
-        begin, end = self.text.rfind("\n", since, tag.start()) + 1, self.text.find("\n", tag.end())
-        before = self.text.count("`", max(begin, since), tag.start())
-        return before % 2 == 1 and self.text.find("`", tag.end(), len(self.text) if end < 0 else end) >= 0
-
-
-def _without_opening(thought: str) -> str:
-    start = thought.strip()
-    opening = next((found for spelling in _SPELLINGS if (found := spelling.opening.match(start))), None)
-    return start[opening.end() :].strip() if opening else start
 
 
 def _without(text: str, spans: list[tuple[int, int]]) -> str:
