@@ -25,7 +25,8 @@ _OWN_KEYS = ("messages", "model")  # of a request: what is asked, and whom
 def check_model(where: Place, model: ModelSettings) -> None:
     """An entry of the endpoint file. Raises UserError."""
     if not (model.model_name.strip() or model.model_id):
-        raise UserError(f"{where}: the key 'model_name' is missing. Write it like model_name: my-org/my-model.")
+        place = where.line_only("model_name")
+        raise UserError(f"{place}: the key 'model_name' is missing. Write it like model_name: my-org/my-model.")
     _check_extra_body(where.line_only("extra_body"), model.extra_body)
     for key, texts in (("stop", model.stop or []), ("end_think_token", [model.end_think_token])):
         if "" in texts:
@@ -65,9 +66,7 @@ def missing_entry(entries: Place, name: str) -> str:
     for key, value in entries.value.items():
         if is_object(value) and name in value:
             line = entries.at(key).at(name).line
-            return (
-                f"{name} stands within {str(key)!r} (line {line}), and entries stand at the left edge: move it there."
-            )
+            return f"It stands within {str(key)!r} (line {line}), and an entry begins at the left edge: move it there."
     known = {str(key) for key in entries.value}
     meant = f"{suggestion(name, known)} " if known else ""
     return f"{meant}Add an entry with model_name, endpoints and api_type (README.md shows one)."
