@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import utils
-from arena_hard.calling.providers import PROVIDERS
+from arena_hard.calling.providers import PROVIDERS, connections
 from arena_hard.data import api_types, variables
 from arena_hard.data.name_lists import nearest
 from arena_hard.data.records import UserError
@@ -248,6 +248,34 @@ def test_what_is_no_variable_stays_as_it_is(text: str, monkeypatch: pytest.Monke
 def test_a_name_that_no_variable_has_is_named() -> None:
     with pytest.raises(UserError, match=r"\$\{NO-NAME\} names no environment variable"):
         variables.fill_from_environment("${NO-NAME}", "m")
+
+
+@pytest.mark.parametrize(
+    ("key", "base", "words"),
+    [
+        (
+            None,
+            "https://gateway.example/v1",
+            "so none is sent; to send that of OPENAI_API_KEY write api_key: ${",
+        ),
+        (
+            "MY_KEY",
+            "https://gateway.example/v1",
+            "the text MY_KEY itself; for the variable of that name write $",
+        ),
+        (None, "http://localhost:8000/v1", None),
+        ("EMPTY", "https://gateway.example/v1", None),
+    ],
+)
+def test_a_key_that_is_not_sent_or_is_a_name_is_said(
+    key: str | None, base: str, words: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("MY_KEY", "sk-secret")
+    endpoint = EndpointSettings(api_base=base, api_key=key)
+    [connection] = connections(ModelSettings(name="m", model_name="x", endpoints=[endpoint]))
+    assert [words in note for note in connection.notes if words] == ([True] if words else [])
+    assert len(connection.notes) == bool(words) and "sk-secret" not in str(connection.notes)
 
 
 # --------------------------------------------------------------------------------------- files
