@@ -130,8 +130,13 @@ def _without(values: Values, names: Iterable[str], known: set[str], why: str = "
     return Understood(kept, [f"{', '.join(spoken)}: no effect{why}"] if spoken else [])
 
 
+def is_server_option(key: str) -> bool:
+    """Whether a key starts or sizes a local server elsewhere."""
+    return _OF_A_SERVER.fullmatch(key) is not None
+
+
 def _without_server_options(values: Values, known: set[str]) -> Understood:
-    names = {key for key in values if _OF_A_SERVER.fullmatch(key)}
+    names = {key for key in values if is_server_option(key)}
     return _without(values, names, known, " here, where serve: starts a local server (README.md)")
 
 

@@ -6,7 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
-_NEAR = 0.75  # of difflib: engine is not near regions, bose is near base
+_NEAR = 0.65  # of difflib: mm is near m
+NEAR_KEY = 0.75  # for words that are no names: tp is not near stop, engine not near regions
 SHOWN = 8  # a list of one more is shown whole, for "and 1 more" is hardly shorter
 
 
@@ -24,10 +25,10 @@ def first_lines(lines: Sequence[str], what: str, shown: int = SHOWN) -> list[str
     return [*lines[:shown], f"  … and {len(lines) - shown} more {what}"]
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Iterable[str], cutoff: float = _NEAR) -> str | None:
     """The known word that was probably meant, whatever its case, hyphens and underscores; None where none is near."""
     folded = {re.sub(r"[\s_-]", "", each).lower(): each for each in sorted(known, reverse=True)}
-    near = difflib.get_close_matches(re.sub(r"[\s_-]", "", word).lower(), folded, n=1, cutoff=_NEAR)
+    near = difflib.get_close_matches(re.sub(r"[\s_-]", "", word).lower(), folded, n=1, cutoff=cutoff)
     return folded[near[0]] if near else None
 
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from arena_hard.data import foreign_configs
-from arena_hard.data.name_lists import nearest, shortened
+from arena_hard.data.name_lists import NEAR_KEY, nearest, shortened
 from arena_hard.data.places import Place
 from arena_hard.data.records import UserError, is_list, is_object
 from arena_hard.data.value_types import fitted, is_null, kinds_of
@@ -254,8 +254,11 @@ def _meant(key: str, struct: type[msgspec.Struct]) -> str:
     """What an unknown key is: one of another place, or the nearest one of its own or of another."""
     if places := places_of(key, struct):
         return f"It belongs in {places}."
-    near = nearest(key, _own_words(struct) | foreign_configs.NOTES)
-    if near is None and (other := nearest(key, {word for each in _PLACES for word in known_keys(each)})):
+    if foreign_configs.is_server_option(key):
+        return f"It belongs in the command of serve, in {_PLACES[ModelSettings][1]}."
+    near = nearest(key, _own_words(struct) | foreign_configs.NOTES, NEAR_KEY)
+    elsewhere = {word for each in _PLACES for word in known_keys(each)}
+    if near is None and (other := nearest(key, elsewhere, NEAR_KEY)):
         return f"Did you mean {other!r}, which belongs in {places_of(other, struct)}?"
     if near is not None:
         return f"Did you mean {near!r}?"

@@ -12,7 +12,7 @@ import pytest
 import utils
 from arena_hard.calling.providers import PROVIDERS, connections
 from arena_hard.data import api_types, variables
-from arena_hard.data.name_lists import nearest
+from arena_hard.data.name_lists import NEAR_KEY, nearest
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import (
     AnswerSettings,
@@ -111,6 +111,7 @@ def test_a_key_of_another_place_is_told_where_it_belongs(
         (AnswerSettings, "num_choices: two", "num_choices is 'two' and must be a whole number of at least 1"),
         (AnswerSettings, "bench_nme: x", "unknown key 'bench_nme'. Did you mean 'bench_name'?"),
         (AnswerSettings, "paralel: 8", "Did you mean 'parallel', which belongs in the model's entry"),
+        (AnswerSettings, "tp: 8", "unknown key 'tp'. It belongs in the command of serve, in the model's entry"),
         (AnswerSettings, "Num-Choices: 8", "Did you mean 'num_choices'?"),
         (JudgeSettings, "prompt_template: x", "prompt_template shows no answer"),
         (JudgeSettings, "judge_model: []", "judge_model is empty"),
@@ -126,7 +127,8 @@ def test_what_is_said(tmp_path: Path, struct: type[msgspec.Struct], line: str, w
 
 
 def test_a_word_is_near_only_where_it_is() -> None:
-    assert nearest("engine", {"regions", "parallel"}) is None
+    assert nearest("engine", {"regions", "parallel"}, NEAR_KEY) is None
+    assert nearest("bose", {"base", "other"}) == "base"
     assert nearest("MAX-TOKENS", {"max_tokens", "model_name"}) == "max_tokens"
 
 

@@ -23,7 +23,7 @@ from arena_hard.calling.providers.threads import in_thread
 from arena_hard.calling.providers.tokens import Tokens
 from arena_hard.data.api_types import LOCAL_SERVERS
 from arena_hard.data.environment import is_local
-from arena_hard.data.name_lists import nearest
+from arena_hard.data.name_lists import NEAR_KEY, nearest
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
 from arena_hard.data.variables import fill_from_environment
@@ -122,7 +122,7 @@ def provider_of(settings: ModelSettings) -> Provider:
     installed = set() if own.is_file(name) else set(own.entry_points())
     if not own.is_file(name) and name not in installed:
         known = {*PROVIDERS, *LOCAL_SERVERS, *installed}
-        near = nearest(name, known)
+        near = nearest(name, known, NEAR_KEY)
         raise UserError(
             f"unknown api_type {name!r}. {f'Did you mean {near!r}? ' if near else ''}Known are: "
             f"{', '.join(sorted(known))}, and FILE.py:CLASS. Any other server that speaks OpenAI's protocol is openai, "
