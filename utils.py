@@ -24,6 +24,7 @@ from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.providers import settled
 from arena_hard.data import config_checks, jsonl, settings, streams
 from arena_hard.data.name_lists import shortened
+from arena_hard.data.places import Place
 from arena_hard.data.presets import with_usual_categories
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSettings
@@ -103,32 +104,35 @@ def add_version(parser: argparse.ArgumentParser) -> None:
 
 def load_answer_settings(file: Path) -> AnswerSettings:
     """gen_answer_config.yaml. Raises UserError."""
-    loaded = settings.parse(load_written(file), AnswerSettings, str(file))
-    config_checks.check_answer_settings(str(file), loaded)
-    return loaded
+    return settings.parse(load_written(file), AnswerSettings, str(file))
 
 
 def load_judge_settings(file: Path) -> JudgeSettings:
     """judge_config.yaml. Raises UserError, also for a pattern or template that cannot work."""
-    loaded = settings.parse(with_usual_categories(load_written(file)), JudgeSettings, str(file))
-    config_checks.check_judge_settings(str(file), loaded)
+    place = Place(str(file), with_usual_categories(load_written(file)))
+    loaded, place = settings.parse_with_place(place, JudgeSettings)
+    config_checks.check_judge_settings(place, loaded)
     return loaded
 
 
 def load_models(file: Path, names: Iterable[str]) -> list[ModelSettings]:
     """The entries of api_config.yaml for these names. Raises UserError for those that are missing."""
-    entries = load_written(file)
+    entries = Place(str(file), load_written(file))
+    config_checks.note_misplaced(entries)
     names = list(names)
-    missing = [name for name in names if name not in entries]
+    missing = [name for name in names if name not in entries.value]
     if missing:
         raise UserError(
-            f"{file} has no endpoint for {shortened(missing)}. {settings.suggestion(missing[0], set(entries))} "
-            "Add an entry with model_name, endpoints and api_type (README.md shows one)."
+            f"{file} has no endpoint for {shortened(missing)}. {config_checks.missing_entry(entries, missing[0])}"
         )
-    return [_model_settings(file, name, entries[name]) for name in names]
+    return [_model_settings(file, entries.at(name), name) for name in names]
 
 
-def _model_settings(file: Path, name: str, values: Any) -> ModelSettings:
-    loaded = settings.parse(values, ModelSettings, f"{file}: {name}")
-    config_checks.check_model(f"{file}: {name}", loaded)
-    return settled(msgspec.structs.replace(loaded, name=name), file.parent)
+def _model_settings(file: Path, entry: Place, name: str) -> ModelSettings:
+    loaded, place = settings.parse_with_place(entry, ModelSettings)
+    config_checks.check_model(place, loaded)
+    named = msgspec.structs.replace(loaded, name=name)
+    try:
+        return settled(named, file.parent)
+    except UserError as error:
+        raise UserError(f"{place.line_only('api_type')}: {error}") from None

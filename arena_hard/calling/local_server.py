@@ -26,7 +26,8 @@ import msgspec
 
 from arena_hard.calling.providers.base import without_secrets
 from arena_hard.data.records import UserError
-from arena_hard.data.settings import EndpointSettings, ModelSettings, fill_from_environment
+from arena_hard.data.settings import EndpointSettings, ModelSettings
+from arena_hard.data.variables import fill_from_environment
 
 START_SECONDS = 1800.0  # large models take long to load
 STOP_SECONDS = 20.0  # a little more than the guard gives the server

@@ -27,7 +27,8 @@ from arena_hard.calling.reply_notes import ReplyNotes
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import first_lines
 from arena_hard.data.records import Usage, UserError, usage_row
-from arena_hard.data.settings import ModelSettings, short_hash, with_environment
+from arena_hard.data.settings import ModelSettings, short_hash
+from arena_hard.data.variables import with_environment
 
 _PACKAGES = ("openai", "anthropic", "boto3", "google-auth", "httpx2", "aiohttp", "msgspec", "tiktoken")
 _ROOT = Path(__file__).resolve().parents[2]

@@ -11,6 +11,7 @@ from arena_hard.calling import manifest
 from arena_hard.calling.calls import request_body
 from arena_hard.calling.providers.base import Message
 from arena_hard.data import settings
+from arena_hard.data.name_lists import suggestion
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.sample import sample
 from arena_hard.data.settings import ModelSettings
@@ -71,7 +72,7 @@ def chosen_models(args: argparse.Namespace, model_list: list[str]) -> list[str]:
         )
     for name in args.redo:
         if name not in names:
-            raise UserError(f"--redo {name}: not among the models to run. {settings.suggestion(name, set(names))}")
+            raise UserError(f"--redo {name}: not among the models to run. {suggestion(name, set(names))}")
     return names
 
 

@@ -14,7 +14,10 @@ settings       what the config files may say
 config_checks  what their values may be
 presets        what published benchmarks are judged with where a config says nothing else
 templates      prompt templates and their placeholders
-name_lists     long lists of names, cut for people
+name_lists     lists of names for people: cut, or the one that was meant
+places         where in a config something stands
+variables      environment variables that stand in configs
+api_types      api_types under all their names, and local servers
 verdicts       the five labels and what they mean
 environment    proxies and certificates that variables name
 streams        text for terminals of any encoding
@@ -30,5 +33,6 @@ Inside:
 
 odd_lines        lines that are no strict JSON, and what other readers see in them
 value_types      what a config's value becomes where its type is known
-foreign_configs  keys and api_types of later versions and forks
+value_words      a wrong value in words: what is allowed, what to write
+foreign_configs  keys of later versions and forks
 """

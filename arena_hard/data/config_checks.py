@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 import json
-import math
 import re
+import warnings
 from typing import Any
 from urllib.parse import urlsplit
 
 from arena_hard.data import templates
+from arena_hard.data.name_lists import suggestion
+from arena_hard.data.places import Place
 from arena_hard.data.presets import categories_of
-from arena_hard.data.records import UserError
-from arena_hard.data.settings import (
-    DEFAULT_PATTERN,
-    AnswerSettings,
-    JudgeSettings,
-    ModelSettings,
-    suggestion,
-    with_environment,
-)
+from arena_hard.data.records import UserError, is_list, is_object
+from arena_hard.data.settings import DEFAULT_PATTERN, JudgeSettings, ModelSettings, places_of
+from arena_hard.data.variables import names_variable, with_environment
+from arena_hard.data.yaml_files import ConfigNote, plain
 
+_LOOSE_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
+_HOST = re.compile(r"localhost|[\w.-]+:\d|[a-z][\w.-]*\.[a-z]")  # what lacks only http://
 _OWN_KEYS = ("messages", "model")  # of a request: what is asked, and whom
 
 
-def check_model(where: str, model: ModelSettings) -> None:
+def check_model(where: Place, model: ModelSettings) -> None:
     """An entry of the endpoint file. Raises UserError."""
-    if not (model.model_name or model.model_id):
-        raise UserError(f"{where}: the key 'model_name' is missing.")
-    _at_least(where, "attempts", model.attempts, 1)
-    _at_least(where, "backoff", model.backoff, 0)
-    for key in ("parallel", "max_tokens", "thinking"):
-        value = getattr(model, key)
-        if value != "auto":
-            _at_least(where, key, value, 1)
-    for key in ("timeout", "deadline", "requests_per_minute", "tokens_per_minute"):
-        _above_zero(where, key, getattr(model, key))
-    _at_least(where, "temperature", model.temperature, 0)
-    _check_extra_body(where, model.extra_body)
+    if not (model.model_name.strip() or model.model_id):
+        place = where.line_only("model_name")
+        raise UserError(f"{place}: the key 'model_name' is missing. Write it like model_name: my-org/my-model.")
+    _check_extra_body(where.line_only("extra_body"), model.extra_body)
     for key, texts in (("stop", model.stop or []), ("end_think_token", [model.end_think_token])):
         if "" in texts:
-            raise UserError(f"{where}: {key} holds an empty text. Take it out.")
-    _check_think_pattern(where, model.think_pattern)
+            raise UserError(f"{where.line_only(key)}: {key} holds an empty text. Take it out.")
+    _check_think_pattern(where.line_only("think_pattern"), model.think_pattern)
     for number, endpoint in enumerate(model.endpoints or [], 1):
         if endpoint.api_base is not None and model.api_type != "recorded":
-            _check_address(f"{where}: endpoints {number}", endpoint.api_base)
+            place = where.at("endpoints").item(number)
+            _check_address(place.line_only("api_base"), endpoint.api_base)
 
 
-def _check_think_pattern(where: str, pattern: str | None) -> None:
+def _check_think_pattern(where: Place, pattern: str | None) -> None:
     if pattern is None:
         return
     try:
@@ -57,10 +49,27 @@ def _check_think_pattern(where: str, pattern: str | None) -> None:
         raise UserError(f"{where}: think_pattern matches an empty text. Write the tags around a thought into it.")
 
 
-def _check_sampling(where: str, settings: AnswerSettings | JudgeSettings) -> None:
-    """What both stages say of a request. Raises UserError."""
-    _at_least(where, "temperature", settings.temperature, 0)
-    _at_least(where, "max_tokens", settings.max_tokens, 1)
+def note_misplaced(entries: Place) -> None:
+    """Say of keys at the top of the endpoint file that they have no effect there."""
+    for key, value in entries.value.items():
+        if is_object(value) or is_list(value) or plain(value) is None or key.startswith(("x-", ".")):
+            continue
+        places = places_of(key)
+        why = f"it belongs in {places}" if places else "an entry is a name with keys and values below it"
+        warnings.warn(f"{entries.line_only(key)}: {key}: no effect here; {why}.", ConfigNote, stacklevel=1)
+
+
+def missing_entry(entries: Place, name: str) -> str:
+    """What to do about a model that the endpoint file does not have."""
+    if "bench_name" in entries.value:
+        return "It is a setting file (bench_name). Name the endpoint file with --endpoint-file."
+    for key, value in entries.value.items():
+        if is_object(value) and name in value:
+            line = entries.at(key).at(name).line
+            return f"It stands within {str(key)!r} (line {line}), and an entry begins at the left edge: move it there."
+    known = {str(key) for key in entries.value}
+    meant = f"{suggestion(name, known)} " if known else ""
+    return f"{meant}Add an entry with model_name, endpoints and api_type (README.md shows one)."
 
 
 def check_categories(settings: JudgeSettings, there: set[str]) -> None:
@@ -73,17 +82,7 @@ def check_categories(settings: JudgeSettings, there: set[str]) -> None:
             raise UserError(f"categories: no question is of the category {name!r}. {suggestion(name, there)}")
 
 
-def _at_least(where: str, key: str, value: float | None, least: int) -> None:
-    if value is not None and not (math.isfinite(value) and value >= least):
-        raise UserError(f"{where}: {key} is {value} and must be at least {least}.")
-
-
-def _above_zero(where: str, key: str, value: float | None) -> None:
-    if value is not None and not (math.isfinite(value) and value > 0):
-        raise UserError(f"{where}: {key} is {value} and must be above 0; leave the key out for the default.")
-
-
-def _check_extra_body(where: str, extra: dict[str, Any] | None) -> None:
+def _check_extra_body(where: Place, extra: dict[str, Any] | None) -> None:
     for key in _OWN_KEYS:
         if key in (extra or {}):
             raise UserError(f"{where}: extra_body: {key!r} is what a request is about. Take it out.")
@@ -97,44 +96,54 @@ def _check_extra_body(where: str, extra: dict[str, Any] | None) -> None:
             ) from None
 
 
-def _check_address(where: str, base: str) -> None:
+def _check_address(where: Place, base: str) -> None:
     """An address left empty would send prompts and key to the provider's own."""
     if not base.strip():
         raise UserError(f"{where}: api_base is empty. Write the server's address, or leave the key out.")
     known = with_environment(base).strip()
-    if known.startswith("${"):
-        return  # not known until the variable is set
-    try:
-        parts = urlsplit(known)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        good = "${" in known
+    if names_variable(known):
+        good = not names_variable(known.partition("/")[0]) or known == base.strip()  # not known until it is set
+        loose = None
+    else:
+        good, loose = _is_address(known), _LOOSE_VARIABLE.search(known)
+    if loose:
+        name = loose.group(1)
+        raise UserError(f"{where}: api_base {base!r}: for the environment variable {name} write ${{{name}}}.")
     if not good:
-        raise UserError(f"{where}: api_base {base!r} is no address. Write it like http://localhost:8000/v1.")
+        like = f"http://{known}" if _HOST.match(known) and _is_address(f"http://{known}") else ""
+        raise UserError(
+            f"{where}: api_base {base!r} is no address. Write it like {like or 'http://localhost:8000/v1'}."
+        )
 
 
-def check_answer_settings(where: str, settings: AnswerSettings) -> None:
-    """gen_answer_config.yaml. Raises UserError."""
-    if settings.num_choices < 1:
-        raise UserError(f"{where}: num_choices must be at least 1.")
-    _check_sampling(where, settings)
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
 
 
-def check_judge_settings(where: str, settings: JudgeSettings) -> None:
+def check_judge_settings(where: Place, settings: JudgeSettings) -> None:
     """judge_config.yaml. Raises UserError, also for a pattern or template that cannot work."""
-    _check_sampling(where, settings)
-    if settings.number_of_judgment_attempts < 1:
-        raise UserError(f"{where}: number_of_judgment_attempts must be at least 1.")
+    if not settings.judges:
+        raise UserError(f"{where.line_only('judge_model')}: judge_model is empty. Name the model that judges.")
     if settings.reference and not settings.references:
-        raise UserError(f"{where}: reference is true but ref_model names no model. Name one, or set reference: false.")
-    _check_patterns(where, settings)
+        raise UserError(
+            f"{where.line_only('reference')}: reference is true but ref_model names no model. Name one, or set "
+            "reference: false."
+        )
+    _check_patterns(where.line_only("regex_pattern"), settings)
+    template_place = where.line_only("prompt_template")
     if not settings.prompt_template:
-        raise UserError(f"{where}: prompt_template is empty. It holds the user message for the judge.")
+        raise UserError(f"{template_place}: prompt_template is empty. It holds the user message for the judge.")
     for number, template in enumerate(settings.prompt_template, 1):
-        _check_template(f"{where}: prompt_template {number}", template)
+        _check_template(f"{template_place}: prompt_template {number}", template)
+    if not any("answer" in field.lower() for each in settings.prompt_template for field in templates.fields_of(each)):
+        raise UserError(f"{template_place}: prompt_template shows no answer. Write {{answer_1}} and {{answer_2}}.")
 
 
-def _check_patterns(where: str, settings: JudgeSettings) -> None:
+def _check_patterns(where: Place, settings: JudgeSettings) -> None:
     try:
         patterns = settings.patterns
     except re.error as error:

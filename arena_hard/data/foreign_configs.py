@@ -1,4 +1,4 @@
-"""Keys and api_types of the original's later versions and of its forks, in this project's words.
+"""Keys of the original's later versions and of its forks, in this project's words (api_types: api_types.py).
 
 Each function takes a mapping of a config and gives it back with the keys that are known here, and with remarks on what
 was decided or has no effect. What it does not know stays, and is a mistake.
@@ -6,26 +6,19 @@ was decided or has no effect. What it does not know stays, and is a mistake.
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
+from arena_hard.data.api_types import Understood, Values, text_of, with_api_type
+from arena_hard.data.places import renamed
 from arena_hard.data.records import is_list, is_object
+from arena_hard.data.variables import names_variable
 from arena_hard.data.yaml_files import Written, plain
-
-Values = dict[str, Any]
-
-
-class Understood(NamedTuple):
-    """A mapping in this project's words, and what is to be said of it."""
-
-    values: Values
-    remarks: list[str]
-
 
 Reader = Callable[[Values, "set[str]"], Understood]
 
-_NOTES = {
+NOTES = {
     "name",
     "description",
     "notes",
@@ -36,54 +29,46 @@ _NOTES = {
     "organization",
     "link",
 }
-_STAGE_NOTES = {*_NOTES, "images_base_dir"}
+_STAGE_NOTES = {*NOTES, "images_base_dir"}
 # what starts or sizes a local server; here that is the command in `serve`
-_OF_A_SERVER = {
-    *("local_engine", "engine_args", "server_args", "sglang_args", "vllm_args", "model_path", "tokenizer_path"),
-    *("tp", "tp_size", "dp_size", "tensor_parallel_size", "data_parallel_size", "num_gpus", "gpu_memory_utilization"),
-    *("mem_fraction_static", "max_model_len", "context_length", "max_num_seqs", "dtype", "quantization"),
-    *("trust_remote_code", "chat_template", "load_format", "enforce_eager", "host", "port"),
-}
+_OF_A_SERVER = re.compile(
+    r"""(local_)?engine | backend | framework | (tp|dp|pp|ep)(_size|_rank)?
+    | (tensor|data|pipeline|expert)_parallel(_size)?
+    | ((sglang|vllm|lmdeploy|tgi|llama_cpp|engine|server|model)_)?(args|kwargs|config) | sglang | vllm | lmdeploy
+    | (sglang|vllm|server|engine)_\w+ | enable_(torch_compile|prefix_caching|chunked_prefill|expert_parallel)
+    | (num_|n_)?gpus? | gpu_\w+ | gpus_\w+ | (cuda_)?(visible_)?devices? | base_gpu_id | nnodes | node_rank
+    | mem_fraction_static | max_model_len(gth)? | max_context_len(gth)? | context_len(gth)? | max_num_\w+
+    | max_running_requests | max_prefill_tokens | max_workers | swap_space | block_size | kv_cache_dtype
+    | attention_backend
+    | dtype | torch_dtype | quantization | trust_remote_code | chat_template | load_format | enforce_eager | revision
+    | download_dir | lora_(path|modules) | (tool_call|reasoning)_parser | tokenizer_(path|mode) | skip_tokenizer_init
+    | disable_\w+ | log_level | host | port | subprocess_venv_path""",
+    re.VERBOSE | re.IGNORECASE,
+)
 # fields of a request that stand beside the entry's other keys
 OF_A_REQUEST = (
     *("top_p", "top_k", "min_p", "seed", "presence_penalty", "frequency_penalty", "repetition_penalty"),
     *("logit_bias", "chat_template_kwargs"),
 )
-_OF_AN_ENDPOINT = ("api_base", "base_url", "api_key", "api_version")
+_OF_AN_ENDPOINT = {
+    *("api_base", "base_url", "api_key", "api_version", "verify"),
+    *("aws_access_key_id", "aws_secret_access_key", "aws_session_token"),
+}
 
 _MODEL_NAMES = {
     "model": "model_name",
     "max_new_tokens": "max_tokens",
     "max_completion_tokens": "max_tokens",
+    "model_path": "model_name",  # what vLLM and SGLang call a model that has no other name
 }
 _JUDGE_NAMES = {"regex_patterns": "regex_pattern", "judge_models": "judge_model"}
 _ENDPOINT_NAMES = {"base_url": "api_base"}
+_ADDRESS = re.compile(r"\s*(https?://|(localhost|[\w.-]+:\d+)(/|$))")
 
-_API_TYPES = {
-    **dict.fromkeys(("openai_thinking", "openai_streaming", "openai_chat", "openai_custom", "openai-custom"), "openai"),
-    **dict.fromkeys(("openai_compatible", "openai-compatible", "openai_like", "openai-like"), "openai"),
-    **dict.fromkeys(("azure_openai", "azure-openai", "openai_azure"), "azure"),
-    **dict.fromkeys(("anthropic_thinking", "claude"), "anthropic"),
-    **dict.fromkeys(("vertex_ai", "vertexai"), "vertex"),
-    **dict.fromkeys(("together_ai", "togetherai"), "together"),
-    **dict.fromkeys(("deepseek_chat", "deepseek_reasoner"), "deepseek"),
-    **dict.fromkeys(("google", "gemini_thinking"), "gemini"),
-    **dict.fromkeys(("cohere_chat",), "cohere"),
-    **dict.fromkeys(("mistralai",), "mistral"),
-    **dict.fromkeys(("grok",), "xai"),
-}
-_OWN_MODELS = {"deepseek_reasoner": "deepseek-reasoner"}  # api_types that name the model
-# servers on this machine that speak the OpenAI protocol: where they listen unless told otherwise
-_LOCAL_SERVERS = {
-    "sglang": "http://localhost:30000/v1",
-    "vllm": "http://localhost:8000/v1",
-    "hosted_vllm": "http://localhost:8000/v1",
-    "ollama": "http://localhost:11434/v1",
-    "ollama_chat": "http://localhost:11434/v1",
-}
-_PREFIXES = {  # the words in front of LiteLLM's model names that are api_types here
-    *("openai", "azure", "anthropic", "gemini", "vertex_ai", "bedrock", "mistral", "cohere", "cohere_chat"),
-    *("deepseek", "xai", "together_ai", "groq", "openrouter", *_LOCAL_SERVERS),
+WORDS = {  # what is understood of a mapping beside its own keys, by the name of what it is read into
+    "ModelSettings": {*_MODEL_NAMES, *OF_A_REQUEST, "budget_tokens"},
+    "EndpointSettings": {*_ENDPOINT_NAMES},
+    "JudgeSettings": {*_JUDGE_NAMES},
 }
 _OVERALL = "overall"  # the name of the pattern that finds the verdict, where others find single qualities
 _WITH_THINKING_BUDGET = ("anthropic", "bedrock", "vertex")
@@ -91,22 +76,24 @@ _WITH_THINKING_BUDGET = ("anthropic", "bedrock", "vertex")
 
 def of_model(values: Values, known: set[str]) -> Understood:
     """An entry of api_config.yaml."""
-    values, remarks = _renamed(values, _MODEL_NAMES)
-    values = _with_request_fields(_with_endpoint(values))
-    values, found = _with_api_type(values)
+    values, remarks = _renamed(_with_model_of_endpoints(values), _MODEL_NAMES)
+    values = _with_request_fields(_with_endpoints(values))
+    values, found = with_api_type(values)
     remarks += found
     values, found = _with_thinking(values)
     remarks += found
-    values, found = _without(values, _NOTES, known)
+    values, found = _without(values, NOTES, known)
     remarks += found
-    values, found = _without(values, _OF_A_SERVER, known, " here, where serve: starts a local server (README.md)")
+    values, found = _without_server_options(values, known)
     return Understood(values, remarks + found)
 
 
 def of_endpoint(values: Values, known: set[str]) -> Understood:
     """One of an entry's endpoints."""
     values, remarks = _renamed(values, _ENDPOINT_NAMES)
-    values, found = _without(values, _NOTES, known)
+    values, found = _without(values, NOTES, known)
+    remarks += found
+    values, found = _without_server_options(values, known)
     return Understood(values, remarks + found)
 
 
@@ -122,17 +109,16 @@ def of_stage(values: Values, known: set[str]) -> Understood:
 
 def of_part(values: Values, known: set[str]) -> Understood:
     """A mapping within a stage's config."""
-    return _without(values, _NOTES, known)
+    return _without(values, NOTES, known)
 
 
 def _renamed(values: Values, names: dict[str, str]) -> Understood:
     """With other names of keys replaced; where a key is there under both names, its own name counts."""
-    renamed, remarks = {key: value for key, value in values.items() if key not in names}, list[str]()
-    for old in names.keys() & values.keys():
-        new = names[old]
-        if renamed.setdefault(new, values[old]) != values[old]:
-            remarks.append(f"{new} counts, not {old}, which differs")
-    return Understood(renamed, remarks)
+    kept, remarks = {key: value for key, value in values.items() if key not in names}, list[str]()
+    for old, value in values.items():
+        if old in names and kept.setdefault(renamed(old, names[old]), value) != value:
+            remarks.append(f"{names[old]} counts, not {old}, which differs")
+    return Understood(kept, remarks)
 
 
 def _without(values: Values, names: Iterable[str], known: set[str], why: str = "") -> Understood:
@@ -140,8 +126,18 @@ def _without(values: Values, names: Iterable[str], known: set[str], why: str = "
     anchors = {key for key in values if key.startswith(("x-", "."))}
     dropped = [key for key in values if key in anchors.union(names) - known]
     kept = {key: value for key, value in values.items() if key not in dropped}
-    spoken = [key for key in dropped if key not in anchors]
+    spoken = [str(key) for key in dropped if key not in anchors]
     return Understood(kept, [f"{', '.join(spoken)}: no effect{why}"] if spoken else [])
+
+
+def is_server_option(key: str) -> bool:
+    """Whether a key starts or sizes a local server elsewhere."""
+    return _OF_A_SERVER.fullmatch(key) is not None
+
+
+def _without_server_options(values: Values, known: set[str]) -> Understood:
+    names = {key for key in values if is_server_option(key)}
+    return _without(values, names, known, " here, where serve: starts a local server (README.md)")
 
 
 def _with_patterns(values: Values) -> Understood:
@@ -150,34 +146,78 @@ def _with_patterns(values: Values) -> Understood:
     Where one is named overall, the others find verdicts on single qualities, which must not stand in for it.
     """
     value = values["regex_pattern"]
-    named = {_text(each.get("name")) for each in value if is_object(each)} if is_list(value) else set[str]()
+    named = {text_of(each.get("name")) for each in value if is_object(each)} if is_list(value) else set[str]()
     others = sorted(named - {_OVERALL})
     if _OVERALL not in named or not is_list(value) or not others:
         patterns = [_pattern(each) for each in value] if is_list(value) else _pattern(value)
         return Understood({**values, "regex_pattern": patterns}, [])
-    kept = [_pattern(each) for each in value if not is_object(each) or _text(each.get("name")) == _OVERALL]
+    kept = [_pattern(each) for each in value if not is_object(each) or text_of(each.get("name")) == _OVERALL]
     remark = f"patterns {', '.join(others)}: no effect, for only the {_OVERALL} verdict is read"
     return Understood({**values, "regex_pattern": kept}, [remark])
 
 
 def _pattern(value: Any) -> Any:
-    if is_object(value) and "pattern" in value and not value.keys() - {"pattern", *_NOTES}:
+    if is_object(value) and "pattern" in value and not value.keys() - {"pattern", *NOTES}:
         return value["pattern"]
     return value
 
 
-def _with_endpoint(values: Values) -> Values:
-    """An address or key that stands in the entry itself is that of its one endpoint."""
-    own = {key: values[key] for key in _OF_AN_ENDPOINT if key in values}
-    if not own or plain(values.get("endpoints")):
+def _with_endpoints(values: Values) -> Values:
+    """The endpoints as a list of mappings: an address alone is its api_base.
+
+    What stands in the entry itself counts for each endpoint that does not say it; a key that they all say stays, as a
+    mistake.
+    """
+    given = values.get("endpoints")
+    endpoints = [_with_address(each) for each in (given if is_list(given) else [given])]
+    there = [each for each in endpoints if is_object(each)]
+    if _is_nothing(given):
+        endpoints = there = [Values()]
+    own = {key: values[key] for key in values if key in _OF_AN_ENDPOINT and any(not _says(each, key) for each in there)}
+    if not own and _is_nothing(given):
         return values
     rest = {key: value for key, value in values.items() if key not in own}
-    return {**rest, "endpoints": [own]}
+    filled = [_filled(each, own) if is_object(each) else each for each in endpoints]
+    return {**rest, "endpoints": filled}
+
+
+def _is_nothing(value: Any) -> bool:
+    """Null, or a list or mapping without anything in it."""
+    return value in (None, [], {}) or (isinstance(value, Written) and value.value is None and not value.problem)
+
+
+def _with_address(endpoint: Any) -> Any:
+    """An address alone, or one in which a variable stands, as an endpoint; never what may be a key."""
+    bare = isinstance(endpoint, str) and (_ADDRESS.match(endpoint) or names_variable(endpoint))
+    return {"api_base": endpoint} if bare else endpoint
+
+
+def _says(endpoint: Values, key: str) -> bool:
+    return _ENDPOINT_NAMES.get(key, key) in {_ENDPOINT_NAMES.get(each, each) for each in endpoint}
+
+
+def _filled(endpoint: Values, own: Values) -> Values:
+    return {**{key: value for key, value in own.items() if not _says(endpoint, key)}, **endpoint}
+
+
+def _with_model_of_endpoints(values: Values) -> Values:
+    """A model_name that the endpoints say, where they agree: it is the entry's.
+
+    They stay where they differ, as a mistake.
+    """
+    given = values.get("endpoints")
+    endpoints = [each for each in (given if is_list(given) else [given]) if is_object(each)]
+    names = {text_of(each.get("model_name")) for each in endpoints}
+    if len(names) != 1 or "" in names:
+        return values
+    without = [{key: value for key, value in each.items() if key != "model_name"} for each in endpoints]
+    rest = {key: value for key, value in values.items() if key not in ("model", "model_name")}
+    return {**rest, "model_name": names.pop(), "endpoints": without}
 
 
 def _with_request_fields(values: Values) -> Values:
     """Fields of the request go where all others are: into extra_body."""
-    fields = {key: values[key] for key in OF_A_REQUEST if key in values}
+    fields = {key: value for key, value in values.items() if key in OF_A_REQUEST}
     extra = values.get("extra_body", {})
     if isinstance(extra, Written) and extra.value is None:
         extra = {}
@@ -185,56 +225,6 @@ def _with_request_fields(values: Values) -> Values:
         return values
     rest = {key: value for key, value in values.items() if key not in fields}
     return {**rest, "extra_body": {**fields, **extra}}
-
-
-# ---------------------------------------------------------------------------------- api_types
-
-
-def _with_api_type(values: Values) -> Understood:
-    """An api_type that is known here, and a model's name without the prefix that says the api_type."""
-    api_type, model = _text(values.get("api_type")), _text(values.get("model_name"))
-    if "/" in api_type and ":" not in api_type:  # litellm/azure, azure/gpt-4o
-        first, _, second = api_type.partition("/")
-        api_type, model = (second, model) if first == "litellm" else (first, model or second)
-    if api_type == "litellm" or (not api_type and not _has_address(values)):
-        api_type, model = _split_prefix(api_type, model)
-    model = model or _OWN_MODELS.get(api_type, "")
-    local = _LOCAL_SERVERS.get(api_type)
-    known = "openai" if local else "bedrock" if api_type.startswith("aws_") else _API_TYPES.get(api_type, api_type)
-    named: Values = {"api_type": known} if known else {}
-    named |= {"model_name": model} if model else {}
-    remarks: list[str] = []
-    if local and not _has_address(values) and not _text(values.get("serve")):
-        named["endpoints"] = [{**_first_endpoint(values), "api_base": local}]
-        remarks.append(f"no address for {api_type}, so its server is looked for at {local}; serve: starts one")
-    return Understood({**values, **named}, remarks)
-
-
-def _split_prefix(api_type: str, model: str) -> tuple[str, str]:
-    prefix, _, rest = model.partition("/")
-    if rest and prefix in _PREFIXES:
-        return prefix, rest.removeprefix("converse/") if prefix == "bedrock" else rest
-    return ("openai" if api_type else ""), model
-
-
-def _has_address(values: Values) -> bool:
-    """Whether the entry, or the SDK's own variable, says where its server is."""
-    endpoints = values.get("endpoints")
-    entries = endpoints if is_list(endpoints) else [endpoints]
-    named = any(is_object(each) and (_text(each.get("api_base")) or _text(each.get("base_url"))) for each in entries)
-    return named or bool(os.environ.get("OPENAI_BASE_URL"))
-
-
-def _first_endpoint(values: Values) -> Values:
-    endpoints = values.get("endpoints")
-    first = endpoints[0] if is_list(endpoints) and endpoints else endpoints
-    return first if is_object(first) else {}
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, Written):
-        return "" if value.value is None and not value.problem else value.text
-    return value if isinstance(value, str) else ""
 
 
 # ------------------------------------------------------------------------------------ thoughts
@@ -247,12 +237,15 @@ def _with_thinking(values: Values) -> Understood:
     """
     thinking = values.get("thinking")
     if is_object(thinking):  # as it stands in a request to Anthropic
-        budget = None if _text(thinking.get("type")) == "disabled" else thinking.get("budget_tokens")
+        disabled = text_of(thinking.get("type")) == "disabled"
+        if thinking.keys() - {"type", "budget_tokens"} or not (disabled or "budget_tokens" in thinking):
+            return Understood(values, [])
+        budget = None if disabled else thinking["budget_tokens"]
         return Understood({**values, "thinking": budget}, [])
     if "budget_tokens" not in values:
         return Understood(values, [])
     rest = {key: value for key, value in values.items() if key != "budget_tokens"}
-    api_type = _text(values.get("api_type")) or "openai"
+    api_type = text_of(values.get("api_type")) or "openai"
     if api_type not in _WITH_THINKING_BUDGET:
         return Understood(rest, [f"budget_tokens: no effect with api_type {api_type}"])
     budget, most = plain(values["budget_tokens"]), plain(values.get("max_tokens"))

@@ -1,9 +1,13 @@
-"""Long lists for people: the first few, and how many more there are."""
+"""Lists of names for people: the first few and how many more there are, or the one that was meant."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+import re
+from collections.abc import Iterable, Sequence
 
+_NEAR = 0.65  # of difflib: mm is near m
+NEAR_KEY = 0.75  # for words that are no names: tp is not near stop, engine not near regions
 SHOWN = 8  # a list of one more is shown whole, for "and 1 more" is hardly shorter
 
 
@@ -19,3 +23,16 @@ def first_lines(lines: Sequence[str], what: str, shown: int = SHOWN) -> list[str
     if len(lines) <= shown + 1:
         return list(lines)
     return [*lines[:shown], f"  … and {len(lines) - shown} more {what}"]
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = _NEAR) -> str | None:
+    """The known word that was probably meant, whatever its case, hyphens and underscores; None where none is near."""
+    folded = {re.sub(r"[\s_-]", "", each).lower(): each for each in sorted(known, reverse=True)}
+    near = difflib.get_close_matches(re.sub(r"[\s_-]", "", word).lower(), folded, n=1, cutoff=cutoff)
+    return folded[near[0]] if near else None
+
+
+def suggestion(word: str, known: set[str]) -> str:
+    """A sentence that names the nearest known word, or all of them where none is near."""
+    near = nearest(word, known)
+    return f"Did you mean {near!r}?" if near else f"Known are: {shortened(sorted(known), 40)}."

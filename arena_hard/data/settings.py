@@ -1,27 +1,35 @@
 """What the config files may say: one struct for each file, defaults as in the original.
 
-A key that is neither named here nor known from elsewhere (foreign_configs.py) is a mistake, reported with the nearest
-known one. What a value may be is checked in config_checks.py.
+A key that is neither named here nor known from elsewhere (foreign_configs.py) is a mistake, reported with where it
+belongs or with the nearest known one. Limits of values are part of their types; what no type shows is checked in
+config_checks.py.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import os
 import re
+import sys
 import warnings
 from collections.abc import Mapping
 from types import NoneType
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from arena_hard.data import foreign_configs
-from arena_hard.data.name_lists import shortened
-from arena_hard.data.records import UserError, is_object
+from arena_hard.data.name_lists import NEAR_KEY, nearest, shortened
+from arena_hard.data.places import Place
+from arena_hard.data.records import UserError, is_list, is_object
 from arena_hard.data.value_types import fitted, is_null, kinds_of
-from arena_hard.data.yaml_files import ConfigNote
+from arena_hard.data.value_words import check_value, remedy
+from arena_hard.data.yaml_files import ConfigNote, plain
+
+_LARGEST = sys.float_info.max  # neither infinite nor no number
+Text = Annotated[str, msgspec.Meta(min_length=1)]  # a pattern in a union with a list of it crashes msgspec 0.22
+Count = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=_LARGEST)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=_LARGEST)]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -33,13 +41,13 @@ class EndpointSettings(msgspec.Struct, frozen=True):
     """
 
     api_base: str | None = None
-    api_key: str | None = None
-    api_version: str | None = None
+    api_key: Text | None = None
+    api_version: Text | None = None
     verify: bool | str | None = True
-    aws_region: str | None = None
-    aws_access_key_id: str | None = None
-    aws_secret_access_key: str | None = None
-    aws_session_token: str | None = None
+    aws_region: Text | None = None
+    aws_access_key_id: Text | None = None
+    aws_secret_access_key: Text | None = None
+    aws_session_token: Text | None = None
     options: dict[str, Any] | None = None
 
 
@@ -49,32 +57,32 @@ class ModelSettings(msgspec.Struct, frozen=True):
     name: str = ""
     model_name: str = ""
     endpoints: list[EndpointSettings] | None = None
-    api_type: str = "openai"
-    parallel: int | Literal["auto"] = 1
-    tokenizer: str | None = None
+    api_type: Text = "openai"
+    parallel: Count | Literal["auto"] = 1
+    tokenizer: Text | None = None
     system_prompt: str | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
-    timeout: float = 600.0
-    deadline: float = 3600.0
-    attempts: int = 8
-    backoff: float = 1.0
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    reasoning_effort: str | None = None
-    thinking: int | None = None
+    temperature: NotNegative | None = None
+    max_tokens: Count | None = None
+    timeout: Positive = 600.0
+    deadline: Positive = 3600.0
+    attempts: Count = 8
+    backoff: NotNegative = 1.0
+    requests_per_minute: Positive | None = None
+    tokens_per_minute: Positive | None = None
+    reasoning_effort: Text | None = None
+    thinking: Count | None = None
     extra_body: dict[str, Any] | None = None
     stop: list[str] | None = None
     end_think_token: str | None = None
     think_pattern: str | None = None
     retry_truncated: bool = False
-    record: str | None = None
-    serve: str | None = None
+    record: Text | None = None
+    serve: Text | None = None
     price: dict[str, float] | None = None
-    model_id: str | None = None
-    aws_region: str | None = None
-    project_id: str | None = None
-    regions: str | list[str] | None = None
+    model_id: Text | None = None
+    aws_region: Text | None = None
+    project_id: Text | None = None
+    regions: Text | list[Text] | None = None
 
 
 def later_shaping(model: ModelSettings) -> dict[str, object]:
@@ -86,18 +94,18 @@ def later_shaping(model: ModelSettings) -> dict[str, object]:
 class AnswerSettings(msgspec.Struct, frozen=True):
     """gen_answer_config.yaml."""
 
-    bench_name: str
-    model_list: list[str] = []
+    bench_name: Text
+    model_list: list[Text] = []
     name: str = ""
-    temperature: float = 0.0
-    max_tokens: int = 4096
-    num_choices: int = 1
+    temperature: NotNegative = 0.0
+    max_tokens: Count = 4096
+    num_choices: Count = 1
 
 
 class CategorySettings(msgspec.Struct, frozen=True):
     """What a category of v2.0 has of its own: a baseline and a judge's system prompt."""
 
-    baseline_model: str | None = None
+    baseline_model: Text | None = None
     system_prompt: str | None = None
 
 
@@ -107,20 +115,20 @@ DEFAULT_PATTERN = r"\[\[([AB<>=]+)\]\]"
 class JudgeSettings(msgspec.Struct, frozen=True):
     """judge_config.yaml."""
 
-    bench_name: str
-    judge_model: str | list[str]
-    prompt_template: list[str]
-    model_list: list[str] = []
+    bench_name: Text
+    judge_model: Text | list[Text]
+    prompt_template: list[Text]
+    model_list: list[Text] = []
     name: str = ""
     reference: bool | None = False
-    ref_model: str | list[str] | None = None
+    ref_model: Text | list[Text] | None = None
     baseline: bool = True
-    baseline_model: str = "gpt-4-0314"
+    baseline_model: Text = "gpt-4-0314"
     pairwise: bool = True
-    temperature: float = 0.0
-    max_tokens: int = 4096
-    regex_pattern: str | list[str] = DEFAULT_PATTERN
-    number_of_judgment_attempts: int = 2
+    temperature: NotNegative = 0.0
+    max_tokens: Count = 4096
+    regex_pattern: Text | list[Text] = DEFAULT_PATTERN
+    number_of_judgment_attempts: Count = 2
     system_prompt: str = ""
     categories: dict[str, CategorySettings] | None = None
 
@@ -164,72 +172,109 @@ _READERS: dict[type[msgspec.Struct], foreign_configs.Reader] = {
 }
 
 
-def parse(values: Any, struct: type[S], where: str) -> S:
+# What people know the places of keys by; those of the same file come first.
+_PLACES: dict[type[msgspec.Struct], tuple[str, str]] = {
+    ModelSettings: (
+        "endpoint file",
+        "the model's entry in the endpoint file (config/api_config.yaml), beside endpoints",
+    ),
+    EndpointSettings: ("endpoints", "an endpoint of the endpoint file (config/api_config.yaml), beside api_base"),
+    AnswerSettings: ("answers", "config/gen_answer_config.yaml"),
+    JudgeSettings: ("judgments", "config/judge_config.yaml"),
+    CategorySettings: ("judgments", "a category in config/judge_config.yaml (categories: {NAME: ...})"),
+}
+
+
+def parse(values: Any, struct: type[S], where: Place | str) -> S:
     """Checked settings from a mapping, as yaml_files.load_written gives it.
 
-    Warns of keys that have no effect (ConfigNote). Raises UserError with `where`, the key and the remedy.
+    Warns of keys that have no effect (ConfigNote). Raises UserError with `where`, the key, what is allowed and the
+    remedy.
     """
-    if not is_object(values):
-        raise UserError(f"{where}: expected keys with values (name: value).")
-    try:
-        return msgspec.convert(_settled(values, struct, where), struct)
-    except msgspec.ValidationError as error:
-        raise UserError(f"{where}: {_readable(error)}.") from None
+    place = where if isinstance(where, Place) else Place(where, values)
+    return parse_with_place(place, struct)[0]
 
 
-def _settled(values: Mapping[str, Any], struct: type[msgspec.Struct], where: str) -> dict[str, Any]:
-    """The known keys with values of the types that are meant; null is what the key has by default."""
-    known = set(struct.__struct_fields__) - ({"name"} if struct is ModelSettings else set())
-    understood, remarks = _READERS.get(struct, foreign_configs.of_part)(dict(values), known)
+def parse_with_place(place: Place, struct: type[S]) -> tuple[S, Place]:
+    """Checked settings from the mapping at a place, and the place with its keys in this project's words."""
+    if not is_object(place.value):
+        raise UserError(
+            f"{place}: keys with values are expected here, and there {_what_there_is(plain(place.value))}. Write each "
+            "on a line of its own, indented below the name, as name: value with a space after the colon."
+        )
+    known = _words_of(place, struct)
+    return msgspec.convert(_settled(struct, known), struct), known
+
+
+def _what_there_is(value: Any) -> str:
+    return "is nothing" if value is None else "is a list (-)" if is_list(value) else "is a text or a number"
+
+
+def _words_of(place: Place, struct: type[msgspec.Struct]) -> Place:
+    """The mapping at a place in this project's words, with notes on what was decided or has no effect."""
+    read = _READERS.get(struct, foreign_configs.of_part)
+    understood, remarks = read(dict(place.value), known_keys(struct))
     if remarks:
-        warnings.warn(f"{where}: {'; '.join(remarks)}.", ConfigNote, stacklevel=1)
+        warnings.warn(f"{place}: {'; '.join(remarks)}.", ConfigNote, stacklevel=1)
+    return Place(place.file, understood, place.keys, place.line)
+
+
+def _inner(struct: type[msgspec.Struct], place: Place) -> dict[str, Any]:
+    return _settled(struct, _words_of(place, struct))
+
+
+def _settled(struct: type[msgspec.Struct], place: Place) -> dict[str, Any]:
+    """The known keys with values of the types that are meant; null is what the key has by default."""
     settled: dict[str, Any] = {}
-    hints = {field.name: field.type for field in msgspec.structs.fields(struct)}
-    for key, value in understood.items():
-        if key not in known:
-            also = foreign_configs.OF_A_REQUEST if struct is ModelSettings else ()
-            raise UserError(f"{where}: unknown key {key!r}. {suggestion(key, known.union(also))}")
-        hint = hints[key]
+    fields = {field.name: field for field in msgspec.structs.fields(struct) if field.name in known_keys(struct)}
+    for key, value in place.value.items():
+        field = fields.get(key)
+        if field is None:
+            raise UserError(f"{place.line_only(key)}: unknown key {str(key)!r}. {_meant(key, struct)}")
+        hint = field.type
         if not is_null(value, hint):
-            settled[key] = fitted(value, hint, f"{where}: {key}", _settled)
+            settled[field.name] = fitted(value, hint, place.at(key), _inner)
+            check_value(settled[field.name], field, place.at(key))
         elif NoneType in kinds_of(hint):
-            settled[key] = None
+            settled[field.name] = None
         elif hint is bool:
-            settled[key] = False  # as Python takes it
+            settled[field.name] = False  # as Python takes it
+    for field in fields.values():
+        if field.required and field.name not in settled:
+            raise UserError(f"{place}: the key {field.name!r} is missing. {remedy(field)}")
     return settled
 
 
-def suggestion(word: str, known: set[str]) -> str:
-    """A sentence that names the nearest known word, or all of them."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"Known are: {shortened(sorted(known), 40)}."
+def known_keys(struct: type[msgspec.Struct]) -> set[str]:
+    """The keys of a mapping; an entry's name is no key within it."""
+    return set(struct.__struct_fields__) - ({"name"} if struct is ModelSettings else set())
 
 
-def _readable(error: msgspec.ValidationError) -> str:
-    """msgspec's message with the key in front instead of a JSON path behind."""
-    text, _, path = str(error).partition(" - at `$")
-    missing = re.match(r"Object missing required field `(\w+)`", text)
-    if missing:
-        return f"the key {missing.group(1)!r} is missing"
-    key = path.rstrip("`").lstrip(".")
-    return f"{key}: {text[0].lower()}{text[1:]}" if key else text
+def _meant(key: str, struct: type[msgspec.Struct]) -> str:
+    """What an unknown key is: one of another place, or the nearest one of its own or of another."""
+    if places := places_of(key, struct):
+        return f"It belongs in {places}."
+    if foreign_configs.is_server_option(key):
+        return f"It belongs in the command of serve, in {_PLACES[ModelSettings][1]}."
+    near = nearest(key, _own_words(struct) | foreign_configs.NOTES, NEAR_KEY)
+    elsewhere = {word for each in _PLACES for word in known_keys(each)}
+    if near is None and (other := nearest(key, elsewhere, NEAR_KEY)):
+        return f"Did you mean {other!r}, which belongs in {places_of(other, struct)}?"
+    if near is not None:
+        return f"Did you mean {near!r}?"
+    return f"Known are: {shortened(sorted(known_keys(struct)), 40)}. README.md (Settings) says what they mean."
 
 
-def fill_from_environment(text: str | None, where: str) -> str | None:
-    """The text with each ${NAME} replaced by that environment variable. Raises UserError."""
-
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if not os.environ.get(name):
-            raise UserError(f"{where}: the environment variable {name} is not set. Run: export {name}=...")
-        return os.environ[name]
-
-    return None if text is None else re.sub(r"\$\{(\w+)\}", value, text)
+def places_of(key: str, struct: type[msgspec.Struct] | None = None) -> str:
+    """Where else a key is known, in words: in the same file, else in others; empty where it is not."""
+    others = [each for each in _PLACES if each is not struct and key in _own_words(each)]
+    file = _PLACES[struct][0] if struct in _PLACES else ""
+    near = [each for each in others if _PLACES[each][0] == file] or others
+    return ", or ".join(_PLACES[each][1] for each in near)
 
 
-def with_environment(text: str) -> str:
-    """The text with each ${NAME} replaced whose variable is set."""
-    return re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match.group(1)) or match.group(), text)
+def _own_words(struct: type[msgspec.Struct]) -> set[str]:
+    return known_keys(struct) | foreign_configs.WORDS.get(struct.__name__, set())
 
 
 def short_hash(values: Mapping[str, Any]) -> str:

@@ -7,22 +7,32 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
+from arena_hard.data.places import Place
 from arena_hard.data.records import is_list, is_object
 from arena_hard.data.yaml_files import Written, plain
 
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off")
 _NONE = ("None", "none")  # what Python says for null, and people write
-Inner = Callable[[Any, "type[msgspec.Struct]", str], Any]
+_SCALARS = (str, int, float, bool)
+Inner = Callable[["type[msgspec.Struct]", Place], Any]
 
 
 def is_null(value: Any, hint: Any) -> bool:
-    """Whether a value says nothing: null, or the word None where no text is meant."""
+    """Whether a value says nothing: null, the word None where no text is meant, an empty text where it means none."""
     seen = value.value if isinstance(value, Written) and value.problem is None else value
-    return seen is None or (isinstance(value, str) and value in _NONE and str not in kinds_of(hint))
+    kinds = kinds_of(hint)
+    if isinstance(value, str) and _is_filled_text(kinds):
+        return not value.strip() and types.NoneType in kinds
+    return seen is None or (isinstance(value, str) and value in _NONE and str not in map(bare, kinds))
+
+
+def _is_filled_text(kinds: tuple[Any, ...]) -> bool:
+    """Whether a text is meant that says something."""
+    return any(limits_of(kind) for kind in kinds if bare(kind) is str)
 
 
 def kinds_of(hint: Any) -> tuple[Any, ...]:
@@ -30,41 +40,53 @@ def kinds_of(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
-def fitted(value: Any, hint: Any, where: str, inner: Inner) -> Any:
+def bare(kind: Any) -> Any:
+    """A type without its limits."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def limits_of(kind: Any) -> msgspec.Meta | None:
+    """The limits of a type, where it has some."""
+    return next((each for each in get_args(kind) if isinstance(each, msgspec.Meta)), None)
+
+
+def argument(kinds: tuple[Any, ...], container: type, place: int) -> Any:
+    """What a container among the types holds; None where there is no such container."""
+    return next((get_args(kind)[place] for kind in kinds if get_origin(kind) is container), None)
+
+
+def fitted(value: Any, hint: Any, where: Place, inner: Inner) -> Any:
     """A value in the type that is meant; one alone where a list is meant is a list of one.
 
-    inner: reads a mapping that is a struct; it gets the mapping, the struct and where that stands.
+    inner: reads a mapping that is a struct; it gets the struct and where the mapping stands.
     """
     kinds = kinds_of(hint)
     if Any in kinds:
         return plain(value)
-    items = _argument(kinds, list, 0)
+    items = argument(kinds, list, 0)
     if is_list(value):
         if items is None:
             return plain(value)
-        return [fitted(each, items, f"{where} {number}", inner) for number, each in enumerate(value, 1)]
+        return [fitted(each, items, where.item(number), inner) for number, each in enumerate(value, 1)]
     if is_object(value):
         return _fitted_object(value, kinds, items, where, inner)
     if types.NoneType in kinds and is_null(value, hint):
         return None
-    if items is not None and not is_null(value, hint) and not any(kind in kinds for kind in (str, int, float, bool)):
-        return [fitted(value, items, f"{where} 1", inner)]
-    return _fitted_scalar(value, kinds)
+    types_alone = tuple(map(bare, kinds))
+    if items is not None and not is_null(value, hint) and not any(each in types_alone for each in _SCALARS):
+        return [fitted(value, items, where.item(1), inner)]
+    blank = isinstance(value, str) and not value.strip() and _is_filled_text(kinds)
+    return "" if blank else _fitted_scalar(value, types_alone)
 
 
-def _fitted_object(value: dict[str, Any], kinds: tuple[Any, ...], items: Any, where: str, inner: Inner) -> Any:
-    named = _argument(kinds, dict, 1)
+def _fitted_object(value: dict[str, Any], kinds: tuple[Any, ...], items: Any, where: Place, inner: Inner) -> Any:
+    named = argument(kinds, dict, 1)
     if named is not None:
-        return {key: fitted(each, named, f"{where} {key}", inner) for key, each in value.items()}
+        return {str(key): fitted(each, named, where.at(key), inner) for key, each in value.items()}
     struct = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, msgspec.Struct)), None)
     if struct is not None:
-        return inner(value, struct, where)
-    return plain(value) if items is None else [fitted(value, items, f"{where} 1", inner)]
-
-
-def _argument(kinds: tuple[Any, ...], container: type, place: int) -> Any:
-    """What a container among the types holds; None where there is no such container."""
-    return next((get_args(kind)[place] for kind in kinds if get_origin(kind) is container), None)
+        return inner(struct, where)
+    return plain(value) if items is None else [fitted(value, items, where.item(1), inner)]
 
 
 def _fitted_scalar(value: Any, kinds: tuple[Any, ...]) -> Any:

@@ -15,12 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from arena_hard.data.foreign_files import foreign_kind
+from arena_hard.data.places import Key
 from arena_hard.data.records import UserError, is_list, is_object
 
 _TAG = "tag:yaml.org,2002:"
 _TEXT, _MERGE = f"{_TAG}str", f"{_TAG}merge"
 _ONLY_IN_KEYS = (_MERGE, f"{_TAG}value")  # << and = are texts where they stand as values
 _SHOWN_TWICE = 5
+_REMEDIES = (  # what YAML complains of, and what people have done there
+    ("'\\t'", "Indent with spaces, not tabs."),
+    ("that cannot start any token", "Put the value into quotes."),
+    ("undefined alias", "Put the value into quotes if its * is meant as text, or name the anchor (&) above it."),
+    ("mapping values are not allowed", "Mend the indentation here or above, or put a text with a colon into quotes."),
+    ("for the tag", "Put the value into quotes, without a tag; ${NAME} stands for an environment variable."),
+    ("unhashable key", "Put a text that begins with { into quotes."),
+    ("could not find expected ':'", "Write a space after each colon, here and above."),
+    ("expected ',' or", "Put a text with brackets or braces into quotes, or close the bracket."),
+    ("special characters", "Mend the line: take the character out, and save the file as UTF-8."),
+)
 
 
 class ConfigNote(UserWarning):
@@ -43,7 +55,7 @@ def plain(value: Any) -> Any:
             raise UserError(value.problem)
         return value.value
     if is_object(value):
-        return {key: plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if is_list(value) or isinstance(value, tuple):
         return [plain(each) for each in value]  # pyright: ignore[reportUnknownVariableType] - of a pair, in !!omap
     return value
@@ -55,47 +67,94 @@ def load_yaml(file: Path) -> dict[str, Any]:
 
 
 def load_written(file: Path) -> dict[str, Any]:
-    """A YAML file that holds keys; keys are texts as written, values that are no texts are `Written`.
+    """A YAML file that holds keys; keys are texts as written (`Key`), values that are no texts are `Written`.
 
-    Of a key that is there twice the last one counts, with a note where they differ. Raises UserError with the line of
-    a mistake.
+    Documents without content are passed over. Of a key that is there twice the last one counts, with a note where they
+    differ. Raises UserError with the line of a mistake.
     """
     import yaml
 
     text = _text_of(file)
     try:
         loader = _loader(file, text)
-        node = loader.get_single_node()
+        node = _one_document(file, loader)
         if node is not None:
             _note_repeated(file, list(_settled_keys(file, node)))
         values = node and loader.construct_document(node)
     except yaml.YAMLError as error:
-        said = f"{_yaml_place(file, error, text)} Mend the line; indent with spaces, not tabs."
-        raise UserError(foreign_kind(file) or said) from None
+        raise UserError(foreign_kind(file) or _said_of_error(file, error, text)) from None
     except RecursionError:
         raise UserError(f"{file} is nested too deeply. Mend the brackets.") from None
     if not is_object(values):
-        said = f"{file} is not a config: it should hold keys with values (name: value)."
-        raise UserError(foreign_kind(file) or said)
+        raise UserError(foreign_kind(file) or _no_mapping(file, node))
     return values
+
+
+def _one_document(file: Path, loader: Any) -> Any:
+    """The one document of a file that says something; None where none does. Raises UserError for a second one."""
+    found = None
+    while loader.check_node():
+        node = loader.get_node()
+        if node.id == "scalar" and node.value == "":
+            continue
+        if found is not None:
+            raise UserError(
+                f"{file}:{_line(node)}: a second document begins here (---), and only one can count. Take out one of "
+                "them, or the line --- where both belong together."
+            )
+        found = node
+    return found
+
+
+def _no_mapping(file: Path, node: Any) -> str:
+    """What a file without keys is, with the remedy."""
+    if node is None:
+        return f"{file} is not a config: it is empty. README.md (Settings) lists the keys that it may hold."
+    what = "a list (-) begins here" if node.id == "sequence" else "a text stands here"
+    return (
+        f"{file}:{_line(node)} is not a config: {what}, where keys with values are expected (name: value, with a space "
+        "after the colon)."
+    )
 
 
 def _text_of(file: Path) -> str:
     try:
         raw = file.read_bytes()
-        utf_16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return raw.decode("utf-16" if utf_16 else "utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"{file} does not exist. Name the right file, or run from the project's folder.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read: {error}.") from None
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}. Check the path and who may read it.") from None
+    try:
+        return raw.decode(_encoding_of(raw))
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{file}:{line} cannot be read: a character is not in UTF-8. Save the file as UTF-8, then run again."
+        ) from None
+
+
+def _encoding_of(raw: bytes) -> str:
+    """UTF-8, or what the first bytes say: a byte-order mark, or a null beside the first letter."""
+    if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if len(raw) >= 2 and bool(raw[0]) != bool(raw[1]):
+        return "utf-16-le" if raw[0] else "utf-16-be"
+    return "utf-8-sig"
 
 
 def _loader(file: Path, text: str) -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Keeps the text of what it reads as a number, date, boolean or null."""
+        """Keeps the text of what it reads as a number, date, boolean or null, and the lines of keys."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            parent: Any = super()
+            values: dict[Any, Any] = parent.construct_mapping(node, deep)
+            lines = {key.value: _line(key) for key, _ in node.value if key.id == "scalar"}
+            return {Key(key, lines[key]) if key in lines else key: value for key, value in values.items()}
 
         def construct_object(self, node: Any, deep: bool = False) -> Any:
             parent: Any = super()
@@ -179,8 +238,11 @@ def _line(node: Any) -> int:
     return node.start_mark.line + 1
 
 
-def _yaml_place(file: Path, error: Any, text: str) -> str:
+def _said_of_error(file: Path, error: Any, text: str) -> str:
     mark, position = getattr(error, "problem_mark", None), getattr(error, "position", None)
     line = mark.line + 1 if mark else None if position is None else text.count("\n", 0, position) + 1
     reason = " ".join(str(getattr(error, "problem", None) or error).split())
-    return f"{file}:{line}: not readable as YAML ({reason})." if line else f"{file}: not readable as YAML ({reason})."
+    remedy = next(
+        (words for sign, words in _REMEDIES if sign in reason), "Mend the line; indent with spaces, not tabs."
+    )
+    return f"{file}{f':{line}' if line else ''}: not readable as YAML ({reason}). {remedy}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from arena_hard.data.name_lists import suggestion
 from arena_hard.data.records import Judgment, UserError
-from arena_hard.data.settings import suggestion
 from arena_hard.rating import sequential
 from arena_hard.rating.arrays import FloatArray
 

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from arena_hard.calling.providers import provider_of
+from arena_hard.data.name_lists import suggestion
 from arena_hard.data.records import Usage, UserError
-from arena_hard.data.settings import ModelSettings, suggestion
+from arena_hard.data.settings import ModelSettings
 
 PRICE_KEYS = ("input", "output", "cached_input", "cache_write", "batch_input", "batch_output")
 BATCH_SHARE = 0.5  # what the providers that sell batches take for them

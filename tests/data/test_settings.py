@@ -64,7 +64,7 @@ def test_an_unknown_key_of_an_endpoint(scratch: Scratch) -> None:
 def test_an_unknown_key_of_a_category_and_an_unknown_category(scratch: Scratch) -> None:
     scratch.put_answers("m", "base")
     scratch.judging["categories"] = {"c": {"sytem_prompt": "x"}}
-    check_refused(scratch, "gen_judgment.py", "categories c: unknown key 'sytem_prompt'", "'system_prompt'")
+    check_refused(scratch, "gen_judgment.py", "categories: c: unknown key 'sytem_prompt'", "'system_prompt'")
     scratch.set_questions([question(1) | {"category": "creative_writing"}])
     scratch.judging["categories"] = {"creative_writting": {"baseline_model": "base"}}
     check_refused(scratch, "gen_judgment.py", "'creative_writting'", "Did you mean 'creative_writing'?")
@@ -91,7 +91,7 @@ def test_values_of_an_endpoint_entry_that_cannot_be_right(tmp_path: Path, key: s
     entry = {"model_name": "m", key: value} if key != "api_base" else {"model_name": "m", "endpoints": [{key: value}]}
     file = tmp_path / "api.yaml"
     file.write_text(yaml.safe_dump({"m": entry}))
-    with pytest.raises(UserError, match=rf"api\.yaml: m.*{key}") as raised:
+    with pytest.raises(UserError, match=rf"api\.yaml:\d+: m.*{key}") as raised:
         utils.load_models(file, ["m"])
     assert words in str(raised.value)
 
@@ -234,7 +234,7 @@ def test_a_judgment_against_another_baseline(scratch: Scratch) -> None:
         ("prompt_template", [], ("prompt_template is empty",)),
         ("prompt_template", ["{answer_x}"], ("unknown placeholder {answer_x}",)),
         ("prompt_template", ["{question_1"], ("prompt_template 1", "braces")),
-        ("prompt_template", ["{question_2}"], ("{question_2}",)),
+        ("prompt_template", ["{question_2} {answer_1}"], ("{question_2}",)),
         ("number_of_judgment_attempts", 0, ("number_of_judgment_attempts",)),
         ("reference", True, ("ref_model",)),
     ],

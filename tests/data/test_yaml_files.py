@@ -129,7 +129,7 @@ def test_a_number_is_read_where_a_number_is_meant(file: Path, key: str, text: st
 
 @pytest.mark.parametrize("text", ["x", "2024-02-15", "true", "[1]", "{a: 1}", "4.5", "'4 k'"])
 def test_what_is_no_number_is_an_error_with_its_key(file: Path, text: str) -> None:
-    with pytest.raises(UserError, match=r"api\.yaml: m: max_tokens"):
+    with pytest.raises(UserError, match=r"api\.yaml:3: m: max_tokens"):
         load(file, f"m:\n  model_name: x\n  max_tokens: {text}\n")
 
 
@@ -183,7 +183,7 @@ def test_a_key_there_twice_with_equal_values_is_nothing_to_speak_of(file: Path) 
 def test_of_a_key_there_twice_the_last_one_counts_and_a_note_names_both_lines(file: Path) -> None:
     with pytest.warns(ConfigNote) as seen:
         model = load(
-            file, "m:\n  model_name: x\n  parallel: 2\n  parallel: 3\na: 1\nm:\n  model_name: y\n  'parallel': 4\n"
+            file, "m:\n  model_name: x\n  parallel: 2\n  parallel: 3\na: {}\nm:\n  model_name: y\n  'parallel': 4\n"
         )
     assert (model.model_name, model.parallel) == ("y", 4)
     assert [str(note.message) for note in seen] == [

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -20,8 +21,12 @@ from arena_hard.calling.providers.base import NO_KEY, Adapter, CallError, Connec
 from arena_hard.calling.providers.http import http_error
 from arena_hard.calling.providers.threads import in_thread
 from arena_hard.calling.providers.tokens import Tokens
+from arena_hard.data.api_types import LOCAL_SERVERS
+from arena_hard.data.environment import is_local
+from arena_hard.data.name_lists import NEAR_KEY, nearest
 from arena_hard.data.records import Usage, UserError
-from arena_hard.data.settings import EndpointSettings, ModelSettings, fill_from_environment, suggestion
+from arena_hard.data.settings import EndpointSettings, ModelSettings
+from arena_hard.data.variables import fill_from_environment
 
 if TYPE_CHECKING:
     import httpx2
@@ -116,7 +121,13 @@ def provider_of(settings: ModelSettings) -> Provider:
         return PROVIDERS[name]
     installed = set() if own.is_file(name) else set(own.entry_points())
     if not own.is_file(name) and name not in installed:
-        raise UserError(f"{settings.name}: unknown api_type {name!r}. {suggestion(name, {*PROVIDERS, *installed})}")
+        known = {*PROVIDERS, *LOCAL_SERVERS, *installed}
+        near = nearest(name, known, NEAR_KEY)
+        raise UserError(
+            f"unknown api_type {name!r}. {f'Did you mean {near!r}? ' if near else ''}Known are: "
+            f"{', '.join(sorted(known))}, and FILE.py:CLASS. Any other server that speaks OpenAI's protocol is openai, "
+            "with its api_base."
+        )
     return Provider(name, keyless=True, is_own=True)
 
 
@@ -219,9 +230,22 @@ def _connection(
         if not (version and address):
             raise UserError(f"{where}: azure needs api_base and api_version; add them to the endpoint.")
     address = address or provider.base_url
+    notes += _key_notes(provider, endpoint, key, address, where)
     if verify is False:
         notes.append(f"{where}: certificates are not checked (verify: false).")
     return Connection(settings.api_type, address, key, version, settings.timeout, verify, tuple(notes), options)
+
+
+def _key_notes(
+    provider: Provider, endpoint: EndpointSettings, key: str | None, address: str | None, where: str
+) -> list[str]:
+    """What is to be said of a key: that it is the name of a variable, or which variable is not sent."""
+    if key and key == endpoint.api_key and key in os.environ:
+        return [f"{where}: api_key is the text {key} itself; for the variable of that name write ${{{key}}}."]
+    known = [name for name in provider.key_names if os.environ.get(name)]
+    if key != NO_KEY or endpoint.api_key or not known or is_local(urlsplit(address or "").hostname or ""):
+        return []
+    return [f"{where}: no api_key, so none is sent; to send that of {known[0]} write api_key: ${{{known[0]}}}."]
 
 
 def _verify(endpoint: EndpointSettings, where: str) -> bool | str:

@@ -23,8 +23,8 @@ from typing import Any
 from arena_hard.calling.providers.base import Adapter, CallError, Connection, Dialect, Reply, Request, without_secrets
 from arena_hard.calling.providers.http import http_error
 from arena_hard.calling.providers.tokens import Tokens
+from arena_hard.data.name_lists import suggestion
 from arena_hard.data.records import UserError
-from arena_hard.data.settings import suggestion
 
 GROUP = "arena_hard.providers"  # of entry points
 _METHODS = ("open", "body", "send", "close")
