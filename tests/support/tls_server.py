@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
+import shutil
 import socket
 import ssl
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +33,7 @@ class Authority:
     def __init__(self) -> None:
         self._ca = trustme.CA()
         self.folder = Path(tempfile.mkdtemp(prefix="authority"))
+        weakref.finalize(self, shutil.rmtree, self.folder)
         self.file = self.folder / "authority.pem"
         self._ca.cert_pem.write_to_path(str(self.file))
         self.leaf = ""
