@@ -69,7 +69,7 @@ def main() -> int:
     results = [rate(args, bench, part, inputs, questions) for part in parts]
     overall = over_categories(args, results) if parts[1:] else []
     page = formats.Page(args, results, inputs, notes + unknown, overall)
-    show = streams.print_document if args.format in ("json", "html") else print
+    show = streams.print_document if args.format in flags.DOCUMENTS else print
     show(formats.FORMATS[args.format](page))
     if args.output:
         write_csv(args, results)

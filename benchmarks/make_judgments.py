@@ -1,7 +1,7 @@
 """A bench of the size of a full leaderboard, made from a seed: 84 models x 500 questions x 2 games, some 220 MB.
 
-    python benchmarks/make_judgments.py FOLDER [--models 84] [--questions 500] [--seed 1]
-    python benchmarks/make_judgments.py --battles FILE.parquet [--count 10000000]
+    python -m benchmarks.make_judgments FOLDER [--models 84] [--questions 500] [--seed 1]
+    python -m benchmarks.make_judgments --battles FILE.parquet [--count 10000000]
 
 FOLDER becomes a data folder: FOLDER/arena-hard-v0.1 with questions, answers and judgments of the default
 judge against the default baseline. Texts are words at random; verdicts follow a strength for each model, a

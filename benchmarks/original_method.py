@@ -8,9 +8,9 @@ twice, one logistic regression for each bootstrap round. benchmarks/results.py r
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-import sys
 import time
 from pathlib import Path
 
@@ -66,7 +66,12 @@ def now() -> npt.NDArray[np.float64]:
 
 
 def main() -> None:
-    data_dir, models, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("models", type=int)
+    parser.add_argument("rounds", type=int)
+    args = parser.parse_args()
+    data_dir, models, rounds = args.data_dir, args.models, args.rounds
     files = sorted((data_dir / BENCH / "model_judgment" / JUDGE).glob("*.jsonl"))[:models]
     start = now()
     battles = read_battles(files)

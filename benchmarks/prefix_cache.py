@@ -8,6 +8,7 @@ for 1 s, a reply takes 50 ms (15 s), so that a pass over all questions outlives 
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import random
 import sys
@@ -81,6 +82,7 @@ async def judged(server: Server, api_type: str, order: Iterable[tuple[int, int]]
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print(f"{QUESTIONS} questions, {MODELS} models, {PARALLEL} in flight, seed {SEED}")
     cache = {"ttl": 1.0}
     with running_server(latency=0.05, prefix_cache=cache, reply="size=400", seed=SEED) as server:

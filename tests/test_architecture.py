@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import arena_hard
+from arena_hard.data.settings import AnswerSettings, CategorySettings, EndpointSettings, JudgeSettings, ModelSettings
 from tests.support.pipeline_bench import ROOT, clean_environment
 
 SCRIPTS = ("gen_answer", "gen_judgment", "show_result", "qa_browser")
@@ -92,6 +93,13 @@ def test_a_room_of_one_file_is_no_room() -> None:
         assert sum(room_of(module) == room for module in MODULES) > 2, room
 
 
+def test_imports_are_whole_names() -> None:
+    """The tests below read no others."""
+    for name, file in MODULES.items():
+        relative = [node for node in ast.walk(parsed(file)) if isinstance(node, ast.ImportFrom) and node.level]
+        assert relative == [], name
+
+
 def test_data_moves_one_way() -> None:
     wrong = [
         (name, used)
@@ -154,6 +162,50 @@ def test_there_is_no_cycle_of_rooms() -> None:
 
 def test_the_shapes_of_records_depend_on_nothing_of_ours() -> None:
     assert not [used for used, _ in imports(MODULES["arena_hard.data.records"]) if used.startswith("arena_hard")]
+
+
+def calls_in(file: Path) -> set[str]:
+    """The names of the functions and methods that a file calls."""
+    called = (node.func for node in ast.walk(parsed(file)) if isinstance(node, ast.Call))
+    return {each.attr if isinstance(each, ast.Attribute) else ast.unparse(each) for each in called}
+
+
+def test_numbers_and_providers_print_nothing_and_providers_never_wait() -> None:
+    for name, file in MODULES.items():
+        if room_of(name) in ("rating", "calling.providers"):
+            assert "print" not in calls_in(file), name
+        if room_of(name) == "calling.providers":
+            assert "sleep" not in calls_in(file), name
+
+
+def test_nothing_is_longer_than_a_reader_can_hold() -> None:
+    limits = {**dict.fromkeys(MODULES.values(), 350), **{ROOT / f"{script}.py": 300 for script in THERE}}
+    for file, limit in {**limits, ROOT / "utils.py": 200}.items():
+        assert len(file.read_text(encoding="utf-8").splitlines()) <= limit, file
+        for node in ast.walk(parsed(file)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < 50, node.name
+
+
+def test_the_readme_names_every_flag_and_every_key() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    flags = {flag for script in THERE for flag in flags_of(script)}
+    keys = {key for each in (ModelSettings, AnswerSettings, JudgeSettings, CategorySettings) for key in fields_of(each)}
+    keys |= set(fields_of(EndpointSettings))
+    assert [flag for flag in sorted(flags) if not re.search(rf"{flag}(?![\w-])", readme)] == []
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", readme)] == []
+
+
+def flags_of(script: str) -> set[str]:
+    """The flags that a script's help lists."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / f"{script}.py"), "--help"], env=clean_environment(), capture_output=True, text=True
+    )
+    return set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", done.stdout, re.MULTILINE))
+
+
+def fields_of(kind: type) -> tuple[str, ...]:
+    return getattr(kind, "__struct_fields__", ())
 
 
 @pytest.mark.parametrize("script", THERE)

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = "arena_hard"
-SCRIPTS = ("utils", "gen_answer", "gen_judgment", "show_result", "qa_browser", "build_bench")
+SCRIPTS = ("utils", "gen_answer", "gen_judgment", "show_result", "qa_browser")
 
 
 def modules(root: Path) -> dict[str, Path]:

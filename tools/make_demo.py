@@ -9,6 +9,7 @@ The prompts are built by the scripts' own functions, so that what is recorded is
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ DEMO = ROOT / "data" / "demo"
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     settings = utils.load_judge_settings(ROOT / "config" / "demo" / "judge_config.yaml")
     samples = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted((DEMO / "samples").glob("*.yaml"))]
     counter = TokenCounter()

@@ -12,17 +12,17 @@ from urllib.parse import quote
 
 import numpy as np
 
-from arena_hard.browse import compare_page, game_selection, games_page, judge_page, leaderboard_page
+from arena_hard.browse import compare_page, game_selection, games_page
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
-from arena_hard.browse.site import Site, completed, render
+from arena_hard.browse.site import PAGES, Site, completed, render, titles
 from arena_hard.data.jsonl import written
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
 
 PARTS = Path(__file__).parent
 MOST_PAIRS = 300  # pages of two models; beyond that only neighbours in the list of models are compared
-PAGES = {"leaderboard": "Leaderboard", "games": "Games", "judge": "Judge", "compare": "Compare"}
+BY_PARTS = ("games", "compare")  # pages that become many files
 _FRAME = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self' 'unsafe-inline' file:;
@@ -66,7 +66,7 @@ class Export:
             link=self.link,
             index=self.index,
             benches=[view.bench],
-            pages=PAGES,
+            pages=titles(exported=True),
             data_dir="",
             static=True,
             **context,
@@ -95,11 +95,11 @@ def export(site: Site, folder: Path, progress: Callable[[Iterable[Any]], Iterabl
     work = Export(index, settings, view, folder)
     for source, target in (("page.css", "style.css"), ("page.js", "page.js")):
         shutil.copyfile(PARTS / source, folder / target)
-    rooms = {"leaderboard": leaderboard_page.build, "judge": judge_page.build}
-    for tab, build in rooms.items():
-        work.write(view.but(tab=tab), *build(index, view.but(tab=tab), settings))
+    whole = [tab for tab in titles(exported=True) if tab not in BY_PARTS]
+    for tab in whole:
+        work.write(view.but(tab=tab), *PAGES[tab].build(index, view.but(tab=tab), settings))
     pairs = _write_pairs(work)
-    return len(rooms) + pairs + _write_games(work, progress)
+    return len(whole) + pairs + _write_games(work, progress)
 
 
 def _case_file(folder: Path) -> Path:

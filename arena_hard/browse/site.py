@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from arena_hard.browse import address, blind_page, compare_page, games_page, judge_page, leaderboard_page
 from arena_hard.browse.address import View
@@ -19,7 +19,24 @@ from arena_hard.data.settings import JudgeSettings
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-PAGES = {"leaderboard": "Leaderboard", "games": "Games", "judge": "Judge", "compare": "Compare", "blind": "Blind check"}
+Builder = Callable[[BenchIndex, View, "JudgeSettings | None"], tuple[str, dict[str, Any]]]
+
+
+class Page(NamedTuple):
+    """A page of the browser. build: its template and what is put into it; exported: whether it is also a file."""
+
+    title: str
+    build: Builder
+    exported: bool = True
+
+
+PAGES = {
+    "leaderboard": Page("Leaderboard", leaderboard_page.build),
+    "games": Page("Games", games_page.build),
+    "judge": Page("Judge", judge_page.build),
+    "compare": Page("Compare", compare_page.build),
+    "blind": Page("Blind check", blind_page.build, exported=False),  # its decisions are written into the bench
+}
 DEMO = "demo"
 
 
@@ -72,8 +89,8 @@ class Site:
             return render("empty.html", view, title="No data", data_dir=self.data_dir, pages={}, benches=[])
         index = self.index(bench)
         view = completed(view.but(bench=bench), index, self.settings_of(bench))
-        template, context = ROOMS[view.tab](index, view, self.settings_of(bench))
-        return render(template, view, index=index, benches=benches, pages=PAGES, data_dir=self.data_dir, **context)
+        template, context = PAGES[view.tab].build(index, view, self.settings_of(bench))
+        return render(template, view, index=index, benches=benches, pages=titles(), data_dir=self.data_dir, **context)
 
     def index(self, bench: str) -> BenchIndex:
         """The index of a bench, brought up to date."""
@@ -109,14 +126,9 @@ def _sets_of(settings: JudgeSettings, index: BenchIndex) -> list[str]:
     return [each.label for each in sets if own and each.baseline == own] + settings.judges
 
 
-Room = Callable[[BenchIndex, View, "JudgeSettings | None"], tuple[str, dict[str, Any]]]
-ROOMS: dict[str, Room] = {
-    "leaderboard": leaderboard_page.build,
-    "games": games_page.build,
-    "judge": judge_page.build,
-    "compare": compare_page.build,
-    "blind": blind_page.build,
-}
+def titles(exported: bool = False) -> dict[str, str]:
+    """The titles of all pages, or of those that are exported, by name."""
+    return {name: page.title for name, page in PAGES.items() if page.exported or not exported}
 
 
 # ------------------------------------------------------------------------------------ templates

@@ -52,6 +52,3 @@ def swapped(label: str) -> str:
     if known is None:
         raise ValueError(f"{label!r} is no verdict; known are {', '.join(LABELS)}")
     return known.translate(str.maketrans("AB", "BA")) if known != "A=B" else known
-
-
-# --------------------------------------------------------------------------------- judge prompts

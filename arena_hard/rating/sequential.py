@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
@@ -124,7 +123,7 @@ def totals(judgments: Mapping[str, Judgment], keys: Iterable[str]) -> tuple[Floa
     return np.array(wins), np.array(weights)
 
 
-def influence(wins: FloatArray, weights: FloatArray) -> tuple[Any, FloatArray]:
+def influence(wins: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The score in points, and what each question adds to its error [..., n]; the last axis is questions.
 
     The weighted win rate is a ratio of sums, so question q has 100·(wins − rate·weights)/mean weight.
@@ -134,10 +133,10 @@ def influence(wins: FloatArray, weights: FloatArray) -> tuple[Any, FloatArray]:
     return 100 * rate[..., 0], 100 * (wins - rate * weights) / mean
 
 
-def standard_error(values: FloatArray) -> Any:
+def standard_error(values: FloatArray) -> FloatArray:
     """The standard error of a mean whose questions differ by these values; the last axis is questions."""
     n = values.shape[-1]
-    return np.sqrt((values**2).sum(axis=-1) / max(1, n - 1) / n)
+    return np.asarray(np.sqrt((values**2).sum(axis=-1) / max(1, n - 1) / n))
 
 
 def look_at(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray], boundary: float) -> Look:

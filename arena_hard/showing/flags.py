@@ -10,7 +10,8 @@ from arena_hard.data.records import UserError
 from arena_hard.rating.caches import Draw
 from arena_hard.rating.intervals import KINDS, Rule
 
-FORMATS = ("table", "json", "markdown", "html")
+FORMATS = ("table", "json", "markdown", "html")  # showing.formats has what makes them
+DOCUMENTS = ("json", "html")  # for files and programs, in UTF-8 whatever the terminal is
 
 
 def add_to(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

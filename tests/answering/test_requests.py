@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from arena_hard.answering import requests
 from arena_hard.calling.providers.base import CallError
 from arena_hard.data.records import question_from_row
-from arena_hard.data.settings import AnswerSettings, short_hash
+from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSettings, short_hash
+from arena_hard.judging.prompts import judgment_shaping_settings
 from tests.support.pipeline_bench import question
 from tests.support.plans import settings_of
 
@@ -29,6 +31,29 @@ def test_older_models_of_openai_get_the_originals_system_prompt(entry: dict[str,
     assert requests.system_prompt(model) == prompt
     expected = [{"role": "system", "content": prompt}] if prompt else []
     assert requests.opening_messages(model) == expected
+
+
+# How a model is reached, and how fast: of a model called otherwise all records stay
+REACHED = {
+    "name", "endpoints", "api_type", "parallel", "timeout", "deadline", "attempts", "backoff", "requests_per_minute",
+    "tokens_per_minute", "record", "serve", "price", "model_id", "aws_region", "project_id", "regions",
+}  # fmt: skip
+OF_THE_JUDGES_CONFIG = {"system_prompt", "tokenizer", "retry_truncated"}  # which says these itself, or has no use
+OTHER = {"extra_body": {"top_k": 1}, "stop": ["x"], "retry_truncated": True}
+NUMBERS = {"temperature": 0.5, "max_tokens": 7, "thinking": 7}
+
+
+def test_every_key_of_a_model_is_in_the_hash_of_its_records_or_known_to_shape_none() -> None:
+    answers, judging = AnswerSettings(bench_name="b"), JudgeSettings("b", "m", ["{question_1}{answer_1}{answer_2}"])
+    plain = settings_of("m")
+    for key in ModelSettings.__struct_fields__:
+        other = msgspec.structs.replace(plain, **{key: {**OTHER, **NUMBERS}.get(key, "x")})
+        shapings = [
+            (requests.answer_shaping_settings(each, answers), judgment_shaping_settings(each, judging, ""))
+            for each in (plain, other)
+        ]
+        changed = [one != two for one, two in zip(*shapings)]
+        assert changed == [key not in REACHED, key not in REACHED | OF_THE_JUDGES_CONFIG], key
 
 
 def test_each_turn_is_asked_with_those_before_it() -> None:

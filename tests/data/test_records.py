@@ -18,6 +18,11 @@ from hypothesis import strategies as st
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench, file_name, name_of
 from arena_hard.data.records import (
+    Answer,
+    AnswerTurn,
+    Game,
+    Judgment,
+    Usage,
     UserError,
     answer_from_row,
     answer_row,
@@ -187,6 +192,21 @@ def test_an_answer_written_and_read_is_the_same() -> None:
     assert answer_from_row(answer_row(first)) == first
 
 
+def filled(kind: type[Any], **known: Any) -> Any:
+    """A record with a value in every field, made from its type."""
+    return kind(**{name: known.get(name, f"a {name}") for name in kind.__struct_fields__})
+
+
+def test_every_field_of_a_record_is_written_and_read() -> None:
+    usage = Usage(3, 5)
+    turns = (filled(AnswerTurn, token_len=7), filled(AnswerTurn, token_len=8))
+    said = filled(Answer, choices=(turns, turns), tstamp=1.5, usage=usage, total_tokens=None)  # never written
+    games = (filled(Game, verdict="A>B", usage=usage), filled(Game, verdict="A=B", usage=usage))
+    judged = filled(Judgment, games=games)
+    assert answer_from_row(json.loads(jsonl.encode(answer_row(said)))) == said
+    assert judgment_from_row(json.loads(jsonl.encode(judgment_row(judged)))) == judged
+
+
 def test_everything_awaited_is_on_disk(tmp_path: Path) -> None:
     files = [tmp_path / "a" / "f.jsonl", tmp_path / "g.jsonl"]
 
@@ -219,6 +239,7 @@ def test_a_file_that_is_opened_twice_in_one_run_is_the_same(tmp_path: Path) -> N
     assert read_rows(file) == [{"n": 1}]
 
 
+@pytest.mark.slow
 def test_a_full_disk_says_so_and_leaves_whole_lines(tmp_path: Path) -> None:
     if (
         os.geteuid() != 0
