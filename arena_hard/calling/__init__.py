@@ -15,7 +15,10 @@ local_server   a server for the time of a run (`serve:`)
 
 Inside:
 
-gate           how many requests an endpoint gets at once
+waiting_line   who waits for a slot of a model's endpoints
+gate           the limits of an endpoint: what may go to it now
+opening        how many requests go before its first reply
+width          how many it takes at once
 rate_limits    how fast it may be asked
 reading        what came → an answer: thoughts, replies that broke off
 reply_notes    what is remarkable of replies, counted

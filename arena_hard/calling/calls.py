@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from arena_hard.calling.batch import EMPTY_TRIES, ROUNDS, Mailbox, Waiting
-from arena_hard.calling.gate import Slot
+from arena_hard.calling.gate import Gate, Slot
 from arena_hard.calling.kept_replies import key_of
 from arena_hard.calling.models import Clock, Endpoint, Model
 from arena_hard.calling.providers import adapter_of
@@ -22,6 +23,7 @@ from arena_hard.calling.providers.base import (
 )
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.spending import NoRoom, Ticket, ticket_for
+from arena_hard.calling.waiting_line import NoSlot, next_place
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
 
@@ -93,30 +95,49 @@ async def _posted(mailbox: Mailbox, key: str, request: Request, clock: Clock, ro
         raise
 
 
+@dataclass
+class _Asking:
+    """A live call on its way through its tries.
+
+    place: where it stands in the model's line; endpoint: where it was sent last, or why it was not; failed: where it
+    should not be sent next; errors: what came of the tries.
+    """
+
+    model: Model
+    request: Request
+    clock: Clock
+    endpoint: Endpoint
+    failed: Endpoint | None = None
+    place: float = field(default_factory=next_place)
+    failures: int = 0
+    errors: list[CallError] = field(default_factory=list)
+
+    def seconds_left(self) -> float:
+        """Until the record's deadline."""
+        return self.model.settings.deadline - self.clock.age()
+
+
 async def _persistently(model: Model, request: Request, clock: Clock) -> Reply:
     """A live call with its retries. Raises CallError of kind 'final'."""
-    failures = empty = 0
-    wasted: list[CallError] = []
-    failed: Endpoint | None = None
+    asking = _Asking(model, request, clock, model.endpoints[0])
+    empty = 0
     while True:
-        endpoint = model.best_endpoint(failed)
         try:
             async with ticket_for(clock.purse, request) as ticket:
-                reply = await _call(model, endpoint, request, clock, ticket)
+                reply = await _call(asking, ticket)
                 ticket.settle(reply)
-            return replace(reply, usage=reply.usage and paid_for([reply, *wasted]))
+            return replace(reply, usage=reply.usage and paid_for([reply, *asking.errors]))
         except CallError as error:
-            wasted.append(error)
+            asking.errors.append(error)
             if error.lesson:
-                endpoint.dialect.add(error.lesson)
+                asking.endpoint.dialect.add(error.lesson)
                 continue
-            failures += error.kind == "transient"
+            asking.failures += error.kind == "transient"
+            asking.failed = None if error.kind == "rate limit" else asking.endpoint
             empty += error.finish_reason is not None
-            failed = endpoint
-            left = model.settings.deadline - clock.age()
-            wait = _wait_before_retry(model, endpoint, error, failures, left) if empty < EMPTY_TRIES else None
-            if wait is None or wait > left:
-                raise _given_up(model, endpoint, wasted, failures) from None
+            wait = _wait_before_retry(asking, error) if empty < EMPTY_TRIES else None
+            if wait is None or wait > asking.seconds_left():
+                raise _given_up(asking) from None
             await _sleep(model, wait)
 
 
@@ -143,16 +164,16 @@ def request_body(
         raise UserError(f"{model.name}: {error.message}.") from None
 
 
-async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock, ticket: Ticket) -> Reply:
+async def _call(asking: _Asking, ticket: Ticket) -> Reply:
     """One try on one endpoint, within its gate and its timeout. Raises CallError."""
     import anyio
 
-    # providers count the prompt and all of max_tokens against their limits
-    estimate = sum(len(message["content"]) for message in request.messages) / 4 + request.max_tokens
-    slot = await _slot(model, endpoint, estimate, clock)
+    model, request, clock = asking.model, asking.request, asking.clock
+    gate, slot = await _slot(asking)
+    endpoint = asking.endpoint
     clock.start()
     spoken = frozenset(endpoint.dialect)
-    timeout = max(min(model.settings.timeout, model.settings.deadline - clock.age()), 0.0)
+    timeout = max(min(model.settings.timeout, asking.seconds_left()), 0.0)
     try:
         with anyio.fail_after(timeout):
             ticket.sent = True
@@ -160,58 +181,72 @@ async def _call(model: Model, endpoint: Endpoint, request: Request, clock: Clock
         reply = read_reply(came, model.settings)
     except TimeoutError:
         error = CallError("transient", f"no answer within {timeout:.3g} s")
-        endpoint.gate.failed(error)
+        gate.failed(slot, error)
         raise error from None
     except CallError as error:
         if error.lesson in spoken:  # the server says it again: it does not help
             error.lesson, error.kind = None, "final"
         await endpoint.explain(error)
-        endpoint.gate.failed(error)
+        gate.failed(slot, error)
         raise
     except BaseException:
-        endpoint.gate.abandoned()
+        gate.abandoned()
         raise
     endpoint.failed_in_a_row = 0
     spent = reply.usage.prompt_tokens + reply.usage.completion_tokens if reply.usage else None
-    endpoint.gate.succeeded(slot, spent, reply.quotas)
+    gate.succeeded(slot, spent, reply.quotas)
     return reply
 
 
-async def _slot(model: Model, endpoint: Endpoint, tokens: float, clock: Clock) -> Slot:
-    """A slot at the gate. To wait for the first one is free, unless the server is closed for longer than the deadline.
+async def _slot(asking: _Asking) -> tuple[Gate, Slot]:
+    """A slot at the first gate that has one, and its endpoint in `asking`.
 
-    Raises CallError.
+    To wait for the first one is free, as long as a server takes anything. Raises CallError.
     """
     import anyio
 
-    left = max(model.settings.deadline - clock.age(), 0.0)
-    if clock.started is None:
-        return await endpoint.gate.enter(tokens, patience=left)
+    model, request = asking.model, asking.request
+    # providers count the prompt and all of max_tokens against their limits
+    tokens = sum(len(message["content"]) for message in request.messages) / 4 + request.max_tokens
+    left = max(asking.seconds_left(), 0.0)
+    avoid = asking.failed.gate if asking.failed else None
     try:
-        with anyio.fail_after(left):
-            return await endpoint.gate.enter(tokens, patience=left)
+        with anyio.fail_after(math.inf if asking.clock.started is None else left):
+            gate, slot = await model.line.enter(asking.place, tokens, left, avoid)
     except TimeoutError:
-        message = f"no other try within the deadline of {model.settings.deadline:g} s"
-        raise CallError("final", message) from None
+        raise CallError("final", _no_other_try(asking)) from None
+    except NoSlot as none:
+        asking.endpoint = model.endpoint_behind(none.gate)
+        raise none.error from None
+    asking.endpoint = model.endpoint_behind(gate)
+    return gate, slot
 
 
-def _wait_before_retry(model: Model, endpoint: Endpoint, error: CallError, failures: int, left: float) -> float | None:
-    """Seconds to wait before the next try, or None when there is none. `left`: seconds up to the deadline."""
+def _no_other_try(asking: _Asking) -> str:
+    """Why a record ends that waits."""
+    ends = f"no other try within the deadline of {asking.model.settings.deadline:g} s"
+    return f"{asking.errors[-1].message.rstrip('. ')}; {ends}" if asking.errors else ends
+
+
+def _wait_before_retry(asking: _Asking, error: CallError) -> float | None:
+    """Seconds to wait before the next try, or None when there is none."""
+    settings = asking.model.settings
     if error.kind == "rate limit":
         return 0.0  # the gate is closed for as long as the server asks
     if error.kind == "final":
-        others = [other for other in model.endpoints if other is not endpoint and other.gate.opens_within(left)]
-        return 0.0 if error.endpoint_wide and others else None
-    if failures >= model.settings.attempts:
+        left = asking.seconds_left()
+        others = [other for other in asking.model.endpoints if other is not asking.endpoint]
+        return 0.0 if error.endpoint_wide and any(other.gate.opens_within(left) for other in others) else None
+    if asking.failures >= settings.attempts:
         return None
-    longest = min(LONGEST_WAIT, model.settings.backoff * 2 ** (failures - 1))
+    longest = min(LONGEST_WAIT, settings.backoff * 2 ** (asking.failures - 1))
     return max(error.retry_after or 0.0, random.uniform(longest / 2, longest))
 
 
-def _given_up(model: Model, endpoint: Endpoint, errors: list[CallError], failures: int) -> CallError:
+def _given_up(asking: _Asking) -> CallError:
     """The final error of a record; an endpoint that only ever fails is not asked any more."""
-    error = errors[-1]
-    message = error.message + (f" (after {failures} tries)" if failures > 1 else "")
+    endpoint, error = asking.endpoint, asking.errors[-1]
+    message = error.message + (f" (after {asking.failures} tries)" if asking.failures > 1 else "")
     if error.kind == "transient":
         endpoint.failed_in_a_row += 1
         if endpoint.failed_in_a_row >= GIVE_UP_AFTER:
@@ -222,7 +257,7 @@ def _given_up(model: Model, endpoint: Endpoint, errors: list[CallError], failure
         f"{endpoint.host}: {message}",
         endpoint_wide=error.endpoint_wide,
         finish_reason=error.finish_reason,
-        usage=paid_for(errors),
+        usage=paid_for(asking.errors),
     )
 
 
@@ -255,7 +290,7 @@ def width(model: Model) -> int:
 
     While some records wait for the disk, others fill the slots.
     """
-    return 2 * sum(endpoint.gate.ceiling for endpoint in model.endpoints)
+    return 2 * sum(endpoint.gate.width.ceiling for endpoint in model.endpoints)
 
 
 def paid_for(tries: Sequence[Reply | CallError]) -> Usage | None:

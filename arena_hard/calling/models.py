@@ -25,6 +25,7 @@ from arena_hard.calling.providers.base import (
     without_secrets,
 )
 from arena_hard.calling.spending import Purse, Unwatched
+from arena_hard.calling.waiting_line import Line
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings, short_hash
 
@@ -61,7 +62,7 @@ class Endpoint:
 
 @dataclass
 class Model:
-    """A model ready to be called: its settings, its adapter and its endpoints."""
+    """A model ready to be called: its settings, its adapter and its endpoints, and the line before these."""
 
     settings: ModelSettings
     adapter: Adapter
@@ -70,12 +71,14 @@ class Model:
     backing_off: int = 0
     mailbox: Mailbox | None = None
     recorded: set[str] = field(default_factory=set)  # replies of the mailbox, which come again and again
+    line: Line = field(init=False)
 
-    def best_endpoint(self, failed: Endpoint | None = None) -> Endpoint:
-        """The endpoint with the most room among those that still answer, another than the one that just failed."""
-        alive = [endpoint for endpoint in self.endpoints if not endpoint.gate.dead]
-        others = [endpoint for endpoint in alive if endpoint is not failed]
-        return min(others or alive or self.endpoints, key=lambda endpoint: endpoint.gate.load())
+    def __post_init__(self) -> None:
+        self.line = Line(endpoint.gate for endpoint in self.endpoints)
+
+    def endpoint_behind(self, gate: Gate) -> Endpoint:
+        """The endpoint that a gate stands before."""
+        return next(endpoint for endpoint in self.endpoints if endpoint.gate is gate)
 
 
 class Models:
@@ -96,7 +99,8 @@ class Models:
     def _endpoint(self, adapter: Adapter, connection: Connection, model: ModelSettings) -> Endpoint:
         place = (connection.api_type, connection.base_url, connection.verify, short_hash(connection.options))
         key = (*place, connection.api_key, model.model_name)
-        bounds = (model.parallel, model.requests_per_minute, model.tokens_per_minute)
+        give_up_after = min(model.give_up_after, model.deadline)  # no record waits longer than its deadline
+        bounds = (model.parallel, model.requests_per_minute, model.tokens_per_minute, give_up_after)
         if key in self._endpoints:
             self._endpoints[key].gate.tighten(*bounds)
         else:

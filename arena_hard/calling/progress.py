@@ -117,11 +117,11 @@ def state_of(models: Models) -> Iterator[str]:
         closed = endpoint.gate.closed_until - time.monotonic()
         if closed >= 1:
             yield f"waiting {closed:.0f} s on {endpoint.gate.closed_by} from {endpoint.host}"
-    yield from (f"{gate.start} → {int(gate.limit)} in flight" for gate in gates if gate.has_moved)
+    yield from (f"{gate.width.start} → {gate.width.limit} in flight" for gate in gates if gate.has_moved)
     in_flight = sum(gate.in_flight for gate in gates)
     if in_flight:
         yield f"{in_flight} now" if any(gate.has_moved for gate in gates) else f"{in_flight} in flight"
-    elif any(gate.waiting for gate in gates):
+    elif any(model.line.waiting for model in models.opened):
         yield "at the rate limit"
     backing_off = sum(model.backing_off for model in models.opened)
     if backing_off:

@@ -1,4 +1,4 @@
-"""How fast an endpoint may be asked: what follows from its headers, and what its refusals teach.
+"""How fast an endpoint may be asked: what is given, what follows from its headers, and what its refusals teach.
 
 Times are seconds of time.monotonic(), rates are requests (or tokens) per second.
 """
@@ -6,6 +6,8 @@ Times are seconds of time.monotonic(), rates are requests (or tokens) per second
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from arena_hard.calling.providers.quotas import Quota
 
@@ -51,43 +53,163 @@ class AnnouncedQuota:
         return min(self._quota.limit, self._level + self._rate * (now - self._at))
 
 
-class LearntPace:
-    """The pace that a server without such headers takes, learnt from its 429s.
+class GivenPace:
+    """A rate per minute that the config gives, kept as an even pace. per_minute: None means that there is none."""
 
-    A few refusals among many replies are no matter of pace. When two of five requests are refused,
-    the pace becomes what the server took in that time; it grows again by a twentieth each half minute.
+    def __init__(self, per_minute: float | None) -> None:
+        self.per_minute = per_minute
+        self._next = 0.0
+
+    def tighten(self, per_minute: float | None) -> None:
+        """The lower of two rates holds."""
+        given = [each for each in (self.per_minute, per_minute) if each is not None]
+        self.per_minute = min(given, default=None)
+
+    def spend(self, amount: float, now: float) -> None:
+        """A request goes out."""
+        if self.per_minute:
+            self._next = max(self._next, now) + amount * 60.0 / self.per_minute
+
+    def correct(self, amount: float) -> None:
+        """It took so much more than was thought."""
+        if self.per_minute:
+            self._next += amount * 60.0 / self.per_minute
+
+    def delay(self, now: float) -> float:
+        """Seconds until the next request may go."""
+        return max(0.0, self._next - now)
+
+
+@dataclass
+class _Mark:
+    """A refusal that may be for the pace: when it was sent, how many had been sent, and were refused of them."""
+
+    at: float
+    sent: int
+    refused: int
+
+    @property
+    def taken(self) -> int:
+        """How many requests had been taken; known when the whole burst has been refused."""
+        return self.sent - self.refused
+
+
+class LearntPace:
+    """The pace that a server takes which announces none, learnt from what it refuses.
+
+    From one refusal to another a server with a rate takes just what its rate allows. Where it goes on to refuse, the
+    pace becomes what was taken in such a time. It stays only if far fewer requests are refused with it: a server that
+    refuses whatever the pace is not asked more slowly. (`settled` is called when that is known.) What stays goes up
+    quickly until the next refusal, then little by little, and down at each refusal; far below what was measured it is
+    given up, for a server takes no less than that.
     """
 
-    WINDOW = 20
-    REFUSED = 0.4
-    GROWTH, GROWTH_SECONDS = 1.05, 30.0
+    OFTEN = 0.02  # the refusals for each request taken from which on a pace is tried
+    STRETCHES, SPAN = 2, 0.5  # from refusal to refusal, and the seconds, that are measured at least
+    TRIAL, HELPS = 6, 0.5  # requests that show whether it helps, and what may be left of the refusals
+    QUICK, SLOW = (3, 1.35), (10, 1.02)  # after so many requests it goes up by this factor
+    BACK, DOWN = 0.7, 0.9  # after the quick growth, and later
+    LOWEST = 0.5  # of what was measured
+    DEAF = 10  # refusals that teach nothing after a pace that was of no use; twice as many after each further one
 
-    def __init__(self) -> None:
-        self._outcomes: deque[tuple[float, bool]] = deque(maxlen=self.WINDOW)
+    def __init__(self, settled: Callable[[], None] = lambda: None) -> None:
         self.rate: float | None = None
+        self._settled = settled
+        self._marks: deque[_Mark] = deque(maxlen=256)
+        self._last = _Mark(0.0, 0, 0)
+        self._sent = self._refused = 0
+        self._answered = False  # whether any request was, since the last mark
         self._next = 0.0
-        self._grown_at = 0.0
+        self._measured = self._often = 0.0
+        self._trial: list[int] | None = None  # requests sent and times refused since the pace was set
+        self._growth = self.QUICK
+        self._since = 0  # requests since it went up
+        self._deaf, self._pointless = 0, 0
 
-    def outcome(self, taken: bool, now: float) -> None:
-        """A request was taken, or refused with 429."""
-        self._outcomes.append((now, taken))
-        refused = sum(not each for _, each in self._outcomes)
-        if taken:
-            if self.rate is not None and now - self._grown_at > self.GROWTH_SECONDS:
-                self.rate, self._grown_at = self.rate * self.GROWTH, now
-            return
-        if len(self._outcomes) < self.WINDOW or refused < self.REFUSED * self.WINDOW:
-            return
-        elapsed = max(now - self._outcomes[0][0], 0.1)
-        self.rate = max(self.WINDOW - refused, 1) / elapsed
-        self._grown_at = now
-        self._outcomes.clear()
+    def refused(self, number: int, sent_at: float, teaches: bool) -> bool:
+        """The request of this number was refused; whether any was taken since the time before.
+
+        teaches: whether it may be for the pace, and was not sent before the last such refusal was heeded.
+        """
+        self._refused += 1
+        last = self._last
+        if number <= last.sent:
+            last.refused += 1
+        if not teaches:
+            return False
+        refused_since = self._refused - 1 - last.refused
+        if not (self._answered or number - 1 - last.sent > refused_since):
+            last.sent, last.refused = self._sent, self._refused
+            return False
+        if self._trial:
+            self._trial[1] += 1
+            self._judge(self._trial)
+        elif self.rate is not None:
+            self._lower(self.rate)
+        else:
+            self._measure()
+        self._last = _Mark(sent_at, self._sent, self._refused)
+        self._marks.append(self._last)
+        self._answered = False
+        return True
+
+    def taken(self) -> None:
+        """A request was answered."""
+        self._answered = True
 
     def spend(self, now: float) -> None:
         """A request goes out."""
-        if self.rate is not None:
-            self._next = max(self._next, now) + 1.0 / self.rate
+        self._sent += 1
+        if self.rate is None:
+            return
+        self._next = max(self._next, now) + 1.0 / self.rate
+        if self._trial:
+            self._trial[0] += 1
+            self._judge(self._trial)
+            return
+        self._since += 1
+        number, factor = self._growth
+        if self._since >= number:
+            self.rate, self._since = self.rate * factor, 0
 
     def delay(self, now: float) -> float:
         """Seconds until the next request may go."""
         return max(0.0, self._next - now) if self.rate is not None else 0.0
+
+    def _measure(self) -> None:
+        """Set a pace on trial, by the bursts that are over."""
+        self._deaf -= 1
+        marks = self._marks
+        while len(marks) > self.STRETCHES + 1 and marks[-1].at - marks[1].at >= self.SPAN:
+            marks.popleft()
+        if self._deaf > 0 or len(marks) <= self.STRETCHES:
+            return
+        taken, seconds = marks[-1].taken - marks[0].taken, marks[-1].at - marks[0].at
+        self._often = (len(marks) - 1) / max(taken, 1)
+        if seconds >= self.SPAN and taken >= self.STRETCHES and self._often >= self.OFTEN:
+            self.rate = self._measured = SAFETY * taken / seconds
+            self._trial, self._growth, self._since = [0, 0], self.QUICK, 0
+
+    def _judge(self, trial: list[int]) -> None:
+        """End the trial when it is clear whether the pace helps."""
+        sent, refused = trial
+        left = (sent - refused) * self._often * self.HELPS
+        if refused > max(2.0, left, self.TRIAL * self._often * self.HELPS):
+            self._give_up()
+            self._settled()
+        elif sent >= self.TRIAL and refused <= left:
+            self._trial = None
+            self._settled()
+
+    def _lower(self, rate: float) -> None:
+        self.rate = rate * (self.BACK if self._growth is self.QUICK else self.DOWN)
+        self._growth, self._since = self.SLOW, 0
+        if self.rate < self._measured * self.LOWEST:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """The pace is of no use; the next one is tried later, and ever later."""
+        self.rate = self._trial = None
+        self._marks.clear()
+        self._pointless += 1
+        self._deaf = self.DEAF * 2**self._pointless

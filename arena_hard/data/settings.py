@@ -65,6 +65,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
     max_tokens: Count | None = None
     timeout: Positive = 600.0
     deadline: Positive = 3600.0
+    give_up_after: Positive = 600.0
     attempts: Count = 8
     backoff: NotNegative = 1.0
     requests_per_minute: Positive | None = None

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from arena_hard.calling.gate import Gate
 from arena_hard.calling.providers.quotas import Quota
-from tests.support.gates import granted, proven, queue, run, settle, through, too_many
+from tests.support.gates import enter, granted, proven, queue, run, settle, through, too_many
 
 
 def test_requests_per_minute_are_kept() -> None:
@@ -30,9 +30,9 @@ def test_tokens_per_minute_are_kept() -> None:
 def test_tokens_that_were_not_used_are_given_back() -> None:
     async def scene() -> None:
         gate = Gate(4, tokens_per_minute=600)
-        slot = await gate.enter(10_000.0)  # a thousand seconds' worth
+        slot = await enter(gate, 10_000.0)  # a thousand seconds' worth
         gate.succeeded(slot, 1, {})
-        await asyncio.wait_for(gate.enter(1.0), 20)
+        await asyncio.wait_for(enter(gate, 1.0), 20)
 
     run(scene)
 
@@ -40,7 +40,7 @@ def test_tokens_that_were_not_used_are_given_back() -> None:
 def test_an_announced_quota_holds_the_gate_back() -> None:
     async def scene() -> None:
         gate = Gate(50)
-        slot = await gate.enter(1.0)
+        slot = await enter(gate, 1.0)
         gate.succeeded(slot, 1, {"requests": Quota(limit=100, remaining=6, reset=9400)})  # one in a hundred seconds
         tasks = queue(gate, 20)
         await asyncio.sleep(0.1)
@@ -57,9 +57,9 @@ def test_an_announced_quota_holds_the_gate_back() -> None:
 def test_auto_grows_while_more_in_flight_brings_more() -> None:
     async def scene() -> None:
         gate = Gate("auto")
-        assert gate.limit == 8
+        assert gate.width.limit == 8
         await through(gate, 400, lambda: asyncio.sleep(0.05))
-        assert gate.limit >= 32
+        assert gate.width.limit >= 32
 
     run(scene)
 
@@ -73,7 +73,7 @@ def test_auto_stops_growing_where_more_brings_nothing() -> None:
                 await asyncio.sleep(0.004)
 
         await through(gate, 800, call)
-        assert gate.limit <= 64  # without a look at the throughput it would be 512
+        assert gate.width.limit <= 64  # without a look at the throughput it would be 512
 
     run(scene)
 
@@ -81,10 +81,13 @@ def test_auto_stops_growing_where_more_brings_nothing() -> None:
 def test_auto_does_not_grow_fast_any_more_after_a_429() -> None:
     async def scene() -> None:
         gate = await proven(Gate("auto"))
-        await gate.enter(1.0)
-        gate.failed(too_many(0.0))
-        assert gate.limit == 4
+        slots = [await enter(gate) for _ in range(8)]
+        gate.failed(slots[7], too_many(None))
+        assert gate.width.limit == 7
+        await asyncio.sleep(0)
+        for slot in slots[:7]:
+            gate.succeeded(slot, 1, {})
         await through(gate, 60, settle)
-        assert 8 <= gate.limit < 16
+        assert gate.width.limit <= 8
 
     run(scene)

@@ -69,30 +69,54 @@ def test_a_request_larger_than_the_bucket_is_sent_rather_than_held_for_ever() ->
     assert pace.delay(11.0, 0.0) == 0.0
 
 
-def refusals(every: int, number: int, gap: float = 0.1) -> LearntPace:
-    """A pace after so many requests, every n-th of them refused."""
+# ------------------------------------------------------------------------------- learnt from refusals
+
+
+def asked(pace: LearntPace, server: Bucket | None, requests: int, gap: float) -> float:
+    """So many requests one after the other, `gap` apart or as the pace wills; each second one is refused by a server
+    without a bucket. Returns the seconds."""
+    now = 100.0
+    for number in range(1, requests + 1):
+        now += max(gap, pace.delay(now))
+        pace.spend(now)
+        taken = server.take(now)[0] if server else number % 2 == 0
+        if taken:
+            pace.taken()
+        else:
+            pace.refused(number, now, teaches=True)
+    return now - 100.0
+
+
+def test_a_pace_is_learnt_and_kept() -> None:
     pace = LearntPace()
-    for index in range(number):
-        pace.outcome(index % every != 0, index * gap)
-    return pace
+    asked(pace, Bucket(1, 5.0), 60, gap=0.1)
+    assert pace.rate == pytest.approx(5.0, rel=0.3)
+    pace, bucket = LearntPace(), Bucket(1, 5.0)
+    assert asked(pace, bucket, 300, gap=0.1) >= 0.8 * 300 / 5.0
 
 
-def test_a_pace_is_learnt_from_many_refusals_and_not_from_a_few() -> None:
-    assert refusals(every=20, number=400).rate is None  # one in twenty
-    assert refusals(every=2, number=19).rate is None  # not enough seen
-    pace = refusals(every=2, number=60)
-    assert pace.rate is not None
-    assert pace.rate == pytest.approx(5.0, rel=0.2)  # of ten a second, half were taken
-    now = 6.0
-    pace.spend(now)
-    assert pace.delay(now) == pytest.approx(1 / pace.rate)
+def test_a_pace_that_does_not_help_is_given_up() -> None:
+    pace, settled = LearntPace(), list[None]()
+    pace = LearntPace(lambda: settled.append(None))
+    seconds = asked(pace, None, 400, gap=0.1)
+    assert settled
+    assert seconds <= 1.5 * 400 * 0.1  # where it goes down and down, there is no end
 
 
-def test_a_learnt_pace_grows_again_slowly() -> None:
-    pace = refusals(every=2, number=60)
-    learnt = pace.rate
-    assert learnt is not None
-    for second in range(10, 80):
-        pace.outcome(True, float(second))
-    assert pace.rate is not None
-    assert learnt * 1.05 <= pace.rate <= learnt * 1.05**3
+def test_a_few_refusals_are_no_pace() -> None:
+    pace = LearntPace()
+    for number in range(1, 500):
+        pace.spend(number * 0.1)
+        if number % 60:
+            pace.taken()
+        else:
+            pace.refused(number, number * 0.1, teaches=True)
+    assert pace.rate is None
+
+
+def test_a_learnt_pace_grows_again() -> None:
+    pace = LearntPace()
+    asked(pace, Bucket(1, 5.0), 60, gap=0.1)
+    learnt = pace.rate or 0.0
+    asked(pace, Bucket(1, 1000.0), 200, gap=0.0)
+    assert (pace.rate or 0.0) >= 1.2 * learnt

@@ -337,4 +337,4 @@ def test_two_entries_of_one_endpoint_share_the_strictest_bounds() -> None:
     first, second = opened({"parallel": 8}, {"parallel": "auto", "requests_per_minute": 60.0})
     assert first.endpoints[0] is second.endpoints[0]
     gate = first.endpoints[0].gate
-    assert (gate.ceiling, gate._per_minute) == (8, (60.0, None))
+    assert (gate.width.ceiling, gate.given["requests"].per_minute, gate.given["tokens"].per_minute) == (8, 60.0, None)

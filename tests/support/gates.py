@@ -1,13 +1,15 @@
-"""Scenes at a gate: calls that come, are granted, answered and refused."""
+"""Scenes at a gate and the line before it: calls that come, are granted, answered and refused."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from arena_hard.calling.gate import Gate, Slot
 from arena_hard.calling.providers.base import CallError
+from arena_hard.calling.waiting_line import Line, next_place
 
 
 def run(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -25,14 +27,25 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+def line_of(gate: Gate) -> Line:
+    """The line before a gate."""
+    return next((each for each in gate.queues if isinstance(each, Line)), None) or Line([gate])
+
+
+async def enter(gate: Gate, tokens: float = 1.0, patience: float = math.inf) -> Slot:
+    """A slot, when there is one."""
+    _, slot = await line_of(gate).enter(next_place(), tokens, patience)
+    return slot
+
+
 async def proven(gate: Gate) -> Gate:
     """The gate after its first reply."""
-    gate.succeeded(await gate.enter(1.0), 1, {})
+    gate.succeeded(await enter(gate), 1, {})
     return gate
 
 
 def queue(gate: Gate, number: int) -> list[asyncio.Task[Slot]]:
-    return [asyncio.create_task(gate.enter(1.0)) for _ in range(number)]
+    return [asyncio.create_task(enter(gate)) for _ in range(number)]
 
 
 def granted(tasks: list[asyncio.Task[Slot]]) -> int:
@@ -48,7 +61,7 @@ async def through(gate: Gate, number: int, call: Callable[[], Awaitable[None]], 
     slots: list[Slot] = []
 
     async def one() -> None:
-        slot = await gate.enter(tokens)
+        slot = await enter(gate, tokens)
         slots.append(slot)
         await call()
         gate.succeeded(slot, None, {})

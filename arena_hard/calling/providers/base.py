@@ -71,6 +71,7 @@ class CallError(Exception):
     key: the call's name in a mailbox.
     wrong_address: whether the server did not know the path that was asked, or sent a web page.
     not_taken: whether nobody worked on it: the server could not be reached, or was too busy to begin.
+    busy: whether the server said that it takes no more for now: every 'rate limit', and what may pass of that kind.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class CallError(Exception):
         key: str | None = None,
         wrong_address: bool = False,
         not_taken: bool = False,
+        busy: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind: Kind = kind
@@ -97,6 +99,7 @@ class CallError(Exception):
         self.key = key
         self.wrong_address = wrong_address
         self.not_taken = not_taken
+        self.busy = busy or kind == "rate limit"
 
 
 @dataclass(frozen=True)

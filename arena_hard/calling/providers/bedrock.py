@@ -218,7 +218,8 @@ def refusal(response: Mapping[str, Any], text: str, body: Mapping[str, Any]) -> 
             return CallError("final", message, endpoint_wide=True)
         return CallError("rate limit", message, retry_after(headers))
     if code in _PASSING:
-        return CallError("transient", message, retry_after(headers), not_taken=code in _NOT_TAKEN)
+        busy = code in _NOT_TAKEN
+        return CallError("transient", message, retry_after(headers), not_taken=busy, busy=busy)
     if code in _FOR_ALL or any(words in text for words in _WRONG_MODEL):
         return CallError("final", message, endpoint_wide=True)
     if code == "ValidationException":

@@ -53,7 +53,8 @@ _NO_QUOTA_WORDS = (
 _WRONG_KEY_WORDS = ("incorrect api key", "invalid api key", "api key not valid", "api key is invalid")
 _ENDPOINT_WIDE = (401, 402, 403, 404, 405)
 _TRANSIENT = (408, 409, 425)
-_NOT_TAKEN = (425, 503, 529)  # too early, too busy: the work was not begun
+_BUSY = (503, 529)  # takes no more for now
+_NOT_TAKEN = (425, *_BUSY)  # too early, too busy: the work was not begun
 _ABOUT_THE_MODEL = ("model", "deployment")  # a 404 that says so came from the right address
 _NO_SUCH_PATH_WORDS = ("unexpected endpoint", "invalid url (")
 _HTTPS_ONLY_WORDS = (
@@ -113,7 +114,8 @@ def status_error(status: int, headers: Mapping[str, str], body: Any, text: str) 
     if status == 429:
         return CallError("rate limit", message, wait)
     if status >= 500 or status in _TRANSIENT:
-        return CallError("transient", message, wait, wrong_address=no_such_path, not_taken=status in _NOT_TAKEN)
+        not_taken, busy = status in _NOT_TAKEN, status in _BUSY
+        return CallError("transient", message, wait, wrong_address=no_such_path, not_taken=not_taken, busy=busy)
     if status == 400 and any(words in lowered for words in _HTTPS_ONLY_WORDS):
         return CallError("final", f"{message} Write https:// instead of http:// in api_base.", endpoint_wide=True)
     if status == 400:

@@ -1,0 +1,147 @@
+"""How many requests an endpoint takes at once, learnt from what it takes and refuses.
+
+A server with N places takes N requests at once, and refuses what comes beside them. One with a rate refuses while few
+are in flight, too, and takes more at once a little later; that is no matter of width.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+
+AUTO_START = 8
+# `auto` takes four times as many while that brings most of four times the throughput, then twice as many while it
+# brings any more.
+WELL_GAIN, SETTLE_GAIN = 2.0, 1.1
+LEVELS = 64  # how many replies are remembered
+NEAR = 0.8  # what is refused beside fewer than this share of what was taken at once is not for the width
+DISPROVED = 1.25  # a limit is none when so many times as many are taken at once
+FIRST_PROBE, SHORTEST, LONGEST = 0.25, 0.02, 30.0  # seconds from one probe to the next
+COST = 3.0  # a probe comes no sooner than so many times what a refused one costs
+
+
+class Width:
+    """The most requests in flight: refusals lower it; then one more is tried, again and again.
+
+    Probes come sooner while they are taken, later when they are refused.
+    start, ceiling: what it begins with and never passes; growing: raise it while the throughput follows.
+    """
+
+    def __init__(self, start: int, ceiling: int, growing: bool) -> None:
+        self.limit = start
+        self.start, self.ceiling, self.growing = start, ceiling, growing
+        self._levels: deque[int] = deque(maxlen=LEVELS)
+        self._epoch = _Epoch()
+        self._grown_from = start
+        self._uncut: int | None = None  # the limit before it was lowered; None while it is not
+        self._cut_to, self._taken_since, self._series = 0, 0, -math.inf
+        self._burst_at, self._burst, self._burst_refused = -math.inf, 0, 0
+        self._probe_at, self._every, self._probing = 0.0, FIRST_PROBE, False
+        self._excused = 0  # for how many replies refusals are not for the width
+
+    def bound(self, ceiling: int) -> None:
+        """Another user of the endpoint wants no more than this."""
+        self.growing = False
+        self.ceiling = self.start = self.limit = ceiling
+
+    def delay(self, in_flight: int, now: float) -> float:
+        """Seconds until one more may go beside so many: none while there is room, else until one more is tried."""
+        if in_flight < self.limit:
+            return 0.0
+        if self._uncut is None or self.limit >= self.ceiling:
+            return math.inf
+        return max(0.0, self._probe_at - now)
+
+    def sent(self, in_flight: int, now: float) -> None:
+        """A request goes out beside so many; one above the limit tries whether more are taken."""
+        if in_flight < self.limit:
+            return
+        if self._probing:  # the one before was not refused
+            self._every = max(self._every / 2, SHORTEST)
+        self._probing = True
+        self.limit += 1
+        self._probe_at = now + self._every
+
+    def taken(self, level: int, in_flight: int) -> None:
+        """A request was answered which was sent as one of `level`, and came back as one of so many."""
+        self._levels.append(min(level, in_flight))
+        self._taken_since += 1
+        self._excused -= 1
+        if self.growing and self.limit < self.ceiling and self._epoch.finished(self.limit):
+            self._grow()
+
+    def refused(self, sent_at: float, in_flight: int, now: float, wait: float) -> bool:
+        """Lower the limit, if it explains that a request was refused; whether it does.
+
+        in_flight: with it; wait: seconds for which the endpoint is left alone because of it.
+        """
+        if sent_at >= self._burst_at:
+            self._burst_at, self._burst, self._burst_refused = now, in_flight, 0
+            self._put_off(wait)
+        self._burst_refused += 1
+        held = self._burst - self._burst_refused
+        least = max([*self._levels, self._cut_to if self._taken_since < LEVELS else 1])
+        if self._excused > 0:
+            return False
+        if held < NEAR * least or held < 1 or self._is_disproved():
+            self.limit = max(self.limit, min(least, self.ceiling))
+            self._taken_since = 0
+            return False
+        if self._uncut is None or self._taken_since >= LEVELS:
+            self._uncut = max(self.limit, self._uncut or 0)
+            self._series, self._taken_since = self._burst_at, 0
+        self.limit = min(self.limit, held)
+        if self._series == self._burst_at:
+            self._cut_to = self.limit
+        return True
+
+    def restore(self) -> None:
+        """What was refused was not for the width."""
+        if self._uncut is not None:
+            self.limit, self._uncut = max(self.limit, min(self._uncut, self.ceiling)), None
+        self._every, self._excused = FIRST_PROBE, LEVELS
+
+    def _put_off(self, wait: float) -> None:
+        """The next probe comes later when the last one was refused."""
+        if self._probing and not self._is_disproved():
+            self._every = min(max(2 * self._every, COST * wait), LONGEST)
+        self._probing = self.growing = False
+        self._probe_at = self._burst_at + wait + self._every
+
+    def _is_disproved(self) -> bool:
+        return self._uncut is not None and self.limit >= DISPROVED * self._cut_to + 1
+
+    def _grow(self) -> None:
+        if self._epoch.gain >= SETTLE_GAIN:
+            self._grown_from = self.limit
+            self.limit = min(self.limit * (4 if self._epoch.gain >= WELL_GAIN else 2), self.ceiling)
+        elif self._epoch.poor > 1:
+            self.limit, self.growing = self._grown_from, False
+
+
+class _Epoch:
+    """Throughput over stretches of as many replies as the limit.
+
+    gain: over the best before; poor: stretches in a row without one.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._since = time.monotonic()
+        self._best = 0.0
+        self.gain = math.inf
+        self.poor = 0
+
+    def finished(self, limit: int) -> bool:
+        """Count one reply; True when the stretch is over."""
+        self._count += 1
+        if self._count < limit:
+            return False
+        now = time.monotonic()
+        rate = self._count / max(now - self._since, 1e-9)
+        self.gain = rate / self._best if self._best else math.inf
+        self.poor = 0 if self.gain >= SETTLE_GAIN else self.poor + 1
+        self._best = max(rate, self._best)
+        self._count, self._since = 0, now
+        return True

@@ -1,0 +1,76 @@
+"""The limits that a server may have, by whatever time `time.monotonic()` tells."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Limit(Protocol):
+    """What a server lets in."""
+
+    def refuses(self, in_work: int, number: int) -> float | None:
+        """None where it takes the request; else the seconds that it tells to wait."""
+        ...
+
+
+@dataclass
+class Places:
+    """So many at once."""
+
+    places: int
+
+    def refuses(self, in_work: int, number: int) -> float | None:
+        return 0.0 if in_work >= self.places else None
+
+
+@dataclass
+class Tokens:
+    """A bucket into which so many flow in a second, and that holds no more than `burst`."""
+
+    rate: float
+    burst: float
+    _level: float = field(init=False)
+    _at: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        self._level = self.burst
+
+    def refuses(self, in_work: int, number: int) -> float | None:
+        now = time.monotonic()
+        self._level, self._at = min(self.burst, self._level + self.rate * (now - self._at)), now
+        if self._level < 1 - 1e-6:
+            return (1 - self._level) / self.rate
+        self._level -= 1
+        return None
+
+
+@dataclass
+class Windows:
+    """So many in each window of so many seconds."""
+
+    number: int
+    seconds: float
+    _window: float = -1.0
+    _taken: int = 0
+
+    def refuses(self, in_work: int, number: int) -> float | None:
+        window, since = divmod(time.monotonic() - 3.0, self.seconds)
+        if window != self._window:
+            self._window, self._taken = window, 0
+        if self._taken >= self.number:
+            return self.seconds - since
+        self._taken += 1
+        return None
+
+
+@dataclass
+class Whatever:
+    """Every n-th request is refused, however they come; `every` 1 refuses all."""
+
+    every: int
+    told: float = 0.0
+
+    def refuses(self, in_work: int, number: int) -> float | None:
+        return self.told if number % self.every == 0 else None
