@@ -25,7 +25,7 @@ from arena_hard.calling.providers import settled
 from arena_hard.data import config_checks, jsonl, settings, streams
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.places import Place
-from arena_hard.data.presets import with_usual_categories
+from arena_hard.data.presets import with_usual_values
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSettings
 from arena_hard.data.yaml_files import ConfigNote, load_written, load_yaml
@@ -109,7 +109,7 @@ def load_answer_settings(file: Path) -> AnswerSettings:
 
 def load_judge_settings(file: Path) -> JudgeSettings:
     """judge_config.yaml. Raises UserError, also for a pattern or template that cannot work."""
-    place = Place(str(file), with_usual_categories(load_written(file)))
+    place = Place(str(file), with_usual_values(load_written(file)))
     loaded, place = settings.parse_with_place(place, JudgeSettings)
     config_checks.check_judge_settings(place, loaded)
     return loaded

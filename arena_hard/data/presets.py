@@ -42,18 +42,30 @@ def categories_with_baselines(bench_name: str, baseline: str | None) -> list[tup
     return [(name, usual) for name, usual in pairs if baseline in (None, usual)]
 
 
-def with_usual_categories(values: dict[str, Any]) -> dict[str, Any]:
-    """A judge's config with what it does not say of a known benchmark's categories.
+def with_usual_values(values: dict[str, Any]) -> dict[str, Any]:
+    """A judge's config with what it does not say of a known benchmark: categories, or the judge's instructions.
 
     values: as yaml_files.load_written gives them. What it says for all questions (`baseline_model`, `system_prompt`)
     counts for each category. A config with `baseline: false` rates answers on their own, and stays as it is.
     """
+    if plain(values.get("bench_name")) == DEFAULT_BENCH:
+        return values if _instructs(values) else {**values, "system_prompt": _instructions()}
     known = categories_of(str(plain(values.get("bench_name"))))
     given: Any = values.get("categories") if _is_said(values, "categories") else {}
     if not known or plain(values.get("baseline")) is False or not is_object(given):
         return values
     filled = {name: _filled(given.get(name), values, usual) for name, usual in known.items()}
     return {**values, "categories": {**given, **filled}}
+
+
+def _instructs(values: Mapping[str, Any]) -> bool:
+    """Whether a config tells the judge which labels to write; in v2.0's form it leaves that to the program."""
+    return _is_said(values, "system_prompt") or "[[" in str(plain(values.get("prompt_template")))
+
+
+def _instructions() -> str:
+    """The judge's instructions for hard prompts, which are all that v0.1 has."""
+    return categories_of(BY_CATEGORY[0])["hard_prompt"]["system_prompt"]
 
 
 def _filled(given: Any, values: Mapping[str, Any], usual: Mapping[str, str]) -> Any:

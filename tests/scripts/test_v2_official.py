@@ -12,6 +12,7 @@ from arena_hard.data.presets import categories_of
 from tests.loopback import Server
 from tests.scripts.test_v2 import BASELINES, CATEGORY, V2, answer, judgment
 from tests.support.pipeline_bench import rows, sent, write_rows
+from utils import load_judge_settings
 
 OFFICIAL = """\
 judge_model: gpt-4.1
@@ -147,3 +148,31 @@ def test_another_baseline_for_one_category_goes_beside_the_first(v2: Official, w
     assert [row["question_id"] for row in rows(file)] == ["c1", "c2"]
     assert parts_of(v2.result()) == BOTH
     assert parts_of(v2.result("--category", "creative_writing", "--baseline", "base")) == [("creative_writing", "base")]
+
+
+V01 = """\
+judge_model: judge
+bench_name: arena-hard-v0.1
+reference: null
+prompt_template: "<|User Prompt|>\\n{QUESTION}\\n\\n[A]\\n{ANSWER_A}\\n\\n[B]\\n{ANSWER_B}"
+model_list: [m]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "has_ours"),
+    [
+        (V01, True),
+        (V01 + "system_prompt: null\n", True),
+        (V01 + "system_prompt: Judge!\n", False),
+        (V01.replace("[B]\\n", "[[A>B]] or [[B>A]]: [B]\\n"), False),
+        (V01.replace("arena-hard-v0.1", "my-bench"), False),
+    ],
+)
+def test_a_v01_config_without_instructions_has_those_for_hard_prompts(
+    tmp_path: Path, text: str, has_ours: bool
+) -> None:
+    (tmp_path / "judge.yaml").write_text(text)
+    prompt = load_judge_settings(tmp_path / "judge.yaml").system_prompt_of("any")
+    assert (prompt == categories_of("arena-hard-v2.0")["hard_prompt"]["system_prompt"]) == has_ours
+    assert ("[[A>>B]]" in prompt) == has_ours
