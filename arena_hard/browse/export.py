@@ -89,9 +89,10 @@ def export(site: Site, folder: Path, progress: Callable[[Iterable[Any]], Iterabl
         raise UserError(f"{folder}/ is not empty and holds no export. Name a new or empty folder.")
     index, settings = site.index(bench), site.settings_of(bench)
     view = completed(View(bench=bench), index, settings)
-    _check_case(folder, view)
+    case = _case_of(view, settings)
+    _check_case(folder, case)
     folder.mkdir(parents=True, exist_ok=True)
-    _case_file(folder).write_text(json.dumps(_case_of(view)), encoding="utf-8")
+    _case_file(folder).write_text(json.dumps(case), encoding="utf-8")
     work = Export(index, settings, view, folder)
     for source, target in (("page.css", "style.css"), ("page.js", "page.js")):
         shutil.copyfile(PARTS / source, folder / target)
@@ -106,17 +107,19 @@ def _case_file(folder: Path) -> Path:
     return folder / "export.json"
 
 
-def _case_of(view: View) -> dict[str, str]:
-    return {"bench": view.bench, "judge": view.judge}
+def _case_of(view: View, settings: JudgeSettings | None) -> dict[str, str]:
+    """Whose pages these are. baseline: the config's, which judgments that name none are taken to be against."""
+    baseline = settings.baseline_of("") if settings and not settings.categories else None
+    return {"bench": view.bench, "judge": view.judge, "baseline": baseline or ""}
 
 
-def _check_case(folder: Path, view: View) -> None:
+def _check_case(folder: Path, case: dict[str, str]) -> None:
     """Pages of another benchmark or judge are not written over, nor mixed with these. Raises UserError."""
     try:
         there = json.loads(_case_file(folder).read_bytes())
     except (OSError, ValueError):
         return  # an export of an older version does not say what it is of
-    if there != _case_of(view):
+    if there != {key: case.get(key) for key in there}:  # an older version does not name the baseline
         raise UserError(
             f"{folder}/ holds another export ({', '.join(map(str, there.values()))}). Name a new folder, or remove "
             "that one."

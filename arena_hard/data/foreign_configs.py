@@ -103,7 +103,7 @@ def of_stage(values: Values, known: set[str]) -> Understood:
     if "regex_pattern" in known and "regex_pattern" in values:
         values, found = _with_patterns(values)
         remarks += found
-    values, found = _without(values, _STAGE_NOTES, known)
+    values, found = _without(_with_references(values), _STAGE_NOTES, known)
     return Understood(values, remarks + found)
 
 
@@ -154,6 +154,15 @@ def _with_patterns(values: Values) -> Understood:
     kept = [_pattern(each) for each in value if not is_object(each) or text_of(each.get("name")) == _OVERALL]
     remark = f"patterns {', '.join(others)}: no effect, for only the {_OVERALL} verdict is read"
     return Understood({**values, "regex_pattern": kept}, [remark])
+
+
+def _with_references(values: Values) -> Values:
+    """The models of the reference answers, where `reference` names them instead of saying that there are some."""
+    named = values.get("reference")
+    named = [text_of(each) for each in named] if is_list(named) else []
+    if not named or "ref_model" in values:
+        return values
+    return {**values, "reference": True, "ref_model": named}
 
 
 def _pattern(value: Any) -> Any:

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from arena_hard.browse import blind_page, game_selection, judge_page, leaderboard_page, tables
@@ -100,7 +101,8 @@ def test_the_configs_baseline_is_shown_first_and_exported(
     assert f"Against {baseline}" in site.show("")
     export(site, tmp_path / "out")
     assert f"Against {baseline}" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert json.loads((tmp_path / "out" / "export.json").read_text()) == {"bench": "small", "judge": judge}
+    case = json.loads((tmp_path / "out" / "export.json").read_text())
+    assert case == {"bench": "small", "judge": judge, "baseline": baseline}
     export(site, tmp_path / "out")  # the same again
 
 
@@ -110,6 +112,17 @@ def test_an_export_of_another_case_is_not_written_over(bench: Bench, tmp_path: P
     with pytest.raises(UserError, match="holds another export"):
         export(Site(bench.data_dir, settings_against("beta")), tmp_path / "out")
     assert (tmp_path / "out" / "index.html").read_bytes() == before
+
+
+def test_unnamed_judgments_against_another_baseline_are_another_export(bench: Bench, tmp_path: Path) -> None:
+    write_rows(bench.judgment_file("jim", "beta"), [judgment_row("beta", "q-sum", ("A>B", "B>A"))])
+    settings = msgspec.structs.replace(settings_against("base"), judge_model="jim")
+    export(Site(bench.data_dir, settings), tmp_path / "out")
+    case = tmp_path / "out" / "export.json"
+    with pytest.raises(UserError, match="holds another export"):
+        export(Site(bench.data_dir, msgspec.structs.replace(settings, baseline_model="alpha")), tmp_path / "out")
+    case.write_text(json.dumps({"bench": "small", "judge": "jim"}))  # of an older version
+    export(Site(bench.data_dir, settings), tmp_path / "out")
 
 
 def test_unnamed_judgments_are_not_relabelled_by_the_config(bench: Bench) -> None:

@@ -221,6 +221,28 @@ def test_a_verdict_on_one_quality_never_stands_in_for_the_overall_one(tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("text", "references"),
+    [
+        ("reference: [gpt-4.1]", ["gpt-4.1"]),
+        ("reference: [a, b]\nref_model: c", None),
+        ("reference: []", None),
+        ("reference: null", []),
+        ("reference: true\nref_model: [a, b]", ["a", "b"]),
+    ],
+)
+def test_references_may_be_named_where_others_say_that_there_are_some(
+    tmp_path: Path, text: str, references: list[str] | None
+) -> None:
+    file = tmp_path / "judge.yaml"
+    file.write_text(f"{JUDGE}{text}\n")
+    if references is None:
+        with pytest.raises(UserError, match="reference"):
+            utils.load_judge_settings(file)
+    else:
+        assert utils.load_judge_settings(file).references == references
+
+
+@pytest.mark.parametrize(
     "patterns", ["regex_patterns: [{name: a}]", "regex_patterns: [{name: a, patern: (A)}]", "regex_pattern: []"]
 )
 def test_patterns_without_a_pattern_are_an_error(tmp_path: Path, patterns: str) -> None:
