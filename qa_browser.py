@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import utils
-from arena_hard.data import environment
+from arena_hard.data import environment, secret_sources, secrets
 from arena_hard.data.records import UserError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def parse_arguments() -> argparse.Namespace:
 def checked_auth(args: argparse.Namespace) -> tuple[str, str] | None:
     """User and password, or None for a page that only this machine reaches. Raises UserError."""
     text = args.auth or os.environ.get(AUTH_VARIABLE)
+    secret_sources.know_login(text or "")
     if text and not args.no_auth:
         user, colon, password = text.partition(":")
         if not user or not colon or not password:
@@ -89,7 +90,7 @@ def build_app(site: Site) -> Any:
     import gradio as gr
 
     def show_page(address: str) -> str:
-        return site.show(str(address))
+        return secrets.mask(site.show(str(address)))
 
     def decide(decision: dict[str, Any]) -> str:
         bench, judge, name, label = (str(decision[key]) for key in ("bench", "judge", "name", "label"))

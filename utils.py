@@ -22,7 +22,7 @@ from arena_hard import __version__
 from arena_hard.calling.calls import chat_completion, finish_reason_of, total_usage, width
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.providers import settled
-from arena_hard.data import config_checks, jsonl, settings, streams
+from arena_hard.data import config_checks, jsonl, secret_sources, settings, streams
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.places import Place
 from arena_hard.data.presets import with_usual_values
@@ -38,6 +38,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # such an error comes without
 def run_main(main: Callable[[], int]) -> None:
     """Run a script: a user's mistake is one message and exit code 2, Ctrl-C is 130."""
     streams.prepare()
+    secret_sources.know_environment()
     warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)
     try:
         for number in (signal.SIGTERM, signal.SIGHUP):  # end like Ctrl-C: what was started is stopped
@@ -118,6 +119,8 @@ def load_judge_settings(file: Path) -> JudgeSettings:
 def load_models(file: Path, names: Iterable[str]) -> list[ModelSettings]:
     """The entries of api_config.yaml for these names. Raises UserError for those that are missing."""
     entries = Place(str(file), load_written(file))
+    for name, entry in entries.value.items():
+        secret_sources.know_config(entry, name)
     config_checks.note_misplaced(entries)
     names = list(names)
     missing = [name for name in names if name not in entries.value]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from arena_hard.data import secrets
 from tests.loopback import Server, running_server
 from tests.support.browse_bench import chromium, served, write_bench
 from tests.support.pipeline_bench import Scratch
@@ -29,6 +30,12 @@ def pytest_configure() -> None:
     """A run in the background of a script ignores Ctrl-C; what it starts must not, for tests send it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _no_key_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test makes known as a key is no key in the next."""
+    monkeypatch.setattr(secrets, "RUN", secrets.Registry())
 
 
 # ------------------------------------------------------------------------------------ the pipeline

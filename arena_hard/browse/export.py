@@ -16,6 +16,7 @@ from arena_hard.browse import compare_page, game_selection, games_page
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.site import PAGES, Site, completed, render, titles
+from arena_hard.data import secrets
 from arena_hard.data.jsonl import written
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
@@ -74,7 +75,7 @@ class Export:
         page = _FRAME.format(title=context["title"].replace("<", "&lt;"), body=body)
         file = self.folder / (name or self.link(view))
         with written(file):
-            file.write_text(page, encoding="utf-8")
+            file.write_text(secrets.mask(page), encoding="utf-8")
 
 
 def export(site: Site, folder: Path, progress: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> int:
@@ -92,7 +93,7 @@ def export(site: Site, folder: Path, progress: Callable[[Iterable[Any]], Iterabl
     case = _case_of(view, settings)
     _check_case(folder, case)
     folder.mkdir(parents=True, exist_ok=True)
-    _case_file(folder).write_text(json.dumps(case), encoding="utf-8")
+    _case_file(folder).write_text(secrets.mask(json.dumps(case)), encoding="utf-8")
     work = Export(index, settings, view, folder)
     for source, target in (("page.css", "style.css"), ("page.js", "page.js")):
         shutil.copyfile(PARTS / source, folder / target)

@@ -23,6 +23,7 @@ rate_limits    how fast it may be asked
 reading        what came → an answer: thoughts, replies that broke off
 reply_notes    what is remarkable of replies, counted
 kept_replies   replies of records that are not finished
+stored_requests  requests on disk, without the keys that they are sent with
 batch_sizes    how many requests make a batch
 job_queue      many jobs side by side
 process_guard  stops a local server with its run

@@ -28,6 +28,7 @@ from arena_hard.calling.kept_replies import reply_from_row, reply_row
 from arena_hard.calling.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
 from arena_hard.calling.providers.batches import Batches, Line, TooMuch
 from arena_hard.calling.reading import read_reply
+from arena_hard.calling.stored_requests import restored, stored
 from arena_hard.data import jsonl
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
@@ -184,7 +185,7 @@ class Mailbox:
 
     def _prepare(self, lines: list[Line]) -> None:
         batch = Batch(uuid.uuid4().hex[:12], [key for key, _ in lines])
-        rows = [jsonl.encode({"key": key, "body": body}) for key, body in lines]
+        rows = [jsonl.encode({"key": key, **stored(body)}) for key, body in lines]
         self._folder.mkdir(exist_ok=True)
         jsonl.replace(self._input(batch), rows)
         self._note({"step": "prepared", "marker": batch.marker, "keys": batch.keys})
@@ -198,7 +199,7 @@ class Mailbox:
                 lambda: self._batches.find(batch.marker, len(batch.keys), self._known)
             )
         if batch.batch_id is None:
-            lines = [(row["key"], row["body"]) for row in jsonl.read(self._input(batch), dict)]
+            lines = list(self._requests(batch).items())
             batch.batch_id = await self._patiently(
                 lambda: self._batches.submit(lines, batch.marker),
                 ("rate limit",),  # after a lost connection there may be a batch: the next run looks for it
@@ -240,7 +241,7 @@ class Mailbox:
             pause = min(longest, pause * 1.5)
 
     async def _collect(self, batch: Batch) -> None:
-        bodies = {row["key"]: row["body"] for row in jsonl.read(self._input(batch), dict)}
+        bodies = self._requests(batch)
         try:
             outcomes = await self._patiently(lambda: self._batches.results(str(batch.batch_id), bodies))
         except TooMuch:
@@ -297,6 +298,10 @@ class Mailbox:
 
     def _input(self, batch: Batch) -> Path:
         return self._folder / f"{batch.marker}.jsonl"
+
+    def _requests(self, batch: Batch) -> dict[str, dict[str, Any]]:
+        """What is asked, as it is sent."""
+        return {row["key"]: restored(row) for row in jsonl.read(self._input(batch), dict)}
 
     def _note(self, row: dict[str, Any]) -> None:
         _append(self._folder / "batch.jsonl", [row])

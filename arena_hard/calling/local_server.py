@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from arena_hard.calling.providers.base import without_secrets
+from arena_hard.data import jsonl, secret_sources, secrets
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
 from arena_hard.data.variables import fill_from_environment
@@ -59,6 +60,7 @@ def serving(model: ModelSettings, log: Path) -> Iterator[ModelSettings]:
         return
     own = next(iter(model.endpoints or []), EndpointSettings())
     key = fill_from_environment(own.api_key, f"{model.name}: api_key") or "EMPTY"
+    secret_sources.know_config(msgspec.to_builtins(model), model.name)
     port = _free_port()
     try:
         command = shlex.split(model.serve.replace("{port}", str(port)))
@@ -77,9 +79,10 @@ def serving(model: ModelSettings, log: Path) -> Iterator[ModelSettings]:
         endpoint = msgspec.structs.replace(own, api_base=base, api_key=key)
         yield msgspec.structs.replace(model, endpoints=[endpoint])
         if guard.poll() is not None:
-            print(f"{model.name}: the server ended during the run. Its last lines:\n{_tail(log, key)}", flush=True)
+            print(f"{model.name}: the server ended during the run. Its last lines:\n{_tail(log)}", flush=True)
     finally:
         _stop(guard)
+        _mask(log)
 
 
 def _free_port() -> int:
@@ -125,7 +128,7 @@ def _wait_until_ready(model: ModelSettings, guard: subprocess.Popen[bytes], base
     while time.monotonic() < until:
         status, models = _listed(f"{base}/models", key)
         if guard.poll() is not None:
-            raise UserError(f"{model.name}: the server ended before it answered. Its last lines:\n{_tail(log, key)}")
+            raise UserError(f"{model.name}: the server ended before it answered. Its last lines:\n{_tail(log)}")
         if status == HTTPStatus.OK:
             return models
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
@@ -134,9 +137,7 @@ def _wait_until_ready(model: ModelSettings, guard: subprocess.Popen[bytes], base
                 "api_key with which serve starts the server."
             )
         time.sleep(0.2)
-    raise UserError(
-        f"{model.name}: no answer from {base}/models in {START_SECONDS:g} s. Last lines:\n{_tail(log, key)}"
-    )
+    raise UserError(f"{model.name}: no answer from {base}/models in {START_SECONDS:g} s. Last lines:\n{_tail(log)}")
 
 
 def _listed(url: str, key: str) -> tuple[int, Models]:
@@ -163,10 +164,21 @@ def _say_what_is_served(model: ModelSettings, models: Models) -> None:
         print(f"  note: the server lists {names}, and model_name is {model.model_name}.", flush=True)
 
 
-def _tail(log: Path, key: str) -> str:
-    """The last lines of the server's log, its key made unreadable."""
+def _tail(log: Path) -> str:
+    """The last lines of the server's log, keys made unreadable."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN_LOG_LINES:]
-    return "\n".join(f"  {without_secrets(line, key)}" for line in lines) or "  (nothing)"
+    return "\n".join(f"  {without_secrets(line)}" for line in lines) or "  (nothing)"
+
+
+def _mask(log: Path) -> None:
+    """Take keys out of the log, which the server has written past this program."""
+    try:
+        with open(log, "rb") as lines:
+            if any(secrets.mask_bytes(line) is not line for line in lines):
+                lines.seek(0)
+                jsonl.replace(log, map(secrets.mask_bytes, lines))
+    except (OSError, UserError) as error:
+        print(f"note: {log} may show keys that the server was given ({error}).", file=sys.stderr)
 
 
 def _stop(guard: subprocess.Popen[bytes]) -> None:

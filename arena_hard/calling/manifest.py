@@ -24,7 +24,7 @@ from arena_hard.calling.providers import Provider, provider_of, regions_of
 from arena_hard.calling.providers.addresses import shown, understood
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.reply_notes import ReplyNotes
-from arena_hard.data import jsonl
+from arena_hard.data import jsonl, secrets
 from arena_hard.data.name_lists import first_lines
 from arena_hard.data.records import Usage, UserError, usage_row
 from arena_hard.data.settings import ModelSettings, short_hash
@@ -97,7 +97,7 @@ def end_run(tally: RunTally) -> None:
 
 
 def _save(records: Path, manifest: Mapping[str, Any]) -> None:
-    text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    text = msgspec.json.format(secrets.mask_json(msgspec.json.encode(manifest)), indent=1)
     jsonl.replace(manifest_file(records), [text, b"\n"])
 
 

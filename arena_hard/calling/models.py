@@ -110,7 +110,7 @@ class Models:
             except UserError as error:
                 raise UserError(f"{model.name}: {error}") from None
             except Exception as error:
-                reason = without_secrets(f"{type(error).__name__}: {error}", connection.api_key)
+                reason = without_secrets(f"{type(error).__name__}: {error}")
                 raise UserError(f"{model.name}: the endpoint cannot be used: {reason}.") from None
             self._endpoints[key] = Endpoint(adapter, connection, client, gate)
         return self._endpoints[key]

@@ -11,7 +11,10 @@ from arena_hard.calling.providers.finish_reasons import in_our_words, is_known, 
 from arena_hard.calling.providers.template_remains import template_remains
 from arena_hard.calling.providers.thought_tags import may_hold_a_thought
 from arena_hard.calling.providers.thoughts import is_never_closed, split_thought, suspected_thought
+from arena_hard.data import secrets
 from arena_hard.data.settings import ModelSettings
+
+_TEXTS = ("content", "thought", "finish_reason", "served_model", "fingerprint")  # of a reply
 
 
 def read_reply(reply: Reply, model: ModelSettings) -> Reply:
@@ -19,6 +22,7 @@ def read_reply(reply: Reply, model: ModelSettings) -> Reply:
 
     Raises CallError for a reply that broke off (transient, with what it cost), or that holds no answer.
     """
+    reply = _without_keys(reply)
     finish = in_our_words(reply.finish_reason)
     if tells_failure(finish):
         raise CallError("transient", f"the reply broke off (finish_reason {finish})", usage=reply.usage)
@@ -30,6 +34,13 @@ def read_reply(reply: Reply, model: ModelSettings) -> Reply:
     if (answer, finish, whole, notes) == (reply.content, reply.finish_reason, reply.thought, reply.notes):
         return reply
     return replace(reply, content=answer, finish_reason=finish, thought=whole, notes=notes)
+
+
+def _without_keys(reply: Reply) -> Reply:
+    """A server may send back what it was sent. Masked here, a record is the same whenever it is played."""
+    texts = {name: getattr(reply, name) for name in _TEXTS}
+    masked = {name: text and secrets.mask(text) for name, text in texts.items()}
+    return reply if masked == texts else replace(reply, **masked)
 
 
 def _told_apart(reply: Reply, model: ModelSettings) -> tuple[str, str | None, str | None]:

@@ -20,6 +20,8 @@ variables      environment variables that stand in configs
 api_types      api_types under all their names, and local servers
 verdicts       the five labels and what they mean
 environment    proxies and certificates that variables name
+secrets        the keys of this run, and what takes them out of all that leaves the program
+secret_sources  where keys come from: configs, the environment, files
 streams        text for terminals of any encoding
 sample         samples of questions: stratified, seeded, nested
 lengths        how long a model's answers are
@@ -32,6 +34,7 @@ line_notes     what is odd about lines whose records can be read
 Inside:
 
 odd_lines        lines that are no strict JSON, and what other readers see in them
+secret_forms     how a key may be written
 value_types      what a config's value becomes where its type is known
 value_words      a wrong value in words: what is allowed, what to write
 foreign_configs  keys of later versions and forks

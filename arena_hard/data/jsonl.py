@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
+from arena_hard.data import secrets
 from arena_hard.data.foreign_files import misfit
 from arena_hard.data.line_notes import LineNotes
 from arena_hard.data.odd_lines import FILE_ENDS, Torn, pieces
@@ -239,14 +240,14 @@ def written(file: Path) -> Generator[None]:
 
 
 def encode(row: dict[str, Any]) -> bytes:
-    """One line: JSON in UTF-8 with its newline; lone surrogates, which UTF-8 has not, become '?'."""
+    """One line: JSON in UTF-8 with its newline, without keys; lone surrogates, which UTF-8 has not, become '?'."""
     try:
-        return msgspec.json.encode(row) + b"\n"
+        line = msgspec.json.encode(row)
     except UnicodeEncodeError:
         import json
 
-        text = json.dumps(row, ensure_ascii=False)
-        return text.encode("utf-8", errors="replace") + b"\n"
+        line = json.dumps(row, ensure_ascii=False).encode("utf-8", errors="replace")
+    return secrets.mask_json(line) + b"\n"
 
 
 def replace(file: Path, lines: Iterable[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""stdout and stderr of any terminal: what its encoding cannot hold is spelled otherwise, and stops nothing."""
+"""stdout and stderr of any terminal: what its encoding cannot hold is spelled otherwise, and no key is shown."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import codecs
 import io
 import os
 import sys
+from typing import TextIO
+
+from arena_hard.data import secrets
 
 _HANDLER = "arena_hard.spelled"
 # Signs whose loss would change what a line says; whatever else an encoding lacks is shown as "?".
@@ -44,6 +47,17 @@ def prepare() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open to the end
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_HANDLER)
+        _show_no_keys(getattr(sys, name))
+
+
+def _show_no_keys(stream: TextIO) -> None:
+    """Mask what is written from now on. The stream stays the same: its file number, its encoding, its buffer."""
+    write = stream.write
+
+    def masked(text: str) -> int:
+        return write(secrets.mask(text))
+
+    setattr(stream, "write", masked)  # noqa: B010 - of this one stream, not of its class
 
 
 def give_up_output() -> None:
@@ -54,6 +68,7 @@ def give_up_output() -> None:
 
 def print_document(text: str) -> None:
     """Print JSON or HTML: UTF-8 in a file or pipe, as both are by definition, whatever the locale is."""
+    text = secrets.mask(text)  # the buffer knows nothing of keys
     sys.stdout.flush()
     if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
         print(text)

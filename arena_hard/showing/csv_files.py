@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from arena_hard.data import secrets
 from arena_hard.data.paths import short_file_name
 from arena_hard.data.presets import DEFAULT_BASELINE, DEFAULT_BENCH, DEFAULT_JUDGE
 from arena_hard.data.records import UserError
@@ -64,7 +65,7 @@ _DEFAULT = (DEFAULT_BENCH, (DEFAULT_JUDGE,), DEFAULT_BASELINE, "", ())
 def write(case: CsvCase, day: datetime.date, text: str) -> list[str]:
     """Write a CSV and its note. Returns what to say of it. Raises UserError where it cannot be written."""
     file = csv_file(case, day)
-    data = text.encode()
+    data = secrets.mask(text).encode()
     said = []
     try:
         file.parent.mkdir(exist_ok=True)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from arena_hard.data import secrets
 from arena_hard.data.records import UserError
 from arena_hard.showing.leaderboard import Row, percent
 
@@ -27,7 +28,7 @@ def draw(rows: Sequence[Row], file: Path, level: float, baseline: str) -> None:
         axes.plot([lower, upper], [place, place], color="#4466aa", linewidth=2, solid_capstyle="butt")
         axes.plot(row.score, place, "o", color="#223355", markersize=4)
     axes.axvline(50, color="#999999", linewidth=0.8, linestyle="--")
-    axes.set_yticks(range(len(shown)), [row.model for row in shown])
+    axes.set_yticks(range(len(shown)), [secrets.mask(row.model) for row in shown])
     axes.set_xlabel(f"win rate against {baseline} in %, with {percent(level)} % intervals")
     axes.margins(y=0.02 if len(shown) > 20 else 0.06)
     try:

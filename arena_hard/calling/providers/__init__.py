@@ -21,10 +21,12 @@ from arena_hard.calling.providers.base import NO_KEY, Adapter, CallError, Connec
 from arena_hard.calling.providers.http import http_error
 from arena_hard.calling.providers.threads import in_thread
 from arena_hard.calling.providers.tokens import Tokens
+from arena_hard.data import secret_sources
 from arena_hard.data.api_types import LOCAL_SERVERS
 from arena_hard.data.environment import is_local
 from arena_hard.data.name_lists import NEAR_KEY, nearest
 from arena_hard.data.records import Usage, UserError
+from arena_hard.data.secrets import know as keep_secret
 from arena_hard.data.settings import EndpointSettings, ModelSettings
 from arena_hard.data.variables import fill_from_environment
 
@@ -45,6 +47,7 @@ __all__ = [
     "http_client",
     "http_error",
     "in_thread",
+    "keep_secret",
 ]
 
 AWS_KEYS = ("aws_region", "aws_access_key_id", "aws_secret_access_key", "aws_session_token")
@@ -166,6 +169,7 @@ def connections(settings: ModelSettings) -> list[Connection]:
     """Where a model's requests may go. Raises UserError for a missing key, base or environment variable."""
     provider = provider_of(settings)
     found: list[Connection] = []
+    secret_sources.know_config(msgspec.to_builtins(settings), settings.name)
     for number, endpoint in enumerate(settings.endpoints or [EndpointSettings()], 1):
         where = f"{settings.name}, endpoint {number}"
         found += [

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from arena_hard.calling.providers.quotas import Quota
+from arena_hard.data import secrets
 from arena_hard.data.records import Usage
 
 Message = dict[str, str]
@@ -88,6 +87,7 @@ class CallError(Exception):
         not_taken: bool = False,
         busy: bool = False,
     ) -> None:
+        message = secrets.mask(message)
         super().__init__(message)
         self.kind: Kind = kind
         self.message = message
@@ -168,39 +168,17 @@ _FOR_TERMINALS = re.compile(
     r"|[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 NO_KEY = "EMPTY"  # what is sent to a server that wants none
-_SHORTEST_KEY = 4  # shorter ones are placeholders, and parts of ordinary words
-_SHOWN_OF_A_KEY = 8  # the least that a shortened key shows of its beginning
 
 
-def without_secrets(text: str, *secrets: str | None) -> str:
-    """A provider's message with the keys in it made unreadable, printable, and not longer than a few lines."""
-    text = _FOR_TERMINALS.sub("", text)
-    for secret in secrets:
-        if secret and secret != NO_KEY and len(secret) >= _SHORTEST_KEY:
-            text = _forms_of(secret).sub("[key]", text)
+def without_secrets(text: str) -> str:
+    """A provider's message with all keys in it made unreadable, printable, and not longer than a few lines.
+
+    Those that this run does not know are told by their looks.
+    """
+    text = secrets.mask_message(_FOR_TERMINALS.sub("", text))
     text = _IN_A_URL.sub(lambda found: f"{found[1] or found[2]}{'' if found[1] else '[key]'}", text)
     text = " ".join(_SECRET.sub("[key]", text).split())
     return text if len(text) <= 500 else text[:500] + " …"
-
-
-@functools.lru_cache
-def _forms_of(secret: str) -> re.Pattern[str]:
-    """The key; and where it is long enough to be found by a part of it, cut short or within base64."""
-    forms = [re.escape(secret)]
-    if len(secret) >= _SHOWN_OF_A_KEY:
-        forms.append(re.escape(secret[:_SHOWN_OF_A_KEY]) + r"[^\s\"',;]*")
-        forms += [rf"[\w+/=-]*{re.escape(core)}[\w+/=-]*" for core in _within_base64(secret.encode())]
-    return re.compile("|".join(forms))
-
-
-def _within_base64(raw: bytes) -> Iterator[str]:
-    """What base64 makes of these bytes within others: three texts, by where they begin, in both alphabets."""
-    for before in range(3):
-        coded = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
-        first, last = (0, 2, 3)[before], len(coded) - ((before + len(raw)) % 3 > 0)
-        core = coded[first:last]  # the characters that depend on nothing but the key
-        yield core
-        yield core.replace("+", "-").replace("/", "_")
 
 
 def host_of(url: str) -> str:

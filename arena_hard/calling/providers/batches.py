@@ -168,8 +168,8 @@ def _failure(batch: Any) -> CallError:
     reason = "; ".join(str(error.message) for error in errors[:3]) or "no reason given"
     for error in errors:
         if error.code in TOO_MUCH:
-            return TooMuch(TOO_MUCH[error.code], reason)
-    return CallError("final", f"the batch failed: {reason}")
+            return TooMuch(TOO_MUCH[error.code], without_secrets(reason))
+    return CallError("final", f"the batch failed: {without_secrets(reason)}")
 
 
 def _rows(content: bytes) -> list[dict[str, Any]]:

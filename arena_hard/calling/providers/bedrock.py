@@ -10,6 +10,7 @@ from arena_hard.calling.providers.base import CallError, Connection, Dialect, Re
 from arena_hard.calling.providers.http import retry_after, status_error
 from arena_hard.calling.providers.openai_chat import in_dialect
 from arena_hard.calling.providers.threads import in_thread
+from arena_hard.data import secret_sources
 from arena_hard.data.records import Usage, UserError
 
 CONNECT_SECONDS = 30
@@ -42,22 +43,20 @@ _REFUSED = ("not support", "n't support", "unsupported", "deprecated")
 
 @dataclass(frozen=True)
 class Client:
-    """A client of the SDK, which threads may share, and what its messages must not show."""
+    """A client of the SDK, which threads may share."""
 
     runtime: Any
-    session: Any
-    api_key: str | None
+    credentials: Any
     verify: bool | str
 
     @property
     def base_url(self) -> str:
         return self.runtime.meta.endpoint_url
 
-    def clean(self, text: str) -> str:
-        """The text without the keys that are in use."""
-        credentials = self.session.get_credentials()
-        keys = credentials.get_frozen_credentials() if credentials else ()
-        return without_secrets(text, self.api_key, *keys[:3])
+    def know_keys(self) -> None:
+        """Make known which keys are in use now: the SDK renews some of them."""
+        if self.credentials:
+            secret_sources.know_all(self.credentials.get_frozen_credentials()[:3])
 
 
 class Bedrock:
@@ -87,16 +86,16 @@ class Bedrock:
                 verify=_trusted(connection),
                 config=Config(region_name=region, **settings),
             )
-            if not connection.api_key and session.get_credentials() is None and not _has_bearer(session):
+            credentials = None if connection.api_key else session.get_credentials()
+            if not connection.api_key and credentials is None and not _has_bearer(session):
                 raise UserError(
                     "api_type bedrock: no AWS credentials. Run: aws configure, or export AWS_ACCESS_KEY_ID=... and "
                     "AWS_SECRET_ACCESS_KEY=..., or write them in the endpoint as ${NAME}."
                 )
         except (BotoCoreError, ValueError) as error:
-            secrets = [str(value) for value in connection.options.values()]
-            text = without_secrets(str(error), connection.api_key, *secrets)
+            text = without_secrets(str(error))
             raise UserError(f"api_type bedrock: {text.rstrip('.')}. Mend the entry, or the AWS profile.") from None
-        return Client(runtime, session, connection.api_key, connection.verify)
+        return Client(runtime, credentials, connection.verify)
 
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
         """The arguments of Converse; `extra` is merged into its groups."""
@@ -184,12 +183,13 @@ def _converse(client: Client, body: dict[str, Any]) -> dict[str, Any]:
     from arena_hard.calling.providers import tls
 
     try:
+        client.know_keys()
         return client.runtime.converse(**body)
     except exceptions.ClientError as error:
-        raise refusal(error.response, client.clean(str(error.response["Error"].get("Message"))), body) from None
+        raise refusal(error.response, without_secrets(str(error.response["Error"].get("Message"))), body) from None
     except (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError) as error:
         unreached = isinstance(error, exceptions.ConnectTimeoutError)
-        raise CallError("transient", f"no answer in time: {client.clean(str(error))}", not_taken=unreached) from None
+        raise CallError("transient", f"no answer in time: {without_secrets(str(error))}", not_taken=unreached) from None
     except (exceptions.ConnectionError, exceptions.HTTPClientError, ResponseParserError) as error:
         unusable = tls.fault(error, client.verify)
         if unusable:
@@ -198,13 +198,13 @@ def _converse(client: Client, body: dict[str, Any]) -> dict[str, Any]:
         reason = f"connection failed: {_without_address(client, error)}"
         raise CallError("transient", reason, not_taken=unreached) from None
     except (exceptions.BotoCoreError, ValueError) as error:  # no region or credentials; arguments that Converse lacks
-        reason = client.clean(str(error))
+        reason = without_secrets(str(error))
         raise CallError("final", f"the request cannot be sent: {reason}", endpoint_wide=True) from None
 
 
 def _without_address(client: Client, error: Exception) -> str:
     """The SDK's words end with the whole address, path and model; the host is enough."""
-    return client.clean(str(error).partition(' URL: "')[0] + f" ({host_of(client.base_url)})")
+    return without_secrets(str(error).partition(' URL: "')[0] + f" ({host_of(client.base_url)})")
 
 
 def refusal(response: Mapping[str, Any], text: str, body: Mapping[str, Any]) -> CallError:

@@ -15,6 +15,7 @@ import msgspec
 
 from arena_hard.calling.providers.addresses import web_page
 from arena_hard.calling.providers.base import CallError, Note, without_secrets
+from arena_hard.data import secrets
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _DIGITS = re.compile(r"\s*(\d{1,15})(?:\.0*)?\s*")
@@ -157,7 +158,7 @@ class Fields:
         return f"{self._place}.{key}".strip(".")
 
     def _note(self, key: str, value: Any) -> None:
-        shown = without_secrets(json.dumps(value, ensure_ascii=False, default=str))
+        shown = without_secrets(json.dumps(secrets.masked(value), ensure_ascii=False, default=str))
         shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
         self.notes.append(("field", f"{self._name(key) or 'reply'}: {shown}"))
 

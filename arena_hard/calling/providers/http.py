@@ -77,7 +77,7 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
     from arena_hard.calling.providers.tls import Unusable
 
     if isinstance(error, sdk.APIStatusError):
-        text = without_secrets(message_of(error.body or error.message) + _moved(error.response), client.api_key)
+        text = without_secrets(message_of(error.body or error.message) + _moved(error.response))
         found = status_error(error.status_code, error.response.headers, error.body, text)
         found.lesson = lesson(error.status_code, error.body, text, body)
         return found
@@ -85,8 +85,8 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
         unreached = isinstance(error.__cause__, httpx2.ConnectTimeout)
         return CallError("transient", f"no answer within {client.timeout:g} s", not_taken=unreached)
     if isinstance(error.__cause__, Unusable):
-        return CallError("final", without_secrets(str(error.__cause__), client.api_key), endpoint_wide=True)
-    reason = without_secrets(str(error.__cause__ or error) or type(error.__cause__).__name__, client.api_key)
+        return CallError("final", without_secrets(str(error.__cause__)), endpoint_wide=True)
+    reason = without_secrets(str(error.__cause__ or error) or type(error.__cause__).__name__)
     if isinstance(error, sdk.APIConnectionError):
         unreached = isinstance(error.__cause__, (httpx2.ConnectError, httpx2.ProxyError))
         return CallError("transient", f"connection failed: {reason}", not_taken=unreached)

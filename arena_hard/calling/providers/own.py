@@ -22,7 +22,7 @@ from typing import Any
 
 from arena_hard.calling.providers.base import Adapter, CallError, Connection, Dialect, Reply, Request, without_secrets
 from arena_hard.calling.providers.http import http_error
-from arena_hard.calling.providers.tokens import Tokens
+from arena_hard.data import secrets
 from arena_hard.data.name_lists import suggestion
 from arena_hard.data.records import UserError
 
@@ -120,17 +120,10 @@ def _words(error: BaseException) -> str:
 
 @dataclass(frozen=True)
 class _Client:
-    """The provider's client, and what its messages must not show."""
+    """The provider's client, and the address that messages name."""
 
     client: Any
     base_url: str | None
-    keys: tuple[str, ...]
-
-    def clean(self, text: str) -> str:
-        """The text without keys and tokens."""
-        held = getattr(self.client, "__dict__", {}).values()
-        tokens = [token for each in held if isinstance(each, Tokens) for token in each.given]
-        return without_secrets(text, *self.keys, *tokens)
 
 
 class _Own:
@@ -142,12 +135,12 @@ class _Own:
 
     def open(self, connection: Connection) -> _Client:
         """The provider's client. Raises UserError."""
-        keys = _keys_of(connection)
+        _know_keys_of(connection)
         try:
             client = _guarded(lambda: self._adapter.open(connection), self._where)
         except UserError as error:
-            raise UserError(without_secrets(str(error), *keys)) from None
-        return _Client(client, connection.base_url, keys)
+            raise UserError(without_secrets(str(error))) from None
+        return _Client(client, connection.base_url)
 
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
         """The provider's body, which has to be JSON. Raises CallError."""
@@ -165,10 +158,10 @@ class _Own:
         try:
             reply = await self._adapter.send(client.client, body)
         except CallError as error:
-            error.message = client.clean(error.message)
+            error.message = without_secrets(error.message)
             raise
         except Exception as error:
-            raise self._failure(error, client) from None
+            raise self._failure(error) from None
         if not isinstance(reply, Reply) or not isinstance(reply.content, str):
             text = f"{self._where}: send returned no Reply with a text. {_HELP}"
             raise CallError("final", text, endpoint_wide=not self._has_worked)
@@ -180,17 +173,17 @@ class _Own:
         with contextlib.suppress(Exception):  # at the end of a run a failure takes nothing from it
             await self._adapter.close(client.client)
 
-    def _failure(self, error: Exception, client: _Client) -> CallError:
+    def _failure(self, error: Exception) -> CallError:
         """What the provider did not turn into a CallError itself: the network's faults pass, others are its own."""
         refused = _refusal(error)
         if refused:
-            refused.message = client.clean(refused.message)
+            refused.message = without_secrets(refused.message)
             return refused
         from arena_hard.calling.providers.tls import Unusable
 
         if isinstance(error, Unusable):  # no connection comes about by asking again
-            return CallError("final", client.clean(str(error)), endpoint_wide=True)
-        text = client.clean(_words(error))
+            return CallError("final", without_secrets(str(error)), endpoint_wide=True)
+        text = without_secrets(_words(error))
         if _is_of_the_network(error):
             return CallError("transient", f"connection failed: {text}")
         # a mistake that shows with the first calls would be paid for with all others
@@ -216,8 +209,8 @@ def _refusal(error: Exception) -> CallError | None:
     return http_error(status, getattr(response, "headers", getattr(error, "headers", None)) or {}, body)
 
 
-def _keys_of(connection: Connection) -> tuple[str, ...]:
-    """What is secret of a connection; addresses are not."""
-    named = {name: value for name, value in connection.options.items() if _SECRET_NAME.search(name)}
-    given = [connection.api_key, *named.values()]
-    return tuple(each for each in given if isinstance(each, str) and "://" not in each)
+def _know_keys_of(connection: Connection) -> None:
+    """Make known what may be secret of a connection's options; addresses are not."""
+    for name, value in connection.options.items():
+        if _SECRET_NAME.search(name) and isinstance(value, str) and "://" not in value:
+            secrets.know(value)

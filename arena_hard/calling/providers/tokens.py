@@ -7,6 +7,8 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 
+from arena_hard.data import secrets
+
 EARLY_SECONDS = 60.0  # the most that a token is renewed before its end; a tenth of a short life
 _AGAIN_SECONDS = 60.0  # a fresh token that is refused so soon after another says that the account is refused
 
@@ -20,7 +22,6 @@ class Tokens:
     def __init__(self, fetch: Callable[[], Awaitable[tuple[str, float]]]) -> None:
         self._fetch = fetch
         self._token = ""
-        self.given: list[str] = []  # for taking them out of messages
         self._until = -math.inf
         self._fetching: asyncio.Task[None] | None = None
         self._refused_at = -math.inf
@@ -46,7 +47,7 @@ class Tokens:
     async def _renew(self) -> None:
         try:
             self._token, life = await self._fetch()
-            self.given = [*self.given[-4:], self._token]
+            secrets.know(self._token)
             self._until = time.monotonic() + life - min(EARLY_SECONDS, life / 10)
         finally:
             self._fetching = None

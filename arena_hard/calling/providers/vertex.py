@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from arena_hard.calling.providers.anthropic_messages import ADAPTER as ANTHROPIC
@@ -17,6 +19,7 @@ from arena_hard.calling.providers.openai_chat import ADAPTER as OPENAI
 from arena_hard.calling.providers.openai_chat import read_completion
 from arena_hard.calling.providers.threads import in_thread
 from arena_hard.calling.providers.tokens import Tokens
+from arena_hard.data import secret_sources
 from arena_hard.data.records import UserError
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -40,14 +43,6 @@ class Client:
     @property
     def base_url(self) -> str:
         return str(self.through.base_url)
-
-
-@dataclass(frozen=True)
-class _Sent:
-    """What `call_error` wants to know of a client."""
-
-    api_key: str
-    timeout: float
 
 
 def is_claude(model: str) -> bool:
@@ -82,7 +77,7 @@ class Vertex:
         try:
             response = await client.through.post(path, body=body, cast_to=httpx2.Response, options=options)
         except (client.sdk.APIError, ValueError) as error:
-            found = call_error(client.sdk, error, _Sent(token, client.timeout), body)
+            found = call_error(client.sdk, error, client, body)
             if getattr(error, "status_code", None) == 401 and client.tokens.refused(token):
                 found = CallError("transient", found.message)
             raise found from None
@@ -154,6 +149,7 @@ def _google_tokens() -> Any:
         from google.auth.transport.requests import Request as Transport
     except ImportError:
         raise UserError('api_type vertex needs one more package: pip install "google-auth[requests]"') from None
+    secret_sources.know_file(Path(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")))
     try:
         credentials, _ = google.auth.default(scopes=[SCOPE])
     except (exceptions.GoogleAuthError, OSError, ValueError) as error:
@@ -162,12 +158,14 @@ def _google_tokens() -> Any:
             "application-default login, or export GOOGLE_APPLICATION_CREDENTIALS=FILE"
         ) from None
 
+    secret_sources.know_all(getattr(credentials, name, None) for name in ("refresh_token", "client_secret"))
+
     def refresh() -> tuple[str, float]:
         try:
             credentials.refresh(Transport())
         except exceptions.GoogleAuthError as error:
             passing = isinstance(error, exceptions.TransportError) or getattr(error, "retryable", False)
-            said = without_secrets(str(error.args[0] if error.args else error), credentials.token)
+            said = without_secrets(str(error.args[0] if error.args else error))
             text = f"no access token of Google: {said}"
             kind = "transient" if passing else "final"
             raise CallError(kind, text, endpoint_wide=not passing, not_taken=True) from None
