@@ -159,9 +159,10 @@ def _with_patterns(values: Values) -> Understood:
 def _with_references(values: Values) -> Values:
     """The models of the reference answers, where `reference` names them instead of saying that there are some."""
     named = values.get("reference")
-    named = [text_of(each) for each in named] if is_list(named) else []
-    if not named or "ref_model" in values:
+    if not is_list(named) or not named or "ref_model" in values:
         return values
+    if not all(text_of(each) and not is_object(each) and not is_list(each) for each in named):
+        return values  # a mistake, which is said when the value is read
     return {**values, "reference": True, "ref_model": named}
 
 
