@@ -61,7 +61,7 @@ def test_what_is_always_refused_is_given_up(tmp_path: Path, status: int, entry: 
         assert done.returncode == 1
         assert f"{status}: slow down" in done.stdout
         assert sum(map(int, re.findall(r"^  (\d+) ×", done.stdout, re.MULTILINE))) == 60
-        assert server.requests <= 200  # of thousands
+        assert server.requests <= 1000  # of sixty thousand; how many depends on the machine
         server.limit = None
         answered(made.run("gen_answer.py"), made)  # a later run goes on
 
