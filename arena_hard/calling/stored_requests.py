@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from arena_hard.data import secrets
@@ -16,7 +15,7 @@ def stored(body: dict[str, Any]) -> dict[str, Any]:
     """A line's part for the disk: the body, with each key of this run replaced by where it comes from."""
     named = sorted(secrets.RUN.named.items(), key=lambda each: -len(each[1]))
     used: set[str] = set()
-    kept = {"body": _each_text(body, lambda text: _named(text, named, used))}
+    kept = {"body": secrets.each_text(body, lambda text: _named(text, named, used))}
     return kept | ({"keys": sorted(used)} if used else {})
 
 
@@ -28,16 +27,7 @@ def restored(row: dict[str, Any]) -> dict[str, Any]:
             f"A batch that is under way needs the key of {sorted(used - named.keys())[0]}. Put it back into the config "
             "or the environment, then run again."
         )
-    return _each_text(row["body"], lambda text: _filled(text, named, used)) if used else row["body"]
-
-
-def _each_text(value: Any, change: Callable[[str], str]) -> Any:
-    """A value of JSON with each text in it changed."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: _each_text(each, change) for key, each in value.items()}
-    return [_each_text(each, change) for each in value] if isinstance(value, list) else value
+    return secrets.each_text(row["body"], lambda text: _filled(text, named, used)) if used else row["body"]
 
 
 def _named(text: str, named: list[tuple[str, str]], used: set[str]) -> str:

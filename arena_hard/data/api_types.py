@@ -90,10 +90,15 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def endpoints_of(values: Values) -> list[Any]:
+    """What an entry has as its endpoints; one alone is a list of one."""
+    given = values.get("endpoints")
+    return given if is_list(given) else [given]
+
+
 def first_endpoint(values: Values) -> Values:
     """The first endpoint of an entry; empty where there is none."""
-    endpoints = values.get("endpoints")
-    first = endpoints[0] if is_list(endpoints) and endpoints else endpoints
+    first = next(iter(endpoints_of(values)), None)
     return first if is_object(first) else {}
 
 
@@ -135,7 +140,6 @@ def _split_prefix(api_type: str, model: str) -> tuple[str, str]:
 
 def _has_address(values: Values) -> bool:
     """Whether the entry, or the SDK's own variable, says where its server is."""
-    endpoints = values.get("endpoints")
-    entries = endpoints if is_list(endpoints) else [endpoints]
+    entries = endpoints_of(values)
     named = [text_of(each.get(key)) for each in entries if is_object(each) for key in ("api_base", "base_url")]
     return any(named) or bool(os.environ.get("OPENAI_BASE_URL"))

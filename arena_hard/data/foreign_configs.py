@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from arena_hard.data.api_types import Understood, Values, text_of, with_api_type
+from arena_hard.data.api_types import Understood, Values, endpoints_of, text_of, with_api_type
 from arena_hard.data.places import renamed
 from arena_hard.data.records import is_list, is_object
 from arena_hard.data.variables import names_variable
@@ -159,10 +159,8 @@ def _with_patterns(values: Values) -> Understood:
 def _with_references(values: Values) -> Values:
     """The models of the reference answers, where `reference` names them instead of saying that there are some."""
     named = values.get("reference")
-    if not is_list(named) or not named or "ref_model" in values:
-        return values
-    if not all(text_of(each) and not is_object(each) and not is_list(each) for each in named):
-        return values  # a mistake, which is said when the value is read
+    if not is_list(named) or not named or "ref_model" in values or not all(map(text_of, named)):
+        return values  # where it is a mistake, this is said when the value is read
     return {**values, "reference": True, "ref_model": named}
 
 
@@ -179,7 +177,7 @@ def _with_endpoints(values: Values) -> Values:
     mistake.
     """
     given = values.get("endpoints")
-    endpoints = [_with_address(each) for each in (given if is_list(given) else [given])]
+    endpoints = [_with_address(each) for each in endpoints_of(values)]
     there = [each for each in endpoints if is_object(each)]
     if _is_nothing(given):
         endpoints = there = [Values()]
@@ -215,8 +213,7 @@ def _with_model_of_endpoints(values: Values) -> Values:
 
     They stay where they differ, as a mistake.
     """
-    given = values.get("endpoints")
-    endpoints = [each for each in (given if is_list(given) else [given]) if is_object(each)]
+    endpoints = [each for each in endpoints_of(values) if is_object(each)]
     names = {text_of(each.get("model_name")) for each in endpoints}
     if len(names) != 1 or "" in names:
         return values

@@ -7,7 +7,7 @@ messages of failed calls go through `mask`, which costs next to nothing where no
 from __future__ import annotations
 
 import threading
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -142,11 +142,7 @@ class Registry:
 
     def masked(self, value: Any) -> Any:
         """A value of JSON with all texts in it masked."""
-        if isinstance(value, str):
-            return self.mask(value)
-        if is_object(value):
-            return {self.mask(key): self.masked(each) for key, each in value.items()}
-        return [self.masked(each) for each in value] if is_list(value) else value
+        return each_text(value, self.mask)
 
     def _build(self) -> _Watches:
         with self._lock:
@@ -155,6 +151,15 @@ class Registry:
             cut = [run for key in keys for run in cut_runs(key)]
             self._watches = _Watches(_Watch([*whole, *cut]), _Watch(whole), keys)
             return self._watches
+
+
+def each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """A value of JSON with each text in it changed, names of fields too."""
+    if isinstance(value, str):
+        return change(value)
+    if is_object(value):
+        return {change(key): each_text(each, change) for key, each in value.items()}
+    return [each_text(each, change) for each in value] if is_list(value) else value
 
 
 RUN = Registry()  # of this process

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tests.loopback.limits import Bucket
+
 
 class Limit(Protocol):
     """What a server lets in."""
@@ -31,19 +33,12 @@ class Tokens:
 
     rate: float
     burst: float
-    _level: float = field(init=False)
-    _at: float = field(init=False, default=0.0)
-
-    def __post_init__(self) -> None:
-        self._level = self.burst
+    _bucket: Bucket | None = field(init=False, default=None)
 
     def refuses(self, in_work: int, number: int) -> float | None:
-        now = time.monotonic()
-        self._level, self._at = min(self.burst, self._level + self.rate * (now - self._at)), now
-        if self._level < 1 - 1e-6:
-            return (1 - self._level) / self.rate
-        self._level -= 1
-        return None
+        if self._bucket is None:  # full at the first request, for its time may be imagined
+            self._bucket = Bucket(60 * self.rate, self.burst, lambda: time.monotonic())
+        return self._bucket.take() or None
 
 
 @dataclass
