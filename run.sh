@@ -68,8 +68,17 @@ run_tests() {
   [ -d .venv/tiktoken ] && export TIKTOKEN_CACHE_DIR="$PWD/.venv/tiktoken"
   unset PYTHONDONTWRITEBYTECODE  # else each worker compiles all tests anew
   .venv/bin/python -m ruff check .
-  check_types
-  .venv/bin/python -m pytest -n auto --maxprocesses 8 --dist worksteal "$@"
+  set -m  # types are checked beside the tests, in a process group of its own that can be ended
+  check_types >.venv/types.log 2>&1 &
+  set +m
+  local types=$! failed=0
+  trap "kill -- -$types 2>/dev/null || true" EXIT
+  # tests wait as much as they compute: one worker more for every two processors
+  local workers; workers=$(getconf _NPROCESSORS_ONLN); workers=$((workers < 8 ? workers * 3 / 2 : 12))
+  .venv/bin/python -m pytest -n "$workers" --dist worksteal "$@" || failed=$?
+  wait "$types" || failed=1
+  cat .venv/types.log
+  return "$failed"
 }
 
 case "${1:-}" in

@@ -14,7 +14,7 @@ from hypothesis import settings
 from arena_hard.data import secrets
 from tests.loopback import Server, running_server
 from tests.support.browse_bench import chromium, served, write_bench
-from tests.support.pipeline_bench import Scratch
+from tests.support.pipeline_bench import Scratch, share_warm_process
 from tests.support.third_party import llmock
 
 if TYPE_CHECKING:  # it imports numpy
@@ -26,10 +26,12 @@ settings.register_profile("tests", deadline=None, database=None)
 settings.load_profile("tests")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """A run in the background of a script ignores Ctrl-C; what it starts must not, for tests send it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("numprocesses", None):  # only where workers are started, and not in these
+        share_warm_process()
 
 
 @pytest.fixture(autouse=True)

@@ -61,6 +61,7 @@ def test_both_are_there_and_each_shows_its_own(index: BenchIndex) -> None:
     assert index.judgment(LABEL, alpha, index.question_ids.index("q-time")) is not None
 
 
+@pytest.mark.slow
 def test_the_pages_of_the_first_baseline_are_as_without_the_other(bench: Bench, tmp_path: Path) -> None:
     alone = Bench(tmp_path / "alone", "small")
     write_bench(alone.folder)

@@ -177,6 +177,7 @@ def test_games_are_drawn_evenly_over_models_and_verdicts(tmp_path: Path) -> None
     assert plan == blind_check.draw(index, "judy", {(0, code): "base" for code in range(200)}, seed=1)
 
 
+@pytest.mark.slow
 def test_agreement_is_full_with_the_judges_own_verdicts_and_none_with_chance(index: BenchIndex) -> None:
     check = blind_page.opened(index, "judy", "Ann", None)
     for place, planned in enumerate(check.plan):

@@ -198,6 +198,7 @@ def test_a_bedrock_api_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "WRONG" not in refused.message
 
 
+@pytest.mark.slow
 def test_a_certificate_that_is_not_trusted_is_named_once(tmp_path: Path) -> None:
     with running(signed(lambda *_: GOOD), with_certificate(tmp_path)) as server:
         (got,) = outcomes(settings(server, attempts=3))

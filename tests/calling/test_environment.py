@@ -132,6 +132,7 @@ def test_no_proxy_names_networks(url: str, straight: bool, monkeypatch: pytest.M
     assert (proxy_for(url) is None) == straight
 
 
+@pytest.mark.slow
 def test_an_authority_named_by_ssl_cert_file_is_trusted_and_named_when_it_is_not_enough(
     scratch: Scratch,
 ) -> None:
@@ -159,6 +160,7 @@ def test_errors_behind_a_proxy_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in str(problem.value)
 
 
+@pytest.mark.slow
 def test_the_vocabulary_that_cannot_be_fetched_says_which_variable_is_wrong(scratch: Scratch) -> None:
     empty = scratch.folder / "empty"
     empty.mkdir()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
+import pytest
+
 from arena_hard.calling.gate import Gate
 from arena_hard.calling.providers.quotas import Quota
 from tests.support.gates import enter, granted, proven, queue, run, settle, through, too_many
@@ -64,6 +66,7 @@ def test_auto_grows_while_more_in_flight_brings_more() -> None:
     run(scene)
 
 
+@pytest.mark.slow
 def test_auto_stops_growing_where_more_brings_nothing() -> None:
     async def scene() -> None:
         gate, server = Gate("auto"), asyncio.Semaphore(4)

@@ -11,7 +11,7 @@ import pytest
 from tests.support.imagined_servers import Server, seconds_for
 from tests.support.server_limits import Limit, Places, Tokens, Whatever, Windows
 
-PARALLELS: list[Any] = [8, 40, 64, 200, "auto"]
+PARALLELS: list[Any] = [40, *(pytest.param(parallel, marks=pytest.mark.slow) for parallel in (8, 64, 200, "auto"))]
 
 
 def whole(wait: float) -> float:

@@ -85,6 +85,7 @@ def test_nothing_is_left_when_the_run_is_stopped(tmp_path: Path, wrapper: Path, 
     assert all_gone(folder)
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_shows_its_last_lines(tmp_path: Path) -> None:
     script = tmp_path / "dies.sh"
     script.write_text("#!/bin/sh\necho no such model\nexit 3\n")
@@ -95,6 +96,7 @@ def test_a_server_that_dies_shows_its_last_lines(tmp_path: Path) -> None:
     assert "ended before it answered" in err and "no such model" in err and "Traceback" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "log_is_there", "words"),
     [('"foo \'bar {port}"', False, "Close the quotes"), ("foo {port}", True, "logs/m.log: the log of serve")],
@@ -107,6 +109,7 @@ def test_what_cannot_be_started_is_one_message(tmp_path: Path, command: str, log
     assert err.startswith("error: ") and err.count("\n") == 1 and words in err
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_exist_is_one_message(tmp_path: Path) -> None:
     run = start(folder_with(tmp_path, "no-such-server --port {port}"))
     _, err = run.communicate(timeout=60)
@@ -121,6 +124,7 @@ def with_endpoint(folder: Path, command: str, base: str, key: str | None = None)
     return folder
 
 
+@pytest.mark.slow
 def test_a_foreign_server_at_the_address_is_never_asked(tmp_path: Path, wire: Server) -> None:
     """Another server listens there, and the one of `serve` dies at once, as it would for want of its port."""
     folder = with_endpoint(folder_with(tmp_path, "x"), "sh -c 'exit 1'", wire.openai_base)

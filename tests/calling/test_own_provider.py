@@ -302,6 +302,7 @@ def test_an_installed_package(scratch: Scratch, oauth: OAuth, tmp_path: Path) ->
     assert done.returncode == 2 and "Did you mean 'gigachat'?" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["my_package:NotThere", "not_there:MyAdapter"])
 def test_a_broken_package(scratch: Scratch, oauth: OAuth, tmp_path: Path, value: str) -> None:
     (tmp_path / "site").mkdir()

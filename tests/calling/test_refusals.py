@@ -41,6 +41,7 @@ def at_first(refusal: Answered) -> Answer:
 # ------------------------------------------------------------------------------ passing or for good
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("refusal", "seconds"),
     [
@@ -119,6 +120,7 @@ def test_anthropics_empty_account() -> None:
     assert "credit balance" in asked.first.message
 
 
+@pytest.mark.slow
 def test_a_key_that_is_refused_slowly_is_found_before_most_are_sent() -> None:
     asked = ask(lambda *_: error(401, "No."), prompts=300, parallel=200, seconds=0.9)
     assert len(asked.bodies) <= 4
@@ -247,6 +249,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_deadline_holds_while_a_record_waits_for_another_try() -> None:
     start = time.monotonic()
     asked = ask(lambda *_: error(429, "slow down", {"retry-after": "0.4"}), deadline=1.0)

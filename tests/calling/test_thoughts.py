@@ -145,6 +145,7 @@ def test_beside_a_field_of_its_own_only_a_whole_thought_is_cut(text: str) -> Non
     assert split_thought(f"<think>x</think>{text}", has_own_field=True) == (text, "x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize(
     ("opening", "closing"), [("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("◁think▷", "◁/think▷")]

@@ -208,6 +208,7 @@ def test_endpoints_that_trust_differently_share_no_client_and_are_told_apart_in_
     assert origins(same) == ["openai https://127.0.0.1:1/v1 (certificates: ca.pem)"]
 
 
+@pytest.mark.slow
 def test_a_run_from_the_config_to_the_manifest(scratch: Scratch, authority: Authority) -> None:
     with served(authority.self_signed()) as base:
         endpoint: dict[str, Any] = {"api_base": base, "api_key": "sk-secret-0123456789"}

@@ -207,6 +207,7 @@ def test_a_token_is_renewed_before_its_end(google: Google, model: str, reply: An
     assert google.account.faults == []  # no request went out with one that had ended
 
 
+@pytest.mark.slow
 def test_many_calls_fetch_one_token(google: Google) -> None:
     google.on_token = lambda _: time.sleep(0.3)
     assert {each.content for each in outcomes(settings(google, parallel=32), 1 + 32)} == {"fine"}
@@ -281,6 +282,7 @@ def test_a_token_in_the_endpoint(google: Google) -> None:
 # --------------------------------------------------------------------------------------- refusals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [GEMINI, CLAUDE])
 def test_throttling_is_waited_for(google: Google, model: str) -> None:
     info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.5s"}

@@ -240,6 +240,7 @@ def test_what_is_odd_about_readable_lines_is_said_once_by_every_reader(
         assert [note.startswith(f"{file}{words}") for note in index.notes] == [True], index.notes
 
 
+@pytest.mark.slow
 @given(
     st.binary(max_size=40) | st.text(max_size=30).map(str.encode),
     st.sampled_from([b"", b"a" * 65535, "é".encode() * 32768]),

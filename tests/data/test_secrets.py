@@ -75,6 +75,7 @@ def test_a_key_that_was_cut_off_is_known(key: str) -> None:
     assert registry(key).mask(f"Bad key {key[:-2]}: mend it") in ("Bad key [key] mend it", "Bad key [key]: mend it")
 
 
+@pytest.mark.slow
 @given(text=st.text(alphabet=st.characters(codec="utf-8"), max_size=300))
 @example("sk-proj-abcdefgh1234, hf_… sk-proj-*** AKIA****, p@ss, ****5678 and secret-of, correct… hunter2")
 @example("EMPTY none test token-abc123 sk-no-key-required 12345678 password lm-studio")

@@ -70,6 +70,7 @@ def test_the_sign_of_a_merge_is_a_text_where_it_is_a_value(file: Path) -> None:
     assert load(file, "m:\n  model_name: <<\n  stop: [<<, =]\n").stop == ["<<", "="]
 
 
+@pytest.mark.slow
 @given(st.text("0123456789.:-_+eExXobTZnaosyf~=< ", min_size=1, max_size=12) | st.text(min_size=1, max_size=12))
 def test_any_text_written_plainly_comes_back_as_written(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     try:

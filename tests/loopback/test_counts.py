@@ -10,8 +10,9 @@ import pytest
 from .process import Server
 from .sdks import ask, ask_anthropic
 
+pytestmark = pytest.mark.slow  # a server, asked through the SDKs
 
-@pytest.mark.slow
+
 def test_rates_are_kept_and_do_not_depend_on_the_order(wire: Server) -> None:
     wire.configure(faults={"429": 0.2, "500": {"rate": 0.1, "message": "Oh."}})
     questions = [f"question {number}" for number in range(300)]

@@ -14,6 +14,8 @@ import pytest
 from .faults import NAMES
 from .process import Server
 
+pytestmark = pytest.mark.slow  # a server, asked through the SDKs
+
 MESSAGES: list[Any] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why is the sky blue?"}]
 
 # fault -> exception, `code` of the error (openai's SDK takes it from the body)

@@ -13,6 +13,8 @@ from .process import Server
 from .sdks import ask, ask_anthropic, texts
 from .settings import REASONER
 
+pytestmark = pytest.mark.slow  # a server, asked through the SDKs
+
 
 def test_keys_and_models_are_checked(wire: Server) -> None:
     wire.configure(keys=["sk-good", "sk-ant"], served_models=["m"])

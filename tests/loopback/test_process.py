@@ -20,6 +20,8 @@ from .process import running_server
 from .sdks import ask, texts
 from .settings import Settings
 
+pytestmark = pytest.mark.slow  # a server, asked through the SDKs
+
 
 @pytest.mark.parametrize(
     ("settings", "message"),
@@ -37,13 +39,11 @@ def test_wrong_settings_are_named(settings: dict[str, Any], message: str) -> Non
         Settings().changed(settings)
 
 
-@pytest.mark.slow
 def test_a_server_that_cannot_start_says_why() -> None:
     with pytest.raises(ValueError, match="unknown setting 'color'"), running_server(color="red"):
         pass
 
 
-@pytest.mark.slow
 def test_wrong_settings_change_nothing_in_a_running_server() -> None:
     with running_server(reply="size=7") as server:
         with pytest.raises(ValueError, match="did you mean 'latency'"):
@@ -53,21 +53,18 @@ def test_wrong_settings_change_nothing_in_a_running_server() -> None:
         assert len(texts(ask(server, "a question"))[0]) == 7
 
 
-@pytest.mark.slow
 def test_a_client_that_leaves_is_not_in_flight() -> None:
     with running_server(fault="hang") as server:
         assert isinstance(ask(server, "a", timeout=0.2)[0], openai.APITimeoutError)
         wait_until(lambda: server.stats()["in_flight"] == 0)
 
 
-@pytest.mark.slow
 def test_the_server_ends_with_its_context() -> None:
     with running_server() as server:
         assert listens(server.port)
     assert not listens(server.port)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_server_ends_on_a_signal_with_requests_hanging(number: int) -> None:
     with running_server(fault="hang") as server:
@@ -76,7 +73,6 @@ def test_the_server_ends_on_a_signal_with_requests_hanging(number: int) -> None:
         wait_until(lambda: not listens(server.port))
 
 
-@pytest.mark.slow
 def test_the_server_ends_when_its_parent_is_killed() -> None:
     code = (
         "import json, sys, time\nfrom tests.loopback import running_server\n"

@@ -13,6 +13,8 @@ import pytest
 from .process import Server
 from .sdks import ask, ask_anthropic, texts
 
+pytestmark = pytest.mark.slow  # a server, asked through the SDKs
+
 JUDGE = "Compare them. End with one of [[A>>B]], [[A>B]], [[A=B]], [[B>A]], [[B>>A]]."
 
 

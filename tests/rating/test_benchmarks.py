@@ -69,6 +69,7 @@ def test_bad_files_are_told(tmp_path: Path, text: str, said: str) -> None:
         benchmarks.read_source(written(tmp_path, text))
 
 
+@pytest.mark.slow
 def test_names_are_mapped_and_the_rest_is_listed(tmp_path: Path) -> None:
     reference = benchmarks.read_source(written(tmp_path, "model,score\na,1\nb,2\nc,3\nz,4\n", "ref.csv"))
     source = benchmarks.read_source(written(tmp_path, "model,score\nC,3\nb,2\na,1\ny,0\n", "bench.csv"))

@@ -121,6 +121,7 @@ def test_golden_intervals_on_real_battles(shared_data: Path) -> None:
     assert abs(by_sklearn[model] - fits["sandwich"].ratings[model]) < 1e-3
 
 
+@pytest.mark.slow
 def test_rounds_agree_with_a_fit_of_repeated_rows() -> None:
     """Round by round against logistic regression on every drawn row, as the original fits them."""
     from sklearn.linear_model import LogisticRegression

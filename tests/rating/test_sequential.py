@@ -26,6 +26,7 @@ def test_boundaries_are_those_published_for_five_looks() -> None:
     assert spend(shares, spent) == pytest.approx([4.8769, 3.3569, 2.6803, 2.2898, 2.0310], abs=2e-3)
 
 
+@pytest.mark.slow
 def test_random_walks_cross_as_often_as_was_spent_by_each_look() -> None:
     looks, runs = 10, 40_000
     steps = np.random.default_rng(3).normal(size=(runs, looks))
@@ -38,6 +39,7 @@ def test_random_walks_cross_as_often_as_was_spent_by_each_look() -> None:
         assert abs(share - spent) < 4 * math.sqrt(spent / runs)
 
 
+@pytest.mark.slow
 def test_false_decisions_stay_below_five_percent_at_every_look() -> None:
     runs = 1500
     stopped, _ = simulation.stopping(0.0, runs, seed=5, power=1.0)

@@ -183,6 +183,7 @@ def test_the_originals_records_are_told_apart_by_their_prompts(scratch: Scratch,
     assert {row["model"] for row in result(scratch, None)["parts"][0]["rows"]} == {"m", "n", "gpt-4-0314"}
 
 
+@pytest.mark.slow
 def test_the_originals_records_are_believed_where_nothing_speaks_against_it(scratch: Scratch, wire: Server) -> None:
     judge(scratch, "ckpt")
     without_baseline(scratch, *MODELS)
@@ -214,6 +215,7 @@ def test_batches_of_one_baseline_are_apart_from_the_others(scratch: Scratch, wir
     assert prepared == {"judgments by judge", "judgments by judge against ckpt"}
 
 
+@pytest.mark.slow
 def test_answers_rated_on_their_own_do_not_replace_judgments(scratch: Scratch) -> None:
     judge(scratch, "base")
     scratch.judging |= {"baseline": False, "prompt_template": ["Q: {question_1}\nA: {answer_1}"], "pairwise": False}
@@ -221,6 +223,7 @@ def test_answers_rated_on_their_own_do_not_replace_judgments(scratch: Scratch) -
     assert done.returncode == 2 and "holds judgments against base" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_baseline_that_was_judged_itself_proves_nothing_by_its_own_answers(scratch: Scratch) -> None:
     scratch.put_answers("gpt-4-0314", count=6)
     judge(scratch, "gpt-4-0314", "--models", "ckpt", "m")

@@ -101,6 +101,7 @@ def test_names_and_keys_as_written_go_through_both_stages(written: Written, wire
     assert (last["model"], last["messages"][0]["content"]) == ("on", "12:30")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "model_list:", "model_list: null", "model_list: []", "model_list: ~"])
 def test_an_empty_model_list_is_fine_where_models_are_named(written: Written, text: str) -> None:
     done = written.answers_by(text, "--models", "yes", "--dry-run")
@@ -133,6 +134,7 @@ def test_a_key_there_twice_is_noted_once_and_the_last_one_counts(written: Writte
     assert json.loads(done.stdout.partition("):\n")[2])["model"] == "0x1F"
 
 
+@pytest.mark.slow
 def test_the_browser_reads_a_config_without_models(written: Written, tmp_path: Path) -> None:
     written.answers_by("model_list: yes")
     written.config("judge_config", JUDGING.format(system=SYSTEM, model_list=""))
@@ -152,6 +154,7 @@ def test_stop_goes_to_anthropic_under_its_own_name(written: Written, wire: Serve
     assert (body["thinking"]["budget_tokens"], body["max_tokens"]) == (2000, 3000)
 
 
+@pytest.mark.slow
 def test_what_shapes_an_answer_is_noted_where_it_is_set(written: Written) -> None:
     written.answers_by("model_list: [yes]", "--limit", "1")
     file = written.folder / "config" / "api_config.yaml"

@@ -78,6 +78,7 @@ def test_the_limit_holds_and_the_next_run_goes_on(bench: Scratch, script: str) -
         assert len(set(bench.judged_ids("left")) & set(bench.judged_ids("right"))) == QUESTIONS
 
 
+@pytest.mark.slow
 def test_the_limit_holds_over_several_judges(bench: Scratch) -> None:
     bench.models["second"] = bench.models["judge"]
     bench.judging["judge_model"] = ["judge", "second"]

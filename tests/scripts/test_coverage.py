@@ -136,6 +136,7 @@ def test_questions_that_the_bench_has_not_are_counted_apart(folder: Path) -> Non
 # --------------------------------------------------------------------------------- cached battles
 
 
+@pytest.mark.slow
 def test_cached_battles_say_the_same_also_of_what_could_not_be_read(folder: Path) -> None:
     judge_on(folder, "sampled", ORDER[:8])
     file = folder / "data/b/model_judgment/j/sampled.jsonl"
@@ -175,6 +176,7 @@ def test_each_judge_is_spoken_of_alone(folder: Path, arguments: tuple[str, ...])
     assert [rows[name]["judged"] for name in ("whole", "half", "one")] == ["20", "10", "0"]
 
 
+@pytest.mark.slow
 def test_categories_are_held_against_their_own_questions(folder: Path) -> None:
     named = [row | {"category": "x" if n < 12 else "y"} for n, row in enumerate(QUESTIONS)]
     write_rows(folder / "data/b/question.jsonl", named)

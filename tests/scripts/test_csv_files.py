@@ -81,6 +81,7 @@ def test_the_same_case_is_written_anew_when_its_judgments_change(folder: Path) -
     assert "\nm,75.0," in (folder / "leaderboard" / files[0]).read_text()
 
 
+@pytest.mark.slow
 def test_what_an_older_version_left_under_the_days_name_is_kept(folder: Path) -> None:
     """It gave every bench and judge this one name, so the file may be of any case."""
     old = folder / "leaderboard" / f"{DAY}.csv"

@@ -57,6 +57,7 @@ def test_a_disk_that_is_full_when_the_records_are_sorted(scratch: Scratch, wire:
     assert scratch.answered_ids() == [question_id(number) for number in (1, 2, 3)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks a file's name up in /proc")
 def test_a_disk_that_is_full_for_the_manifest(scratch: Scratch) -> None:
     done = run_on_full_disk(scratch, "/.m.manifest.json.tmp", "gen_answer.py")
@@ -65,6 +66,7 @@ def test_a_disk_that_is_full_for_the_manifest(scratch: Scratch) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_finds_no_room(scratch: Scratch) -> None:
     scratch.write()

@@ -110,6 +110,7 @@ def test_a_label_that_is_no_verdict_is_asked_for_again_and_never_written(answere
     assert wire.stats()["requests"] == 4
 
 
+@pytest.mark.slow
 def test_a_judge_that_rates_alone_keeps_its_labels(answered: Scratch, wire: Server) -> None:
     answered.judging |= {"baseline": False, "pairwise": False, "regex_pattern": r"\[\[(\d+)\]\]"}
     answered.judging |= {"system_prompt": "", "prompt_template": ["[[7]] {question_1} {answer_1}"]}
@@ -155,6 +156,7 @@ def test_a_dry_run_without_a_question_that_can_be_shown(answered: Scratch) -> No
     assert "3 lack an answer" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("short", ["m", "base"])
 @pytest.mark.parametrize("template", ["{question_1}{question_2}{answer_1}{answer_2}{answer_3}{answer_4}", TEMPLATE])
 def test_an_answer_with_fewer_turns_than_the_question(

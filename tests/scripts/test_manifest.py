@@ -50,6 +50,7 @@ def test_the_manifest_keeps_all_settings_and_all_runs(judged: Scratch) -> None:
     assert all(run["usage"]["prompt_tokens"] > 0 for run in noted["runs"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["{", "[]", '{"runs": null, "settings": null}', '{"runs": [7]}', "[" * 100_000])
 def test_a_manifest_that_cannot_be_read(judged: Scratch, text: str) -> None:
     judged.judgment_file().with_suffix(".manifest.json").write_text(text)

@@ -290,6 +290,7 @@ def test_what_systems_and_editors_leave_beside_the_records_is_passed_over(answer
     assert Bench(answered.folder / "data", "bench").judges() == ["judge"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "words"), [(LFS, "git lfs pull"), (PAGE, "web page")])
 @pytest.mark.parametrize("place", ["question.jsonl", "model_answer/m.jsonl", "model_judgment/judge/m.jsonl"])
 @pytest.mark.parametrize("end", ["", "\n"])
@@ -332,6 +333,7 @@ def test_other_things_in_place_of_a_file_are_named(tmp_path: Path, data: bytes, 
     assert done.returncode == 2 and words in done.stderr and "m.jsonl is" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "words"), [(LFS, "git lfs pull"), (PAGE, "web page")])
 def test_a_pointer_or_a_page_in_place_of_a_config_is_named(answered: Scratch, text: str, words: str) -> None:
     answered.write()

@@ -107,6 +107,7 @@ def test_the_fingerprint_is_of_the_files_bytes(tmp_path: Path) -> None:
     assert list(Reader(dict).blocks(file))[0][0]["model"] == "m"
 
 
+@pytest.mark.slow
 def test_scores_that_are_no_verdict_count_as_unreadable_and_the_first_is_named(tmp_path: Path) -> None:
     good = [row("m", str(n), ["B>A", "A=B"]) for n in range(4)]
     write(tmp_path, "j", "m", [*good, row("m", "5", [None, "B>>A"])])

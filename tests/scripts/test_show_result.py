@@ -73,6 +73,7 @@ def test_published_rows_to_the_hundredth(arena_ta: Path, shared_data: Path) -> N
         assert float(mine["rating_q975"]) == pytest.approx(float(row["rating_q975"]), abs=1.25)
 
 
+@pytest.mark.slow
 def test_caches_give_the_same_table_and_notice_changed_inputs(arena_ta: Path) -> None:
     first = run(arena_ta, *TA)
     again = run(arena_ta, *TA, "--load-battles", "--load-bootstrap")

@@ -44,6 +44,7 @@ def test_help(script: str, env: dict[str, str], tmp_path: Path) -> None:
     assert script.encode() in done.stdout
 
 
+@pytest.mark.slow
 def test_signs_that_change_what_a_line_says_are_spelled(tmp_path: Path) -> None:
     shown = run(tmp_path, {"PYTHONIOENCODING": "ascii"}, "show_result.py", "--help").stdout.decode("ascii")
     assert "Judgments -> battles -> ratings" in shown and "?" not in shown

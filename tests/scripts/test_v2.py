@@ -135,6 +135,7 @@ def test_a_baseline_is_judged_in_the_other_category(v2: V2, wire: Server) -> Non
     assert {row["baseline"] for row in written} == {BASELINES["creative_writing"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", ["[A<<B]", "[[A<<B]]"])
 def test_its_spellings_in_single_brackets_too_up_to_the_leaderboard(v2: V2, wire: Server, label: str) -> None:
     v2.set_questions([question(uid, f"Say {label} {uid}") for uid in CATEGORY])

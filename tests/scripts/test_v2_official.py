@@ -97,6 +97,7 @@ def test_the_shipped_config_says_the_same(v2: Official, wire: Server) -> None:
     assert v2.judgments("gpt-4.1").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_what_the_file_says_counts_instead(v2: Official, wire: Server) -> None:
     write_rows(v2.answer_file("base"), [answer(uid, "base") for uid in CATEGORY])
     v2.text = OFFICIAL + 'baseline_model: base\nsystem_prompt: "Mine. [[A>B]]"\n'
@@ -117,6 +118,7 @@ def test_one_category_alone(v2: Official, wire: Server) -> None:
     assert parts_of(v2.result("--baseline", BASELINES["hard_prompt"])) == [BOTH[1]]
 
 
+@pytest.mark.slow
 def test_one_of_its_baselines_is_rated_in_its_category(v2: Official) -> None:
     v2.judge()
     assert parts_of(v2.result("--baseline", BASELINES["creative_writing"])) == [BOTH[0]]

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.loopback import Server
-from tests.support.warm_process import READ_AT_START, WarmProcess
+from tests.support.warm_process import READ_AT_START, WarmProcess, WarmScripts
 
 ROOT = Path(__file__).resolve().parents[2]
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TIKTOKEN_CACHE_DIR")
+_WARM_ADDRESS = "ARENA_HARD_TEST_WARM_PROCESS"
 TEMPLATE = "Q: {question_1}\nA: {answer_1}\nB: {answer_2}"
 SYSTEM = "Judge. Labels: [[A>>B]] [[A>B]] [[A=B]] [[B>A]] [[B>>A]]"
 
@@ -42,17 +43,27 @@ def run_script(
 ) -> subprocess.CompletedProcess[str]:
     """Run a script to its end, in a process forked from a warm one where the environment allows it."""
     if not any(name.startswith(READ_AT_START) for name in env or {}):
-        return _warm_process().run(cwd, ROOT / script, arguments, clean_environment(env), timeout=120)
+        return _warm_scripts().run(cwd, ROOT / script, arguments, clean_environment(env), timeout=120)
     process = start_script(cwd, script, *arguments, env=env)
     with process:
         out, err = process.communicate(timeout=120)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
+def share_warm_process() -> None:
+    """Start one for the processes that this one will start."""
+    os.environ[_WARM_ADDRESS] = _warm_process().address
+
+
 @functools.cache
 def _warm_process() -> WarmProcess:
-    """One for all tests of this process; it ends with it."""
+    """One of this process, which ends with it."""
     return WarmProcess(clean_environment())
+
+
+@functools.cache
+def _warm_scripts() -> WarmScripts:
+    return WarmScripts(os.environ.get(_WARM_ADDRESS) or _warm_process().address)
 
 
 def rows(file: Path) -> list[dict[str, Any]]:

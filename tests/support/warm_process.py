@@ -16,6 +16,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -55,20 +56,30 @@ READ_AT_START = ("PYTHON", "LC_", "LANG", "OPENBLAS", "OMP_", "TIKTOKEN_")
 
 
 class WarmProcess:
-    """A process that forks one for each script, one at a time. It ends with the process that started it."""
+    """A process that forks one for each script, for everybody who knows its address. It ends with who started it."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self._one_at_a_time = threading.Lock()
-        self._start()
+        self.address = os.path.join(tempfile.mkdtemp(prefix="warm"), "socket")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.address)
+            listener.listen()
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, str(listener.fileno())], env=environment, pass_fds=[listener.fileno()],
+                stdin=subprocess.PIPE, start_new_session=True,
+            )  # fmt: skip
 
-    def _start(self) -> None:
-        self._socket, theirs = socket.socketpair()
-        command = [sys.executable, __file__, str(theirs.fileno())]
-        self._process = subprocess.Popen(
-            command, env=self._environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
-        )
-        theirs.close()
+
+class WarmScripts:
+    """Runs scripts in forks of the warm process at an address, one at a time."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._one_at_a_time = threading.Lock()
+        self._connect()
+
+    def _connect(self) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(self._address)
 
     def run(
         self, cwd: Path, script: Path, arguments: Sequence[str], environment: Mapping[str, str], timeout: float
@@ -82,16 +93,11 @@ class WarmProcess:
             try:
                 status = self._socket.recv(16)
             except TimeoutError:  # a late status must not be taken for that of the next run
-                self.close()
-                self._start()
+                self._socket.close()
+                self._connect()
                 raise
             code = os.waitstatus_to_exitcode(int(status))
             return subprocess.CompletedProcess(argv, code, _written(out), _written(err))
-
-    def close(self) -> None:
-        """End it, and the script that it runs."""
-        self._socket.close()
-        self._process.wait(timeout=20)
 
 
 def _written(stream: IO[bytes]) -> str:
@@ -100,6 +106,21 @@ def _written(stream: IO[bytes]) -> str:
 
 
 # ------------------------------------------------------------------------------- in that process
+
+
+def _listen(listener: socket.socket) -> None:
+    """Fork for everybody who comes, until the process that started this one is gone."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            listener.close()
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            _serve(connection)
+            os._exit(0)
+        connection.close()
+    shutil.rmtree(os.path.dirname(listener.getsockname()))
 
 
 def _serve(connection: socket.socket) -> None:
@@ -180,4 +201,4 @@ if __name__ == "__main__":
         tiktoken = importlib.import_module("tiktoken")
         tiktoken.get_encoding("cl100k_base")  # it takes longer than all that a short test does
     gc.freeze()
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _listen(socket.socket(fileno=int(sys.argv[1])))
