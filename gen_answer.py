@@ -68,7 +68,7 @@ def main() -> int:
         return 0
     plans = [plan for plan in plans if plan.missing]
     if args.quote:
-        print_quote(plans, settings)
+        print_quote(stage.account, plans, settings)
         return 0
     if not plans:
         print("Nothing to ask.")
@@ -121,12 +121,13 @@ def print_requests(plans: list[ModelPlan], settings: AnswerSettings, questions: 
         selection.print_request(plan.settings, first, settings.temperature, settings.max_tokens)
 
 
-def print_quote(plans: list[ModelPlan], settings: AnswerSettings) -> None:
+def print_quote(account: Account, plans: list[ModelPlan], settings: AnswerSettings) -> None:
     quotes = []
     for plan in plans:
         prompts = (prompt for q in plan.missing for prompt in prompts_of(plan.settings, q) * settings.num_choices)
         seen = output_seen_in_answers(load_answers(plan.output.path).values())
-        quotes.append(quote(plan.settings, prompts, settings.max_tokens, seen))
+        worst = sum(most_it_may_cost(account, plan.settings, settings, question) for question in plan.missing)
+        quotes.append(quote(plan.settings, prompts, settings.max_tokens, seen, worst))
     print("\n".join(quote_lines(quotes, "answers by")))
 
 

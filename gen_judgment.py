@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,13 +26,13 @@ from arena_hard.data.config_checks import check_categories
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Game, Judgment, Question, judgment_row
 from arena_hard.judging.flags import add_judging, check_judging, planned_looks
-from arena_hard.judging.plan import JudgmentJob, is_readable, jobs_in_order, most_it_may_cost, output_of, plan_judge
+from arena_hard.judging.plan import JudgmentJob, is_readable, jobs_in_order, output_of, plan_judge, quote_of, room_for
 from arena_hard.judging.prompts import asked_again, check_prompts, first_user_prompt, opening_messages, user_prompt
-from arena_hard.judging.shown import Texts, can_be_shown, load_shown, prompts_of, shared_with_others, shown_texts
+from arena_hard.judging.shown import Texts, can_be_shown, load_shown, shared_with_others, shown_texts
 from arena_hard.judging.stage import Candidate, Stage, judgments_of, missing_answer_lines, only, opponent
 from arena_hard.judging.verdict_reading import Reading, read_verdict
 from arena_hard.money.account import Account, print_costs
-from arena_hard.money.quotes import output_seen_in_judgments, quote, quote_lines
+from arena_hard.money.quotes import output_seen_in_judgments, quote_lines
 
 if TYPE_CHECKING:  # it imports numpy
     from arena_hard.judging.stopping import Looks
@@ -180,11 +179,7 @@ def print_requests(stage: Stage, candidates: list[Candidate]) -> None:
 
 def print_quote(stage: Stage, candidates: list[Candidate]) -> None:
     output = output_seen_in_judgments(stage.bench, stage.judge.name, stage.judge.model_name)
-    quotes = []
-    for candidate in (each for each in candidates if each.missing):
-        prompts = (prompt for question in candidate.missing for prompt in prompts_of(stage, candidate, question))
-        made = quote(stage.judge, prompts, stage.settings.max_tokens, output)
-        quotes.append(replace(made, name=candidate.title))
+    quotes = [quote_of(stage, candidate, output) for candidate in candidates if candidate.missing]
     print("\n".join(quote_lines(quotes, f"judgments by {stage.judge.name} of")))
 
 
@@ -207,7 +202,7 @@ async def judge_all(stage: Stage, models: utils.Models, candidates: list[Candida
         model = run.open_model(stage.judge)
         jobs = jobs_in_order(stage, outputs, utils.width(model))
         count = sum(len(candidate.missing) for candidate, _ in outputs)
-        await run.make([Group(model, jobs, count)], partial(most_it_may_cost, stage), get, questions)
+        await run.make([Group(model, jobs, count)], partial(room_for, stage), get, questions)
     return report(run.progress, unreadable, [candidate for candidate, _ in outputs], stage.judge.name)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from arena_hard.calling.manifest import RunTally, differing, open_failures, origins
+from arena_hard.calling.providers.base import Message
 from arena_hard.calling.record_run import Job, RunOutput
 from arena_hard.calling.selection import chosen_models, records_to_redo
 from arena_hard.data.baselines import JudgmentFolder, named_in
@@ -20,6 +21,7 @@ from arena_hard.judging.cache_order import in_blocks
 from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import can_be_shown, prompts_of, shown_texts
 from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of, load_judged
+from arena_hard.money.quotes import Output, Quote, quote
 
 
 @dataclass(kw_only=True)
@@ -186,11 +188,22 @@ def jobs_in_order(stage: Stage, outputs: list[tuple[Candidate, RunOutput]], widt
             )
 
 
-def most_it_may_cost(stage: Stage, job: JudgmentJob) -> float:
-    """Dollars for both games of a judgment if each attempt is answered at full length; 0 without a limit."""
+def quote_of(stage: Stage, candidate: Candidate, seen: Output) -> Quote:
+    """What the missing judgments of a model would cost; seen: the judge's output tokens so far."""
+    prompts = [prompt for question in candidate.missing for prompt in prompts_of(stage, candidate, question)]
+    worst = most_it_may_cost(stage, candidate, prompts)
+    return replace(quote(stage.judge, prompts, stage.settings.max_tokens, seen, worst), name=candidate.title)
+
+
+def room_for(stage: Stage, job: JudgmentJob) -> float:
+    """Dollars to set aside for both games of a judgment; 0 without a limit."""
     if stage.account.limit is None:
         return 0.0
-    prompts = prompts_of(stage, job.candidate, job.question)
+    return most_it_may_cost(stage, job.candidate, prompts_of(stage, job.candidate, job.question))
+
+
+def most_it_may_cost(stage: Stage, candidate: Candidate, prompts: Sequence[Sequence[Message]]) -> float:
+    """Dollars for games that begin with these prompts if each attempt is answered at full length."""
     sizes = [sum(len(message["content"].encode()) for message in prompt) for prompt in prompts]
     attempts = stage.settings.number_of_judgment_attempts
-    return stage.account.worst(bill_label(stage, job.candidate), sizes, stage.settings.max_tokens, attempts)
+    return stage.account.worst(bill_label(stage, candidate), sizes, stage.settings.max_tokens, attempts)

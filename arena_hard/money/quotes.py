@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from arena_hard.calling.batch import EMPTY_TRIES
 from arena_hard.calling.providers.base import Message
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import shortened
@@ -17,17 +18,23 @@ from arena_hard.data.tokens import TokenCounter
 from arena_hard.money.prices import Price, money, price_of
 
 MESSAGE_TOKENS = 4  # what a chat format adds to each message
+AT_MOST = (
+    "live and batch: each request answered once; at most: every reply at full length, with all further attempts, "
+    "second tries of truncated and empty replies, and a token for each byte of a prompt. What a provider adds to that, "
+    "or bills for requests that failed, only --max-cost limits"
+)
 TOKENS_PER_SECOND = 50.0  # of one request, where nothing better is known
 NEW_VOCABULARY = ("gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "chatgpt-4o", "o1", "o3", "o4")
 
 
 @dataclass(frozen=True)
 class Output:
-    """Tokens that a request is expected to bring: mean and spread of `seen` requests (0: none seen)."""
+    """Tokens that a request is expected to bring: mean, spread and most of `seen` requests (0: none seen)."""
 
     mean: float
     spread: float
     seen: int
+    longest: float = 0.0
 
     def total(self, requests: int, most: int) -> tuple[float, float]:
         """The range of the sum over so many requests: two standard errors either way.
@@ -37,15 +44,17 @@ class Output:
         """
         if not self.seen:
             return 0.0, float(requests * most)
-        spread = self.spread * math.sqrt(requests + requests**2 / self.seen)
-        return max(0.0, requests * self.mean - 2 * spread), min(
-            requests * self.mean + 2 * spread, float(requests * most)
-        )
+        middle, spread = requests * self.mean, self.spread * math.sqrt(requests + requests**2 / self.seen)
+        limit = float(requests * most) if self.mean <= most else math.inf  # not every server keeps max_tokens
+        return max(0.0, middle - 2 * spread), min(middle + 2 * spread, limit)
 
 
 @dataclass(frozen=True)
 class Quote:
-    """What a run would send to one model. Token counts are sums, money is dollars (None: price unknown)."""
+    """What a run would send to one model. Token counts are sums, money is dollars (None: price unknown).
+
+    live, batch: what is expected where each request is answered once; most: what it comes to at the worst.
+    """
 
     name: str
     requests: int
@@ -53,6 +62,7 @@ class Quote:
     output_tokens: tuple[float, float]
     live: tuple[float, float] | None
     batch: tuple[float, float] | None
+    most: float | None
     seconds: tuple[float, float]
     seen: int
     price: Price | None
@@ -80,8 +90,13 @@ class PromptCounter:
         return counted
 
 
-def quote(model: ModelSettings, prompts: Iterable[list[Message]], max_tokens: int, output: Output) -> Quote:
-    """The quote for sending these prompts to a model. Raises UserError for a bad `price:`."""
+def quote(
+    model: ModelSettings, prompts: Iterable[list[Message]], max_tokens: int, output: Output, worst: float
+) -> Quote:
+    """The quote for sending these prompts to a model. Raises UserError for a bad `price:`.
+
+    worst: dollars if each request, with what may have to be asked again, is answered at full length.
+    """
     counter = PromptCounter(model.model_name)
     sizes = [counter.count(prompt) for prompt in prompts]
     most = (max_tokens if model.max_tokens is None else model.max_tokens) + (model.thinking or 0)
@@ -94,6 +109,7 @@ def quote(model: ModelSettings, prompts: Iterable[list[Message]], max_tokens: in
         output_tokens=tokens,
         live=_range(price, sum(sizes), tokens),
         batch=_range(price.batch if price else None, sum(sizes), tokens),
+        most=worst * EMPTY_TRIES * max(1.0, output.longest / most) if price else None,
         seconds=_seconds(model, sizes, tokens),
         seen=output.seen,
         price=price,
@@ -125,7 +141,7 @@ def output_of(lengths: Sequence[float]) -> Output:
         return Output(0.0, 0.0, 0)
     mean = sum(lengths) / len(lengths)
     variance = sum((length - mean) ** 2 for length in lengths) / max(1, len(lengths) - 1)
-    return Output(mean, math.sqrt(variance), len(lengths))
+    return Output(mean, math.sqrt(variance), len(lengths), max(lengths))
 
 
 def output_seen_in_answers(answers: Iterable[Answer]) -> Output:
@@ -159,12 +175,13 @@ def output_seen_in_judgments(bench: Bench, judge: str, model_name: str, most: in
 def quote_lines(quotes: Sequence[Quote], unit: str) -> list[str]:
     """The quotes as a table for people, with what they rest on below it."""
     head = f"{unit:<40} {'requests':>8} {'input tokens':>13} {'output tokens':>21}"
-    lines = [f"{head} {'live':>20} {'batch':>20} {'time':>17}"]
+    lines = [f"{head} {'live':>20} {'batch':>20} {'at most':>10} {'time':>17}"]
     for each in quotes:
         lines.append(
             f"{each.name:<40} {each.requests:>8,} {each.input_tokens:>13,} "
             f"{_span(each.output_tokens, _count):>21} {_money_span(each.live):>20} "
-            f"{_money_span(each.batch, each.price):>20} {_span(each.seconds, duration):>17}"
+            f"{_money_span(each.batch, each.price):>20} {_money_at_most(each.most):>10} "
+            f"{_span(each.seconds, duration):>17}"
         )
     if len(quotes) > 1:
         lines.append(_total_line(quotes))
@@ -175,8 +192,10 @@ def _total_line(quotes: Sequence[Quote]) -> str:
     requests, tokens = sum(each.requests for each in quotes), sum(each.input_tokens for each in quotes)
     output = _sum([each.output_tokens for each in quotes])
     known = [each.live for each in quotes if each.live]
-    live = _money_span(_sum(known)) if len(known) == len(quotes) else "unknown"
-    return f"{'all':<40} {requests:>8,} {tokens:>13,} {_span(output, _count):>21} {live:>20}"
+    whole = len(known) == len(quotes)
+    live = _money_span(_sum(known)) if whole else "unknown"
+    most = _money_at_most(sum(each.most or 0.0 for each in quotes) if whole else None)
+    return f"{'all':<40} {requests:>8,} {tokens:>13,} {_span(output, _count):>21} {live:>20} {'':>20} {most:>10}"
 
 
 def _sum(ranges: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -195,7 +214,9 @@ def _notes(quotes: Sequence[Quote]) -> list[str]:
         if each.seen:
             notes.append(f"output tokens for {each.name}: two standard errors around {each.seen} cached replies")
         elif each.requests:
-            notes.append(f"output tokens for {each.name}: nothing is cached yet, so the upper end is max_tokens")
+            notes.append(f"output tokens for {each.name}: nothing is cached yet, so from none to max_tokens each")
+    if any(each.requests and each.most is not None for each in quotes):
+        notes.append(AT_MOST)
     if not all(each.counted for each in quotes):
         notes.append("input tokens are estimated from bytes, because tiktoken's vocabulary cannot be fetched")
     notes.append(f"time: {TOKENS_PER_SECOND:g} tokens a second for each request, and the limits per minute")
@@ -216,6 +237,10 @@ def _money_span(ends: tuple[float, float] | None, price: Price | None = None) ->
         return "no batches" if price else "unknown"
     low, high = money(ends[0]), money(ends[1])
     return low if low == high else f"{low} to {high}"
+
+
+def _money_at_most(dollars: float | None) -> str:
+    return "unknown" if dollars is None else money(dollars)
 
 
 def duration(seconds: float) -> str:

@@ -173,10 +173,10 @@ def test_the_most_that_a_judgment_may_cost(made: Scratch) -> None:
     (candidate,) = plan.plan_judge(planned)
     output = plan.output_of(planned, candidate)
     (job, *_) = plan.jobs_in_order(planned, [(candidate, output)], width=1)
-    assert plan.most_it_may_cost(planned, job) == 0.0  # nobody set a limit
+    assert plan.room_for(planned, job) == 0.0  # nobody set a limit
     planned.account = Account(5.0, False, False)
     planned.account.open("judge judging m", planned.judge)
     size = sum(len(message["content"]) for message in prompts_of(planned, candidate, job.question)[0])
     # in each of two games two attempts of 50 tokens at 10 dollars a million; the second sees the first's reply
     game = (size + size + 50) * 1 + 2 * 50 * 10
-    assert plan.most_it_may_cost(planned, job) == pytest.approx(2 * game / 1e6)
+    assert plan.room_for(planned, job) == pytest.approx(2 * game / 1e6)

@@ -108,17 +108,25 @@ def test_the_range_of_output_shrinks_with_what_was_seen() -> None:
 def test_a_quote_counts_the_prompts_and_prices_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("arena_hard.money.quotes.PromptCounter.text", lambda self, text: len(text))
     prompts = [[{"role": "system", "content": "x" * 10}, {"role": "user", "content": "y" * 90}]] * 3
-    made = quote(model(parallel=2), prompts, 1000, Output(500.0, 0.0, 4))
+    made = quote(model(parallel=2), prompts, 1000, Output(500.0, 0.0, 4), 0.1)
     assert (made.requests, made.input_tokens) == (3, 3 * (100 + 2 * 4 + 3))
     cost = (333 * 2 + 1500 * 10) / 1e6
     assert made.live == (pytest.approx(cost), pytest.approx(cost))
     assert made.batch == (pytest.approx(cost / 2), pytest.approx(cost / 2))
+    assert made.most == pytest.approx(2 * 0.1)  # each empty reply is asked for once more
     assert made.seconds[0] == pytest.approx(1500 / 50 / 2)
+
+
+def test_replies_beyond_max_tokens_raise_the_upper_ends() -> None:
+    seen = output_of([500, 500, 2000])
+    assert seen.total(100, 300)[0] < 100 * 1000 < seen.total(100, 300)[1]
+    made = quote(model(), [[{"role": "user", "content": "y"}]], 1000, seen, 0.1)
+    assert made.most == pytest.approx(2 * 0.1 * 2)
 
 
 def test_an_unknown_price_is_said_to_be_unknown() -> None:
     prompts = [[{"role": "user", "content": "y"}]]
-    made = quote(model(price=None, model_name="my-org/x"), prompts, 100, Output(0, 0, 0))
+    made = quote(model(price=None, model_name="my-org/x"), prompts, 100, Output(0, 0, 0), 0.0)
     text = "\n".join(quote_lines([made], "judge"))
     assert "unknown" in text and "price unknown: judge" in text and "$" not in text
 

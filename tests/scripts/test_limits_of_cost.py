@@ -60,6 +60,33 @@ def test_further_attempts_ask_for_room_too(tmp_path: Path) -> None:
     assert 0.05 < billing.dollars <= 0.15, done.stdout
 
 
+@pytest.mark.parametrize(
+    ("ways", "script"),
+    [
+        (("empty", "cut", "well"), "gen_answer.py"),
+        (("empty", "well"), "gen_judgment.py"),
+        (("cut", "empty"), "gen_judgment.py"),
+        (("well",), "gen_judgment.py"),
+    ],
+)
+def test_the_upper_end_of_a_quote_is_not_passed(tmp_path: Path, script: str, ways: tuple[str, ...]) -> None:
+    with billing_server(Billing(ways, text="no verdict", words=100)) as billing:
+        made = bench(tmp_path, billing, script, retry_truncated=True)
+        made.judging["number_of_judgment_attempts"] = 2
+        quoted = made.run(script, "--quote").stdout.splitlines()
+        made.run(script)
+    assert billing.requests > 30
+    assert billing.dollars <= at_most(quoted)
+
+
+def at_most(quoted: list[str]) -> float:
+    """The dollars below `at most`."""
+    head = next(line for line in quoted if "at most" in line)
+    end = head.index("at most") + len("at most")
+    row = quoted[quoted.index(head) + 1]
+    return float(row[:end].split()[-1].removeprefix("$"))
+
+
 def test_a_limit_far_away_changes_nothing(tmp_path: Path) -> None:
     with billing_server(Billing()) as billing:
         done = bench(tmp_path, billing).run("gen_answer.py", "--max-cost", "500")
