@@ -95,8 +95,9 @@ def judge_with(stage: Stage, candidates: list[Candidate], questions: list[Questi
     looks = planned_looks(stage, candidates)
     if not any(candidate.missing for candidate in candidates):
         print(f"{stage.judge.name}: nothing to judge.")
-        if looks:
-            print(looks.look(judgments_of(stage, candidates), [q.question_id for q in stage.questions])[1])
+        if looks:  # again at all that the runs before have looked at: each look has spent some of the error
+            for said in looks.look_again(judgments_of(stage, candidates), stage.questions):
+                print(said)
         return report_missing_answers(candidates)
     with serving(stage.judge, stage.bench.log_file(stage.judge.name)) as served:
         stage.judge = served

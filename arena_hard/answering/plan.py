@@ -6,9 +6,10 @@ import argparse
 from dataclasses import dataclass
 
 from arena_hard.answering.requests import answer_shaping_settings, system_prompt
-from arena_hard.calling.manifest import RunTally, open_failures, origins
+from arena_hard.calling.manifest import RunTally, open_failures
+from arena_hard.calling.origins import origins
 from arena_hard.calling.record_run import RunOutput
-from arena_hard.calling.selection import records_to_redo
+from arena_hard.calling.selection import records_to_redo, redo_name
 from arena_hard.data.bench_files import load_answers
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Question
@@ -53,11 +54,12 @@ def plan_model(
         wanted = [question for question in questions if question.question_id in failed]
     before = {question.question_id for question in wanted} & answers.keys()
     tally = RunTally(file, short_hash(shaping), endpoints=origins(model), before=before)
+    tally.redo_name = redo_name(args, model.name)
     existing = sum(question.question_id in found for question in questions)
     account.open(model.name, model)
     one_choice = settings.num_choices == 1 and not model.retry_truncated
     one_call = one_choice and all(len(question.turns) == 1 for question in wanted)
-    written = {label_of(model.name, key) for key in found}
+    written = {label_of(model.name, key): key for key in found}
     output = RunOutput(tally, model.name, [shaping], keeps_replies=not one_call, written=written)
     return ModelPlan(model, existing, wanted, output)
 

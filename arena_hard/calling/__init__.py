@@ -9,6 +9,7 @@ record_run     a run: records asked for side by side, written as they come
 selection      the flags that choose what to run
 batch          the mailbox of --batch
 manifest       what a run leaves beside its records
+origins        where records came from, as a manifest says it
 progress       the progress line
 spending       each request's cost, told to whoever keeps the account
 local_server   a server for the time of a run (`serve:`)
@@ -23,6 +24,7 @@ rate_limits    how fast it may be asked
 reading        what came → an answer: thoughts, replies that broke off
 reply_notes    what is remarkable of replies, counted
 kept_replies   replies of records that are not finished
+redo           a --redo that is broken off and goes on
 stored_requests  requests on disk, without the keys that they are sent with
 batch_sizes    how many requests make a batch
 job_queue      many jobs side by side

@@ -7,6 +7,7 @@ forgotten when its record is written. So a kill between two games, or a second g
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from arena_hard.calling.providers.base import Reply, Request
 from arena_hard.data import jsonl
 from arena_hard.data.records import usage_from_row, usage_row
 from arena_hard.data.writer import RecordWriter
+
+_OF_THE_RECORD = ("label", "redo")  # what a line says beside the reply
 
 
 def key_of(request: Request, label: str, asked: dict[str, int]) -> str:
@@ -57,14 +60,24 @@ def reply_from_row(row: dict[str, Any]) -> Reply:
 class KeptReplies:
     """The replies of one stage and model whose records are not written yet.
 
-    written: the labels of the records that are there; what is kept for them is out of date.
+    written: the labels of the records that are there; what is kept for them is out of date. anew: those of records that
+    a --redo of this name makes anew; of them, what it has kept itself counts.
     """
 
-    def __init__(self, file: Path, writer: RecordWriter, written: set[str]) -> None:
-        self._file, self._writer, self._written = file, writer, written
+    def __init__(
+        self, file: Path, writer: RecordWriter, written: Set[str], redo: str = "", anew: Set[str] = frozenset()
+    ) -> None:
+        self._file, self._writer, self._written = file, writer, set(written)
+        self._redo, self._anew = redo, anew
         writer.open(file)
-        rows = (row for row in jsonl.read(file, dict) if row.pop("label") not in written)
-        self._replies = {str(reply.key): reply for reply in map(reply_from_row, rows)}
+        rows = [row for row in jsonl.read(file, dict[str, Any]) if self._counts(row)]
+        found = (reply_from_row({key: row[key] for key in row if key not in _OF_THE_RECORD}) for row in rows)
+        self._replies = {str(reply.key): reply for reply in found}
+
+    def _counts(self, row: dict[str, Any]) -> bool:
+        """Whether the record of a line is still to be written, and the line belongs to it."""
+        label = row["label"]
+        return label not in self._written and (label not in self._anew or row.get("redo") == self._redo)
 
     def find(self, key: str) -> Reply | None:
         """The reply that an earlier run was given, or None."""
@@ -73,7 +86,8 @@ class KeptReplies:
     async def keep(self, key: str, label: str, reply: Reply) -> Reply:
         """Put a reply on disk; returns it with its key. Raises UserError when it cannot be written."""
         named = replace(reply, key=key)
-        await self._writer.write(self._file, lambda: {"label": label, **reply_row(named)})
+        of_record = {"label": label, "redo": self._redo} if label in self._anew else {"label": label}
+        await self._writer.write(self._file, lambda: {**of_record, **reply_row(named)})
         return named
 
     def record_written(self, label: str) -> None:
@@ -84,7 +98,7 @@ class KeptReplies:
         """Leave only the replies of records that are not written, and no file where there are none."""
         self._writer.finish(self._file)
         rows = jsonl.read(self._file, dict[str, Any])
-        lines = [jsonl.encode(row) for row in rows if row["label"] not in self._written]
+        lines = [jsonl.encode(row) for row in rows if self._counts(row)]
         if lines:
             jsonl.replace(self._file, lines)
         else:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -20,15 +19,13 @@ from typing import Any
 import msgspec
 
 from arena_hard import __version__
-from arena_hard.calling.providers import Provider, provider_of, regions_of
-from arena_hard.calling.providers.addresses import shown, understood
 from arena_hard.calling.providers.base import Reply
+from arena_hard.calling.redo import Redo, begun, written_since
 from arena_hard.calling.reply_notes import ReplyNotes
 from arena_hard.data import jsonl, secrets
 from arena_hard.data.name_lists import first_lines
 from arena_hard.data.records import Usage, UserError, usage_row
-from arena_hard.data.settings import ModelSettings, short_hash
-from arena_hard.data.variables import with_environment
+from arena_hard.data.settings import short_hash
 
 _PACKAGES = ("openai", "anthropic", "boto3", "google-auth", "httpx2", "aiohttp", "msgspec", "tiktoken")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +60,7 @@ class _Run(msgspec.Struct):
     kept: list[str] = []
     replaced: list[str] = []
     endpoints: list[str] = []
+    redo: Redo | None = None
 
 
 class _Manifest(msgspec.Struct):
@@ -80,11 +78,22 @@ def begin_run(tally: RunTally, settings: Iterable[Mapping[str, Any]]) -> None:
     A run that is killed stays in the manifest like this: begun, and not ended.
     """
     manifest = load(tally.records)
+    before = broken_off_redo(tally.records)
     for each in settings:
         manifest["settings"][short_hash(each)] = dict(each)
+    tally.begin(before)
     tally.place = len(manifest["runs"])
     manifest["runs"].append(tally.entry(ended=None))
     _save(tally.records, manifest)
+
+
+def broken_off_redo(records: Path) -> Redo | None:
+    """The last --redo of some records, with what its runs have made, also one that was killed; None without one."""
+    runs = _runs(records)
+    redo = runs[-1].redo if runs else None
+    if redo and not runs[-1].ended:
+        return redo.with_more(written_since(records, redo.size))
+    return redo
 
 
 def end_run(tally: RunTally) -> None:
@@ -176,7 +185,8 @@ class RunTally:
     """What one run did for one record file.
 
     before: the question ids of the records that it was to replace; replaced: those of them, which an earlier run
-    had failed to replace, that it did; ids: the question ids of the records that it wrote.
+    had failed to replace, that it did; ids: the question ids of the records that it wrote. redo_name: of the --redo
+    that the run was told to do, if it was; redo: that, or the one that waits to go on.
     """
 
     records: Path
@@ -196,6 +206,19 @@ class RunTally:
     replaced: list[str] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     notes: ReplyNotes = field(default_factory=ReplyNotes)
+    redo_name: str = ""
+    redo: Redo | None = None
+
+    def begin(self, before: Redo | None) -> None:
+        """The run begins. before: the last --redo of its records."""
+        self.redo = begun(before, self.before, self.redo_name) if self.redo_name and self.before else before
+        if self.redo:
+            self.redo.size = self.records.stat().st_size
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is told to do a --redo of which an earlier run has done a part."""
+        return bool(self.redo_name and self.redo and (self.redo.done or self.redo.name != self.redo_name))
 
     def count(self, question_id: str, replies: Sequence[Reply]) -> None:
         """The record of a question was written that these replies make."""
@@ -228,6 +251,7 @@ class RunTally:
 
     def entry(self, ended: float | None) -> dict[str, Any]:
         """The run as it stands in the manifest; `ended` is None while it runs."""
+        redo = self.redo and msgspec.to_builtins(self.redo.with_more(self.ids))
         return {
             "settings_hash": self.settings_hash,
             "started": _iso(self.started),
@@ -240,6 +264,7 @@ class RunTally:
             "kept": [key for key in self.failed if key in self.before],
             "replaced": self.replaced,
             "endpoints": self.endpoints,
+            **({"redo": redo} if redo else {}),
             "requests": self.requests,
             "usage": usage_row(self.usage),
             "served_models": sorted(self.served),
@@ -290,46 +315,3 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-# what a manifest says of the endpoints: nothing that is secret
-
-
-def origins(model: ModelSettings) -> list[str]:
-    """The api_type and the address of each endpoint, without credentials; sorted, each once."""
-    if model.serve is not None:  # its port is another one in each run
-        return [f"{model.api_type}, served by {model.serve.partition(' ')[0]}"]
-    provider = provider_of(model)
-    addresses = {
-        _address(model.api_type, provider, each.api_base) + _trust(each.verify) for each in model.endpoints or []
-    }
-    addresses = addresses or {_address(model.api_type, provider, provider.base_url)}
-    if model.api_type in ("bedrock", "vertex"):
-        addresses = {" ".join(filter(None, (*place, base))) for place in _places(model) for base in addresses}
-    return sorted(f"{model.api_type} {address}".strip() for address in addresses)
-
-
-def _places(model: ModelSettings) -> list[tuple[str, ...]]:
-    """Where in a cloud a model is asked, as far as the entry and the environment say."""
-    if model.api_type == "vertex":
-        project = with_environment(model.project_id or os.environ.get("GOOGLE_CLOUD_PROJECT") or "")
-        return [(project, region) for region in regions_of(model)]
-    regions = {with_environment(each.aws_region or "") for each in model.endpoints or []} - {""}
-    known = model.aws_region or os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or ""
-    return [(region,) for region in sorted(regions or {known})]
-
-
-def _trust(verify: bool | str | None) -> str:
-    """Whose certificates are trusted, where it is not the usual ones."""
-    if verify is None or verify is True:
-        return ""
-    return f" (certificates: {verify})" if verify else " (certificates not checked)"
-
-
-def _address(api_type: str, provider: Provider, base: str | None) -> str:
-    text = with_environment(base or os.environ.get(provider.base_name or "") or "").strip()
-    if api_type == "recorded":
-        return text.rstrip("/")
-    if provider.is_own:
-        return shown(text)
-    return shown(understood(text, azure=api_type == "azure").base)

@@ -60,14 +60,14 @@ class RunOutput:
 
     bill: the name under which its calls are billed; shapings: the settings that shape its records, each once;
     keeps_replies: whether a record takes several calls, so that the replies of an unfinished one are kept;
-    written: the labels of the records that are there; against: the further baseline that the file is for.
+    written: the question ids of the records that are there, by label; against: the further baseline that it is for.
     """
 
     tally: RunTally
     bill: str
     shapings: Sequence[Mapping[str, Any]]
     keeps_replies: bool = True
-    written: set[str] = field(default_factory=set)
+    written: dict[str, str] = field(default_factory=dict)
     against: str = ""
     kept: KeptReplies | None = None
 
@@ -128,6 +128,7 @@ class RecordRun(Generic[J]):
             for output in self.outputs:
                 self._open(output)
                 begin_run(output.tally, output.shapings)
+                _say_what_goes_on(output.tally)
         except BaseException:
             self._writer.__exit__(*sys.exc_info())
             raise
@@ -227,8 +228,18 @@ class RecordRun(Generic[J]):
 
     def _open_kept(self, output: RunOutput) -> None:
         """The replies of records that were not finished, kept beside the record file; they have been paid for."""
-        if output.keeps_replies:
-            output.kept = KeptReplies(output.path.with_suffix(".unfinished"), self._writer, output.written)
+        if not output.keeps_replies:
+            return
+        redo = output.tally.redo
+        anew = set(redo.ids).difference(redo.done) if redo else set[str]()
+        labels = {label for label, key in output.written.items() if key in anew}
+        output.kept = KeptReplies(
+            output.path.with_suffix(".unfinished"),
+            self._writer,
+            written=output.written.keys() - labels,
+            redo=redo.name if redo else "",
+            anew=labels,
+        )
 
     @contextlib.contextmanager
     def _posting(self, models: Sequence[Model]) -> Iterator[list[Mailbox]]:
@@ -242,15 +253,25 @@ class RecordRun(Generic[J]):
                 folder = self.bench.folder / "batch" / self._batch_name(model.settings.name)
                 box = Mailbox(folder, batches, model.adapter, _say, self.args.finish_live, model=model.settings)
                 model.mailbox = stack.enter_context(box)
-                if self.args.redo and not model.mailbox.busy:
+                if self._begins_anew and not model.mailbox.busy:
                     model.mailbox.archive()  # to ask anew is not to read the old replies again
                 boxes.append(model.mailbox)
             yield boxes
+
+    @property
+    def _begins_anew(self) -> bool:
+        return bool(self.args.redo) and not any(output.tally.goes_on for output in self.outputs)
 
     def _batch_name(self, model: str) -> str:
         """Batches against further baselines have a folder of their own: it is put away when all of them are in."""
         further = sorted({output.against for output in self.outputs if output.against})
         return " against ".join([f"{self.unit} by {file_name(model)}", *map(file_name, further)])
+
+
+def _say_what_goes_on(tally: RunTally) -> None:
+    if tally.goes_on and tally.redo:
+        there = f"{len(tally.redo.done)} of {len(tally.redo.ids)} records are there already"
+        print(f"{tally.records}: the --redo that was broken off goes on; {there}.")
 
 
 def _say(text: str) -> None:

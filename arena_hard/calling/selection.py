@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
 from arena_hard.calling import manifest
 from arena_hard.calling.calls import request_body
 from arena_hard.calling.providers.base import Message
+from arena_hard.calling.redo import left_of
 from arena_hard.data import settings
 from arena_hard.data.name_lists import suggestion
 from arena_hard.data.records import Question, UserError
@@ -108,20 +111,33 @@ def records_to_redo(
     name: str,
     found: dict[str, str | None],
     today: dict[str, dict[str, Any]],
+    changed: Set[str] = frozenset(),
+    what: str = "",
 ) -> set[str]:
     """Which cached records are asked for again, and a check that nothing is mixed in silence.
 
-    found: settings_hash of each cached record by question id; today: today's settings by question id.
+    found: settings_hash of each cached record by question id; today: today's settings by question id; changed: the
+    ids of records that are out of date for another reason, which `what` tells of them. A --redo makes what is out of
+    date, or all where nothing is; one that was broken off makes the rest.
     Raises UserError when records were made with other settings and no flag says what to do.
     """
     hashes = {id(values): settings.short_hash(values) for values in {id(v): v for v in today.values()}.values()}
     wanted = {key: hashes[id(values)] for key, values in today.items()}
     other = manifest.differing({key: found[key] for key in found if key in today}, wanted)
     if name in args.redo:
-        return set(other or [key for key in found if key in today])
+        return changed.union(other) or left_of(manifest.broken_off_redo(file), found.keys() & today.keys())
     if other and not args.keep_mixed:
         raise UserError(manifest.mixed_message(file, name, other, found, today))
+    if changed and not args.keep_mixed:
+        raise UserError(
+            f"{file}: {len(changed)} {what}. --redo {name} asks for them again, --keep-mixed keeps them as they are."
+        )
     return set()
+
+
+def redo_name(args: argparse.Namespace, model: str) -> str:
+    """A name of its own for the --redo of a model; empty where it is not asked for."""
+    return f"{time.time():.6f}" if model in args.redo else ""
 
 
 def print_request(model: ModelSettings, messages: list[Message], temperature: float, max_tokens: int) -> None:

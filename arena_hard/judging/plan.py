@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from arena_hard.calling.manifest import RunTally, differing, open_failures, origins
+from arena_hard.calling.manifest import RunTally, open_failures
+from arena_hard.calling.origins import origins
 from arena_hard.calling.providers.base import Message
 from arena_hard.calling.record_run import Job, RunOutput
-from arena_hard.calling.selection import chosen_models, records_to_redo
+from arena_hard.calling.selection import chosen_models, records_to_redo, redo_name
 from arena_hard.data.baselines import JudgmentFolder, named_in
 from arena_hard.data.bench_files import load_answers
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Judgment, Question, UserError
-from arena_hard.data.settings import short_hash
 from arena_hard.data.verdicts import is_verdict
 from arena_hard.judging.cache_order import in_blocks
 from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
@@ -86,6 +86,7 @@ def plan_candidate(stage: Stage, name: str, file: Path, questions: list[Question
     if stage.args.only_failed:
         wanted = open_failures(file, candidate.judged)
     candidate.tally.before = wanted & candidate.judged.keys()
+    candidate.tally.redo_name = redo_name(stage.args, name)
     for question in questions:
         if question.question_id not in wanted:
             continue
@@ -105,19 +106,12 @@ def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
     """
     found = {key: judgment.settings_hash for key, judgment in candidate.judged.items()}
     today = {question.question_id: stage.shaping(question) for question in candidate.questions}
-    again = records_to_redo(stage.args, candidate.file, candidate.name, found, today)
+    changed = {q.question_id for q in candidate.questions if has_changed(stage, candidate, q)}
+    what = "judgments are of answers that have changed since"
+    again = records_to_redo(stage.args, candidate.file, candidate.name, found, today, changed, what)
     any_label = not stage.settings.baseline
     unreadable = {key for key, judgment in candidate.judged.items() if not is_readable(judgment, any_label)}
     candidate.unreadable = len(unreadable)
-    changed = {q.question_id for q in candidate.questions if has_changed(stage, candidate, q)}
-    if changed - again and candidate.name not in stage.args.redo and not stage.args.keep_mixed:
-        raise UserError(
-            f"{candidate.file}: {len(changed)} judgments are of answers that have changed since. "
-            f"--redo {candidate.name} judges anew, --keep-mixed keeps them."
-        )
-    if candidate.name in stage.args.redo and changed:  # some are out of date: no need to redo them all
-        hashes = {key: short_hash(values) for key, values in today.items()}
-        again = changed.union(differing({key: found[key] for key in again}, hashes))
     return again | (unreadable & set(today) if stage.args.retry_unreadable else set())
 
 
@@ -165,7 +159,7 @@ def check_answers(bench: Bench, candidates: list[Candidate]) -> None:
 def output_of(stage: Stage, candidate: Candidate) -> RunOutput:
     """The record file of a model's judgments, as a run needs it."""
     shapings = list({id(each): each for each in map(stage.shaping, candidate.missing)}.values())
-    written = {label_of(candidate, key) for key in candidate.judged}
+    written = {label_of(candidate, key): key for key in candidate.judged}
     label = bill_label(stage, candidate)
     return RunOutput(candidate.tally, label, shapings, written=written, against=candidate.against)
 

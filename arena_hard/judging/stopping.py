@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arena_hard.data.name_lists import suggestion
-from arena_hard.data.records import Judgment, UserError
+from arena_hard.data.records import Judgment, Question, UserError
 from arena_hard.rating import sequential
 from arena_hard.rating.arrays import FloatArray
 
@@ -56,6 +56,18 @@ class Looks:
     goal: Goal
     questions: int
     shares: list[float] = field(default_factory=list)
+
+    def look_again(
+        self, judgments: Mapping[str, Mapping[str, Judgment]], questions: Sequence[Question]
+    ) -> Iterator[str]:
+        """What was known after each wave, up to the first after which it was enough."""
+        seen: list[str] = []
+        for wave in sequential.waves(questions):
+            seen += [question.question_id for question in wave]
+            enough, said = self.look(judgments, seen)
+            yield said
+            if enough:
+                return
 
     def look(self, judgments: Mapping[str, Mapping[str, Judgment]], seen: Sequence[str]) -> tuple[bool, str]:
         """Whether enough is known after these questions, and what is known, for people.

@@ -29,7 +29,7 @@ def test_what_has_no_answer_is_missing(tmp_path: Path) -> None:
     plan = plan_answers(made)
     assert (plan.existing, ids(plan.missing)) == (2, keys(1, 4))
     assert plan.label(plan.missing[0]) == f"m {keys(1)[0]}"
-    assert plan.output.written == {f"m {key}" for key in keys(2, 3)}
+    assert plan.output.written == {f"m {key}": key for key in keys(2, 3)}
     assert plan.output.tally.before == set()
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
-from arena_hard.calling.manifest import origins
+from arena_hard.calling.origins import origins
 from arena_hard.calling.providers import connections
 from arena_hard.calling.providers.addresses import understood
 from arena_hard.calling.providers.base import CallError, Reply

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from arena_hard.calling.manifest import origins
 from arena_hard.calling.models import Models
+from arena_hard.calling.origins import origins
 from arena_hard.calling.providers.base import CallError
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings

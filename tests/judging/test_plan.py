@@ -155,7 +155,7 @@ def test_the_output_knows_the_settings_of_what_is_missing_and_what_is_written(ma
         planned.settings.system_prompt,
         "Another judge.",
     ]
-    assert output.written == {f"m {key}" for key in keys(3)}
+    assert output.written == {f"m {key}": key for key in keys(3)}
     assert (output.path, output.bill) == (candidate.file, "judge judging m")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from arena_hard.calling.manifest import origins
+from arena_hard.calling.origins import origins
 from arena_hard.data.settings import EndpointSettings, ModelSettings, short_hash
 from tests.loopback import Server
 from tests.support.pipeline_bench import Scratch, manifest, question_id, rows

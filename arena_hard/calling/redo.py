@@ -1,0 +1,73 @@
+"""A --redo that is broken off and goes on: which records it is about, and which of them it has made.
+
+What is asked for anew is paid for anew, so a redo that was killed, stopped by a limit, or failed in part makes what it
+has not made yet when it is repeated. It stands in the entries of its runs in the manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arena_hard.data import jsonl
+
+
+class Redo(msgspec.Struct):
+    """name: of all runs of one redo; ids: the question ids that it is about; done: those whose records it has made.
+
+    size: bytes of the record file when its last run began; what stands behind them is that run's.
+    """
+
+    name: str
+    ids: list[str]
+    done: list[str] = []
+    size: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is left to make."""
+        return not set(self.ids) <= set(self.done)
+
+    def with_more(self, written: Iterable[str]) -> Redo:
+        """The redo after these records were written."""
+        return Redo(self.name, self.ids, sorted({*self.done, *set(written) & set(self.ids)}), self.size)
+
+
+def begun(before: Redo | None, ids: set[str], name: str) -> Redo:
+    """The redo of records with these question ids: a new one of that name, or the one that was broken off before."""
+    goes_on = before and (before.name == name or (before.is_open and not ids & set(before.done)))
+    if before and goes_on:
+        return Redo(before.name, sorted(ids | set(before.ids)), before.done)
+    return Redo(name, sorted(ids))
+
+
+def left_of(before: Redo | None, ids: Iterable[str]) -> set[str]:
+    """Those of the records to make anew that the redo which was broken off has not made; all where it made each."""
+    ids = set(ids)
+    done = set(before.done) if before and before.is_open else set[str]()
+    return ids - done or ids
+
+
+def written_since(records: Path, size: int) -> set[str]:
+    """The question ids of the records behind so many bytes of a file that runs have only added to."""
+    found: set[str] = set()
+    try:
+        with records.open("rb") as file:
+            file.seek(size)
+            for line in file:
+                found |= _question_id(line)
+    except OSError:  # gone: nothing was made
+        return set()
+    return found
+
+
+def _question_id(line: bytes) -> set[str]:
+    try:
+        row: Any = msgspec.json.decode(line)
+    except jsonl.BROKEN:
+        return set()
+    key = row.get("question_id") if isinstance(row, dict) else None
+    return {str(key)} if key is not None else set()

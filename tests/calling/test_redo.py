@@ -1,0 +1,94 @@
+"""A --redo that was broken off goes on: nothing that it has paid for is asked for again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from arena_hard.calling.redo import Redo, begun, left_of, written_since
+from tests.loopback import Server
+from tests.support.pipeline_bench import Scratch, asked, question, rows
+from tests.support.processes import wait_until
+
+
+def test_what_is_left_of_a_redo() -> None:
+    before = Redo("one", ["a", "b", "c"], ["b"])
+    assert left_of(before, "abc") == {"a", "c"}
+    assert left_of(before, "abcd") == {"a", "c", "d"}
+    assert left_of(before, "b") == {"b"}  # all that is asked for was made: it is asked for once more
+    assert left_of(before.with_more("ac"), "abc") == {"a", "b", "c"}
+    assert left_of(None, "abc") == {"a", "b", "c"}
+
+
+def test_a_redo_keeps_its_name_until_all_is_made() -> None:
+    before = Redo("one", ["a", "b", "c"], ["b"])
+    assert begun(before, {"a", "c"}, "two") == Redo("one", ["a", "b", "c"], ["b"])
+    assert begun(before, {"a", "d"}, "two") == Redo("one", ["a", "b", "c", "d"], ["b"])
+    assert begun(before, {"a", "b", "c"}, "one").done == ["b"]  # a later wave of the same run
+    assert begun(before.with_more("ac"), {"a", "b", "c"}, "two") == Redo("two", ["a", "b", "c"])
+    assert begun(None, {"a"}, "two") == Redo("two", ["a"])
+
+
+def test_what_was_written_since(tmp_path: Path) -> None:
+    file = tmp_path / "m.jsonl"
+    file.write_bytes(b'{"question_id": "a"}\n')
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes() + b'{"question_id": 7}\n[]\n{"question_id": "b"}\n{"question_id": "c", "t')
+    assert written_since(file, size) == {"7", "b"}
+    assert written_since(file, 10_000) == written_since(tmp_path / "gone", 0) == set()
+
+
+@pytest.fixture
+def six(scratch: Scratch) -> Scratch:
+    """Six questions, answered by models that are asked one request at a time."""
+    scratch.set_questions([question(number) for number in range(1, 7)])
+    scratch.put_answers("base", count=6)
+    for name in ("m", "judge"):
+        scratch.models[name] |= {"parallel": 1, "price": {"input": 1, "output": 100}, "max_tokens": 300}
+    assert scratch.run("gen_answer.py").returncode == 0
+    return scratch
+
+
+@pytest.mark.slow
+def test_a_redo_of_answers_that_is_killed_goes_on(six: Scratch, wire: Server) -> None:
+    wire.reset()
+    wire.script([None, None, "hang"])
+    with six.start("gen_answer.py", "--redo", "m") as process:
+        wait_until(lambda: wire.stats()["requests"] == 3)
+        process.kill()
+        process.communicate()
+    wire.script(["content_filter_400"])
+    again = six.run("gen_answer.py", "--redo", "m")
+    assert again.returncode == 1 and "2 of 6 records are there already" in again.stdout
+    assert six.run("gen_answer.py").returncode == 0  # nothing is missing, and it loses nothing of the redo
+    assert six.run("gen_answer.py", "--redo", "m").returncode == 0
+    assert asked(wire) == [f"Question {number}?" for number in (1, 2, 3, 3, 4, 5, 6, 3)]
+    assert len(six.answered_ids()) == 6
+    wire.reset()
+    assert "there already" not in six.run("gen_answer.py", "--redo", "m").stdout  # a new one
+    assert wire.stats()["requests"] == 6
+
+
+@pytest.mark.slow
+def test_a_redo_of_judgments_keeps_the_game_it_was_killed_after(six: Scratch, wire: Server) -> None:
+    assert six.run("gen_judgment.py").returncode == 0
+    wire.reset()
+    wire.script([None, None, None, "hang"])
+    with six.start("gen_judgment.py", "--redo", "m") as process:
+        wait_until(lambda: wire.stats()["requests"] == 4)
+        process.kill()
+        process.communicate()
+    assert six.run("gen_judgment.py", "--redo", "m").returncode == 0
+    assert wire.stats()["requests"] == 12 + 1  # what was in flight
+    assert len(rows(six.judgment_file())) == 6
+    assert not six.judgment_file().with_suffix(".unfinished").exists()
+
+
+@pytest.mark.slow
+def test_a_redo_that_a_limit_stops_goes_on(six: Scratch, wire: Server) -> None:
+    wire.reset()
+    stopped = six.run("gen_answer.py", "--redo", "m", "--max-cost", "0.06")
+    assert stopped.returncode == 1 and 0 < wire.stats()["requests"] < 6
+    assert six.run("gen_answer.py", "--redo", "m").returncode == 0
+    assert sorted(asked(wire)) == [f"Question {number}?" for number in range(1, 7)]
