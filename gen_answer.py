@@ -19,9 +19,10 @@ from arena_hard.answering.requests import opening_messages, prompts_of, room_for
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.local_server import serving
-from arena_hard.calling.manifest import moved_note, remark_lines
+from arena_hard.calling.manifest import moved_note
 from arena_hard.calling.progress import Progress
 from arena_hard.calling.record_run import Group, Job, RecordRun, Row, report_failures
+from arena_hard.calling.run_tally import remark_lines
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Answer, AnswerTurn, Question, answer_row
@@ -109,7 +110,7 @@ def print_plan(bench: Bench, questions: list[Question], plans: list[ModelPlan]) 
     for plan in plans:
         print(f"  {plan.settings.name:<40} {plan.existing:>5} answers exist, {len(plan.missing):>5} to ask for")
         tally = plan.output.tally
-        note = moved_note(tally.records, tally.endpoints) if plan.existing and plan.missing else None
+        note = moved_note(tally.records, tally.endpoints) if plan.existing else None
         if note:
             print(f"  note: {note}")
 
@@ -158,7 +159,10 @@ async def answer_all(stage: Stage, plans: list[ModelPlan]) -> int:
     try:
         with RecordRun[AnswerJob]("answers", outputs, models, stage.account, stage.bench, stage.args) as run:
             asked = [run.open_model(plan.settings) for plan in plans]
-            groups = [Group(model, jobs_of(plan, model), len(plan.missing)) for plan, model in zip(plans, asked)]
+            groups = [
+                Group(model, jobs_of(plan, model), len(plan.missing), [plan.output])
+                for plan, model in zip(plans, asked)
+            ]
             await run.make(groups, worst, get, stage.questions)
     finally:
         await models.close()

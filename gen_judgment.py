@@ -17,10 +17,11 @@ import utils
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.local_server import serving
-from arena_hard.calling.manifest import moved_note, notes_together, remark_lines
+from arena_hard.calling.manifest import moved_note
 from arena_hard.calling.progress import Progress
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.record_run import Group, RecordRun, Row, report_failures
+from arena_hard.calling.run_tally import notes_together, remark_lines
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.config_checks import check_categories
 from arena_hard.data.paths import Bench
@@ -158,7 +159,7 @@ def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
         if candidate.unreadable and not stage.args.retry_unreadable:
             line += f", {candidate.unreadable} unreadable (--retry-unreadable judges them again)"
         print(line)
-        note = moved_note(candidate.file, candidate.tally.endpoints) if existing and candidate.missing else None
+        note = moved_note(candidate.file, candidate.tally.endpoints) if existing else None
         if note:
             print(f"  note: {note}")
     if stage.judge.system_prompt is not None:
@@ -203,7 +204,7 @@ async def judge_all(stage: Stage, models: utils.Models, candidates: list[Candida
         model = run.open_model(stage.judge)
         jobs = jobs_in_order(stage, outputs, utils.width(model))
         count = sum(len(candidate.missing) for candidate, _ in outputs)
-        await run.make([Group(model, jobs, count)], partial(room_for, stage), get, questions)
+        await run.make([Group(model, jobs, count, files)], partial(room_for, stage), get, questions)
     return report(run.progress, unreadable, [candidate for candidate, _ in outputs], stage.judge.name)
 
 

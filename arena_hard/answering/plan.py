@@ -6,9 +6,10 @@ import argparse
 from dataclasses import dataclass
 
 from arena_hard.answering.requests import answer_shaping_settings, system_prompt
-from arena_hard.calling.manifest import RunTally, open_failures
+from arena_hard.calling.manifest import open_failures
 from arena_hard.calling.origins import origins
 from arena_hard.calling.record_run import RunOutput
+from arena_hard.calling.run_tally import RunTally
 from arena_hard.calling.selection import records_to_redo, redo_name
 from arena_hard.data.bench_files import load_answers
 from arena_hard.data.paths import Bench

@@ -9,6 +9,8 @@ record_run     a run: records asked for side by side, written as they come
 selection      the flags that choose what to run
 batch          the mailbox of --batch
 manifest       what a run leaves beside its records
+probe          five questions that tell whether a model is still the same
+run_tally      what a run did for a record file, counted and said
 origins        where records came from, as a manifest says it
 progress       the progress line
 spending       each request's cost, told to whoever keeps the account

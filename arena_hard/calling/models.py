@@ -13,6 +13,7 @@ from typing import Any
 from arena_hard.calling.batch import Mailbox
 from arena_hard.calling.gate import Gate
 from arena_hard.calling.kept_replies import KeptReplies
+from arena_hard.calling.probe import Probed
 from arena_hard.calling.providers import adapter_of, addresses, connections
 from arena_hard.calling.providers.base import (
     Adapter,
@@ -87,6 +88,7 @@ class Models:
     def __init__(self) -> None:
         self._endpoints: dict[tuple[Any, ...], Endpoint] = {}
         self.opened: list[Model] = []
+        self.probes: dict[str, Probed] = {}  # by the name of the entry
 
     def open(self, model: ModelSettings) -> Model:
         """A model ready to be called. Raises UserError for a missing key or address."""

@@ -6,14 +6,15 @@ import os
 
 from arena_hard.calling.providers import Provider, provider_of, regions_of
 from arena_hard.calling.providers.addresses import shown, understood
-from arena_hard.data.settings import ModelSettings
+from arena_hard.data.settings import ModelSettings, short_hash
 from arena_hard.data.variables import with_environment
 
 
 def origins(model: ModelSettings) -> list[str]:
     """The api_type and the address of each endpoint, without credentials; sorted, each once."""
     if model.serve is not None:  # its port is another one in each run
-        return [f"{model.api_type}, served by {model.serve.partition(' ')[0]}"]
+        command, _, options = model.serve.partition(" ")
+        return [f"{model.api_type}, served by {command} (options {short_hash({'serve': options.split()})})"]
     provider = provider_of(model)
     addresses = {
         _address(model.api_type, provider, each.api_base) + _trust(each.verify) for each in model.endpoints or []
@@ -22,6 +23,11 @@ def origins(model: ModelSettings) -> list[str]:
     if model.api_type in ("bedrock", "vertex"):
         addresses = {" ".join(filter(None, (*place, base))) for place in _places(model) for base in addresses}
     return sorted(f"{model.api_type} {address}".strip() for address in addresses)
+
+
+def without_options(origin: str) -> str:
+    """An origin as earlier versions wrote it, which did not say with which options a server was started."""
+    return origin.partition(" (options ")[0]
 
 
 def _places(model: ModelSettings) -> list[tuple[str, ...]]:

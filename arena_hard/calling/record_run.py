@@ -11,20 +11,23 @@ import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 from arena_hard.calling.batch import Mailbox, Waiting
-from arena_hard.calling.calls import width
+from arena_hard.calling.calls import chat_completion, width
 from arena_hard.calling.job_queue import run_exchanges
 from arena_hard.calling.kept_replies import KeptReplies
-from arena_hard.calling.manifest import RunTally, begin_run, end_run, remedy
+from arena_hard.calling.manifest import begin_run, end_run
 from arena_hard.calling.models import Clock, Model, Models
+from arena_hard.calling.probe import Probed, asking
 from arena_hard.calling.progress import Progress, failure_lines
 from arena_hard.calling.providers.base import CallError, Message, Reply
 from arena_hard.calling.providers.batches import batches_of
 from arena_hard.calling.providers.recorded import recording_row
+from arena_hard.calling.run_tally import RunTally, remedy
 from arena_hard.calling.spending import NoRoom, Purse
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import put_in_order
@@ -94,11 +97,15 @@ J = TypeVar("J", bound=Job)
 
 @dataclass(frozen=True)
 class Group(Generic[J]):
-    """Jobs for one model, which is asked for as many records at once as it can take. count: how many jobs there are."""
+    """Jobs for one model, which is asked for as many records at once as it can take.
+
+    count: how many jobs there are; outputs: the files that their records are for.
+    """
 
     model: Model
     jobs: Iterable[J]
     count: int
+    outputs: Sequence[RunOutput]
 
 
 class RecordRun(Generic[J]):
@@ -177,6 +184,8 @@ class RecordRun(Generic[J]):
         self.progress = Progress(sum(group.count for group in groups), self.unit, self.models)
         for output in self.outputs:
             self._open_kept(output)
+        for group in groups:
+            await self._probe(group.model.settings, group.outputs)
 
         async def work(job: J) -> None:
             job.worst = worst(job)
@@ -225,6 +234,24 @@ class RecordRun(Generic[J]):
         output.tally.count(job.question.question_id, job.replies)
         job.replies = []  # the jobs of a run stay in memory, texts would too
         self.progress.finish(job.label)
+
+    async def _probe(self, model: ModelSettings, outputs: Sequence[RunOutput]) -> None:
+        """With `probe: true`, ask a model the probe's questions, once in a run, and say when its answers are others."""
+        if not (model.probe and outputs):
+            return
+        if model.name not in self.models.probes:
+            with contextlib.suppress(NoRoom):
+                async with self.account.room(outputs[0].bill, f"{model.name} probe", 0.0) as purse:
+                    if purse:
+                        asked = self.models.open(asking(model))
+                        ask = partial(chat_completion, asked, clock=Clock("probe", purse=purse))
+                        self.models.probes[model.name] = await Probed.of(asked.settings, ask)
+                        outputs[0].tally.paid(*purse.take_counts())
+        for tally in (output.tally for output in outputs):
+            tally.probe = self.models.probes.get(model.name)
+            note = tally.probe and tally.probe.note(model.name, tally.earlier.probe)
+            if note:
+                _say(f"note: {tally.records}: {note}")
 
     def _open_kept(self, output: RunOutput) -> None:
         """The replies of records that were not finished, kept beside the record file; they have been paid for."""

@@ -125,7 +125,7 @@ def records_to_redo(
     wanted = {key: hashes[id(values)] for key, values in today.items()}
     other = manifest.differing({key: found[key] for key in found if key in today}, wanted)
     if name in args.redo:
-        return changed.union(other) or left_of(manifest.broken_off_redo(file), found.keys() & today.keys())
+        return {*changed, *other} or left_of(manifest.broken_off_redo(file), found.keys() & today.keys())
     if other and not args.keep_mixed:
         raise UserError(manifest.mixed_message(file, name, other, found, today))
     if changed and not args.keep_mixed:

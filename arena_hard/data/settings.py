@@ -84,6 +84,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
     aws_region: Text | None = None
     project_id: Text | None = None
     regions: Text | list[Text] | None = None
+    probe: bool = False
 
 
 def later_shaping(model: ModelSettings) -> dict[str, object]:

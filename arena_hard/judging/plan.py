@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from arena_hard.calling.manifest import RunTally, open_failures
+from arena_hard.calling.manifest import open_failures
 from arena_hard.calling.origins import origins
 from arena_hard.calling.providers.base import Message
 from arena_hard.calling.record_run import Job, RunOutput
+from arena_hard.calling.run_tally import RunTally
 from arena_hard.calling.selection import chosen_models, records_to_redo, redo_name
 from arena_hard.data.baselines import JudgmentFolder, named_in
 from arena_hard.data.bench_files import load_answers

@@ -64,6 +64,7 @@ def judgment_shaping_settings(judge: ModelSettings, settings: JudgeSettings, cat
         "reasoning_effort": judge.reasoning_effort,
         "thinking": judge.thinking,
         "extra_body": judge.extra_body,
+        **({"retry_truncated": True} if judge.retry_truncated else {}),
         **later_shaping(judge),
     }
 

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from arena_hard.calling.manifest import RunTally
+from arena_hard.calling.run_tally import RunTally
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import first_lines
 from arena_hard.data.paths import Bench

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from arena_hard.calling.origins import origins
+from arena_hard.calling.origins import origins, without_options
 from arena_hard.data.settings import EndpointSettings, ModelSettings, short_hash
 from tests.loopback import Server
 from tests.support.pipeline_bench import Scratch, manifest, question_id, rows
@@ -88,7 +88,14 @@ def test_another_server_under_the_same_name_is_noted(scratch: Scratch, wire: Ser
 )
 def test_where_replies_come_from(entry: dict[str, Any], origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    assert origins(ModelSettings(name="m", model_name="m", **entry)) == [origin]
+    (found,) = origins(ModelSettings(name="m", model_name="m", **entry))
+    assert without_options(found) == origin
+
+
+def test_other_options_of_a_server_are_another_origin() -> None:
+    commands = ("vllm serve x --dtype half --port {port}", "vllm serve x --quantization awq --port {port}")
+    one, other = (origins(ModelSettings(name="m", model_name="m", serve=command)) for command in commands)
+    assert one != other and "half" not in str(one)
 
 
 def test_answers_cut_at_max_tokens_are_reported(scratch: Scratch) -> None:
