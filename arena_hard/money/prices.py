@@ -39,11 +39,12 @@ class Price:
 
         What was bought by batch counts at that price, as a share of all tokens.
         """
-        if usage.batched and self.batch:
+        if usage.batched > 0 and self.batch:
             share = min(1.0, usage.batched / max(1, usage.prompt_tokens + usage.completion_tokens))
             at_once = msgspec.structs.replace(usage, batched=0)
             return share * self.batch.cost(at_once) + (1 - share) * self.cost(at_once)
-        plain = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens)
+        usage = usage.whole()
+        plain = usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens
         dollars = (
             plain * self.input
             + usage.cached_tokens * self.cached_input
@@ -54,6 +55,7 @@ class Price:
 
     def saved_by_cache(self, usage: Usage) -> float:
         """Dollars that the provider's prompt cache saved, less what writing to it cost."""
+        usage = usage.whole()
         saved = usage.cached_tokens * (self.input - self.cached_input)
         return (saved - usage.cache_write_tokens * (self.cache_write - self.input)) / 1e6
 
