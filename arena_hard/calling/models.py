@@ -26,6 +26,7 @@ from arena_hard.calling.providers.base import (
 )
 from arena_hard.calling.spending import Purse, Unwatched
 from arena_hard.calling.waiting_line import Line
+from arena_hard.data.certificates import check_key_log
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings, short_hash
 
@@ -90,6 +91,7 @@ class Models:
 
     def open(self, model: ModelSettings) -> Model:
         """A model ready to be called. Raises UserError for a missing key or address."""
+        check_key_log()
         with _kept_for_good():
             adapter = adapter_of(model)
             endpoints = [self._endpoint(adapter, connection, model) for connection in connections(model)]

@@ -36,7 +36,7 @@ _REMEDIES = (  # what YAML complains of, and what people have done there
 
 
 class ConfigNote(UserWarning):
-    """Something in a config file that is passed over or decided, and that its owner should know."""
+    """Something in a config file or variable that is passed over or decided, and that its owner should know."""
 
 
 @dataclass(frozen=True)

@@ -259,7 +259,8 @@ def _verify(endpoint: EndpointSettings, where: str) -> bool | str:
     text = (fill_from_environment(endpoint.verify, where) or "").strip()
     if not text:
         raise UserError(f"{where}: verify is empty. Write true, false, or the file with the certificates to trust.")
-    return {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}.get(text.lower(), text)
+    known = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+    return known.get(text.lower(), os.path.expanduser(text))
 
 
 def _check_deployment(pasted: Pasted, settings: ModelSettings, where: str) -> None:
