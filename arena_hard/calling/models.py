@@ -110,10 +110,10 @@ class Models:
             try:
                 client = adapter.open(connection)
             except UserError as error:
-                raise UserError(f"{model.name}: {error}") from None
+                raise UserError(f"{model.line_of()}{model.name}: {error}") from None
             except Exception as error:
                 reason = without_secrets(f"{type(error).__name__}: {error}")
-                raise UserError(f"{model.name}: the endpoint cannot be used: {reason}.") from None
+                raise UserError(f"{model.line_of()}{model.name}: the endpoint cannot be used: {reason}.") from None
             self._endpoints[key] = Endpoint(adapter, connection, client, gate)
         return self._endpoints[key]
 

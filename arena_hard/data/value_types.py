@@ -13,11 +13,13 @@ import msgspec
 
 from arena_hard.data.places import Place
 from arena_hard.data.records import is_list, is_object
-from arena_hard.data.yaml_files import Written, plain
+from arena_hard.data.yaml_files import Written, as_written, plain
 
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off")
 _NONE = ("None", "none")  # what Python says for null, and people write
 _SCALARS = (str, int, float, bool)
+# a value of any type, of which only what is plainly a number, boolean or null is one: for own providers
+AsWritten = Annotated[Any, msgspec.Meta(extra={"read": "as written"})]
 Inner = Callable[["type[msgspec.Struct]", Place], Any]
 
 
@@ -61,8 +63,8 @@ def fitted(value: Any, hint: Any, where: Place, inner: Inner) -> Any:
     inner: reads a mapping that is a struct; it gets the struct and where the mapping stands.
     """
     kinds = kinds_of(hint)
-    if Any in kinds:
-        return plain(value)
+    if any(bare(kind) is Any for kind in kinds):
+        return as_written(value) if AsWritten in kinds else plain(value)
     items = argument(kinds, list, 0)
     if is_list(value):
         if items is None:

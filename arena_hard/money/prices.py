@@ -82,14 +82,15 @@ def price_by_name(served_model: str) -> Price | None:
 
 
 def _own_price(model: ModelSettings, given: dict[str, float]) -> Price:
+    where = f"{model.line_of('price')}{model.name}"
     for key in given:
         if key not in PRICE_KEYS:
-            raise UserError(f"{model.name}: price: unknown key {key!r}. {suggestion(key, set(PRICE_KEYS))}")
+            raise UserError(f"{where}: price: unknown key {key!r}. {suggestion(key, set(PRICE_KEYS))}")
     for key in ("input", "output"):
         if key not in given:
-            raise UserError(f"{model.name}: price needs the key {key!r}, in dollars per million tokens.")
+            raise UserError(f"{where}: price needs the key {key!r}, in dollars per million tokens.")
     if min(given.values()) < 0:
-        raise UserError(f"{model.name}: price: a price cannot be below zero.")
+        raise UserError(f"{where}: price: a price cannot be below zero.")
     live = Price(
         given["input"],
         given["output"],
