@@ -22,6 +22,7 @@ _TAG = "tag:yaml.org,2002:"
 _TEXT, _MERGE = f"{_TAG}str", f"{_TAG}merge"
 _ONLY_IN_KEYS = (_MERGE, f"{_TAG}value")  # << and = are texts where they stand as values
 _SHOWN_TWICE = 5
+_HALF = re.compile("[\ud800-\udfff]")  # of a character
 _PLAIN = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d*)?([eE][-+]?\d+)?|[-+]?\.\d+([eE][-+]?\d+)?|(?i:true|false|null)|~|")
 _LEADING_ZEROS = re.compile(r"[-+]?0[0-7_]+")  # which YAML reads as octal, and nobody means
 _REMEDIES = (  # what YAML complains of, and what people have done there
@@ -176,6 +177,8 @@ def _loader(file: Path, text: str) -> Any:
 
         def construct_object(self, node: Any, deep: bool = False) -> Any:
             parent: Any = super()
+            if node.id == "scalar" and _HALF.search(node.value):
+                node.value = _joined(node, file)
             if node.id != "scalar" or node.tag == _TEXT:
                 return parent.construct_object(node, deep)
             try:
@@ -194,6 +197,17 @@ def _loader(file: Path, text: str) -> Any:
     loader: Any = Loader
     loader.add_implicit_resolver(f"{_TAG}float", number, list("-+.0123456789"))
     return loader(text)
+
+
+def _joined(node: Any, file: Path) -> str:
+    """A text in which characters are written in two halves, as JSON has them. Raises UserError for a half alone."""
+    try:
+        return node.value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        half = f"\\u{ord(_HALF.search(node.value)[0]):x}"  # pyright: ignore[reportOptionalSubscript] - it was found
+        raise UserError(
+            f"{file}:{_line(node)}: {half} is half of a character, which no file can hold. Write the whole one."
+        ) from None
 
 
 def _settled_keys(file: Path, root: Any) -> Iterator[tuple[str, Any, Any]]:

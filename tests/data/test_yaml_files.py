@@ -282,3 +282,11 @@ def test_a_message_after_loading_has_the_line_of_its_key(file: Path, monkeypatch
 def test_regions_in_one_text(file: Path, regions: str) -> None:
     model = load(file, f"m:\n  model_name: x\n  api_type: vertex\n  regions: {regions}\n")
     assert regions_of(model) == ["us-east5", "europe-west1"]
+
+
+def test_characters_in_two_halves_are_joined_and_half_a_one_is_named(file: Path) -> None:
+    text = '{"m": {"model_name": "x",\n "system_prompt": "\\ud83d\\ude00",\n "extra_body": {"\\ud83d\\ude00": %s}}}'
+    model = load(file, text % '"\\u00e9"')
+    assert (model.system_prompt, model.extra_body) == ("😀", {"😀": "é"})
+    with pytest.raises(UserError, match=r"api\.yaml:3: \\ud83d is half of a character"):
+        load(file, text % '"a\\ud83d"')
