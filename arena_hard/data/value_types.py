@@ -66,9 +66,10 @@ def fitted(value: Any, hint: Any, where: Place, inner: Inner) -> Any:
     if any(bare(kind) is Any for kind in kinds):
         return as_written(value) if AsWritten in kinds else plain(value)
     items = argument(kinds, list, 0)
+    value = plain(value) if isinstance(value, set) else value
     if is_list(value):
         if items is None:
-            return plain(value)
+            return as_written(value)
         return [fitted(each, items, where.item(number), inner) for number, each in enumerate(value, 1)]
     if is_object(value):
         return _fitted_object(value, kinds, items, where, inner)
@@ -97,7 +98,7 @@ def _fitted_scalar(value: Any, kinds: tuple[Any, ...]) -> Any:
             return value.value
         if str in kinds and value.text:
             return value.text
-        value = plain(value)
+        value = value.text if value.problem else value.value
     if isinstance(value, str):
         return value if _takes(kinds, value) else _read(value, kinds)
     if isinstance(value, float) and int in kinds and float not in kinds and value.is_integer():

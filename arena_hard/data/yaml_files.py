@@ -75,6 +75,8 @@ def _mapped(value: Any, read: Callable[[Written], Any]) -> Any:
         return read(value)
     if is_object(value):
         return {str(key): _mapped(each, read) for key, each in value.items()}
+    if isinstance(value, set):
+        return sorted(map(str, value))  # pyright: ignore[reportUnknownArgumentType] - the keys of !!set
     if is_list(value) or isinstance(value, tuple):
         return [_mapped(each, read) for each in value]  # pyright: ignore[reportUnknownVariableType] - of !!omap
     return value

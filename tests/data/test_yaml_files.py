@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import utils
 from arena_hard.calling.models import Models
-from arena_hard.calling.providers import regions_of
+from arena_hard.calling.providers import connections, regions_of
 from arena_hard.data import settings, yaml_files
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings, ModelSettings
@@ -290,3 +290,15 @@ def test_characters_in_two_halves_are_joined_and_half_a_one_is_named(file: Path)
     assert (model.system_prompt, model.extra_body) == ("😀", {"😀": "é"})
     with pytest.raises(UserError, match=r"api\.yaml:3: \\ud83d is half of a character"):
         load(file, text % '"a\\ud83d"')
+
+
+def test_a_set_is_a_list_of_texts(file: Path) -> None:
+    model = load(file, "m:\n  model_name: x\n  stop: !!set {b, a}\n  extra_body: {s: !!set {d, c}}\n")
+    assert (model.stop, model.extra_body) == (["a", "b"], {"s": ["c", "d"]})
+    assert [type(each) for each in model.stop or []] == [str, str]
+
+
+def test_one_and_zero_are_booleans_where_a_text_may_stand_too(file: Path) -> None:
+    for written, read in (("0", False), ("'1'", True), ("Off", False), ("yes", True)):
+        text = f"m:\n  model_name: x\n  endpoints: {{api_base: https://h/v1, api_key: k, verify: {written}}}\n"
+        assert connections(load(file, text))[0].verify is read

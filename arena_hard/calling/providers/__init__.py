@@ -54,6 +54,7 @@ __all__ = [
 AWS_KEYS = ("aws_region", "aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 AWS_REGION = "us-west-2"  # the original's, where neither the entry nor the SDK nor the variable knows one
 REGION = "global"  # of Vertex
+_YES_OR_NO = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ def adapter_of(settings: ModelSettings) -> Adapter:
     """The adapter for a model; its SDK is imported here and not before. Raises UserError for what it would ignore."""
     provider = provider_of(settings)
     if provider.is_own:
+        own.check_file(provider.adapter, settings.line_of("api_type"))
         return own.adapter(provider.adapter)
     _check_reasoning(settings, provider.adapter)
     return importlib.import_module(f"arena_hard.calling.providers.{provider.adapter}").ADAPTER
@@ -294,9 +296,8 @@ def _verify(endpoint: EndpointSettings, where: _Where) -> bool | str:
         raise UserError(
             f"{where.of('verify')}: verify is empty. Write true, false, or the file with the certificates to trust."
         )
-    known = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-    if text.lower() in known:
-        return known[text.lower()]
+    if text.lower() in _YES_OR_NO:
+        return _YES_OR_NO[text.lower()]
     file = os.path.expanduser(text)
     if (endpoint.api_base or "").startswith("http:"):
         return file

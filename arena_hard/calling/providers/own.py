@@ -51,15 +51,20 @@ def located(api_type: str, folder: Path) -> str:
     return f"{beside}:{name}" if beside.is_file() else api_type
 
 
+def check_file(api_type: str, where: str) -> None:
+    """Raises UserError, which begins with `where`, for a file that is not there."""
+    file = api_type.rpartition(":")[0]
+    if is_file(api_type) and not Path(file).is_file():
+        raise UserError(
+            f"{where}{file} is neither beside the endpoint file nor in {Path.cwd()}. Mend the path in api_type."
+        )
+
+
 @functools.cache
 def adapter(api_type: str) -> Adapter:
     """The adapter, made once. Raises UserError for a provider that cannot be loaded or is not complete."""
     if is_file(api_type):
         file, _, name = api_type.rpartition(":")
-        if not Path(file).is_file():
-            raise UserError(
-                f"{file} is neither beside the endpoint file nor in {Path.cwd()}. Mend the path in api_type."
-            )
         module = _module(Path(file))
         if not hasattr(module, name):
             own = {each for each, value in vars(module).items() if inspect.isclass(value)}
