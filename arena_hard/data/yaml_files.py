@@ -203,10 +203,11 @@ def _loader(file: Path, text: str) -> Any:
 
 def _joined(node: Any, file: Path) -> str:
     """A text in which characters are written in two halves, as JSON has them. Raises UserError for a half alone."""
+    text = str(node.value)
     try:
-        return node.value.encode("utf-16", "surrogatepass").decode("utf-16")
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
-        half = f"\\u{ord(_HALF.search(node.value)[0]):x}"  # pyright: ignore[reportOptionalSubscript] - it was found
+        half = f"\\u{ord(_HALF.findall(text)[0]):x}"
         raise UserError(
             f"{file}:{_line(node)}: {half} is half of a character, which no file can hold. Write the whole one."
         ) from None

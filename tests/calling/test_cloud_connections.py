@@ -41,8 +41,8 @@ def account() -> Account:
 
 
 def bedrock(base: str, verify: bool | str = True) -> ModelSettings:
-    keys = {"aws_access_key_id": "AKIATESTTESTTESTTEST", "aws_secret_access_key": "x" * 40}
-    endpoint = EndpointSettings(base, verify=verify, aws_region="us-east-1", **keys)
+    key, secret = "AKIATESTTESTTESTTEST", "x" * 40
+    endpoint = EndpointSettings(base, None, None, verify, "us-east-1", key, secret)
     return ModelSettings("m", "amazon.nova", [endpoint], "bedrock", attempts=1)
 
 
