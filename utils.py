@@ -24,7 +24,7 @@ from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.providers import settled
 from arena_hard.data import config_checks, jsonl, secret_sources, settings, streams
 from arena_hard.data.name_lists import shortened
-from arena_hard.data.places import Place
+from arena_hard.data.places import Place, lines_within
 from arena_hard.data.presets import with_usual_values
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSettings
@@ -134,7 +134,7 @@ def load_models(file: Path, names: Iterable[str]) -> list[ModelSettings]:
 def _model_settings(file: Path, entry: Place, name: str) -> ModelSettings:
     loaded, place = settings.parse_with_place(entry, ModelSettings)
     config_checks.check_model(place, loaded)
-    named = msgspec.structs.replace(loaded, name=name)
+    named = msgspec.structs.replace(loaded, name=name, lines=lines_within(place))
     try:
         return settled(named, file.parent)
     except UserError as error:

@@ -24,8 +24,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from arena_hard.calling.providers import know_keys_of
 from arena_hard.calling.providers.base import without_secrets
-from arena_hard.data import jsonl, secret_sources, secrets
+from arena_hard.data import jsonl, secrets
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
 from arena_hard.data.variables import fill_from_environment
@@ -60,17 +61,18 @@ def serving(model: ModelSettings, log: Path) -> Iterator[ModelSettings]:
         return
     own = next(iter(model.endpoints or []), EndpointSettings())
     key = fill_from_environment(own.api_key, f"{model.name}: api_key") or "EMPTY"
-    secret_sources.know_config(msgspec.to_builtins(model), model.name)
+    know_keys_of(model)
+    where = f"{model.line_of('serve')}{model.name}"
     port = _free_port()
     try:
         command = shlex.split(model.serve.replace("{port}", str(port)))
     except ValueError as error:
-        raise UserError(f"{model.name}: serve is no command ({error}). Close the quotes in {model.serve!r}.") from None
+        raise UserError(f"{where}: serve is no command ({error}). Close the quotes in {model.serve!r}.") from None
     base = f"http://127.0.0.1:{port}/v1"
     if "{port}" not in model.serve:
         base = next((e.api_base for e in model.endpoints or [] if e.api_base), "")
         if not base:
-            raise UserError(f"{model.name}: serve has no {{port}}. Write it into the command, or add an api_base.")
+            raise UserError(f"{where}: serve has no {{port}}. Write it into the command, or add an api_base.")
     _check_free(model, base)
     guard = _start(model, command, log)
     try:

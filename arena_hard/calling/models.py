@@ -27,6 +27,7 @@ from arena_hard.calling.providers.base import (
 )
 from arena_hard.calling.spending import Purse, Unwatched
 from arena_hard.calling.waiting_line import Line
+from arena_hard.data.certificates import check_key_log
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings, short_hash
 
@@ -92,6 +93,7 @@ class Models:
 
     def open(self, model: ModelSettings) -> Model:
         """A model ready to be called. Raises UserError for a missing key or address."""
+        check_key_log()
         with _kept_for_good():
             adapter = adapter_of(model)
             endpoints = [self._endpoint(adapter, connection, model) for connection in connections(model)]
@@ -110,10 +112,10 @@ class Models:
             try:
                 client = adapter.open(connection)
             except UserError as error:
-                raise UserError(f"{model.name}: {error}") from None
+                raise UserError(f"{model.line_of()}{model.name}: {error}") from None
             except Exception as error:
                 reason = without_secrets(f"{type(error).__name__}: {error}")
-                raise UserError(f"{model.name}: the endpoint cannot be used: {reason}.") from None
+                raise UserError(f"{model.line_of()}{model.name}: the endpoint cannot be used: {reason}.") from None
             self._endpoints[key] = Endpoint(adapter, connection, client, gate)
         return self._endpoints[key]
 

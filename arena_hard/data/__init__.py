@@ -19,7 +19,8 @@ places         where in a config something stands
 variables      environment variables that stand in configs
 api_types      api_types under all their names, and local servers
 verdicts       the five labels and what they mean
-environment    proxies and certificates that variables name
+environment    proxies that variables name
+certificates   certificates that configs and variables name
 secrets        the keys of this run, and what takes them out of all that leaves the program
 secret_sources  where keys come from: configs, the environment, files
 streams        text for terminals of any encoding

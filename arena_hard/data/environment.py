@@ -1,6 +1,6 @@
-"""The environment variables that decide how a server is reached: proxies and trusted certificates, checked.
+"""The environment variables that decide how a server is reached: proxies, checked (certificates.py has the others).
 
-A variable that cannot work is named, and only where it is needed: an address on this machine needs neither.
+A variable that cannot work is named, and only where it is needed: an address on this machine needs none.
 """
 
 from __future__ import annotations
@@ -8,15 +8,16 @@ from __future__ import annotations
 import importlib.util
 import ipaddress
 import os
-import ssl
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from arena_hard.data.certificates import check_certificates, check_key_log
 from arena_hard.data.records import UserError
 
 PROXY_KINDS = ("http", "https", "socks5", "socks5h")
+_MODULES = {"pysocks": "socks"}  # what a package is imported as, where that is not its name
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,11 @@ class Proxy:
         return f"{self.variable}={scheme}…@{back}" if at else f"{self.variable}={self.url}"
 
 
-def proxy_for(url: str) -> Proxy | None:
+def proxy_for(url: str, kinds: Sequence[str] = PROXY_KINDS, socks: str = "socksio") -> Proxy | None:
     """The proxy for requests to this URL; None where they go straight to the server.
 
-    What is on this machine is never asked through a proxy. Raises UserError for a proxy that cannot be used.
+    What is on this machine is never asked through a proxy. kinds: those that can be used; socks: the package that those
+    called socks need. Raises UserError for a proxy that cannot be used.
     """
     target = urlsplit(url)
     if is_local(target.hostname or ""):
@@ -47,13 +49,13 @@ def proxy_for(url: str) -> Proxy | None:
     if kind is None or _goes_straight(target, proxies.get("no", "")):
         return None
     proxy = Proxy(_variable(kind), proxies[kind] if "://" in proxies[kind] else f"http://{proxies[kind]}")
-    _check(proxy, target)
+    _check(proxy, target, kinds, socks)
     return proxy
 
 
 def stay_on_this_machine() -> None:
     """Forget proxies and certificates in this process, for libraries that read them to ask this machine itself."""
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):
         os.environ.pop(name, None)
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
 
@@ -63,6 +65,7 @@ def reach_out(url: str) -> None:
 
     Raises UserError for a variable that cannot work.
     """
+    check_key_log()
     check_certificates("SSL_CERT_FILE", "SSL_CERT_DIR")
     proxy_for(url)
     known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
@@ -78,39 +81,6 @@ def is_local(host: str) -> bool:
     except ValueError:
         return False
     return address.is_loopback or address.is_unspecified
-
-
-def check_certificates(*variables: str) -> str | None:
-    """The first of these variables that is set, naming what there is to trust. Raises UserError where it cannot be.
-
-    What ends in _FILE names a file, in _DIR a folder; the others may name either.
-    """
-    variable = next((name for name in variables if os.environ.get(name)), None)
-    if variable is None:
-        return None
-    try:
-        check_trusted(Path(os.environ[variable]), _kinds(variable))
-    except UserError as error:
-        raise UserError(f"{variable}={os.environ[variable]}: {error}, or run: unset {variable}") from None
-    return variable
-
-
-def _kinds(variable: str) -> tuple[str, ...]:
-    return ("file",) if variable.endswith("_FILE") else ("folder",) if variable.endswith("_DIR") else ("file", "folder")
-
-
-def check_trusted(place: Path, kinds: tuple[str, ...] = ("file", "folder")) -> None:
-    """Whether certificates can be read from a file or folder. Raises UserError with the reason and a remedy."""
-    if not (place.exists() and ("folder" if place.is_dir() else "file") in kinds):
-        raise UserError(f"there is no such {kinds[0]}. Name the {kinds[0]} with the certificates to trust")
-    if place.is_dir():
-        return  # read when it is needed
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=place)
-    except ssl.SSLError:
-        raise UserError("that file holds no certificate (-----BEGIN CERTIFICATE-----). Name one that does") from None
-    except OSError as error:
-        raise UserError(f"that file cannot be read ({error.strerror}). Mend its rights") from None
 
 
 def _goes_straight(target: SplitResult, no_proxy: str) -> bool:
@@ -137,7 +107,7 @@ def _variable(kind: str) -> str:
     return next((name for name in names if os.environ.get(name)), f"{kind} proxy of the system")
 
 
-def _check(proxy: Proxy, target: SplitResult) -> None:
+def _check(proxy: Proxy, target: SplitResult, usable: Sequence[str], socks: str) -> None:
     """Raises UserError for a proxy that no request can go through."""
     escape = f"or add {target.hostname} to NO_PROXY."
     try:
@@ -147,8 +117,8 @@ def _check(proxy: Proxy, target: SplitResult) -> None:
         parts, good = SplitResult("", "", "", "", ""), False
     if not good:
         raise UserError(f"{proxy.shown} is no address of a proxy. Write it like http://proxy:3128, {escape}")
-    if parts.scheme not in PROXY_KINDS:
-        kinds = ", ".join(PROXY_KINDS)
+    if parts.scheme not in usable:
+        kinds = ", ".join(usable)
         raise UserError(f"{proxy.shown}: no proxy of the kind {parts.scheme!r} can be used, only {kinds}; {escape}")
-    if parts.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
-        raise UserError(f"{proxy.shown}: this kind of proxy needs a package. Run: pip install socksio, {escape}")
+    if parts.scheme.startswith("socks") and importlib.util.find_spec(_MODULES.get(socks, socks)) is None:
+        raise UserError(f"{proxy.shown}: this kind of proxy needs a package. Run: pip install {socks}, {escape}")

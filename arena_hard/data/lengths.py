@@ -112,4 +112,5 @@ def first_count(values: list[Any]) -> float | None:
 def served_length(usage: Any) -> float | None:
     """What the server counted, without the tokens of thoughts; None where it did not say."""
     tokens = token_count(getattr(usage, "completion_tokens", None))
-    return None if tokens is None else tokens - (token_count(getattr(usage, "reasoning_tokens", None)) or 0)
+    thought = token_count(getattr(usage, "reasoning_tokens", None)) or 0
+    return tokens if tokens is None or thought > tokens else tokens - thought  # more than all was counted beside it

@@ -25,7 +25,7 @@ def file_name(name: str) -> str:
             f"The name {name!r} cannot be used as a file name: it is empty, begins with a dot or holds an "
             "empty or '..' part. Give the model another name in the config."
         )
-    return quote(name, safe=_KEPT)
+    return quote(name, safe=_KEPT, errors="surrogateescape")  # an argument that the locale has no letters for
 
 
 def short_file_name(parts: Sequence[str]) -> str:
@@ -33,7 +33,7 @@ def short_file_name(parts: Sequence[str]) -> str:
     name = "_".join(file_name(part) for part in parts)
     if len(name) <= _LONGEST:
         return name
-    return f"{name[: _LONGEST - 30]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return f"{name[: _LONGEST - 30]}~{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:16]}"
 
 
 def name_of(file: Path) -> str:

@@ -63,3 +63,17 @@ class Place:
         lines = [line for line in map(line_of, value if is_object(value) else ()) if line]
         keys = (*self.keys[:-1], f"{self.keys[-1]} {number}") if self.keys else (str(number),)
         return Place(self.file, value, keys, min(lines, default=self.line))
+
+
+def lines_within(entry: Place) -> dict[str, str]:
+    """FILE:LINE of an entry (''), of its keys and of those of its endpoints ('endpoints 1 verify'), where known."""
+    found = {"": entry}
+    for key in entry.value:
+        found[str(key)] = entry.at(key)
+    endpoints = entry.at("endpoints")
+    for number, endpoint in enumerate(endpoints.value if is_list(endpoints.value) else [endpoints.value], 1):
+        item = endpoints.item(number)
+        found[f"endpoints {number}"] = item
+        if is_object(endpoint):
+            found |= {f"endpoints {number} {key}": item.at(key) for key in endpoint}
+    return {name: f"{place.file}:{place.line}" for name, place in found.items() if place.line}

@@ -32,7 +32,13 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     batched: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
+        return Usage(*map(sum, zip(*(msgspec.structs.astuple(each.whole()) for each in (self, other)))))
+
+    def whole(self) -> Usage:
+        """With no part above its whole: some count cached tokens beside the prompt, and thoughts beside the answer."""
+        prompt, completion, *parts = (max(0, count) for count in msgspec.structs.astuple(self))
+        prompt += parts[0] + parts[1] if parts[0] + parts[1] > prompt else 0
+        return Usage(prompt, completion + (parts[2] if parts[2] > completion else 0), *parts)
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -212,7 +218,7 @@ def _total_tokens(row: dict[str, Any]) -> float | None:
 
 def token_count(value: Any) -> float | None:
     """A count of tokens where it is a number; None for anything else, which no record is refused for."""
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15 else None
 
 
 def _word(row: dict[str, Any], key: str) -> str | None:
@@ -325,16 +331,14 @@ def judgment_row(judgment: Judgment) -> dict[str, Any]:
         "question_id": judgment.question_id,
         "model": judgment.model,
         "judge": judgment.judge,
-        "games": [_game_row(game) for game in judgment.games],
+        "games": [game and _game_row(game) for game in judgment.games],
         "baseline": judgment.baseline,
         "settings_hash": judgment.settings_hash,
     }
     return row if judgment.category is None else {**row, "category": judgment.category}
 
 
-def _game_row(game: Game | None) -> dict[str, Any] | None:
-    if game is None:
-        return None
+def _game_row(game: Game) -> dict[str, Any]:
     row: dict[str, Any] = {
         "user_prompt": game.user_prompt,
         "judgment": game.judgment,

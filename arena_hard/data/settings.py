@@ -21,7 +21,7 @@ from arena_hard.data import foreign_configs
 from arena_hard.data.name_lists import NEAR_KEY, nearest, shortened
 from arena_hard.data.places import Place
 from arena_hard.data.records import UserError, is_list, is_object
-from arena_hard.data.value_types import fitted, is_null, kinds_of
+from arena_hard.data.value_types import AsWritten, fitted, is_null, kinds_of
 from arena_hard.data.value_words import check_value, remedy
 from arena_hard.data.yaml_files import ConfigNote, plain
 
@@ -48,11 +48,14 @@ class EndpointSettings(msgspec.Struct, frozen=True):
     aws_access_key_id: Text | None = None
     aws_secret_access_key: Text | None = None
     aws_session_token: Text | None = None
-    options: dict[str, Any] | None = None
+    options: dict[str, AsWritten] | None = None
 
 
 class ModelSettings(msgspec.Struct, frozen=True):
-    """One entry of api_config.yaml: a model and how to reach it. `name` is the entry's own name."""
+    """One entry of api_config.yaml: a model and how to reach it. `name` is the entry's own name.
+
+    lines: where its keys are written, for messages (places.lines_within).
+    """
 
     name: str = ""
     model_name: str = ""
@@ -85,6 +88,12 @@ class ModelSettings(msgspec.Struct, frozen=True):
     project_id: Text | None = None
     regions: Text | list[Text] | None = None
     probe: bool = False
+    lines: dict[str, str] = {}
+
+    def line_of(self, *keys: str) -> str:
+        """How a message begins: FILE:LINE of the first of these keys that is there, else of the entry, or nothing."""
+        line = next((self.lines[key] for key in (*keys, "") if key in self.lines), "")
+        return f"{line}: " if line else ""
 
 
 def later_shaping(model: ModelSettings) -> dict[str, object]:
@@ -217,8 +226,21 @@ def _words_of(place: Place, struct: type[msgspec.Struct]) -> Place:
     read = _READERS.get(struct, foreign_configs.of_part)
     understood, remarks = read(dict(place.value), known_keys(struct))
     if remarks:
-        warnings.warn(f"{place}: {'; '.join(remarks)}.", ConfigNote, stacklevel=1)
+        warnings.warn(_noted(place, remarks), ConfigNote, stacklevel=1)
     return Place(place.file, understood, place.keys, place.line)
+
+
+def _noted(place: Place, remarks: list[str]) -> str:
+    """One note on a mapping: it begins with the line of the first key that it speaks of, and names those of others."""
+    lines: list[int | None] = []
+    for remark in remarks:
+        key = next((key for key in place.value if re.search(rf"\b{re.escape(key)}\b", remark)), "")
+        lines.append(place.at(key).line)
+    said = [
+        remark if line == lines[0] or line is None else f"{remark} (line {line})"
+        for remark, line in zip(remarks, lines)
+    ]
+    return f"{Place(place.file, None, place.keys, lines[0])}: {'; '.join(said)}."
 
 
 def _inner(struct: type[msgspec.Struct], place: Place) -> dict[str, Any]:
@@ -248,8 +270,8 @@ def _settled(struct: type[msgspec.Struct], place: Place) -> dict[str, Any]:
 
 
 def known_keys(struct: type[msgspec.Struct]) -> set[str]:
-    """The keys of a mapping; an entry's name is no key within it."""
-    return set(struct.__struct_fields__) - ({"name"} if struct is ModelSettings else set())
+    """The keys of a mapping; an entry's name and lines are no keys within it."""
+    return set(struct.__struct_fields__) - ({"name", "lines"} if struct is ModelSettings else set())
 
 
 def _meant(key: str, struct: type[msgspec.Struct]) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from arena_hard.data.environment import check_certificates, proxy_for
+from arena_hard.data.certificates import check_certificates, check_key_log
+from arena_hard.data.environment import proxy_for
 from arena_hard.data.records import UserError
 
 ANSWER_ENCODING = "cl100k_base"  # what the original counts every model's answers with
@@ -54,6 +55,7 @@ def _load_encoding(name: str, outcome: dict[str, Any]) -> None:
     try:
         import tiktoken
 
+        check_key_log()
         outcome["encoding"] = tiktoken.get_encoding(name)
     except Exception as error:  # requests, ssl and tiktoken raise many kinds; all mean the same here
         outcome["error"] = _reason(error)

@@ -13,11 +13,13 @@ import msgspec
 
 from arena_hard.data.places import Place
 from arena_hard.data.records import is_list, is_object
-from arena_hard.data.yaml_files import Written, plain
+from arena_hard.data.yaml_files import Written, as_written, plain
 
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off")
 _NONE = ("None", "none")  # what Python says for null, and people write
 _SCALARS = (str, int, float, bool)
+# a value of any type, of which only what is plainly a number, boolean or null is one: for own providers
+AsWritten = Annotated[Any, msgspec.Meta(extra={"read": "as written"})]
 Inner = Callable[["type[msgspec.Struct]", Place], Any]
 
 
@@ -61,12 +63,13 @@ def fitted(value: Any, hint: Any, where: Place, inner: Inner) -> Any:
     inner: reads a mapping that is a struct; it gets the struct and where the mapping stands.
     """
     kinds = kinds_of(hint)
-    if Any in kinds:
-        return plain(value)
+    if any(bare(kind) is Any for kind in kinds):
+        return as_written(value) if AsWritten in kinds else plain(value)
     items = argument(kinds, list, 0)
+    value = plain(value) if isinstance(value, set) else value
     if is_list(value):
         if items is None:
-            return plain(value)
+            return as_written(value)
         return [fitted(each, items, where.item(number), inner) for number, each in enumerate(value, 1)]
     if is_object(value):
         return _fitted_object(value, kinds, items, where, inner)
@@ -95,7 +98,7 @@ def _fitted_scalar(value: Any, kinds: tuple[Any, ...]) -> Any:
             return value.value
         if str in kinds and value.text:
             return value.text
-        value = plain(value)
+        value = value.text if value.problem else value.value
     if isinstance(value, str):
         return value if _takes(kinds, value) else _read(value, kinds)
     if isinstance(value, float) and int in kinds and float not in kinds and value.is_integer():

@@ -118,7 +118,7 @@ def _kind(kind: Any) -> str:
         return f"a list, each of it {allowed(get_args(plain)[0])}"
     if get_origin(plain) is dict:
         values = get_args(plain)[1]
-        return "keys with values" if values is Any else f"keys, each with {allowed(values)}"
+        return "keys with values" if bare(values) is Any else f"keys, each with {allowed(values)}"
     if isinstance(plain, type) and issubclass(plain, msgspec.Struct):
         return f"{_ALONE.get(plain.__name__, '')}keys with values ({', '.join(plain.__struct_fields__[:3])}, ...)"
     words: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}

@@ -1,6 +1,6 @@
 """YAML files: each value with its text as written in the file, and a mistake with its line.
 
-YAML reads 2024-02-15 as a date, 0123 as 83 and yes as true. Whether a text or a number is meant is known only where
+YAML reads 2024-02-15 as a date, 12:30 as 750 and yes as true. Whether a text or a number is meant is known only where
 the value is used (value_types.py), so both are kept until then.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ _TAG = "tag:yaml.org,2002:"
 _TEXT, _MERGE = f"{_TAG}str", f"{_TAG}merge"
 _ONLY_IN_KEYS = (_MERGE, f"{_TAG}value")  # << and = are texts where they stand as values
 _SHOWN_TWICE = 5
+_HALF = re.compile("[\ud800-\udfff]")  # of a character
+_PLAIN = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d*)?([eE][-+]?\d+)?|[-+]?\.\d+([eE][-+]?\d+)?|(?i:true|false|null)|~|")
+_LEADING_ZEROS = re.compile(r"[-+]?0[0-7_]+")  # which YAML reads as octal, and nobody means
 _REMEDIES = (  # what YAML complains of, and what people have done there
     ("'\\t'", "Indent with spaces, not tabs."),
     ("that cannot start any token", "Put the value into quotes."),
@@ -36,7 +39,7 @@ _REMEDIES = (  # what YAML complains of, and what people have done there
 
 
 class ConfigNote(UserWarning):
-    """Something in a config file that is passed over or decided, and that its owner should know."""
+    """Something in a config file or variable that is passed over or decided, and that its owner should know."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,32 @@ class Written:
 
 def plain(value: Any) -> Any:
     """A value with all in it as YAML reads it. Raises UserError for what it cannot read (a date of month 13)."""
+    return _mapped(value, _as_read)
+
+
+def as_written(value: Any) -> Any:
+    """A value with all in it that is no plain number, true, false or null as the text that stands there.
+
+    So 007, 1_000, 12:30:45, 2024-02-15 and yes are texts: whoever reads them knows what they are.
+    """
+    return _mapped(value, lambda one: _as_read(one) if _PLAIN.fullmatch(one.text) else one.text)
+
+
+def _as_read(value: Written) -> Any:
+    if value.problem:
+        raise UserError(value.problem)
+    return value.value
+
+
+def _mapped(value: Any, read: Callable[[Written], Any]) -> Any:
     if isinstance(value, Written):
-        if value.problem:
-            raise UserError(value.problem)
-        return value.value
+        return read(value)
     if is_object(value):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): _mapped(each, read) for key, each in value.items()}
+    if isinstance(value, set):
+        return sorted(map(str, value))  # pyright: ignore[reportUnknownArgumentType] - the keys of !!set
     if is_list(value) or isinstance(value, tuple):
-        return [plain(each) for each in value]  # pyright: ignore[reportUnknownVariableType] - of a pair, in !!omap
+        return [_mapped(each, read) for each in value]  # pyright: ignore[reportUnknownVariableType] - of !!omap
     return value
 
 
@@ -158,10 +179,13 @@ def _loader(file: Path, text: str) -> Any:
 
         def construct_object(self, node: Any, deep: bool = False) -> Any:
             parent: Any = super()
+            if node.id == "scalar" and _HALF.search(node.value):
+                node.value = _joined(node, file)
             if node.id != "scalar" or node.tag == _TEXT:
                 return parent.construct_object(node, deep)
             try:
-                return Written(node.value, parent.construct_object(node, deep))
+                octal = node.tag == f"{_TAG}int" and _LEADING_ZEROS.fullmatch(node.value)
+                return Written(node.value, int(node.value) if octal else parent.construct_object(node, deep))
             except (ValueError, KeyError, AttributeError, OverflowError) as error:
                 kind = node.tag.removeprefix(_TAG)
                 reason = str(error) if isinstance(error, ValueError) else f"{node.value!r} is no {kind}"
@@ -175,6 +199,18 @@ def _loader(file: Path, text: str) -> Any:
     loader: Any = Loader
     loader.add_implicit_resolver(f"{_TAG}float", number, list("-+.0123456789"))
     return loader(text)
+
+
+def _joined(node: Any, file: Path) -> str:
+    """A text in which characters are written in two halves, as JSON has them. Raises UserError for a half alone."""
+    text = str(node.value)
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        half = f"\\u{ord(_HALF.findall(text)[0]):x}"
+        raise UserError(
+            f"{file}:{_line(node)}: {half} is half of a character, which no file can hold. Write the whole one."
+        ) from None
 
 
 def _settled_keys(file: Path, root: Any) -> Iterator[tuple[str, Any, Any]]:

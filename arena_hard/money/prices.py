@@ -39,11 +39,12 @@ class Price:
 
         What was bought by batch counts at that price, as a share of all tokens.
         """
-        if usage.batched and self.batch:
+        if usage.batched > 0 and self.batch:
             share = min(1.0, usage.batched / max(1, usage.prompt_tokens + usage.completion_tokens))
             at_once = msgspec.structs.replace(usage, batched=0)
             return share * self.batch.cost(at_once) + (1 - share) * self.cost(at_once)
-        plain = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens)
+        usage = usage.whole()
+        plain = usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens
         dollars = (
             plain * self.input
             + usage.cached_tokens * self.cached_input
@@ -54,6 +55,7 @@ class Price:
 
     def saved_by_cache(self, usage: Usage) -> float:
         """Dollars that the provider's prompt cache saved, less what writing to it cost."""
+        usage = usage.whole()
         saved = usage.cached_tokens * (self.input - self.cached_input)
         return (saved - usage.cache_write_tokens * (self.cache_write - self.input)) / 1e6
 
@@ -80,14 +82,15 @@ def price_by_name(served_model: str) -> Price | None:
 
 
 def _own_price(model: ModelSettings, given: dict[str, float]) -> Price:
+    where = f"{model.line_of('price')}{model.name}"
     for key in given:
         if key not in PRICE_KEYS:
-            raise UserError(f"{model.name}: price: unknown key {key!r}. {suggestion(key, set(PRICE_KEYS))}")
+            raise UserError(f"{where}: price: unknown key {key!r}. {suggestion(key, set(PRICE_KEYS))}")
     for key in ("input", "output"):
         if key not in given:
-            raise UserError(f"{model.name}: price needs the key {key!r}, in dollars per million tokens.")
+            raise UserError(f"{where}: price needs the key {key!r}, in dollars per million tokens.")
     if min(given.values()) < 0:
-        raise UserError(f"{model.name}: price: a price cannot be below zero.")
+        raise UserError(f"{where}: price: a price cannot be below zero.")
     live = Price(
         given["input"],
         given["output"],

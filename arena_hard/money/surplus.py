@@ -50,5 +50,6 @@ class Lessons:
         self.known = True
         if usage is None:
             return False
+        usage = usage.whole()
         longer = self.reply.learn(longest, usage.completion_tokens)
         return self.prompt.learn(size, usage.prompt_tokens) or longer

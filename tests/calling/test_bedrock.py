@@ -438,7 +438,10 @@ def test_without_the_package_only_the_calls_do_not_work(scratch: Scratch, bedroc
     none = {"PYTHONPATH": str(tmp_path), **isolated(tmp_path)}
     done = scratch.run("gen_answer.py", **none)
     assert done.returncode == 2
-    assert done.stderr == "error: m: api_type bedrock needs one more package: pip install boto3\n"
+    assert (
+        done.stderr
+        == "error: config/api_config.yaml:1: m: api_type bedrock needs one more package: pip install boto3\n"
+    )
     shown = scratch.run("gen_answer.py", "--dry-run", **none)
     assert shown.returncode == 0 and MODEL in shown.stdout
     quoted = scratch.run("gen_answer.py", "--quote", **none)

@@ -37,6 +37,7 @@ HARMLESS = [
     {"NO_PROXY": ",, http://[bad, 10.0.0.0/99,*.", "ALL_PROXY": "http://127.0.0.1:9"},
     {"HTTP_PROXY": "http://127.0.0.1:9"},
     {"http_proxy": "http://127.0.0.1:9", "NO_PROXY": "example.org"},
+    {"SSLKEYLOGFILE": "/nowhere/keys"},
 ]
 
 

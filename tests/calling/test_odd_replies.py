@@ -11,6 +11,7 @@ import pytest
 from arena_hard.calling.kept_replies import reply_from_row, reply_row
 from arena_hard.calling.providers.base import CallError, Reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
+from arena_hard.calling.providers.openai_chat import read_completion
 from arena_hard.data.records import Usage
 from tests.support.odd_bodies import TEN, USAGE, anthropic, batched, by, live, openai, said
 from tests.support.small_server import ask
@@ -110,6 +111,23 @@ def test_an_odd_field_costs_no_answer(tmp_path: Path, way: str, api_type: str, n
 def test_json_that_is_nearly_json(raw: Any, answer: str) -> None:
     reply, requests = live(raw)
     assert (reply.content, requests) == (answer, 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": 4}}, Usage(10, 20, 4)),
+        ({"prompt_tokens_details": {"cached_tokens": 40}}, Usage(50, 20, 40)),
+        ({"prompt_tokens_details": {"cached_tokens": 4}, "total_tokens": 34}, Usage(10, 20, 4)),
+        ({"completion_tokens_details": {"reasoning_tokens": 20}}, Usage(10, 20, reasoning_tokens=20)),
+        ({"completion_tokens_details": {"reasoning_tokens": 21}}, Usage(10, 41, reasoning_tokens=21)),
+        ({"completion_tokens_details": {"reasoning_tokens": 5}, "total_tokens": 35}, Usage(10, 25, reasoning_tokens=5)),
+        ({"total_tokens": 530}, Usage(10, 520, reasoning_tokens=500)),
+        ({"total_tokens": 3}, Usage(10, 20)),
+    ],
+)
+def test_tokens_beside_the_others_are_paid_for_too(more: dict[str, Any], expected: Usage) -> None:
+    assert read_completion(openai(usage=USAGE | more)).usage == expected
 
 
 def test_half_an_emoji_in_a_batch_costs_no_other_line(tmp_path: Path) -> None:

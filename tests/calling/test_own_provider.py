@@ -6,6 +6,7 @@ import json
 import shutil
 import ssl
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ import msgspec
 import pytest
 import trustme
 
-from arena_hard.calling.providers.base import CallError
+from arena_hard.calling.providers import own
+from arena_hard.calling.providers.base import CallError, Request
 from arena_hard.data.settings import EndpointSettings, ModelSettings
 from tests.support.cloud_server import Answered, CloudServer, Got, running
 from tests.support.direct_calls import outcomes
@@ -334,12 +336,27 @@ def provider(head: str = "", **methods: str) -> str:
     return head + "class MyAdapter:\n" + "".join((METHODS | methods).values())
 
 
+def test_a_file_beside_it_can_be_imported_at_once_and_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "first_helper.py").write_text("WORD = 'first'\n")
+    (tmp_path / "later_helper.py").write_text("WORD = 'later'\n")
+    later = (
+        "    def body(self, request, dialect):\n        import later_helper\n        return {'w': later_helper.WORD}\n"
+    )
+    (tmp_path / "p.py").write_text(provider("from first_helper import WORD\n", body=later))
+    adapter = own.adapter(f"{tmp_path}/p.py:MyAdapter")
+    assert adapter.body(Request("m", [], None, 1), set()) == {"w": "later"}
+    assert sys.path[0] != str(tmp_path)  # what is installed is not overshadowed for long
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [
         (None, ["my_provider.py is neither", "Mend the path"]),
         ("def broken(:\n", ["config/my_provider.py:1", "SyntaxError"]),
         (provider("\nimport a_missing_package\n"), ["config/my_provider.py:2", "pip install a_missing_package"]),
+        (provider("from . import helper\n"), ["config/my_provider.py:1", "without the dot"]),
+        (provider("import helper\n"), ["config/my_provider.py:1", "or put helper.py beside my_provider.py"]),
         (provider("from arena_hard.calling.providers import Replay\n"), ["config/my_provider.py:1", "Replay"]),
         (provider("1 / 0\n"), ["config/my_provider.py:1", "ZeroDivisionError"]),
         (provider("raise SystemExit(3)\n"), ["config/my_provider.py:1", "SystemExit"]),

@@ -331,7 +331,7 @@ def test_without_credentials_project_or_package_it_is_one_message(
     scratch.models["m"]["project_id"] = "another"
     done = scratch.run("gen_answer.py", "--redo", "m", PYTHONPATH=str(tmp_path / "no"), **google.environment)
     assert done.returncode == 2
-    assert done.stderr == 'error: m: api_type vertex needs one more package: pip install "google-auth[requests]"\n'
+    assert done.stderr.endswith('1: m: api_type vertex needs one more package: pip install "google-auth[requests]"\n')
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ LATER_VERSIONS = [
         'model: Qwen/QwQ-32B\nendpoints: null\napi_type: sglang\nlocal_engine: True\nend_think_token: "</think>"',
         [
             "m: no address for sglang, so its server is looked for at http://localhost:30000/v1; serve: starts one; "
-            "local_engine: no effect here, where serve: starts a local server (README.md)."
+            "local_engine: no effect here, where serve: starts a local server (README.md) (line 5)."
         ],
         {
             "api_type": "openai",
@@ -79,7 +79,7 @@ def test_entries_of_later_versions(tmp_path: Path, entry: str, notes: list[str],
 def test_what_has_no_effect_is_one_line(tmp_path: Path) -> None:
     entry = "model_name: x\ndescription: d\nbeautiful_name: X\nlocal_engine: false\ntp_size: 2\n.own: &a 1\nx-y: 2"
     server = "local_engine, tp_size: no effect here, where serve: starts a local server (README.md)"
-    check(tmp_path, entry, [f"m: description, beautiful_name: no effect; {server}."], model_name="x")
+    check(tmp_path, entry, [f"m:3: description, beautiful_name: no effect; {server} (line 5)."], model_name="x")
 
 
 @pytest.mark.parametrize("typo", ["paralel: 2", "endpoint_s: null", "end_think_tokn: x", "descripton: x", "top_pp: 1"])
@@ -90,7 +90,7 @@ def test_a_typing_mistake_is_an_error(tmp_path: Path, typo: str) -> None:
 
 def test_model_and_model_name(tmp_path: Path) -> None:
     check(tmp_path, "model: x\nmodel_name: x", [], model_name="x")
-    check(tmp_path, "model: x\nmodel_name: y", ["m: model_name counts, not model, which differs."], model_name="y")
+    check(tmp_path, "model: x\nmodel_name: y", ["m:2: model_name counts, not model, which differs."], model_name="y")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_budget_that_nobody_counts_is_said(tmp_path: Path) -> None:
     check(
         tmp_path,
         "model_name: x\nbudget_tokens: 9",
-        ["m: budget_tokens: no effect with api_type openai."],
+        ["m:3: budget_tokens: no effect with api_type openai."],
         thinking=None,
     )
 
@@ -255,5 +255,5 @@ def test_patterns_without_a_pattern_are_an_error(tmp_path: Path, patterns: str) 
 def test_notes_in_the_files_of_a_stage(tmp_path: Path) -> None:
     file = tmp_path / "answer.yaml"
     file.write_text("bench_name: b\ndescription: d\nimages_base_dir: ''\nmodel_list: [4.10, 4.10, yes]\n")
-    with pytest.warns(ConfigNote, match=r"answer\.yaml: description, images_base_dir: no effect\."):
+    with pytest.warns(ConfigNote, match=r"answer\.yaml:2: description, images_base_dir: no effect\."):
         assert utils.load_answer_settings(file).model_list == ["4.10", "4.10", "yes"]

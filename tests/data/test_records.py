@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena_hard.data import jsonl
-from arena_hard.data.paths import Bench, file_name, name_of
+from arena_hard.data.lengths import served_length
+from arena_hard.data.paths import Bench, file_name, name_of, short_file_name
 from arena_hard.data.records import (
     Answer,
     AnswerTurn,
@@ -29,6 +30,7 @@ from arena_hard.data.records import (
     judgment_from_row,
     judgment_row,
     question_from_row,
+    usage_from_row,
 )
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.data.writer import RecordWriter
@@ -264,3 +266,20 @@ def test_a_full_disk_says_so_and_leaves_whole_lines(tmp_path: Path) -> None:
         assert file.read_bytes().endswith(b"\n")
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), "many", None, [1]])
+def test_a_count_that_is_no_number_costs_the_usage_alone(odd: Any) -> None:
+    assert usage_from_row({"prompt_tokens": odd, "completion_tokens": 3}) is None
+    assert usage_from_row({"prompt_tokens": 2.0, "completion_tokens": 3}) == Usage(2, 3)
+
+
+@pytest.mark.parametrize(("thought", "length"), [(0, 20), (15, 5), (20, 0), (21, 20)])
+def test_the_length_of_an_answer_has_no_thought_in_it(thought: int, length: int) -> None:
+    assert served_length(Usage(10, 20, reasoning_tokens=thought)) == length
+
+
+def test_an_argument_in_a_locale_without_its_letters_is_the_same_file() -> None:
+    argument = "bäse é".encode().decode("ascii", "surrogateescape")
+    assert file_name(argument) == file_name("bäse é") == "b%C3%A4se %C3%A9"
+    assert short_file_name([argument, "x" * 200]) == short_file_name(["bäse é", "x" * 200])

@@ -135,7 +135,9 @@ def test_a_date_that_there_is_not_where_no_text_is_meant(scratch: Scratch) -> No
     scratch.write()
     file = scratch.folder / "config/gen_answer_config.yaml"
     file.write_text("model_list: [m]\nbench_name: bench\nmax_tokens: 2024-99-99\n")
-    check_refused_as_written(scratch, "gen_answer.py", "gen_answer_config.yaml:3: month must be in 1..12", "quotes")
+    check_refused_as_written(
+        scratch, "gen_answer.py", "gen_answer_config.yaml:3: max_tokens is '2024-99-99' and must be"
+    )
 
 
 def test_a_value_of_the_wrong_kind(scratch: Scratch) -> None:

@@ -12,10 +12,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import utils
+from arena_hard.calling.models import Models
+from arena_hard.calling.providers import connections, regions_of
 from arena_hard.data import settings, yaml_files
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings, ModelSettings
 from arena_hard.data.yaml_files import ConfigNote
+from arena_hard.money.prices import price_of
 
 # what YAML reads as a date, a number in another base, minutes and seconds, a boolean, null, a key's sign
 ODD = [
@@ -227,3 +230,75 @@ def test_files_as_editors_write_them(file: Path, encoding: str) -> None:
     file.write_bytes(b"\xe9: 1\n")
     with pytest.raises(UserError, match="cannot be read"):
         yaml_files.load_yaml(file)
+
+
+def test_options_of_own_providers_are_texts_as_written_unless_they_are_plainly_something_else(file: Path) -> None:
+    text = (
+        "{a: 007, b: 1_000, c: 12:30:45, d: 2024-02-15, e: yes, f: Off, g: 0x1F, h: 2024-13-15, i: 0o7, j: +5, k: .5, "
+        "l: -1.5e3, m: true, n: null, o: ~, p: '8', q: [010, {r: 1_0, 007: no}], s: 0, t: 1., u: FALSE}"
+    )
+    endpoint = f"  endpoints:\n  - options: {text}\n"
+    model = load(file, f"m:\n  model_name: x\n{endpoint}")
+    options = (model.endpoints or [])[0].options
+    texts = {"a": "007", "b": "1_000", "c": "12:30:45", "d": "2024-02-15", "e": "yes", "f": "Off", "g": "0x1F"}
+    texts |= {"h": "2024-13-15", "i": "0o7", "p": "8"}
+    told = {"j": 5, "k": 0.5, "l": -1500.0, "m": True, "n": None, "o": None, "s": 0, "t": 1.0, "u": False}
+    assert options == {**texts, **told, "q": ["010", {"r": "1_0", "007": "no"}]}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("0100", 100), ("-0", None), ("010_0", 100), ("0x10", 16), ("1_000", 1000), ("0899", 899)]
+)
+def test_a_number_with_leading_zeros_is_what_is_written(file: Path, written: str, read: int | None) -> None:
+    text = f"m:\n  model_name: x\n  max_tokens: {written}\n  extra_body: {{top_k: {written}}}\n"
+    if read is None:
+        with pytest.raises(UserError, match="max_tokens"):
+            load(file, text)
+        return
+    assert load(file, text).max_tokens == read
+
+
+def test_a_message_after_loading_has_the_line_of_its_key(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    head = "m:\n  model_name: gemini-2.5\n  api_type: vertex\n"
+    endpoints = "  endpoints:\n  - api_base: https://h\n    api_key: k\n    verify: ~/not there.pem\n"
+    for text, line, words in (
+        (head, 1, "m, endpoint 1: vertex needs project_id"),
+        (f"{head}  project_id: ${{NOT_SET}}\n", 4, "NOT_SET is not set"),
+        (f"{head}  project_id: p\n{endpoints}", 8, "verify: /home/me/not there.pem: there is no such file"),
+        (f"{head}  thinking: 5\n  project_id: p\n", 4, "thinking is Anthropic's"),
+        ("m:\n  model_name: x\n  endpoints: {api_key: $NOT_SET}\n", 3, "NOT_SET is not set"),
+        ("m:\n  model_name: x\n  endpoints: {api_key: k}\n  price: {input: 1}\n", 4, "price needs the key 'output'"),
+    ):
+        monkeypatch.setenv("HOME", "/home/me")
+        loaded = load(file, text)
+        with pytest.raises(UserError) as problem:
+            Models().open(loaded)
+            price_of(loaded)
+        assert str(problem.value).startswith(f"{file}:{line}: m") and words in str(problem.value)
+
+
+@pytest.mark.parametrize("regions", ["us-east5, europe-west1", "'us-east5,europe-west1,'", "[us-east5, europe-west1]"])
+def test_regions_in_one_text(file: Path, regions: str) -> None:
+    model = load(file, f"m:\n  model_name: x\n  api_type: vertex\n  regions: {regions}\n")
+    assert regions_of(model) == ["us-east5", "europe-west1"]
+
+
+def test_characters_in_two_halves_are_joined_and_half_a_one_is_named(file: Path) -> None:
+    text = '{"m": {"model_name": "x",\n "system_prompt": "\\ud83d\\ude00",\n "extra_body": {"\\ud83d\\ude00": %s}}}'
+    model = load(file, text % '"\\u00e9"')
+    assert (model.system_prompt, model.extra_body) == ("😀", {"😀": "é"})
+    with pytest.raises(UserError, match=r"api\.yaml:3: \\ud83d is half of a character"):
+        load(file, text % '"a\\ud83d"')
+
+
+def test_a_set_is_a_list_of_texts(file: Path) -> None:
+    model = load(file, "m:\n  model_name: x\n  stop: !!set {b, a}\n  extra_body: {s: !!set {d, c}}\n")
+    assert (model.stop, model.extra_body) == (["a", "b"], {"s": ["c", "d"]})
+    assert [type(each) for each in model.stop or []] == [str, str]
+
+
+def test_one_and_zero_are_booleans_where_a_text_may_stand_too(file: Path) -> None:
+    for written, read in (("0", False), ("'1'", True), ("Off", False), ("yes", True)):
+        text = f"m:\n  model_name: x\n  endpoints: {{api_base: https://h/v1, api_key: k, verify: {written}}}\n"
+        assert connections(load(file, text))[0].verify is read

@@ -381,3 +381,26 @@ def test_another_try_by_batch_asks_for_room_and_what_came_is_paid_once() -> None
     assert batched(brought, account, 4, 2) == ["written", "no room for another try"]
     assert account.bills["judge"].requests == 3
     assert account.bills["judge"].dollars == pytest.approx(0.40009, abs=1e-5)
+
+
+# ------------------------------------------------------------------ counts that do not fit together
+
+
+@pytest.mark.parametrize(
+    ("odd", "dollars"),
+    [
+        (Usage(prompt_tokens=1000, cached_tokens=4_000_000), 0.002 + 2.0),  # counted beside the prompt
+        (Usage(prompt_tokens=1000, cache_write_tokens=1_000_000), 0.002 + 2.0),
+        (Usage(prompt_tokens=-3_000_000, completion_tokens=-1, cached_tokens=-5), 0.0),
+        (Usage(completion_tokens=10, reasoning_tokens=100_000), 1.0001),
+        (Usage(prompt_tokens=1_000_000, batched=-7), 2.0),
+    ],
+)
+def test_one_odd_reply_takes_nothing_from_what_the_others_cost(odd: Usage, dollars: float) -> None:
+    price = price_of(model())
+    plain = Usage(prompt_tokens=5_000_000, completion_tokens=1_000_000)
+    assert price is not None and price.cost(plain) == pytest.approx(20)
+    assert price.cost(odd) == pytest.approx(dollars)
+    for usages in ([plain, odd], [odd, plain], [odd, odd, plain]):
+        expected = sum(map(price.cost, usages))
+        assert price.cost(sum(usages, Usage())) == pytest.approx(expected)

@@ -84,7 +84,7 @@ def test_names_and_keys_as_written_go_through_both_stages(written: Written, wire
     done = written.answers_by("model_list:\n- 4.10\n- yes\n- 4.10")
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stdout + done.stderr
     assert done.stderr.count("note: ") == 1
-    assert "note: config/api_config.yaml:3: 4.10: description: no effect.\n" in done.stderr
+    assert "note: config/api_config.yaml:7: 4.10: description: no effect.\n" in done.stderr
     assert len(rows(written.answer_file("4.10"))) == len(rows(written.answer_file("yes"))) == 2
     requests = wire.requests(100)
     assert {request["body"]["model"] for request in requests} == {"4", "0x1F"}

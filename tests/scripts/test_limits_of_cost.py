@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,15 @@ def bench(folder: Path, billing: Billing, script: str = "gen_answer.py", **entry
         (Billing(("cut",)), {"retry_truncated": True}),
         (Billing(("cut", "empty", "500", "well"), hidden=500), {"retry_truncated": True}),
         (Billing(("cut",), beyond=40), {}),
+        (Billing(cached=3000, thought=40), {}),
     ],
-    ids=lambda each: f"{'-'.join(each.ways)}+{each.hidden}+{each.beyond}" if isinstance(each, Billing) else None,
+    ids=lambda each: (
+        f"{'-'.join(each.ways)}+{each.hidden}+{each.beyond}+{each.cached}" if isinstance(each, Billing) else None
+    ),
 )
 @pytest.mark.parametrize("script", ["gen_answer.py", "gen_judgment.py"])
 def test_the_limit_holds(tmp_path: Path, script: str, billing: Billing, entry: dict[str, Any]) -> None:
-    billing = Billing(billing.ways, billing.hidden, billing.beyond)
+    billing = dataclasses.replace(billing)
     with billing_server(billing):
         done = bench(tmp_path, billing, script, **entry).run(script, "--max-cost", "0.2")
     assert "Traceback" not in done.stderr, done.stderr

@@ -120,6 +120,18 @@ def test_a_name_that_the_locale_has_no_letters_for_is_named_with_the_remedy(scra
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("flag", ["--baseline", "--judge-name"])
+def test_a_baseline_or_judge_that_the_locale_has_no_letters_for(flag: str, scratch: Scratch) -> None:
+    scratch.put_answers("m", "base")
+    scratch.write()
+    assert run(scratch.folder, {}, "gen_judgment.py").returncode == 0
+    named = {"--bench-name": "bench", "--judge-name": "judge", "--baseline": "base"} | {flag: "bäse é"}
+    done = run(scratch.folder, BARE, "show_result.py", *(word for pair in named.items() for word in pair))
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert b"PYTHONUTF8=1" in done.stderr or b"b%C3%A4se %C3%A9 does not exist" in done.stderr
+
+
+@pytest.mark.slow
 def test_no_file_is_opened_in_the_encoding_of_the_locale(scratch: Scratch) -> None:
     scratch.put_answers("base")
     scratch.write()

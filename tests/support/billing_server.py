@@ -20,11 +20,14 @@ class Billing:
 
     ways: "well", "empty", "cut", "500", "hang", "hang up", "silent" (no usage), "429".
     hidden: prompt tokens beside the text's; beyond: tokens of a reply beyond max_tokens; price: dollars per token.
+    cached, thought: tokens that it counts beside the prompt and the completion, as some gateways do.
     """
 
     ways: tuple[str, ...] = ("well",)
     hidden: int = 0
     beyond: int = 0
+    cached: int = 0
+    thought: int = 0
     price: tuple[float, float] = (1e-6, 1e-4)
     words: int = 400
     text: str = "[[A>B]]"
@@ -53,13 +56,15 @@ class Billing:
         found: dict[str, Any] = {"model": "m", "choices": [choice]}
         return web.json_response(found if way == "silent" else found | {"usage": usage})
 
-    def _bill(self, body: dict[str, Any], way: str) -> dict[str, int]:
+    def _bill(self, body: dict[str, Any], way: str) -> dict[str, Any]:
         """As many prompt tokens as the text has bytes, which is the most that a tokenizer makes of it."""
         prompt = sum(len(each["content"].encode()) for each in body["messages"]) + self.hidden
         most = body.get("max_completion_tokens") or body["max_tokens"]
         completion = min(self.words, most) if way == "well" else most + self.beyond
-        self.dollars += prompt * self.price[0] + completion * self.price[1]
-        return {"prompt_tokens": prompt, "completion_tokens": completion}
+        total = prompt + completion + self.cached + self.thought
+        self.dollars += (prompt + self.cached) * self.price[0] + (completion + self.thought) * self.price[1]
+        beside = {"prompt_tokens_details": {"cached_tokens": self.cached}, "total_tokens": total}
+        return {"prompt_tokens": prompt, "completion_tokens": completion, **beside}
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from arena_hard.calling.providers.threads import in_thread
 from arena_hard.calling.providers.tokens import Tokens
 from arena_hard.data import secret_sources
 from arena_hard.data.api_types import LOCAL_SERVERS
+from arena_hard.data.certificates import certificates_in
 from arena_hard.data.environment import is_local
 from arena_hard.data.name_lists import NEAR_KEY, nearest
 from arena_hard.data.records import Usage, UserError
@@ -53,6 +54,7 @@ __all__ = [
 AWS_KEYS = ("aws_region", "aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 AWS_REGION = "us-west-2"  # the original's, where neither the entry nor the SDK nor the variable knows one
 REGION = "global"  # of Vertex
+_YES_OR_NO = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ def adapter_of(settings: ModelSettings) -> Adapter:
     """The adapter for a model; its SDK is imported here and not before. Raises UserError for what it would ignore."""
     provider = provider_of(settings)
     if provider.is_own:
+        own.check_file(provider.adapter, settings.line_of("api_type"))
         return own.adapter(provider.adapter)
     _check_reasoning(settings, provider.adapter)
     return importlib.import_module(f"arena_hard.calling.providers.{provider.adapter}").ADAPTER
@@ -147,14 +150,15 @@ def _check_reasoning(settings: ModelSettings, adapter: str) -> None:
     """A key that has no effect would stand among the settings as if it had."""
     if adapter == "vertex":
         adapter = "anthropic_messages" if _is_claude(settings) else "openai_chat"
+    where = f"{settings.line_of('thinking', 'reasoning_effort')}{settings.name}"
     if adapter == "openai_chat" and settings.thinking is not None:
         raise UserError(
-            f"{settings.name}: thinking is Anthropic's budget; for api_type {settings.api_type} use "
+            f"{where}: thinking is Anthropic's budget; for api_type {settings.api_type} use "
             "reasoning_effort or extra_body."
         )
     if adapter == "anthropic_messages" and settings.reasoning_effort is not None:
         raise UserError(
-            f"{settings.name}: reasoning_effort is OpenAI's; for api_type {settings.api_type} use thinking: TOKENS "
+            f"{where}: reasoning_effort is OpenAI's; for api_type {settings.api_type} use thinking: TOKENS "
             "or extra_body."
         )
 
@@ -169,32 +173,57 @@ def connections(settings: ModelSettings) -> list[Connection]:
     """Where a model's requests may go. Raises UserError for a missing key, base or environment variable."""
     provider = provider_of(settings)
     found: list[Connection] = []
-    secret_sources.know_config(msgspec.to_builtins(settings), settings.name)
+    know_keys_of(settings)
     for number, endpoint in enumerate(settings.endpoints or [EndpointSettings()], 1):
-        where = f"{settings.name}, endpoint {number}"
+        where = _Where(settings, number)
         found += [
             _connection(settings, provider, endpoint, options, where) for options in _options(settings, endpoint, where)
         ]
     return found
 
 
-def _options(settings: ModelSettings, endpoint: EndpointSettings, where: str) -> list[dict[str, Any]]:
+def know_keys_of(settings: ModelSettings) -> None:
+    """Make known what is secret of an entry."""
+    secret_sources.know_config(msgspec.to_builtins(msgspec.structs.replace(settings, lines={})), settings.name)
+
+
+@dataclass(frozen=True)
+class _Where:
+    """An endpoint in messages: its line, where it comes from a file, its model and its number."""
+
+    settings: ModelSettings
+    number: int
+
+    def __str__(self) -> str:
+        return self.of()
+
+    def of(self, *keys: str) -> str:
+        """With the line of the first of these keys that is written there, or in the entry itself."""
+        spot = f"endpoints {self.number}"
+        line = self.settings.line_of(*(f"{spot} {key}" for key in keys), *keys, spot)
+        return f"{line}{self.settings.name}, endpoint {self.number}"
+
+
+def _options(settings: ModelSettings, endpoint: EndpointSettings, where: _Where) -> list[dict[str, Any]]:
     """What the connections of an endpoint need besides address and key; Vertex has one for each region."""
     if settings.api_type == "bedrock":
-        given = {key: fill_from_environment(getattr(endpoint, key), where) for key in AWS_KEYS}
+        given = {key: fill_from_environment(getattr(endpoint, key), where.of(key)) for key in AWS_KEYS}
         if bool(given["aws_access_key_id"]) != bool(given["aws_secret_access_key"]):
             raise UserError(
-                f"{where}: aws_access_key_id and aws_secret_access_key belong together; write both or none."
+                f"{where.of(*AWS_KEYS[1:3])}: aws_access_key_id and aws_secret_access_key belong together; write both "
+                "or none."
             )
-        given["aws_region"] = given["aws_region"] or fill_from_environment(settings.aws_region, where)
+        given["aws_region"] = given["aws_region"] or fill_from_environment(settings.aws_region, where.of("aws_region"))
         return [{**given, "aws_fallback_region": os.environ.get("AWS_REGION") or AWS_REGION}]
     if settings.api_type == "vertex":
-        project = fill_from_environment(settings.project_id, where) or os.environ.get("GOOGLE_CLOUD_PROJECT")
+        project = fill_from_environment(settings.project_id, where.of("project_id")) or os.environ.get(
+            "GOOGLE_CLOUD_PROJECT"
+        )
         if not project:
             raise UserError(f"{where}: vertex needs project_id in the entry. Or run: export GOOGLE_CLOUD_PROJECT=...")
         claude = _is_claude(settings)
         return [{"project": project, "region": region, "claude": claude} for region in regions_of(settings)]
-    return [{key: _filled(value, where) for key, value in (endpoint.options or {}).items()}]
+    return [{key: _filled(value, where.of("options")) for key, value in (endpoint.options or {}).items()}]
 
 
 def _filled(value: Any, where: str) -> Any:
@@ -204,15 +233,16 @@ def _filled(value: Any, where: str) -> Any:
 def regions_of(settings: ModelSettings) -> list[str]:
     """The regions whose servers share the load of a model on Vertex."""
     given = settings.regions or os.environ.get("GOOGLE_CLOUD_LOCATION") or REGION
-    return [given] if isinstance(given, str) else given
+    texts = [given] if isinstance(given, str) else given
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()] or [REGION]
 
 
 def _connection(
-    settings: ModelSettings, provider: Provider, endpoint: EndpointSettings, options: dict[str, Any], where: str
+    settings: ModelSettings, provider: Provider, endpoint: EndpointSettings, options: dict[str, Any], where: _Where
 ) -> Connection:
-    base = fill_from_environment(endpoint.api_base, where)
-    key = fill_from_environment(endpoint.api_key, where)
-    version = fill_from_environment(endpoint.api_version, where)
+    base = fill_from_environment(endpoint.api_base, where.of("api_base"))
+    key = fill_from_environment(endpoint.api_key, where.of("api_key"))
+    version = fill_from_environment(endpoint.api_version, where.of("api_version"))
     verify, notes = _verify(endpoint, where), list[str]()
     if provider.is_own:  # its address is what it makes of it
         return Connection(settings.api_type, base, key, version, settings.timeout, verify, options=options)
@@ -228,7 +258,10 @@ def _connection(
         _check_deployment(pasted, settings, where)
         address, version = pasted.base, version or pasted.version
         if pasted.changed:
-            notes.append(f"{where}: the address is taken as {shown(address)}; the rest of it belongs to a single call.")
+            notes.append(
+                f"{where.of('api_base')}: the address is taken as {shown(address)}; the rest of it belongs to a single "
+                "call."
+            )
     if settings.api_type == "azure":
         version = version or os.environ.get("OPENAI_API_VERSION")
         if not (version and address):
@@ -236,42 +269,56 @@ def _connection(
     address = address or provider.base_url
     notes += _key_notes(provider, endpoint, key, address, where)
     if verify is False:
-        notes.append(f"{where}: certificates are not checked (verify: false).")
+        notes.append(f"{where.of('verify')}: certificates are not checked (verify: false).")
     return Connection(settings.api_type, address, key, version, settings.timeout, verify, tuple(notes), options)
 
 
 def _key_notes(
-    provider: Provider, endpoint: EndpointSettings, key: str | None, address: str | None, where: str
+    provider: Provider, endpoint: EndpointSettings, key: str | None, address: str | None, where: _Where
 ) -> list[str]:
     """What is to be said of a key: that it is the name of a variable, or which variable is not sent."""
     if key and key == endpoint.api_key and key in os.environ:
-        return [f"{where}: api_key is the text {key} itself; for the variable of that name write ${{{key}}}."]
+        return [
+            f"{where.of('api_key')}: api_key is the text {key} itself; for the variable of that name write ${{{key}}}."
+        ]
     known = [name for name in provider.key_names if os.environ.get(name)]
     if key != NO_KEY or endpoint.api_key or not known or is_local(urlsplit(address or "").hostname or ""):
         return []
     return [f"{where}: no api_key, so none is sent; to send that of {known[0]} write api_key: ${{{known[0]}}}."]
 
 
-def _verify(endpoint: EndpointSettings, where: str) -> bool | str:
+def _verify(endpoint: EndpointSettings, where: _Where) -> bool | str:
     """Whom to trust; true and false may come as texts, from a variable."""
     if endpoint.verify is None or isinstance(endpoint.verify, bool):
         return endpoint.verify is not False
-    text = (fill_from_environment(endpoint.verify, where) or "").strip()
+    text = (fill_from_environment(endpoint.verify, where.of("verify")) or "").strip()
     if not text:
-        raise UserError(f"{where}: verify is empty. Write true, false, or the file with the certificates to trust.")
-    return {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}.get(text.lower(), text)
+        raise UserError(
+            f"{where.of('verify')}: verify is empty. Write true, false, or the file with the certificates to trust."
+        )
+    if text.lower() in _YES_OR_NO:
+        return _YES_OR_NO[text.lower()]
+    file = os.path.expanduser(text)
+    if (endpoint.api_base or "").startswith("http:"):
+        return file
+    try:
+        certificates_in(Path(file))
+    except UserError as error:
+        raise UserError(f"{where.of('verify')}: verify: {file}: {error}.") from None
+    return file
 
 
-def _check_deployment(pasted: Pasted, settings: ModelSettings, where: str) -> None:
+def _check_deployment(pasted: Pasted, settings: ModelSettings, where: _Where) -> None:
     """An azure address that names another deployment than model_name would be asked for the wrong model."""
     if pasted.deployment not in (None, settings.model_name):
         raise UserError(
-            f"{where}: api_base names the deployment {pasted.deployment!r} and model_name is {settings.model_name!r}. "
-            f"For azure, model_name is the deployment: write model_name: {pasted.deployment}, or mend api_base."
+            f"{where.of('api_base')}: api_base names the deployment {pasted.deployment!r} and model_name is "
+            f"{settings.model_name!r}. For azure, model_name is the deployment: write model_name: "
+            f"{pasted.deployment}, or mend api_base."
         )
 
 
-def _key_from_environment(provider: Provider, base: str | None, where: str) -> str:
+def _key_from_environment(provider: Provider, base: str | None, where: _Where) -> str:
     """The SDK's own variable; a server named by api_base never gets a key that is not meant for it.
 
     An azure resource and an Anthropic gateway are the provider's own, so they get theirs.

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request, host_of, without_secrets
 from arena_hard.calling.providers.http import retry_after, status_error
 from arena_hard.calling.providers.openai_chat import in_dialect
 from arena_hard.calling.providers.threads import in_thread
 from arena_hard.data import secret_sources
+from arena_hard.data.environment import Proxy, proxy_for
 from arena_hard.data.records import Usage, UserError
 
 CONNECT_SECONDS = 30
 CONNECTIONS = 1024  # more than a gate ever grants; the SDK's 10 would close what is above them
+_ADDRESSES = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL")  # variables of the SDK's
+_CERTIFICATES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 _THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException"}
@@ -43,11 +48,12 @@ _REFUSED = ("not support", "n't support", "unsupported", "deprecated")
 
 @dataclass(frozen=True)
 class Client:
-    """A client of the SDK, which threads may share."""
+    """A client of the SDK, which threads may share. way: by which proxy, for messages."""
 
     runtime: Any
     credentials: Any
     verify: bool | str
+    way: str
 
     @property
     def base_url(self) -> str:
@@ -80,11 +86,14 @@ class Bedrock:
         try:
             session = _session(connection)
             region = session.region_name or connection.options["aws_fallback_region"]
+            proxy = _proxy(connection, region)
             runtime = session.client(
                 "bedrock-runtime",
                 endpoint_url=connection.base_url,
-                verify=_trusted(connection),
-                config=Config(region_name=region, **settings),
+                verify=_trusted(connection, session),
+                config=Config(
+                    region_name=region, proxies={"http": proxy.url, "https": proxy.url} if proxy else {}, **settings
+                ),
             )
             credentials = None if connection.api_key else session.get_credentials()
             if not connection.api_key and credentials is None and not _has_bearer(session):
@@ -95,7 +104,8 @@ class Bedrock:
         except (BotoCoreError, ValueError) as error:
             text = without_secrets(str(error))
             raise UserError(f"api_type bedrock: {text.rstrip('.')}. Mend the entry, or the AWS profile.") from None
-        return Client(runtime, credentials, connection.verify)
+        way = f" (through the proxy of {proxy.variable})" if proxy else ""
+        return Client(runtime, credentials, connection.verify, way)
 
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
         """The arguments of Converse; `extra` is merged into its groups."""
@@ -122,7 +132,10 @@ class Bedrock:
 
     async def send(self, client: Client, body: dict[str, Any]) -> Reply:
         """Converse, in a thread."""
-        return read_response(await in_thread(lambda: _converse(client, body)))
+        try:
+            return read_response(await in_thread(lambda: _converse(client, body)))
+        except CallError as error:
+            raise await _doubted(client, error) from None
 
     async def close(self, client: Client) -> None:
         """Close its connections."""
@@ -141,18 +154,28 @@ def _session(connection: Connection) -> Any:
     return boto3.Session(botocore_session=core, region_name=connection.options.get("aws_region"), **own)
 
 
-def _trusted(connection: Connection) -> bool | str | None:
-    """Whom to trust in the SDK's terms: None is the usual, AWS_CA_BUNDLE included. Raises UserError."""
-    if connection.verify is True:
-        return None
-    import urllib3
-
+def _trusted(connection: Connection, session: Any) -> bool | str | None:
+    """Whom to trust in the SDK's terms: None is what its profile says, or brings along. Raises UserError."""
     from arena_hard.calling.providers import tls
 
-    tls.context_for(connection.verify)
+    if str(connection.base_url).startswith("http:"):
+        return None
     if connection.verify is False:  # said once by the run, not with each call
+        import urllib3
+
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    return connection.verify
+    own = session._session.get_config_variable("ca_bundle")
+    if connection.verify is True and own and not os.environ.get(_CERTIFICATES[0]):
+        return None
+    found = tls.trusted_file(connection.verify, *_CERTIFICATES)
+    return None if found is True else found
+
+
+def _proxy(connection: Connection, region: str) -> Proxy | None:
+    """The proxy for its address, as other api_types have it. Raises UserError for one that cannot be used."""
+    named = next((os.environ[name] for name in _ADDRESSES if os.environ.get(name)), None)
+    address = connection.base_url or named or f"https://bedrock-runtime.{region}.amazonaws.com"
+    return proxy_for(address, kinds=("http", "https"))
 
 
 def _has_bearer(session: Any) -> bool:
@@ -191,15 +214,26 @@ def _converse(client: Client, body: dict[str, Any]) -> dict[str, Any]:
         unreached = isinstance(error, exceptions.ConnectTimeoutError)
         raise CallError("transient", f"no answer in time: {without_secrets(str(error))}", not_taken=unreached) from None
     except (exceptions.ConnectionError, exceptions.HTTPClientError, ResponseParserError) as error:
-        unusable = tls.fault(error, client.verify)
+        unusable = tls.fault(error, client.verify, "api_base", *_CERTIFICATES)
         if unusable:
             raise CallError("final", str(unusable), endpoint_wide=True) from None
-        unreached = isinstance(error, exceptions.EndpointConnectionError)
-        reason = f"connection failed: {_without_address(client, error)}"
+        unreached = isinstance(error, (exceptions.EndpointConnectionError, exceptions.ProxyConnectionError))
+        reason = f"connection failed: {tls.reason_of(error) or _without_address(client, error)}{client.way}"
         raise CallError("transient", reason, not_taken=unreached) from None
     except (exceptions.BotoCoreError, ValueError) as error:  # no region or credentials; arguments that Converse lacks
         reason = without_secrets(str(error))
         raise CallError("final", f"the request cannot be sent: {reason}", endpoint_wide=True) from None
+
+
+async def _doubted(client: Client, error: CallError) -> CallError:
+    """The error; of a server that hangs up where it is asked without TLS, what it may have expected."""
+    from arena_hard.calling.providers import tls
+
+    parts = urlsplit(client.base_url)
+    if parts.scheme != "http" or "closed before" not in error.message or not parts.hostname:
+        return error
+    expected = await tls.speaks_tls(parts.hostname, parts.port or 80)
+    return CallError("final", tls.SPEAKS_TLS, endpoint_wide=True) if expected else error
 
 
 def _without_address(client: Client, error: Exception) -> str:

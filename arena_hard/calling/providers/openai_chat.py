@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request
 from arena_hard.calling.providers.fields import Fields, decoded
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
@@ -148,13 +150,15 @@ def _usage(whole: Fields) -> Usage | None:
     completion = usage.count("completion_tokens", "output_tokens")
     if len(usage.notes) > odd or prompt is None and completion is None:
         return None
-    cached = usage.inner("prompt_tokens_details").count("cached_tokens")
-    return Usage(
-        prompt_tokens=prompt or 0,
-        completion_tokens=completion or 0,
-        cached_tokens=cached or usage.count("prompt_cache_hit_tokens") or 0,
-        reasoning_tokens=usage.inner("completion_tokens_details").count("reasoning_tokens") or 0,
-    )
+    cached = usage.inner("prompt_tokens_details").count("cached_tokens") or usage.count("prompt_cache_hit_tokens") or 0
+    thought = usage.inner("completion_tokens_details").count("reasoning_tokens") or 0
+    told = Usage(prompt or 0, completion or 0, cached, reasoning_tokens=thought).whole()
+    beside = (usage.count("total_tokens") or 0) - told.prompt_tokens - told.completion_tokens
+    if beside <= 0 or beside == cached:
+        return told
+    # thoughts that count in the total alone, as at Gemini and xAI, are paid for as output
+    thought = max(thought, beside) if completion else thought
+    return msgspec.structs.replace(told, completion_tokens=told.completion_tokens + beside, reasoning_tokens=thought)
 
 
 ADAPTER = OpenAIChat()

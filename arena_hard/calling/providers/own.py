@@ -51,15 +51,20 @@ def located(api_type: str, folder: Path) -> str:
     return f"{beside}:{name}" if beside.is_file() else api_type
 
 
+def check_file(api_type: str, where: str) -> None:
+    """Raises UserError, which begins with `where`, for a file that is not there."""
+    file = api_type.rpartition(":")[0]
+    if is_file(api_type) and not Path(file).is_file():
+        raise UserError(
+            f"{where}{file} is neither beside the endpoint file nor in {Path.cwd()}. Mend the path in api_type."
+        )
+
+
 @functools.cache
 def adapter(api_type: str) -> Adapter:
     """The adapter, made once. Raises UserError for a provider that cannot be loaded or is not complete."""
     if is_file(api_type):
         file, _, name = api_type.rpartition(":")
-        if not Path(file).is_file():
-            raise UserError(
-                f"{file} is neither beside the endpoint file nor in {Path.cwd()}. Mend the path in api_type."
-            )
         module = _module(Path(file))
         if not hasattr(module, name):
             own = {each for each, value in vars(module).items() if inspect.isclass(value)}
@@ -84,8 +89,13 @@ def _module(file: Path) -> Any:
     assert spec and spec.loader  # its name ends with .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
-    loader = spec.loader
-    _guarded(lambda: loader.exec_module(module), str(file))
+    loader, folder = spec.loader, str(file.resolve().parent)
+    sys.path.insert(0, folder)  # what lies beside the file may be imported, first of all while it is loaded
+    try:
+        _guarded(lambda: loader.exec_module(module), str(file))
+    finally:
+        sys.path.remove(folder)
+        sys.path.append(folder)
     return module
 
 
@@ -96,8 +106,17 @@ def _guarded(call: Any, where: str) -> Any:
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        missing = f"Run: pip install {error.name}" if isinstance(error, ModuleNotFoundError) and error.name else ""
-        raise UserError(f"{_place(error, where)}: {_words(error)}. {missing or 'Mend the provider.'}") from None
+        raise UserError(f"{_place(error, where)}: {_words(error)}. {_advice(error, where)}") from None
+
+
+def _advice(error: BaseException, where: str) -> str:
+    """What to do about an error while the user's code is loaded."""
+    if isinstance(error, ImportError) and "relative import" in str(error):
+        return "Write it without the dot: what lies beside the file is found by its name."
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return "Mend the provider."
+    beside = f", or put {error.name}.py beside {Path(where).name}" if where.endswith(".py") else ""
+    return f"Run: pip install {error.name}{beside}"
 
 
 def _place(error: BaseException, where: str) -> str:

@@ -22,7 +22,7 @@ class Recordings:
 
     def __init__(self, file: Path) -> None:
         if not file.is_file():
-            raise UserError(f"{file} does not exist: it should hold the recordings of an api_type recorded.")
+            raise UserError(f"{file} does not exist: api_base should name the file with the recordings.")
         self.file = file
         self.api_key = None
         self._replies: dict[bytes, list[Reply]] = defaultdict(list)

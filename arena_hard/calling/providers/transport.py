@@ -82,9 +82,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         if self._doubted and url.scheme == "http" and isinstance(found, (httpx2.RemoteProtocolError, httpx2.ReadError)):
             self._doubted = await tls.speaks_tls(url.host, url.port or 80)
             if self._doubted:
-                return tls.Unusable(
-                    "the server speaks TLS on this port. Write https:// instead of http:// in api_base."
-                )
+                return tls.Unusable(tls.SPEAKS_TLS)
         return found
 
 

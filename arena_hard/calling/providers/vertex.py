@@ -14,6 +14,7 @@ from arena_hard.calling.providers.anthropic_messages import ADAPTER as ANTHROPIC
 from arena_hard.calling.providers.anthropic_messages import read_message
 from arena_hard.calling.providers.base import NO_KEY, CallError, Connection, Dialect, Reply, Request, without_secrets
 from arena_hard.calling.providers.fields import decoded
+from arena_hard.calling.providers.google_session import token_server
 from arena_hard.calling.providers.http import call_error, quotas_of
 from arena_hard.calling.providers.openai_chat import ADAPTER as OPENAI
 from arena_hard.calling.providers.openai_chat import read_completion
@@ -55,7 +56,7 @@ class Vertex:
 
     def open(self, connection: Connection) -> Client:
         """Find the credentials; the first token is fetched with the first call. Raises UserError."""
-        fetch = _given(connection.api_key) if connection.api_key else _google_tokens()
+        fetch = _given(connection.api_key) if connection.api_key else _google_tokens(connection.verify)
         claude = connection.options["claude"]
         sdk, through = _anthropic(connection) if claude else _openai(connection)
         return Client(through, sdk, claude, Tokens(fetch), connection.timeout)
@@ -141,7 +142,7 @@ def _given(token: str) -> Any:
     return fetch
 
 
-def _google_tokens() -> Any:
+def _google_tokens(verify: bool | str) -> Any:
     """How tokens are fetched with the credentials that google-auth finds. Raises UserError."""
     try:
         import google.auth
@@ -159,16 +160,14 @@ def _google_tokens() -> Any:
         ) from None
 
     secret_sources.know_all(getattr(credentials, name, None) for name in ("refresh_token", "client_secret"))
+    server = token_server(credentials, verify)
 
     def refresh() -> tuple[str, float]:
         try:
-            credentials.refresh(Transport())
+            credentials.refresh(Transport(session=server.session()))
         except exceptions.GoogleAuthError as error:
             passing = isinstance(error, exceptions.TransportError) or getattr(error, "retryable", False)
-            said = without_secrets(str(error.args[0] if error.args else error))
-            text = f"no access token of Google: {said}"
-            kind = "transient" if passing else "final"
-            raise CallError(kind, text, endpoint_wide=not passing, not_taken=True) from None
+            raise server.failure(error, passing) from None
         return str(credentials.token), _life(credentials.expiry)
 
     return functools.partial(in_thread, refresh)

@@ -1,0 +1,54 @@
+"""How Google's token servers are reached: with the proxy and the certificates that a model's own server has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from arena_hard.calling.providers import tls
+from arena_hard.calling.providers.base import CallError, without_secrets
+from arena_hard.data.environment import Proxy, proxy_for
+
+TOKEN_SERVER = "https://oauth2.googleapis.com/token"  # where the credentials name no other
+_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # what requests reads
+
+
+@dataclass(frozen=True)
+class TokenServer:
+    """The server that credentials name, and what its connections need."""
+
+    address: str
+    verify: tls.Verify
+    trusted: str | bool
+    proxy: Proxy | None
+
+    def session(self) -> Any:
+        """A session of requests, which reads no variable itself."""
+        import requests
+
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = self.trusted
+        session.proxies = {"https": self.proxy.url} if self.proxy else {}
+        return session
+
+    def failure(self, error: Exception, passing: bool) -> CallError:
+        """Why no token came. passing: whether asking again may bring one."""
+        said = without_secrets(str(error.args[0] if error.args else error))
+        unusable = tls.fault(error, self.verify, "token_uri in the credentials", *_CERTIFICATES)
+        reason = unusable or tls.reason_of(error)
+        if reason:
+            said = f"{urlsplit(self.address).netloc.rpartition('@')[2]}: {reason}"
+            said += f" (through the proxy of {self.proxy.variable})" if self.proxy else ""
+        passing = passing and unusable is None
+        kind = "transient" if passing else "final"
+        return CallError(kind, f"no access token of Google: {said}", endpoint_wide=not passing, not_taken=True)
+
+
+def token_server(credentials: Any, verify: tls.Verify) -> TokenServer:
+    """The server of some credentials. Raises UserError for a proxy or certificates that cannot be used."""
+    address = str(getattr(credentials, "_token_uri", None) or TOKEN_SERVER)
+    is_plain = address.startswith("http:")
+    trusted = True if is_plain else tls.trusted_file(verify, *_CERTIFICATES)
+    return TokenServer(address, verify, trusted, None if is_plain else proxy_for(address, socks="pysocks"))
