@@ -193,14 +193,13 @@ def baseline_name(index: BenchIndex, judge: str, model: int, question: int, sett
 
 
 def unnamed_baseline(index: BenchIndex, judge: str, settings: JudgeSettings | None, category: str) -> str:
-    """The baseline for judgments that name none: their folder's, else the config's unless they show another one."""
-    found = index.sets.get(judge)
+    """The baseline for judgments that name none: their folder's, else the one they show, else the config's."""
+    found, usual = index.sets.get(judge), usual_baseline(index.bench.name, category)
     if found and found.baseline:
         return found.baseline
-    wanted = settings.baseline_of(category) if settings else None
-    if wanted and (found is None or index.believes(judge, wanted, category)):
-        return wanted
-    return usual_baseline(index.bench.name, category)
+    wanted = (settings.baseline_of(category) if settings else None) or usual
+    stands = index.standing(judge, wanted, category)
+    return stands.origin.baseline or (wanted if stands.counts else usual)
 
 
 def baselines_of(

@@ -24,6 +24,11 @@ def categories_of(bench_name: str) -> dict[str, dict[str, str]]:
     return load_yaml(Path(__file__).with_name(f"{bench_name}.yaml"))
 
 
+def is_published(bench_name: str) -> bool:
+    """Whether the benchmark is one of the original's, whose judgments have a usual baseline."""
+    return bench_name == DEFAULT_BENCH or bench_name in BY_CATEGORY
+
+
 def usual_baseline(bench_name: str, category: str = "") -> str:
     """The baseline that published judgments of a benchmark are against."""
     known = categories_of(bench_name).get(category)

@@ -242,7 +242,7 @@ def test_ids_may_be_numbers_in_one_file_and_texts_in_another(answered: Scratch) 
         write_rows(answered.answer_file(model), answers)
     (answered.folder / "ids.txt").write_text("721086674\n3\n")
     file = answered.bench / "model_judgment/judge/m.jsonl"
-    write_rows(file, [row("m", 0, ["B>A", "A>B"])])
+    write_rows(file, [row("m", 0, ["B>A", "A>B"], baseline="base")])
     assert answered.run("gen_answer.py").stdout.count("Nothing to ask") == 1
     done = answered.run("gen_judgment.py", "--question-ids", "ids.txt")
     assert done.returncode == 0, done.stderr
@@ -348,7 +348,7 @@ def test_a_pointer_or_a_page_in_place_of_a_config_is_named(answered: Scratch, te
 
 def test_two_records_on_the_last_line_are_kept_and_not_asked_for_again(answered: Scratch) -> None:
     file = answered.bench / "model_judgment/judge/m.jsonl"
-    write_rows(file, [row("m", question_id(n), ["A>B", "B>A"]) for n in range(1, 4)])
+    write_rows(file, [row("m", question_id(n), ["A>B", "B>A"], baseline="base") for n in range(1, 4)])
     lines = file.read_bytes().splitlines()
     file.write_bytes(lines[0] + b"\n" + lines[1] + lines[2])
     done = answered.run("gen_judgment.py")
