@@ -17,6 +17,7 @@ from arena_hard.data.verdicts import LABELS
 from arena_hard.rating.arrays import BoolArray, IntArray
 
 NO_VERDICTS = {"unreadable": UNREADABLE, "none": NO_GAME}
+_COUNTED = {"disagree", "unreadable", "won", "lost", "even"}  # what other pages count, without what says nothing
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def select(index: BenchIndex, view: View, settings: JudgeSettings | None) -> Sel
     """The games of one judge that pass the view's filters, model by model, in the questions' order."""
     codes = [index.models.index(view.model)] if view.model in index.models else index.models_of(view.judge)
     keep = _of_questions(index, view)[None, :] & _of_verdicts(index, view, codes)
+    if not view.model and (view.first or view.second or view.show in _COUNTED):
+        keep &= ~against_itself(index, view.judge, settings)[codes]
     if view.show == "cutoff":
         keep &= _cut_off(index, view, codes, settings)
     if view.text.strip():

@@ -106,6 +106,8 @@ class BenchIndex:
             self._question_notes = [instead]
             return False
         stamp = stamp_of(self.bench.question_file)
+        if stamp is None and self._question_stamp is None:
+            self._question_notes = [f"{self.bench.question_file} is not there: questions are shown by their ids."]
         if stamp is None or stamp == self._question_stamp:
             return False
         known: dict[str, Question] = {}

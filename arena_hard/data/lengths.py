@@ -10,7 +10,7 @@ import msgspec
 from arena_hard.data.bench_files import ERROR_MARK
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
-from arena_hard.data.records import token_count
+from arena_hard.data.record_values import token_count
 from arena_hard.data.typed_jsonl import Reader
 
 _ERROR_MARK = msgspec.json.encode(ERROR_MARK)
@@ -112,4 +112,5 @@ def first_count(values: list[Any]) -> float | None:
 def served_length(usage: Any) -> float | None:
     """What the server counted, without the tokens of thoughts; None where it did not say."""
     tokens = token_count(getattr(usage, "completion_tokens", None))
-    return None if tokens is None else tokens - (token_count(getattr(usage, "reasoning_tokens", None)) or 0)
+    thoughts = token_count(getattr(usage, "reasoning_tokens", None)) or 0
+    return None if tokens is None else token_count(tokens - thoughts)

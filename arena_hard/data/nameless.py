@@ -19,7 +19,8 @@ from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.presets import usual_baseline
 from arena_hard.data.record_folder import record_files
-from arena_hard.data.records import Answer, Judgment, UserError, is_list, judgment_from_row, text_of
+from arena_hard.data.record_values import is_list, text_of
+from arena_hard.data.records import Answer, Judgment, UserError, judgment_from_row
 from arena_hard.data.self_play import is_plainly_itself, may_be_itself
 from arena_hard.data.verdicts import is_verdict, outcome
 

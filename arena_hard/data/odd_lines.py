@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from arena_hard.data.records import is_list, is_object, with_names
+from arena_hard.data.record_values import is_list, is_object, with_names
 
 _DECODER = json.JSONDecoder(strict=False)
 _BLANK = re.compile("[ \t\r\n\f\v\0\ufeff]*")  # zeros are what a power cut may leave, the mark comes with joined files

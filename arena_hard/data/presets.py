@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arena_hard.data.records import is_object
+from arena_hard.data.record_values import is_object
 from arena_hard.data.yaml_files import load_yaml, plain
 
 DEFAULT_BENCH = "arena-hard-v0.1"

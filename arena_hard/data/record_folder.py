@@ -21,7 +21,7 @@ import msgspec
 
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import shortened
-from arena_hard.data.records import text_of
+from arena_hard.data.record_values import text_of
 
 _WORD = (
     r"(?:back[ _-]?up|bac?k|bkp|bck|old|orig(?:inal)?|prev(?:ious)?|before|saved?|te?mp|check[ _-]?point|archived?"

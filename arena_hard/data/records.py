@@ -6,15 +6,11 @@ Each `*_from_row` function reads either one; the `*_row` functions write v0.1 wi
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any
 
 import msgspec
 
-# where a text is usual and public files hold numbers, too: 721086674 and "721086674" name the same question
-NAMES = frozenset(
-    {"question_id", "uid", "model", "model_id", "judge", "baseline", "category", "subcategory", "cluster"}
-    | {"answer_id", "ans_id", "model_a", "model_b"}
-)
+from arena_hard.data.record_values import is_list, is_object, said_in, token_count, with_names
 
 
 class UserError(Exception):
@@ -108,31 +104,6 @@ class Judgment(msgspec.Struct, frozen=True):
 # ---------------------------------------------------------------------------------------- reading
 
 
-def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether a value read from JSON or YAML is an object with keys."""
-    return isinstance(value, dict)
-
-
-def is_list(value: Any) -> TypeGuard[list[Any]]:
-    """Whether a value read from JSON or YAML is a list."""
-    return isinstance(value, list)
-
-
-def text_of(value: Any) -> Any:
-    """A number as the text that names the same thing (3.0 is what pandas makes of 3); all else as it is."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-def with_names(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with its names as texts, and without a null in the place of its id."""
-    odd = {key: text_of(value) for key, value in row.items() if key in NAMES and not isinstance(value, str)}
-    row = {**row, **odd} if odd else row
-    nulls = [key for key, value in odd.items() if value is None and key in ("question_id", "uid")]
-    return {key: value for key, value in row.items() if key not in nulls} if nulls else row
-
-
 def _text(row: dict[str, Any], *keys: str) -> str:
     """The first of `keys` that the row has; ValueError when it has none or holds no text."""
     for key in keys:
@@ -210,11 +181,6 @@ def _total_tokens(row: dict[str, Any]) -> float | None:
     return next((total for total in totals if total is not None), None)
 
 
-def token_count(value: Any) -> float | None:
-    """A count of tokens where it is a number; None for anything else, which no record is refused for."""
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
 def _word(row: dict[str, Any], key: str) -> str | None:
     """A text that only people read; None for anything else."""
     return row[key] if isinstance(row.get(key), str) else None
@@ -222,7 +188,7 @@ def _word(row: dict[str, Any], key: str) -> str | None:
 
 def _turn_from_row(turn: dict[str, Any]) -> AnswerTurn:
     return AnswerTurn(
-        _text_or_empty(turn, "content"), token_count(turn.get("token_len")), _said(turn.get("thought")) or None
+        _text_or_empty(turn, "content"), token_count(turn.get("token_len")), said_in(turn.get("thought")) or None
     )
 
 
@@ -232,7 +198,7 @@ def _turns_from_messages(row: dict[str, Any]) -> list[AnswerTurn]:
     if not contents:
         raise ValueError("messages holds no message of the assistant")
     turns = [c if is_object(c) else {"answer": c} for c in contents]
-    return [AnswerTurn(_text_or_empty(turn, "answer"), None, _said(turn.get("thought")) or None) for turn in turns]
+    return [AnswerTurn(_text_or_empty(turn, "answer"), None, said_in(turn.get("thought")) or None) for turn in turns]
 
 
 def _text_or_empty(row: dict[str, Any], key: str) -> str:
@@ -240,16 +206,6 @@ def _text_or_empty(row: dict[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{key} of a turn must be a text, not {value!r}")
     return value
-
-
-def _said(value: Any) -> str:
-    """What a field holds for people: a text, {answer: text}, parts with a text each, or else its JSON."""
-    if isinstance(value, str) or value is None:
-        return value or ""
-    if is_object(value):
-        parts = [value[key] for key in ("answer", "text", "content") if isinstance(value.get(key), str)]
-        return parts[0] if parts else msgspec.json.encode(value).decode()
-    return "\n".join(map(_said, value)) if is_list(value) else str(value)
 
 
 def judgment_from_row(row: dict[str, Any]) -> Judgment:
@@ -280,12 +236,12 @@ def _game_from_row(game: Any) -> Game | None:
         prompt = users[0].get("content") if users else prompt
     return Game(
         verdict=game.get("score"),
-        judgment=_said(game.get("judgment")),
-        user_prompt=_said(prompt),
+        judgment=said_in(game.get("judgment")),
+        user_prompt=said_in(prompt),
         usage=usage_from_row(game.get("usage")),
         served_model=_word(game, "served_model"),
         finish_reason=_word(game, "finish_reason"),
-        thought=_said(game.get("thought")) or None,
+        thought=said_in(game.get("thought")) or None,
     )
 
 

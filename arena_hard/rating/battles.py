@@ -15,7 +15,8 @@ from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.jsonl import Remark
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.record_folder import in_place_of
-from arena_hard.data.records import UserError, text_of
+from arena_hard.data.record_values import text_of
+from arena_hard.data.records import UserError
 from arena_hard.data.self_play import may_be_itself
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.data.verdicts import LABELS, outcome

@@ -14,7 +14,8 @@ from arena_hard.data.bench_files import ERROR_MARK
 from arena_hard.data.lengths import Odd, first_count, served_length, sum_of_counts
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
-from arena_hard.data.records import UserError, is_object
+from arena_hard.data.record_values import is_object
+from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating import intervals, ratings, style_fit
 from arena_hard.rating.arrays import BoolArray, FloatArray

@@ -280,3 +280,13 @@ def test_show_result_with_a_backup_prints_what_it_prints_without(bench: Bench) -
     after = run_script(bench.data_dir, *flags, "--baseline", "base", "--num-rounds", "5")
     assert (after.returncode, after.stdout) == (0, before.stdout)
     assert after.stderr.count("note: ") == 1 and "m_backup.jsonl of m.jsonl" in after.stderr
+
+
+@pytest.mark.parametrize("unknown", [-1, -1.0, "12", None, True, float("nan"), float("inf")])
+def test_what_is_no_count_of_tokens_is_one_for_no_reader(bench: Bench, unknown: Any) -> None:
+    answers = [answer(q, "yes") for q in "123"]
+    answers[0]["choices"][0]["turns"][0]["token_len"] = unknown
+    answers[1] |= {"choices": [{"turns": [{"content": "yes"}]}], "conv_metadata": {"token_len": unknown}}
+    write_rows(bench.answer_file("m"), answers)
+    assert answer_lengths(bench, "m").average == tables.tokens_of(browsed(bench), "m") == 3
+    assert [each.token_len for each in load_answers(bench.answer_file("m")).values()] == [None, None, 3]
