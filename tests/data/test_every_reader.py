@@ -21,6 +21,7 @@ from arena_hard.data import jsonl
 from arena_hard.data.bench_files import load_answers, load_judgments, load_questions
 from arena_hard.data.lengths import answer_lengths
 from arena_hard.data.line_notes import is_utf8
+from arena_hard.data.odd_lines import Torn, pieces
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.data.verdicts import LABELS
@@ -186,6 +187,34 @@ def test_what_is_no_record_is_an_error_for_every_reader_and_never_torn(line: byt
                 jsonl.repair(path)
         assert path.read_bytes() == first + line + end
         assert not path.with_suffix(".torn").exists()
+
+
+FINISHED = {"question_id": "b", "model": "m", "judge": "j", "games": [{"score": "B>A"}, {"score": "A>B"}]}
+
+
+@pytest.mark.parametrize("end", ["", "\n", ",\n", '\n{"question_id": "c", "model": "m", "games": []}\n'])
+def test_wherever_a_record_breaks_off_the_one_behind_it_is_read(end: str) -> None:
+    games = [{"score": "A>B", "judgment": 'a "quoted" \\ text {'}, {"score": None, "usage": {"prompt_tokens": 12}}]
+    first = json.dumps(
+        {"question_id": "a", "model": "m", "odd": [{"uid": 1}, {}], "games": games, "x": True, "y": [{}]}
+    )
+    for cut in range(1, len(first)):
+        line = (first[:cut] + json.dumps(FINISHED) + end).encode()
+        found = list(pieces(line.splitlines(keepends=True)[0]))
+        assert isinstance(found[0].error, Torn) and len(found) == 2, line
+        assert json.loads(found[1].record) == FINISHED, line
+
+
+def test_records_with_a_comma_behind_each_are_read_by_every_reader() -> None:
+    lines = [json.dumps({**FINISHED, "question_id": name}) + "," for name in "abc"]
+    with bench_of("model_judgment/j/m.jsonl", "\n".join(lines).encode()) as (bench, path):
+        before = path.read_bytes()
+        assert list(load_judgments(path)) == indexed(bench).question_ids == ["a", "b", "c"]
+        assert read_judgments(bench, ["j"]).table.questions == ["a", "b", "c"]
+        jsonl.repair(path)
+        assert path.read_bytes() == before + b"\n"
+        jsonl.sort(path, {"c": 0, "b": 1, "a": 2}, path.with_suffix(".superseded"))
+        assert list(load_judgments(path)) == ["c", "b", "a"]
 
 
 def test_lines_are_numbered_as_editors_number_them(tmp_path: Path) -> None:
