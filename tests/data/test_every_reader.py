@@ -266,7 +266,8 @@ def test_what_is_odd_about_readable_lines_is_said_once_by_every_reader(
             said = [str(each.message) for each in caught]
             assert [note.startswith(f"{file}{words}") for note in said] == [True], said
         index = indexed(bench)
-        assert [note.startswith(f"{file}{words}") for note in index.notes] == [True], index.notes
+        notes = [note for note in index.notes if "question.jsonl is not there" not in note]
+        assert [note.startswith(f"{file}{words}") for note in notes] == [True], notes
 
 
 @pytest.mark.slow
