@@ -48,6 +48,20 @@ def token_count(value: Any) -> float | None:
     return value if 0 <= value < float("inf") else None
 
 
+def text_in(value: Any) -> str | None:
+    """The text of a turn: itself, what is under `content`, `answer` or `text`, or that of its parts together.
+
+    None for anything else, and for parts that are not all text.
+    """
+    if isinstance(value, str):
+        return value
+    if is_object(value):
+        return next((text_in(value[key]) for key in ("content", "answer", "text") if key in value), None)
+    parts = [text_in(each) for each in value] if is_list(value) else []
+    texts = [part for part in parts if part is not None]
+    return "".join(texts) if parts and len(texts) == len(parts) else None
+
+
 def said_in(value: Any) -> str:
     """What a field holds for people: a text, {answer: text}, parts with a text each, or else its JSON."""
     if isinstance(value, str) or value is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from arena_hard.data.record_values import is_list, is_object, said_in, token_count, with_names
+from arena_hard.data.record_values import is_list, is_object, said_in, text_in, token_count, with_names
 
 
 class UserError(Exception):
@@ -121,13 +121,13 @@ def _optional(row: dict[str, Any], key: str) -> Any:
     return row.get(key)
 
 
-def _objects(row: dict[str, Any], key: str) -> list[dict[str, Any]]:
+def _entries(row: dict[str, Any], key: str) -> list[Any]:
+    """What a list holds, or the one entry that stands in its place; ValueError for none."""
     value = row.get(key)
+    if isinstance(value, str) or is_object(value):
+        return [value]
     if not is_list(value) or not value:
         raise ValueError(f"{key} must be a list that is not empty")
-    for entry in value:
-        if not is_object(entry):
-            raise ValueError(f"{key} must hold objects with keys, not {str(entry)[:40]!r}")
     return value
 
 
@@ -138,7 +138,9 @@ def question_from_row(row: dict[str, Any]) -> Question:
     category = _optional(row, "category") or ""
     if "turns" not in row:
         return Question(question_id, (_text(row, "prompt"),), category, _optional(row, "subcategory"))
-    turns = tuple(_text(turn, "content") for turn in _objects(row, "turns"))
+    turns = tuple(map(_text_of_turn, _entries(row, "turns")))
+    if not all(turns):
+        raise ValueError("a turn of a question must not be empty")
     return Question(question_id, turns, category, _optional(row, "cluster"))
 
 
@@ -154,10 +156,7 @@ def answer_from_row(row: dict[str, Any]) -> Answer:
     """An answer from a row of either format. Raises ValueError with the key that is wrong."""
     row = with_names(row)
     total = _total_tokens(row)
-    if "choices" in row:
-        turns = [[_turn_from_row(turn) for turn in _objects(choice, "turns")] for choice in _objects(row, "choices")]
-    else:
-        turns = [_turns_from_messages(row)]
+    turns = turns_in(row)
     if len(turns[0]) == 1 and turns[0][0].token_len is None:  # the total is that of the one turn
         turns[0] = [msgspec.structs.replace(turns[0][0], token_len=total)]
     return Answer(
@@ -186,26 +185,42 @@ def _word(row: dict[str, Any], key: str) -> str | None:
     return row[key] if isinstance(row.get(key), str) else None
 
 
-def _turn_from_row(turn: dict[str, Any]) -> AnswerTurn:
-    return AnswerTurn(
-        _text_or_empty(turn, "content"), token_count(turn.get("token_len")), said_in(turn.get("thought")) or None
-    )
+def turns_in(row: dict[str, Any]) -> list[list[AnswerTurn]]:
+    """The turns of each choice of an answer's row, in either format. Raises ValueError."""
+    if "choices" not in row:
+        return [_turns_from_messages(row)]
+    return [list(map(_turn_from, _turns_of(choice))) for choice in _entries(row, "choices")]
+
+
+def _turns_of(choice: Any) -> list[Any]:
+    """The turns of a choice; in files of others it may be the one turn itself, or a provider's own."""
+    if not is_object(choice):
+        return [choice]
+    return _entries(choice, "turns") if "turns" in choice else [choice.get("message", choice)]
+
+
+def _turn_from(turn: Any) -> AnswerTurn:
+    """A turn as a text or an object; a content of v2.0 may be {answer[, thought]}."""
+    holders = [each for each in (turn, turn.get("content") if is_object(turn) else None) if is_object(each)]
+    counts = [token_count(each.get("token_len")) for each in holders]
+    thoughts = [said_in(each.get("thought")) for each in holders]
+    tokens = next((count for count in counts if count is not None), None)
+    return AnswerTurn(_text_of_turn(turn), tokens, next(filter(None, thoughts), None))
 
 
 def _turns_from_messages(row: dict[str, Any]) -> list[AnswerTurn]:
-    """v2.0: the assistant's messages, whose content is a text or {answer[, thought]}."""
-    contents = [m.get("content") for m in _objects(row, "messages") if m.get("role") == "assistant"]
-    if not contents:
+    """v2.0: the assistant's messages."""
+    turns = [each for each in _entries(row, "messages") if is_object(each) and each.get("role") == "assistant"]
+    if not turns:
         raise ValueError("messages holds no message of the assistant")
-    turns = [c if is_object(c) else {"answer": c} for c in contents]
-    return [AnswerTurn(_text_or_empty(turn, "answer"), None, said_in(turn.get("thought")) or None) for turn in turns]
+    return [_turn_from(turn) for turn in turns]
 
 
-def _text_or_empty(row: dict[str, Any], key: str) -> str:
-    value = row.get(key)
-    if not isinstance(value, str):
-        raise ValueError(f"{key} of a turn must be a text, not {value!r}")
-    return value
+def _text_of_turn(turn: Any) -> str:
+    text = text_in(turn)
+    if text is None:
+        raise ValueError(f"a turn must hold a text (as its content), not {str(turn)[:60]!r}")
+    return text
 
 
 def judgment_from_row(row: dict[str, Any]) -> Judgment:

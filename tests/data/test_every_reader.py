@@ -311,3 +311,47 @@ def test_what_is_no_jsonl_is_named_with_the_remedy_by_every_reader(kind: str, wo
             with pytest.raises(UserError, match=words):
                 jsonl.repair(file)
         assert file.read_bytes() == before
+
+
+SAME_TURNS: list[Any] = [
+    [{"turns": ["# a"]}],
+    [{"turns": "# a"}],
+    [{"turns": {"content": "# a"}}],
+    {"turns": [{"content": "# a"}]},
+    [{"turns": [{"answer": "# a"}]}],
+    [{"turns": [{"text": "# a"}]}],
+    [{"turns": [{"content": {"answer": "# a", "thought": "t"}}]}],
+    [{"turns": [{"content": [{"type": "text", "text": "# "}, {"type": "text", "text": "a"}]}]}],
+    [{"turns": [["# a"]]}],
+    ["# a"],
+    [{"message": {"role": "assistant", "content": "# a"}, "finish_reason": "stop"}],
+    [{"content": "# a"}],
+]
+
+
+@pytest.mark.parametrize("choices", SAME_TURNS)
+def test_a_turn_in_any_plain_form_is_the_same_text_for_every_reader(choices: Any) -> None:
+    row = {"question_id": "1", "model_id": "m", "choices": choices, "conv_metadata": {"token_len": 7}}
+    with bench_of("model_answer/m.jsonl", json.dumps(row).encode()) as (bench, path):
+        (found,) = load_answers(path).values()
+        assert ([turn.content for turn in found.turns], found.token_len) == (["# a"], 7)
+        assert answer_lengths(bench, "m").average == 7
+        assert style_table(bench, ["m"], ["1"])[0][0].tolist() == [7, 1, 0, 0]
+        assert indexed(bench).answer("m", 0) == found
+
+
+@pytest.mark.parametrize("turns", [["ask 1"], "ask 1", {"content": "ask 1"}, [{"text": "ask 1"}], [["ask 1"]]])
+def test_a_question_in_any_plain_form_is_the_same_for_every_reader(turns: Any) -> None:
+    with bench_of("question.jsonl", json.dumps({"question_id": "1", "turns": turns}).encode()) as (bench, _):
+        (found,) = load_questions(bench)
+        assert found.turns == ("ask 1",) and indexed(bench).questions == [found]
+
+
+@pytest.mark.parametrize("turns", [[], [7], [None], [{}], [{"content": None}], [["a", {"type": "image"}]], [""], 7])
+def test_what_holds_no_text_is_no_question(turns: Any) -> None:
+    with bench_of("question.jsonl", json.dumps({"question_id": "1", "turns": turns}).encode()) as (bench, path):
+        with pytest.raises(UserError, match=r"question\.jsonl:1: (a turn|turns)"):
+            load_questions(bench)
+        index = BenchIndex(bench)
+        index.refresh()
+        assert index.problems[0].startswith(f"{path}:1: ")
