@@ -358,6 +358,6 @@ def test_what_holds_no_text_is_no_question(turns: Any) -> None:
 
 
 def test_a_servers_message_in_the_place_of_records_is_named_as_that() -> None:
-    with bench_of("model_judgment/j/m.jsonl", b'{"error": "Entry not found"}\n') as (bench, _):
-        with pytest.raises(UserError, match=r"m\.jsonl is a server's message \(JSON\), not the file itself\."):
-            read_judgments(bench, ["j"])
+    refused = pytest.raises(UserError, match=r"m\.jsonl is a server's message \(JSON\), not the file itself\.")
+    with bench_of("model_judgment/j/m.jsonl", b'{"error": "Entry not found"}\n') as (bench, _), refused:
+        read_judgments(bench, ["j"])
