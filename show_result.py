@@ -26,7 +26,7 @@ from arena_hard.data.typed_jsonl import InputFile
 from arena_hard.rating import battles, caches, intervals, ratings
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
-from arena_hard.rating.categories import Part, covered, cut
+from arena_hard.rating.categories import Part, assumed_baseline, covered, cut
 from arena_hard.rating.coverage import Coverage, judged_in
 from arena_hard.rating.games import Judgments, read_judgments, select, without_own
 from arena_hard.rating.intervals import Fit
@@ -85,16 +85,17 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
     """The parts to rate, the files they come from, and notes. Raises UserError."""
     if args.battles:
         found = battles.read_battles(args.battles)
-        return [Part("", anchor_of(args, found, args.battles), found)], (), []
+        baseline = args.baseline or usual_baseline(args.bench_name)
+        return [Part("", anchor_of(found, args.battles, baseline), found)], (), []
     if args.load_battles:
         return load_cached(args, bench)
     wanted = [args.baseline] if args.baseline else usual_baselines(bench.name)
     judgments = read_judgments(bench, args.judge_name, wanted)
     parts: list[Part] = []
     notes: list[Text] = []
-    for category, baseline, every in cut(judgments.table, bench, args.baseline, args.category):
+    for category, baseline, every, said in cut(judgments.table, bench, args.baseline, args.category):
         games = without_own(every, baseline)
-        notes += footnotes.own_notes(every, games, baseline)
+        notes += said + footnotes.own_notes(every, games, baseline)
         judge = " + ".join(args.judge_name)
         fought = battles.readable_battles(games, baseline, judge, args.weight, args.first_game_only)
         parts.append(Part(category, baseline, fought, games, judged_in(games)))
@@ -105,9 +106,8 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
     return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments)
 
 
-def anchor_of(args: argparse.Namespace, found: Battles, file: Path, category: str = "") -> str:
+def anchor_of(found: Battles, file: Path, baseline: str) -> str:
     """The model whose rating is pinned. Raises UserError when no battle is with it."""
-    baseline = args.baseline or usual_baseline(args.bench_name, category)
     if baseline not in found.models:
         known = shortened(found.models)
         raise UserError(f"{file} has no battle with {baseline}. Name a model of it with --baseline: {known}.")
@@ -136,11 +136,11 @@ def load_cached(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tup
     inputs: tuple[InputFile, ...] = ()
     notes: list[Text] = []
     for category in args.category or cached_categories(args, bench) or [""]:
-        case = case_of(args, category, args.baseline or usual_baseline(args.bench_name, category))
+        case = case_of(args, category, args.baseline or assumed_baseline(bench, args.judge_name, category))
         file, note = caches.find_battles(bench, case)
         found = battles.read_battles(file)
         judged = note.judged if note else None
-        parts.append(Part(category, anchor_of(args, found, file, category), found, judged=judged))
+        parts.append(Part(category, anchor_of(found, file, case.baseline), found, judged=judged))
         inputs = note.inputs if note else inputs
         if note is None:
             notes.append(f"{file} says nothing of its inputs (the original's files do not); it is taken as it is.")

@@ -110,7 +110,7 @@ def _case_file(folder: Path) -> Path:
 
 def _case_of(view: View, settings: JudgeSettings | None) -> dict[str, str]:
     """Whose pages these are. baseline: the config's, which judgments that name none are taken to be against."""
-    baseline = settings.baseline_of("") if settings and not settings.categories else None
+    baseline = settings.only_baseline if settings else None
     return {"bench": view.bench, "judge": view.judge, "baseline": baseline or ""}
 
 
@@ -151,6 +151,7 @@ def _write_games(work: Export, progress: Callable[[Iterable[Any]], Iterable[Any]
     table = work.index.judged.get(base.judge)
     rows = [(model, question) for model, question in rows if table is not None and table.row[model, question] >= 0]
     listed = []
+    own = game_selection.against_itself(work.index, base.judge, work.settings)
     kept = game_selection.Selection(np.array([m for m, _ in rows], int), np.array([q for _, q in rows], int), 0)
     for place, (model, question) in enumerate(progress(rows)):
         name, asked = work.index.models[model], work.index.question_ids[question]
@@ -159,6 +160,6 @@ def _write_games(work: Export, progress: Callable[[Iterable[Any]], Iterable[Any]
             work.index, view, game_selection.Selection(kept.models, kept.questions, place), work.settings
         )
         work.write(view, "games.html", context)
-        listed.append(games_page.listed(work.index, view, model, question))
+        listed.append(games_page.listed(work.index, view, model, question, bool(own[model, question])))
     work.write(base, "list.html", {"title": "Games", "rows": listed, "judge": base.judge}, name="games.html")
     return len(rows) + 1

@@ -17,6 +17,7 @@ from arena_hard.data.verdicts import LABELS
 from arena_hard.rating.arrays import BoolArray, IntArray
 
 NO_VERDICTS = {"unreadable": UNREADABLE, "none": NO_GAME}
+_COUNTED = {"disagree", "unreadable", "won", "lost", "even"}  # what other pages count, without what says nothing
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def select(index: BenchIndex, view: View, settings: JudgeSettings | None) -> Sel
     """The games of one judge that pass the view's filters, model by model, in the questions' order."""
     codes = [index.models.index(view.model)] if view.model in index.models else index.models_of(view.judge)
     keep = _of_questions(index, view)[None, :] & _of_verdicts(index, view, codes)
+    if not view.model and (view.first or view.second or view.show in _COUNTED):
+        keep &= ~against_itself(index, view.judge, settings)[codes]
     if view.show == "cutoff":
         keep &= _cut_off(index, view, codes, settings)
     if view.text.strip():
@@ -193,14 +196,13 @@ def baseline_name(index: BenchIndex, judge: str, model: int, question: int, sett
 
 
 def unnamed_baseline(index: BenchIndex, judge: str, settings: JudgeSettings | None, category: str) -> str:
-    """The baseline for judgments that name none: their folder's, else the config's unless they show another one."""
-    found = index.sets.get(judge)
+    """The baseline for judgments that name none: their folder's, else the one they show, else the config's."""
+    found, usual = index.sets.get(judge), usual_baseline(index.bench.name, category)
     if found and found.baseline:
         return found.baseline
-    wanted = settings.baseline_of(category) if settings else None
-    if wanted and (found is None or index.believes(judge, wanted, category)):
-        return wanted
-    return usual_baseline(index.bench.name, category)
+    wanted = (settings.baseline_of(category) if settings else None) or usual
+    stands = index.standing(judge, wanted, category)
+    return stands.origin.baseline or (wanted if stands.counts else usual)
 
 
 def baselines_of(

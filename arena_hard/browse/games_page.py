@@ -58,6 +58,7 @@ class Listed(NamedTuple):
     first: str
     second: str
     kinds: str
+    is_own: bool
     view: View
 
 
@@ -91,8 +92,8 @@ def page_of(index: BenchIndex, view: View, selection: Selection, settings: Judge
     }
 
 
-def listed(index: BenchIndex, view: View, model: int, question: int) -> Listed:
-    """A game as an entry of a list."""
+def listed(index: BenchIndex, view: View, model: int, question: int, is_own: bool = False) -> Listed:
+    """A game as an entry of a list. is_own: of the baseline against itself, so that no verdict is looked for in it."""
     first, second = game_selection.verdict_codes(index, view.judge, [model])
     one, two = first[0, question], second[0, question]
     total = sum(int(points) for points in game_selection.strengths(one, two))
@@ -101,7 +102,8 @@ def listed(index: BenchIndex, view: View, model: int, question: int) -> Listed:
     kinds += ["unreadable"] if UNREADABLE in (one, two) else []
     found = index.questions[question]
     words = short(found.turns[0], 100) if found else index.question_ids[question]
-    return Listed(words, index.models[model], label_of(int(one)), label_of(int(two)), " ".join(kinds), view)
+    labels = (label_of(int(one)), label_of(int(two)))
+    return Listed(words, index.models[model], *labels, " ".join(kinds) * (not is_own), is_own, view)
 
 
 def default_patterns() -> tuple[Any, ...]:

@@ -30,7 +30,7 @@ from arena_hard.browse.record_file import (
     verdict_code,
 )
 from arena_hard.data import jsonl
-from arena_hard.data.baselines import believed
+from arena_hard.data.baselines import Origin, Standing, standing
 from arena_hard.data.paths import Bench, JudgmentSet, name_of
 from arena_hard.data.record_folder import in_place_of, look_into
 from arena_hard.data.records import Answer, Judgment, Question, answer_from_row, judgment_from_row, question_from_row
@@ -75,7 +75,7 @@ class BenchIndex:
     version: int = 0
 
     def __post_init__(self) -> None:
-        self._believed: dict[tuple[str, str, str], bool] = {}
+        self._standing: dict[tuple[str, str, str], Standing] = {}
         self._codes: dict[str, int] = {}
         self._baseline_codes: dict[str, int] = {}
         self._question_stamp: tuple[int, int] | None = None
@@ -106,6 +106,8 @@ class BenchIndex:
             self._question_notes = [instead]
             return False
         stamp = stamp_of(self.bench.question_file)
+        if stamp is None and self._question_stamp is None:
+            self._question_notes = [f"{self.bench.question_file} is not there: questions are shown by their ids."]
         if stamp is None or stamp == self._question_stamp:
             return False
         known: dict[str, Question] = {}
@@ -211,7 +213,7 @@ class BenchIndex:
             for number in reversed(range(len(files))):  # the first one counts most
                 _fill(table, place[model], number, files[number])
         self.judged = judged
-        self._believed.clear()
+        self._standing.clear()
 
     def _gather_judgments(self) -> None:
         """The judgments by judge and model: a model's may be in several files, and one file may hold several's."""
@@ -265,12 +267,15 @@ class BenchIndex:
         """The code of a question, None when no record names it."""
         return self._codes.get(question_id)
 
-    def believes(self, judge: str, baseline: str, category: str) -> bool:
-        """Whether a judge's judgments that name no baseline may be against this one."""
+    def standing(self, judge: str, baseline: str, category: str) -> Standing:
+        """How a judge's judgments that name no baseline stand to this one."""
         case = (judge, baseline, category)
-        if case not in self._believed:
-            self._believed[case] = believed(self.bench, self.sets[judge].judge, baseline, category)
-        return self._believed[case]
+        if case not in self._standing:
+            table = self.judged.get(judge)
+            if table is None or not ((table.row >= 0) & (table.baseline < 0)).any():
+                return Standing(True, True, Origin(baseline))  # of none anything can be said
+            self._standing[case] = standing(self.bench, self.sets[judge].judge, baseline, category)
+        return self._standing[case]
 
     def models_of(self, judge: str) -> list[int]:
         """Codes of the models that a judge has judged; all models when there is no such judge."""

@@ -86,6 +86,7 @@ def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board
     own = footnotes.own_notes(tables.of_baseline(every, code), table, baseline)
     covering = footnotes.coverage_notes(covered) if covered else []
     notes = [whole(note) for note in (*own, *footnotes.single_game_notes(table), *covering)]
+    notes = _nameless_notes(index, every, baseline) + notes
     about = (covered.n_questions if covered else 0, notes)
     if len(fought) == 0:
         return Board(baseline, [], fought.models[1:], *about)
@@ -102,6 +103,17 @@ def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board
         rows.append(Row(order, model, i == 0, score[i], lower[i], upper[i], tables.tokens_of(index, model), *counts))
     known = [row for row in rows if row.score == row.score]
     return Board(baseline, known, [row.model for row in rows if row.score != row.score], *about)
+
+
+def _nameless_notes(index: BenchIndex, every: GameTable, baseline: str) -> list[str]:
+    """What shows that judgments which name no baseline are against this one."""
+    if baseline in index.baselines:
+        return []
+    stands = index.standing(every.judges[0], baseline, "")
+    why = f"it is {baseline}, because {stands.origin.why}" if stands.is_shown and stands.origin.why else ""
+    return [
+        f"The judgments do not name their baseline: {why or f'{baseline} is assumed, from the config or by default'}."
+    ]
 
 
 def ordered(rows: list[Row], column: str, reverse: bool) -> list[Row]:

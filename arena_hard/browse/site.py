@@ -52,8 +52,8 @@ class Site:
         self._lock = threading.Lock()
 
     def benches(self) -> list[str]:
-        """Names of the folders that hold questions."""
-        return benches(self.data_dir)
+        """Names of the folders that hold questions, answers or judgments."""
+        return benches(self.data_dir, with_questions=False)
 
     def first_bench(self) -> str:
         """The bench of the config when it is there, else another (judged ones first), else the demo."""
@@ -121,7 +121,7 @@ def completed(view: View, index: BenchIndex, settings: JudgeSettings | None) -> 
 
 def _sets_of(settings: JudgeSettings, index: BenchIndex) -> list[str]:
     """The config's judges, first with its baseline where it is a further one."""
-    own = settings.baseline_of("") if not settings.categories else None
+    own = settings.only_baseline
     sets = [each for each in index.sets.values() if each.judge in settings.judges]
     return [each.label for each in sets if own and each.baseline == own] + settings.judges
 

@@ -3,9 +3,11 @@
 For the scripts and the other rooms:
 
 records        the shapes of rows, in both formats; UserError
+record_values  what their fields hold, of whatever type
 paths          where the files of a bench are
 bench_files    questions, answers, judgments by question_id
 baselines      whom judgments are against, and where those against each baseline are
+self_play      whether judgments are of the baseline against itself
 jsonl          JSONL, checked: errors name the line
 typed_jsonl    JSONL, typed: large files at the speed of the disk
 writer         records that count as written once they are on disk
@@ -34,6 +36,7 @@ line_notes     what is odd about lines whose records can be read
 
 Inside:
 
+nameless         whom judgments are against that do not name their baseline
 odd_lines        lines that are no strict JSON, and what other readers see in them
 secret_forms     how a key may be written
 value_types      what a config's value becomes where its type is known

@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any, NamedTuple
 
-from arena_hard.data.records import is_list, is_object
+from arena_hard.data.record_values import is_list, is_object
 from arena_hard.data.yaml_files import Written, plain
 
 Values = dict[str, Any]

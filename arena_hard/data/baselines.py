@@ -1,13 +1,15 @@
 """Whom judgments are against, and where those against each baseline are.
 
 A judge's own folder holds those against the first baseline, as in the original; each further baseline has a folder in
-it. Records of the original do not say whom a model was compared with: they are taken to be against the baseline that
-is asked for, unless something shows that they are not.
+it. Records of the original do not say whom a model was compared with. For a table they are taken to be against the
+baseline that is asked for, unless something shows that they are not; nothing is judged into their files unless
+something shows that they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,14 @@ from typing import Any
 import msgspec
 
 from arena_hard.data import jsonl
-from arena_hard.data.bench_files import load_answers
+from arena_hard.data.name_lists import shortened
+from arena_hard.data.nameless import Origin, origin_of
 from arena_hard.data.paths import Bench
-from arena_hard.data.presets import usual_baseline
+from arena_hard.data.presets import is_published, usual_baseline
 from arena_hard.data.record_folder import record_files
-from arena_hard.data.records import Answer, Judgment, judgment_from_row, text_of
+from arena_hard.data.record_values import text_of
 
-LOOKED_AT = 10  # records without a baseline whose prompts are held against the baselines' answers
+_UNKNOWN = "?"  # in the place of a baseline's name; no model is called so
 
 
 class _Head(msgspec.Struct):
@@ -41,63 +44,54 @@ def named_in(file: Path) -> Iterator[tuple[str, str]]:
                 yield text_of(span.value.question_id or span.value.uid), str(span.value.baseline or "")
 
 
-def believed(bench: Bench, judge: str, baseline: str, category: str = "") -> bool:
-    """Whether records that name no baseline may be against this one.
+@dataclass(frozen=True)
+class Standing:
+    """Whether judgments without a baseline count as against one, how far that is shown, and whom they show."""
 
-    Not where its judgments have a folder of their own, nor where the prompts show the usual baseline's answers instead.
+    counts: bool
+    is_shown: bool
+    origin: Origin
+
+
+def standing(bench: Bench, judge: str, baseline: str, category: str = "") -> Standing:
+    """How judgments that name no baseline stand to this one.
+
+    They do not count where something shows that they are against another, nor, if nothing shows anything, where this
+    one's judgments have a folder of their own.
     """
-    if record_files(bench.judgment_folder(judge, baseline)):
-        return False
-    usual = usual_baseline(bench.name, category)
-    return baseline == usual or not _show_another(bench, judge, baseline, usual)
+    origin = origin_of(bench, judge, baseline, category)
+    if origin.baseline or origin.is_not:
+        is_shown = origin.baseline == baseline
+        return Standing(is_shown, is_shown, origin)
+    return Standing(not record_files(bench.judgment_folder(judge, baseline)), False, origin)
 
 
-def _show_another(bench: Bench, judge: str, baseline: str, usual: str) -> bool:
-    """Whether unnamed records were shown the answers of the usual baseline, and not those of this one."""
-    there = load_answers(bench.answer_file(usual))
-    if not there:
-        return False
-    wanted = load_answers(bench.answer_file(baseline))
-    seen = False
-    for judgment in _unnamed(bench, judge, {baseline, usual}):
-        key, prompt = judgment.question_id, _prompt_of(judgment)
-        if _shows(prompt, wanted.get(key)):
-            return False
-        seen = seen or _shows(prompt, there.get(key))
-    return seen
+def believed(bench: Bench, judge: str, baseline: str, category: str = "") -> bool:
+    """Whether records that name no baseline may be against this one."""
+    return standing(bench, judge, baseline, category).counts
 
 
-def _unnamed(bench: Bench, judge: str, but: set[str]) -> Iterator[Judgment]:
-    """One record of each of the first files that has no baseline and a prompt, but not of these models."""
-    found = 0
-    for file in record_files(bench.judgment_folder(judge)):
-        judgment = _first_of(file)
-        if judgment and judgment.baseline is None and judgment.model not in but and _prompt_of(judgment):
-            yield judgment
-            found += 1
-        if found == LOOKED_AT:
-            return
+def judgment_files(bench: Bench, judge: str, baselines: Sequence[str] = ()) -> dict[Path, str]:
+    """The files that may hold a judge's judgments against some baselines, each with the baseline of its folder.
 
-
-def _first_of(file: Path) -> Judgment | None:
-    """The first judgment of a file that can be read."""
-    with open(file, "rb") as stream:
-        for span in jsonl.spans(stream, msgspec.json.decode):
-            try:
-                return judgment_from_row(span.value)
-            except (ValueError, TypeError, AttributeError):
-                continue
-    return None
-
-
-def _prompt_of(judgment: Judgment) -> str:
-    return next((game.user_prompt for game in judgment.games if game and game.user_prompt), "")
-
-
-def _shows(prompt: str, answer: Answer | None) -> bool:
-    """Whether all that a model said is in a prompt."""
-    said = [turn.content for turn in answer.turns] if answer else []
-    return any(said) and all(text in prompt for text in said)
+    Where each baseline has a folder of its own, the judge's own files count only if they name one of them, or show it
+    without naming any.
+    """
+    own = record_files(bench.judgment_folder(judge))
+    further = {file: name for name in baselines for file in record_files(bench.judgment_folder(judge, name))}
+    if further and set(further.values()) == set(baselines):
+        names = {file: {name for _, name in named_in(file)} for file in own}
+        nameless = any("" in each for each in names.values())
+        shown = [""] if nameless and any(standing(bench, judge, name).is_shown for name in baselines) else []
+        own = [file for file in own if names[file] & {*baselines, *shown}]
+        if nameless and not shown:
+            warnings.warn(
+                f"{bench.judgment_folder(judge)}: judgments that do not name their baseline are not counted, because "
+                f"those against {shortened(list(baselines))} have a folder of their own.",
+                jsonl.Remark,
+                stacklevel=1,
+            )
+    return dict.fromkeys(own, "") | further
 
 
 # ------------------------------------------------------------------------------------ where to judge
@@ -116,7 +110,8 @@ class JudgmentFolder:
     group_of: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        self._believed: dict[tuple[str, str], bool] = {}
+        self._unnamed: dict[tuple[str, str], str] = {}
+        self._notes: dict[tuple[str, str], str] = {}
         self._named: dict[Path, dict[str, set[str]]] = {}  # file → group → baselines, empty where none is named
         for file in record_files(self.bench.judgment_folder(self.judge)):
             groups = self._named[file] = {}
@@ -134,16 +129,31 @@ class JudgmentFolder:
         further = self.bench.judgment_file(self.judge, model, baseline)
         if further.is_file():
             return further
-        there = self._against(self._named.get(first, {}).get(group, set()), baseline, group)
-        if there:
-            return first if there == {baseline} else further
+        here = self._named.get(first, {}).get(group, set())
+        there = self._against(here, baseline, group)
+        if _UNKNOWN in there and there != {_UNKNOWN}:  # what others in the file name
+            there = there - {_UNKNOWN}
+        if there == {baseline} or (not there and self._is_first(baseline, group, own)):
+            return first
+        self._say_where(baseline, group)
+        return further
+
+    def _is_first(self, baseline: str, group: str, own: bool) -> bool:
+        """Whether a new model's judgments against this baseline belong in the judge's own folder."""
         names = self._of_all_models(baseline, group, own)
-        is_first = baseline in names if names else not record_files(further.parent)
-        return first if is_first else further
+        return baseline in names if names else not record_files(self.bench.judgment_folder(self.judge, baseline))
 
     def _of_all_models(self, baseline: str, group: str, own: bool) -> set[str]:
-        """The baselines of a group in the judge's own folder; of all groups where this one has none there."""
-        named = [(name, found) for groups in self._named.values() for name, found in groups.items()]
+        """The baselines of a group in the judge's own folder; of all groups where this one has none there.
+
+        The baseline's own judgments, which show nothing of the others', count only if they name one.
+        """
+        own_file = self.bench.judgment_file(self.judge, baseline)
+        named = [
+            (name, found - {""} if file == own_file else found)
+            for file, groups in self._named.items()
+            for name, found in groups.items()
+        ]
         of_group = {each for name, found in named if name == group for each in found}
         everywhere = {each for _, found in named for each in found}
         return self._against(of_group if of_group or own else everywhere, baseline, group)
@@ -153,7 +163,32 @@ class JudgmentFolder:
         if "" not in names:
             return names
         case = (baseline, group)
-        if case not in self._believed:
-            self._believed[case] = believed(self.bench, self.judge, baseline, group)
-        unnamed = baseline if self._believed[case] else usual_baseline(self.bench.name, group)
-        return names - {""} | {unnamed}
+        if case not in self._unnamed:
+            self._unnamed[case] = self._origin(baseline, group)
+        return names - {""} | {self._unnamed[case]}
+
+    def _origin(self, baseline: str, group: str) -> str:
+        """Whom the unnamed ones are against: never the one asked for unless something shows it.
+
+        A published benchmark's own judgments are against its usual baseline unless they show another one.
+        """
+        origin = origin_of(self.bench, self.judge, baseline, group)
+        is_usual = is_published(self.bench.name) and baseline == usual_baseline(self.bench.name, group)
+        found = origin.baseline or (baseline if is_usual and not origin.is_not else _UNKNOWN)
+        self._notes[baseline, group] = self._note(baseline, origin) if found != baseline else ""
+        return found
+
+    def _say_where(self, baseline: str, group: str) -> None:
+        """Say once why judgments are not put beside those that name no baseline."""
+        if note := self._notes.pop((baseline, group), ""):
+            warnings.warn(note, jsonl.Remark, stacklevel=1)
+
+    def _note(self, baseline: str, origin: Origin) -> str:
+        folder = self.bench.judgment_folder(self.judge, baseline)
+        why = f"they are not against {baseline}: {origin.why}. Those against {baseline} go to {folder.name}/."
+        if not origin.why:
+            why = (
+                f"nothing shows that they are against {baseline}. New ones go to {folder.name}/; if the others are "
+                "against it, too, move their files there."
+            )
+        return f"{folder.parent} holds judgments that do not name their baseline, and {why}"

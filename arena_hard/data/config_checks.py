@@ -12,7 +12,8 @@ from arena_hard.data import templates
 from arena_hard.data.name_lists import suggestion
 from arena_hard.data.places import Place
 from arena_hard.data.presets import categories_of
-from arena_hard.data.records import UserError, is_list, is_object
+from arena_hard.data.record_values import is_list, is_object
+from arena_hard.data.records import UserError
 from arena_hard.data.settings import DEFAULT_PATTERN, JudgeSettings, ModelSettings, places_of
 from arena_hard.data.variables import names_variable, with_environment
 from arena_hard.data.yaml_files import ConfigNote, plain

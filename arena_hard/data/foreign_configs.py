@@ -12,7 +12,7 @@ from typing import Any
 
 from arena_hard.data.api_types import Understood, Values, endpoints_of, text_of, with_api_type
 from arena_hard.data.places import renamed
-from arena_hard.data.records import is_list, is_object
+from arena_hard.data.record_values import is_list, is_object
 from arena_hard.data.variables import names_variable
 from arena_hard.data.yaml_files import Written, plain
 

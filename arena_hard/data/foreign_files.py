@@ -17,6 +17,7 @@ _KINDS = (
          b"access to ", b"invalid username", b"401: ", b"403: "),
         f"is a server's message, not the file itself. {_DOWNLOAD}",
     ),
+    ((b'{"error"', b'{"errors"', b'{"detail"'), f"is a server's message (JSON), not the file itself. {_DOWNLOAD}"),
     ((b"\x1f\x8b",), f"is compressed (gzip). {_UNPACK}"),
     ((b"pk\x03\x04",), f"is an archive (zip). {_UNPACK}"),
     ((b"\x28\xb5\x2f\xfd",), f"is compressed (zstd). {_UNPACK}"),

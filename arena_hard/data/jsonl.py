@@ -21,7 +21,8 @@ from arena_hard.data import secrets
 from arena_hard.data.foreign_files import misfit
 from arena_hard.data.line_notes import LineNotes
 from arena_hard.data.odd_lines import FILE_ENDS, Torn, pieces
-from arena_hard.data.records import UserError, is_object
+from arena_hard.data.record_values import is_object
+from arena_hard.data.records import UserError
 
 T = TypeVar("T")
 

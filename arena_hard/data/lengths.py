@@ -10,7 +10,7 @@ import msgspec
 from arena_hard.data.bench_files import ERROR_MARK
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
-from arena_hard.data.records import token_count
+from arena_hard.data.record_values import token_count
 from arena_hard.data.typed_jsonl import Reader
 
 _ERROR_MARK = msgspec.json.encode(ERROR_MARK)
@@ -24,7 +24,7 @@ class _Turn(msgspec.Struct, gc=False):
 
 
 class _Choice(msgspec.Struct, gc=False):
-    turns: list[_Turn] = []
+    turns: list[_Turn | str | list[Any] | None] | _Turn | str = []
 
 
 class _Metadata(msgspec.Struct):
@@ -41,7 +41,7 @@ class AnswerRow(msgspec.Struct, gc=False):
 
     question_id: str = ""
     uid: str = ""
-    choices: list[_Choice] | None = None
+    choices: list[_Choice | str | None] | _Choice | str | None = None
     metadata: _Metadata | Odd = None
     conv_metadata: _Metadata | Odd = None
     usage: _Usage | Odd = None
@@ -82,17 +82,25 @@ def _average(file: Path) -> AnswerLengths:
 
 def length_of(row: AnswerRow) -> tuple[float, bool] | None:
     """(tokens of all turns of the first choice, whether the server counted them); None where nobody did."""
-    turns = row.choices[0].turns if row.choices else []
+    turns = _turns_of(row)
     for turn in turns:
-        if bytes(turn.content) == _ERROR_MARK:
+        if turn == ERROR_MARK or (isinstance(turn, _Turn) and bytes(turn.content) == _ERROR_MARK):
             return None
-    counted = sum_of_counts([turn.token_len for turn in turns])
+    counted = sum_of_counts([getattr(turn, "token_len", None) for turn in turns])
     if counted is None:
         counted = first_count([getattr(each, "token_len", None) for each in (row.metadata, row.conv_metadata)])
     if counted is not None:
         return counted, False
     served = served_length(row.usage)
     return None if served is None else (served, True)
+
+
+def _turns_of(row: AnswerRow) -> list[_Turn | str | list[Any] | None]:
+    """The turns of the first choice, where others may have put a text or one object in the place of a list."""
+    choices = row.choices if isinstance(row.choices, list) else [row.choices]
+    first = choices[0] if choices else None
+    turns = first.turns if isinstance(first, _Choice) else []
+    return turns if isinstance(turns, list) else [turns]
 
 
 def sum_of_counts(values: list[Any]) -> float | None:

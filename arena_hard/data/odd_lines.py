@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from arena_hard.data.records import is_list, is_object, with_names
+from arena_hard.data.record_values import is_list, is_object, with_names
 
 _DECODER = json.JSONDecoder(strict=False)
-_BLANK = re.compile("[ \t\r\n\f\v\0\ufeff]*")  # zeros are what a power cut may leave, the mark comes with joined files
+# zeros are what a power cut may leave, the mark comes with joined files, commas with lines of what was an array
+_BLANK = re.compile("[ \t\r\n\f\v\0\ufeff,]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile("[\r\n]")
-_MARKS = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
+_MARKS = re.compile(r'\\["\\/bfnrtu]|["{}\[\]]')
 _BEGINNING = re.compile(r'\{\s*"(?:[^"\\]|\\.)*"\s*:')
 
 FILE_ENDS = "the file ends within this line"
@@ -96,7 +97,7 @@ def _unreadable(text: str, place: int, error: Exception) -> tuple[int, ValueErro
     depth, in_string = 0, False
     for match in _MARKS.finditer(text, place, stop):
         mark, at = match.group(), match.start()
-        if mark == "{" and depth and (in_string or not _is_value_due(text, at)) and _is_whole(text, at):
+        if mark == "{" and depth and text[place] == "{" and _begins_anew(text, at, in_string):
             return at, Torn("a record ends within this line")
         if mark == '"':
             in_string = not in_string
@@ -113,15 +114,25 @@ def _unreadable(text: str, place: int, error: Exception) -> tuple[int, ValueErro
     return stop, ValueError(f"not a readable record ({reason})")
 
 
-def _is_whole(text: str, place: int) -> bool:
-    """Whether a whole object stands here; a string cannot hold one, for its quotes would be escaped."""
+def _begins_anew(text: str, place: int, in_string: bool) -> bool:
+    """Whether a record of its own begins here, within one that was never finished.
+
+    A string cannot hold a whole object, for its quotes would be escaped. Where a value is due, an object may be a part
+    of what it stands in: one that looks like a record, and behind which nothing goes on, is none.
+    """
     if not _BEGINNING.match(text, place):
         return False
     try:
-        _DECODER.raw_decode(text, place)
+        value, end = _DECODER.raw_decode(text, place)
     except (ValueError, RecursionError):
         return False
-    return True
+    if in_string or not _is_value_due(text, place):
+        return True
+    is_record = bool(value.keys() & {"question_id", "uid"}) and bool(
+        value.keys() & {"model", "model_id", "turns", "prompt"}
+    )
+    next_one = _after_blanks(text, end)
+    return is_record and (next_one >= _line_end(text, end) or text[next_one] == "{")
 
 
 def _is_value_due(text: str, place: int) -> bool:

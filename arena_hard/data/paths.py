@@ -140,6 +140,9 @@ class Bench:
         )
 
 
-def benches(data_dir: Path) -> list[str]:
-    """Names of the folders that hold questions, sorted."""
-    return sorted(file.parent.name for file in data_dir.glob("*/question.jsonl") if is_ours(file.parent))
+def benches(data_dir: Path, with_questions: bool = True) -> list[str]:
+    """Names of the folders that hold questions, sorted; without `with_questions` also of those with other records."""
+    inside = ("question.jsonl",) if with_questions else ("question.jsonl", "model_judgment", "model_answer")
+    return sorted(
+        {found.parent.name for name in inside for found in data_dir.glob(f"*/{name}") if is_ours(found.parent)}
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from arena_hard.data.records import is_list, is_object
+from arena_hard.data.record_values import is_list, is_object
 
 
 class Key(str):

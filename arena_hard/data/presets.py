@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arena_hard.data.records import is_object
+from arena_hard.data.record_values import is_object
 from arena_hard.data.yaml_files import load_yaml, plain
 
 DEFAULT_BENCH = "arena-hard-v0.1"
@@ -22,6 +22,11 @@ def categories_of(bench_name: str) -> dict[str, dict[str, str]]:
     if bench_name not in BY_CATEGORY:
         return {}
     return load_yaml(Path(__file__).with_name(f"{bench_name}.yaml"))
+
+
+def is_published(bench_name: str) -> bool:
+    """Whether the benchmark is one of the original's, whose judgments have a usual baseline."""
+    return bench_name == DEFAULT_BENCH or bench_name in BY_CATEGORY
 
 
 def usual_baseline(bench_name: str, category: str = "") -> str:

@@ -2,15 +2,17 @@
 
 Judgments are told apart by what they hold, not by the file they are in: a model's may be in several files, or in one
 of another name. So a backup within the folder is read like any other file, and would replace what it is a backup of.
-One that its name shows to be one is passed over; of other files with the same record, the one named after the model
-counts (`rank`). Nothing is passed over without a note.
+One that its name shows to be one is passed over, and so is a copy that bears a number or date and has records of the
+plain file (others are parts of it); of other files with the same record, the one named after the model counts
+(`rank`). Nothing is passed over without a note.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import warnings
-from collections.abc import Container
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -19,6 +21,7 @@ import msgspec
 
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import shortened
+from arena_hard.data.record_values import text_of
 
 _WORD = (
     r"(?:back[ _-]?up|bac?k|bkp|bck|old|orig(?:inal)?|prev(?:ious)?|before|saved?|te?mp|check[ _-]?point|archived?"
@@ -29,6 +32,7 @@ _BACKUP = (
     re.compile(rf"(?P<plain>.+?)(?:[ ._~-]+\(?|\(){_WORD}{_NUMBER}\)?", re.IGNORECASE | re.DOTALL),
     re.compile(rf"{_WORD}{_NUMBER}[ ._~-]+(?:(?:of|von|de)[ ._-]+)?(?P<plain>.+)", re.IGNORECASE | re.DOTALL),
 )
+_COUNTED = re.compile(r"(?P<plain>.+?)[ ._-]*(?:\(\d+\)|(?<=[ ._-])v?\d[\dTZ._:-]*)", re.DOTALL)
 _OTHER_ENDINGS = {
     **dict.fromkeys((".jsonl.gz", ".jsonl.zst", ".jsonl.bz2", ".jsonl.xz", ".jsonl.zip"), "Unpack it first"),
     **dict.fromkeys((".JSONL", ".jsonl.txt", ".ndjson", ".jsonlines"), "Rename it"),
@@ -65,13 +69,14 @@ def look_into(folder: Path, named: Container[str] = ()) -> Found:
     notes = [f"{in_place_of(file)} It is passed over." for file in records if file.stem not in there]
     notes += [_unreadable_form(entry) for entry in entries if _stem_of_other_form(entry) not in (None, *there)]
     plain_of = {file: _plain_of(file, there) for name, file in there.items() if unquote(name) not in named}
-    backups = [f"{file.name} of {plain.name}" for file, plain in plain_of.items() if plain]
+    backups = [f"{file.name} of {plain.name}{_lacking(file, plain)}" for file, plain in plain_of.items() if plain]
     if backups:
         notes.append(
             f"{folder}: passed over as backups, because their records are of the same models: {shortened(backups)}. "
             "Rename what is to count."
         )
-    return Found([file for file in there.values() if not plain_of.get(file)], notes)
+    notes += [_instead_note(file, there) for name, file in there.items() if unquote(name) not in named]
+    return Found([file for file in there.values() if not plain_of.get(file)], [note for note in notes if note])
 
 
 def is_there(file: Path) -> bool:
@@ -133,26 +138,72 @@ def _unreadable_form(file: Path) -> str:
 
 
 def _plain_of(file: Path, there: dict[str, Path]) -> Path | None:
-    """The file that this one is a backup of, by its name and by the model that its records are of."""
-    found = (pattern.fullmatch(file.stem) for pattern in _BACKUP)
-    plain = next((there[match["plain"]] for match in found if match and match["plain"] in there), None)
-    if plain is None or not plain.stat().st_size:
-        return None
-    model = _model_in(file)
-    return plain if model and rank(plain, model) and not rank(file, model) else None
+    """The file that this one is a backup or copy of, by its name and by what its records are."""
+    plain = _named_plain(file, there, _BACKUP)
+    copied = None if plain else _named_plain(file, there, (_COUNTED,))
+    for other in filter(None, (plain, copied)):
+        if other.stat().st_size and _is_about(file, other):
+            return other if other == plain or _keys(file) & _keys(other) else None
+    return None
+
+
+def _named_plain(file: Path, there: dict[str, Path], patterns: Iterable[re.Pattern[str]]) -> Path | None:
+    """The file whose name is in this one's, with a word or number around it."""
+    found = (pattern.fullmatch(file.stem) for pattern in patterns)
+    return next((there[match["plain"]] for match in found if match and match["plain"] in there), None)
+
+
+def _is_about(file: Path, plain: Path) -> bool:
+    """Whether the records of a file are of the model that another one is named after."""
+    model = next((model for model, _, _ in _heads(file)), "")
+    return bool(model) and bool(rank(plain, model)) and not rank(file, model)
+
+
+def _instead_note(file: Path, there: dict[str, Path]) -> str:
+    """What to say of a backup that counts because the file itself is empty."""
+    plain = _named_plain(file, there, (*_BACKUP, _COUNTED))
+    if plain is None or plain.stat().st_size or not _is_about(file, plain):
+        return ""
+    return f"{plain} is empty, so that what is in {file.name} counts instead. Rename it if it is meant."
+
+
+def _lacking(file: Path, plain: Path) -> str:
+    """How many records only the backup has, in words."""
+    count = len(_keys(file) - _keys(plain))
+    return f", which lacks {count} of its records" if count else ""
 
 
 class _Head(msgspec.Struct):
+    question_id: Any = None
+    uid: Any = None
     model: Any = None
     model_id: Any = None
+    baseline: Any = None
 
 
-def _model_in(file: Path) -> str:
-    """Whom the first record of a file is about; empty where that cannot be read."""
+def _keys(file: Path) -> set[tuple[str, str]]:
+    """(question, baseline) of each record of a file."""
+    return {(question, baseline) for _, question, baseline in _all_heads(file, _stamp(file))}
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+@functools.lru_cache(maxsize=32)  # the browser looks into each folder for each page
+def _all_heads(file: Path, stamp: tuple[int, int]) -> list[tuple[str, str, str]]:
+    return list(_heads(file))
+
+
+def _heads(file: Path) -> Iterator[tuple[str, str, str]]:
+    """(model, question, baseline) of each record of a file that can be read."""
     try:
         with open(file, "rb") as stream:
-            spans = jsonl.spans(stream, msgspec.json.Decoder(_Head).decode)
-            head = next((span.value for span in spans if span.error is None), _Head())
+            for span in jsonl.spans(stream, msgspec.json.Decoder(_Head).decode):
+                if span.error is None:
+                    head: _Head = span.value
+                    texts = (head.model or head.model_id, head.question_id or head.uid, head.baseline)
+                    yield str(texts[0] or ""), str(text_of(texts[1])), str(texts[2] or "")
     except OSError:
-        return ""
-    return str(head.model or head.model_id or "")
+        return

@@ -6,15 +6,11 @@ Each `*_from_row` function reads either one; the `*_row` functions write v0.1 wi
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any
 
 import msgspec
 
-# where a text is usual and public files hold numbers, too: 721086674 and "721086674" name the same question
-NAMES = frozenset(
-    {"question_id", "uid", "model", "model_id", "judge", "baseline", "category", "subcategory", "cluster"}
-    | {"answer_id", "ans_id", "model_a", "model_b"}
-)
+from arena_hard.data.record_values import is_list, is_object, said_in, text_in, token_count, with_names
 
 
 class UserError(Exception):
@@ -114,31 +110,6 @@ class Judgment(msgspec.Struct, frozen=True):
 # ---------------------------------------------------------------------------------------- reading
 
 
-def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether a value read from JSON or YAML is an object with keys."""
-    return isinstance(value, dict)
-
-
-def is_list(value: Any) -> TypeGuard[list[Any]]:
-    """Whether a value read from JSON or YAML is a list."""
-    return isinstance(value, list)
-
-
-def text_of(value: Any) -> Any:
-    """A number as the text that names the same thing (3.0 is what pandas makes of 3); all else as it is."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-def with_names(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with its names as texts, and without a null in the place of its id."""
-    odd = {key: text_of(value) for key, value in row.items() if key in NAMES and not isinstance(value, str)}
-    row = {**row, **odd} if odd else row
-    nulls = [key for key, value in odd.items() if value is None and key in ("question_id", "uid")]
-    return {key: value for key, value in row.items() if key not in nulls} if nulls else row
-
-
 def _text(row: dict[str, Any], *keys: str) -> str:
     """The first of `keys` that the row has; ValueError when it has none or holds no text."""
     for key in keys:
@@ -156,13 +127,13 @@ def _optional(row: dict[str, Any], key: str) -> Any:
     return row.get(key)
 
 
-def _objects(row: dict[str, Any], key: str) -> list[dict[str, Any]]:
+def _entries(row: dict[str, Any], key: str) -> list[Any]:
+    """What a list holds, or the one entry that stands in its place; ValueError for none."""
     value = row.get(key)
+    if isinstance(value, str) or is_object(value):
+        return [value]
     if not is_list(value) or not value:
         raise ValueError(f"{key} must be a list that is not empty")
-    for entry in value:
-        if not is_object(entry):
-            raise ValueError(f"{key} must hold objects with keys, not {str(entry)[:40]!r}")
     return value
 
 
@@ -173,7 +144,9 @@ def question_from_row(row: dict[str, Any]) -> Question:
     category = _optional(row, "category") or ""
     if "turns" not in row:
         return Question(question_id, (_text(row, "prompt"),), category, _optional(row, "subcategory"))
-    turns = tuple(_text(turn, "content") for turn in _objects(row, "turns"))
+    turns = tuple(map(_text_of_turn, _entries(row, "turns")))
+    if not all(turns):
+        raise ValueError("a turn of a question must not be empty")
     return Question(question_id, turns, category, _optional(row, "cluster"))
 
 
@@ -189,10 +162,7 @@ def answer_from_row(row: dict[str, Any]) -> Answer:
     """An answer from a row of either format. Raises ValueError with the key that is wrong."""
     row = with_names(row)
     total = _total_tokens(row)
-    if "choices" in row:
-        turns = [[_turn_from_row(turn) for turn in _objects(choice, "turns")] for choice in _objects(row, "choices")]
-    else:
-        turns = [_turns_from_messages(row)]
+    turns = turns_in(row)
     if len(turns[0]) == 1 and turns[0][0].token_len is None:  # the total is that of the one turn
         turns[0] = [msgspec.structs.replace(turns[0][0], token_len=total)]
     return Answer(
@@ -216,46 +186,47 @@ def _total_tokens(row: dict[str, Any]) -> float | None:
     return next((total for total in totals if total is not None), None)
 
 
-def token_count(value: Any) -> float | None:
-    """A count of tokens where it is a number; None for anything else, which no record is refused for."""
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15 else None
-
-
 def _word(row: dict[str, Any], key: str) -> str | None:
     """A text that only people read; None for anything else."""
     return row[key] if isinstance(row.get(key), str) else None
 
 
-def _turn_from_row(turn: dict[str, Any]) -> AnswerTurn:
-    return AnswerTurn(
-        _text_or_empty(turn, "content"), token_count(turn.get("token_len")), _said(turn.get("thought")) or None
-    )
+def turns_in(row: dict[str, Any]) -> list[list[AnswerTurn]]:
+    """The turns of each choice of an answer's row, in either format. Raises ValueError."""
+    if "choices" not in row:
+        return [_turns_from_messages(row)]
+    return [list(map(_turn_from, _turns_of(choice))) for choice in _entries(row, "choices")]
+
+
+def _turns_of(choice: Any) -> list[Any]:
+    """The turns of a choice; in files of others it may be the one turn itself, or a provider's own."""
+    if not is_object(choice):
+        return [choice]
+    return _entries(choice, "turns") if "turns" in choice else [choice.get("message", choice)]
+
+
+def _turn_from(turn: Any) -> AnswerTurn:
+    """A turn as a text or an object; a content of v2.0 may be {answer[, thought]}."""
+    holders = [each for each in (turn, turn.get("content") if is_object(turn) else None) if is_object(each)]
+    counts = [token_count(each.get("token_len")) for each in holders]
+    thoughts = [said_in(each.get("thought")) for each in holders]
+    tokens = next((count for count in counts if count is not None), None)
+    return AnswerTurn(_text_of_turn(turn), tokens, next(filter(None, thoughts), None))
 
 
 def _turns_from_messages(row: dict[str, Any]) -> list[AnswerTurn]:
-    """v2.0: the assistant's messages, whose content is a text or {answer[, thought]}."""
-    contents = [m.get("content") for m in _objects(row, "messages") if m.get("role") == "assistant"]
-    if not contents:
+    """v2.0: the assistant's messages."""
+    turns = [each for each in _entries(row, "messages") if is_object(each) and each.get("role") == "assistant"]
+    if not turns:
         raise ValueError("messages holds no message of the assistant")
-    turns = [c if is_object(c) else {"answer": c} for c in contents]
-    return [AnswerTurn(_text_or_empty(turn, "answer"), None, _said(turn.get("thought")) or None) for turn in turns]
+    return [_turn_from(turn) for turn in turns]
 
 
-def _text_or_empty(row: dict[str, Any], key: str) -> str:
-    value = row.get(key)
-    if not isinstance(value, str):
-        raise ValueError(f"{key} of a turn must be a text, not {value!r}")
-    return value
-
-
-def _said(value: Any) -> str:
-    """What a field holds for people: a text, {answer: text}, parts with a text each, or else its JSON."""
-    if isinstance(value, str) or value is None:
-        return value or ""
-    if is_object(value):
-        parts = [value[key] for key in ("answer", "text", "content") if isinstance(value.get(key), str)]
-        return parts[0] if parts else msgspec.json.encode(value).decode()
-    return "\n".join(map(_said, value)) if is_list(value) else str(value)
+def _text_of_turn(turn: Any) -> str:
+    text = text_in(turn)
+    if text is None:
+        raise ValueError(f"a turn must hold a text (as its content), not {str(turn)[:60]!r}")
+    return text
 
 
 def judgment_from_row(row: dict[str, Any]) -> Judgment:
@@ -286,12 +257,12 @@ def _game_from_row(game: Any) -> Game | None:
         prompt = users[0].get("content") if users else prompt
     return Game(
         verdict=game.get("score"),
-        judgment=_said(game.get("judgment")),
-        user_prompt=_said(prompt),
+        judgment=said_in(game.get("judgment")),
+        user_prompt=said_in(prompt),
         usage=usage_from_row(game.get("usage")),
         served_model=_word(game, "served_model"),
         finish_reason=_word(game, "finish_reason"),
-        thought=_said(game.get("thought")) or None,
+        thought=said_in(game.get("thought")) or None,
     )
 
 

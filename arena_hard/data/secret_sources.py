@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 
 from arena_hard.data import secrets
-from arena_hard.data.records import is_list, is_object
+from arena_hard.data.record_values import is_list, is_object
 from arena_hard.data.secret_forms import is_secret
 from arena_hard.data.variables import names_variable, with_environment
 from arena_hard.data.yaml_files import Written

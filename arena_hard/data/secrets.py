@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from arena_hard.data.records import is_list, is_object
+from arena_hard.data.record_values import is_list, is_object
 from arena_hard.data.secret_forms import cut_runs, is_placeholder, is_secret, whole_runs, without
 
 MASK = "[key]"

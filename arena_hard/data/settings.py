@@ -20,7 +20,8 @@ import msgspec
 from arena_hard.data import foreign_configs
 from arena_hard.data.name_lists import NEAR_KEY, nearest, shortened
 from arena_hard.data.places import Place
-from arena_hard.data.records import UserError, is_list, is_object
+from arena_hard.data.record_values import is_list, is_object
+from arena_hard.data.records import UserError
 from arena_hard.data.value_types import AsWritten, fitted, is_null, kinds_of
 from arena_hard.data.value_words import check_value, remedy
 from arena_hard.data.yaml_files import ConfigNote, plain
@@ -167,6 +168,12 @@ class JudgeSettings(msgspec.Struct, frozen=True):
             return None
         own = (self.categories or {}).get(category)
         return own.baseline_model if own and own.baseline_model else self.baseline_model
+
+    @property
+    def only_baseline(self) -> str | None:
+        """The baseline where all questions have the same; None where categories differ, or there is none."""
+        names = {self.baseline_of(category) for category in self.categories or {"": None}}
+        return names.pop() if len(names) == 1 else None
 
     def system_prompt_of(self, category: str) -> str:
         """The judge's system prompt for questions of a category."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from arena_hard.data.records import is_object, token_count
+from arena_hard.data.record_values import is_object, token_count
 
 FEATURES = ("tokens", "headers", "lists", "bold")
 

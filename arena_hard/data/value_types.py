@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import msgspec
 
 from arena_hard.data.places import Place
-from arena_hard.data.records import is_list, is_object
+from arena_hard.data.record_values import is_list, is_object
 from arena_hard.data.yaml_files import Written, as_written, plain
 
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off")

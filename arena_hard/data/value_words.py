@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 from arena_hard.data.places import Place
-from arena_hard.data.records import UserError, is_list, is_object
+from arena_hard.data.record_values import is_list, is_object
+from arena_hard.data.records import UserError
 from arena_hard.data.value_types import argument, bare, kinds_of, limits_of
 from arena_hard.data.variables import names_variable
 

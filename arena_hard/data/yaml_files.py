@@ -16,7 +16,8 @@ from typing import Any
 
 from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.places import Key
-from arena_hard.data.records import UserError, is_list, is_object
+from arena_hard.data.record_values import is_list, is_object
+from arena_hard.data.records import UserError
 
 _TAG = "tag:yaml.org,2002:"
 _TEXT, _MERGE = f"{_TAG}str", f"{_TAG}merge"

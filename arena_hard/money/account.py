@@ -205,15 +205,16 @@ def _limits_of(extra: Mapping[str, Any]) -> list[int]:
 
 def bill_lines(rows: Iterable[tuple[str, Bill]]) -> list[str]:
     """One line for each bill, cached input apart, and their sum."""
-    lines, total, whole = [], 0.0, True
+    lines, total, whole, known = [], 0.0, True, False
     rows = list(rows)
     for label, bill in rows:
         usage, dollars = bill.usage, bill.dollars
+        says_nothing = 0 < bill.requests <= bill.silent
         line = f"  {label}: {bill.requests:,} requests, {usage.prompt_tokens:,} input tokens"
         if usage.cached_tokens:
             line += f" ({usage.cached_tokens:,} of them cached)"
         line += f", {usage.completion_tokens:,} output tokens: "
-        line += "price unknown" if dollars is None else money(dollars)
+        line += "cost unknown" if says_nothing else "price unknown" if dollars is None else money(dollars)
         saved = bill.price.saved_by_cache(usage) if bill.price else 0.0
         if abs(saved) >= 5e-7:
             line += f" (the cache {'saved' if saved > 0 else 'cost'} {money(abs(saved))})"
@@ -221,9 +222,10 @@ def bill_lines(rows: Iterable[tuple[str, Bill]]) -> list[str]:
             line += f"; {bill.silent} requests reported no usage"
         lines.append(line)
         total += dollars or 0.0
-        whole = whole and dollars is not None
-    end = "" if whole else ", without what has no known price"
-    return ["cost by the reported usage:", *lines, f"  all: {money(total)}{end}"]
+        known = known or (dollars is not None and not says_nothing)
+        whole = whole and dollars is not None and not says_nothing
+    end = "" if whole else ", without what has no known price or reported no usage"
+    return ["cost by the reported usage:", *lines, f"  all: {money(total) if known or whole else 'unknown'}{end}"]
 
 
 # ----------------------------------------------------------------------------------------- report

@@ -15,17 +15,20 @@ from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.jsonl import Remark
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.record_folder import in_place_of
-from arena_hard.data.records import UserError, text_of
+from arena_hard.data.record_values import text_of
+from arena_hard.data.records import UserError
+from arena_hard.data.self_play import may_be_itself
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.data.verdicts import LABELS, outcome
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, occurring, weight_sums
-from arena_hard.rating.games import Codes, GameTable, select
+from arena_hard.rating.games import UNREADABLE, Codes, GameTable, select
 
 if TYPE_CHECKING:
     from pyarrow import Table
 
 WINNERS = ("model_a", "tie", "model_b")
 A_WINS, TIE, B_WINS = range(3)
+_AHEAD = np.array([{"A": 1, None: 0, "B": -1}[outcome(label).winner] for label in LABELS])
 
 
 @dataclass(frozen=True)
@@ -166,23 +169,24 @@ def baseline_of(table: GameTable, wanted: str) -> str:
     if not _may_be_itself(table, wanted):
         raise UserError(
             f"The judgments of {wanted} are not of the baseline against itself: two games with the same answers come "
-            "out even on average, and these do not. Name the right baseline with --baseline, or remove that "
+            "out even on average, and alike, and these do not. Name the right baseline with --baseline, or remove that "
             "judgment file."
         )
     return wanted
 
 
 def _may_be_itself(table: GameTable, baseline: str) -> bool:
-    """Whether a baseline's own judgments, which do not name theirs, can be against itself (no more than 5 σ off)."""
+    """Whether a baseline's own judgments, which do not name theirs, can be against itself."""
     if baseline not in table.models or "" not in table.baselines:
         return True
     own = select(table, (table.model == table.models.index(baseline)) & (table.verdict >= 0))
     own = select(own, own.baseline == table.baselines.index(""))
     pair = own.judge.astype(np.int64) * len(table.questions) + own.question
-    both = np.bincount(pair) == 2
-    points = np.bincount(pair, weights=winners_of(own) - TIE, minlength=len(both))[both]
-    ahead, behind = int((points > 0).sum()), int((points < 0).sum())
-    return abs(ahead - behind) <= 5 * np.sqrt(ahead + behind)
+    of_pair = np.full((2, int(pair.max(initial=-1)) + 1), UNREADABLE)
+    of_pair[own.game, pair] = own.verdict
+    both = of_pair[:, (of_pair >= 0).all(axis=0)]
+    found, counts = np.unique(_AHEAD[both], axis=1, return_counts=True)
+    return may_be_itself({(int(one), int(two)): int(n) for (one, two), n in zip(found.T, counts)})
 
 
 # ----------------------------------------------------------------------------------------- on disk

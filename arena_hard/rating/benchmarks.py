@@ -18,7 +18,8 @@ import numpy as np
 
 from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.name_lists import shortened
-from arena_hard.data.records import UserError, is_object
+from arena_hard.data.record_values import is_object
+from arena_hard.data.records import UserError
 from arena_hard.rating.metrics import Correlation, Source, correlate
 
 _COLUMNS = {

@@ -16,7 +16,7 @@ import numpy as np
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench, file_name
 from arena_hard.data.record_folder import record_files
-from arena_hard.data.records import with_names
+from arena_hard.data.record_values import with_names
 from arena_hard.data.verdicts import LABELS
 from arena_hard.rating import judge_stats
 

@@ -16,13 +16,13 @@ import msgspec
 import numpy as np
 
 from arena_hard.data import paths
+from arena_hard.data.baselines import judgment_files
 from arena_hard.data.paths import Bench
 from arena_hard.data.presets import DEFAULT_BASELINE, DEFAULT_BENCH, DEFAULT_JUDGE
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader, is_unchanged, name_in
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.coverage import JudgedQuestions
-from arena_hard.rating.games import judgment_files
 
 INFINITE = 1e6  # stands for a rating without an end in the file of rounds, which is plain JSON
 

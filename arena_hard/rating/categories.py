@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from arena_hard.data.baselines import believed
+from arena_hard.data.baselines import Standing, standing
 from arena_hard.data.paths import Bench
 from arena_hard.data.presets import categories_of, usual_baseline
 from arena_hard.data.records import Question, UserError
@@ -45,42 +46,74 @@ def covered(part: Part, questions: Sequence[Question]) -> Coverage | None:
     return coverage(known, own, [name for name in known.models if name != part.baseline])
 
 
-def cut(
-    table: GameTable, bench: Bench, baseline: str | None, categories: Sequence[str] | None
-) -> list[tuple[str, str, GameTable]]:
-    """(category, baseline, games) of each part. Raises UserError for an unknown category or a wrong baseline.
+class Cut(NamedTuple):
+    """The games of a category against its baseline, and what has to be said of how it was found."""
+
+    category: str
+    baseline: str
+    games: GameTable
+    notes: list[str]
+
+
+def cut(table: GameTable, bench: Bench, baseline: str | None, categories: Sequence[str] | None) -> list[Cut]:
+    """The games of each part. Raises UserError for an unknown category or a wrong baseline.
 
     Without --category a bench is one part, unless its records name a baseline for each category, as
     v2.0's do, or it is known to have one for each. A baseline that was not asked for is the benchmark's usual one,
-    where there are games against it, else the one that all records of the category name.
+    where there are games against it, else the one that all records of the category name, or show without a name.
     """
-    whole = baseline or usual_baseline(bench.name)
     by_category = _is_known_by_category(table, bench, baseline) or _is_named_by_category(table, baseline)
     if categories is None and not by_category:
-        return [_part("", table, bench, whole)]
+        return [_part("", table, bench, baseline)]
     if any(not table.categories[code] for code in occurring(table.category)):
         table = in_categories(table, question_categories(bench.question_file))
-    parts: list[tuple[str, str, GameTable]] = []
+    parts: list[Cut] = []
     for name in _names(table, categories or ["all"]):
         games = select(table, table.category == table.categories.index(name))
         if categories is not None or baseline in (None, _baseline_for(games, bench, name)):
             parts.append(_part(name, games, bench, baseline or _baseline_for(games, bench, name)))
-    return parts or [_part("", table, bench, whole)]
+    return parts or [_part("", table, bench, baseline)]
 
 
-def _part(category: str, games: GameTable, bench: Bench, baseline: str) -> tuple[str, str, GameTable]:
+def assumed_baseline(bench: Bench, judges: Sequence[str], category: str = "") -> str:
+    """Whom judgments that name no baseline are against where nobody says it."""
+    usual = usual_baseline(bench.name, category)
+    shown = {standing(bench, judge, usual, category).origin.baseline for judge in judges} - {""}
+    return shown.pop() if len(shown) == 1 else usual
+
+
+def _part(category: str, games: GameTable, bench: Bench, asked: str | None) -> Cut:
     """A part's games against its baseline. Raises UserError where there are none."""
     recorded = _recorded(games)
-    unnamed = "" in recorded and all(believed(bench, judge, baseline, category) for judge in games.judges)
-    if baseline in recorded or (unnamed and recorded == [""]):
+    judges = [games.judges[code] for code in occurring(games.judge)]
+    usual = usual_baseline(bench.name, category)
+    baseline = asked or (assumed_baseline(bench, judges, category) if recorded == [""] else usual)
+    stands = [standing(bench, judge, baseline, category) for judge in judges] if "" in recorded else []
+    unnamed = bool(stands) and all(each.counts for each in stands)
+    if baseline in recorded or unnamed:
         games = against(games, baseline, unnamed)
     elif recorded == [""]:
-        raise UserError(
-            f"The judgments do not name their baseline, and are not against {baseline}: their prompts show the answers "
-            f"of {usual_baseline(bench.name, category)}. Run with --baseline {usual_baseline(bench.name, category)}, "
-            f"or judge against {baseline} first."
-        )
-    return category, baseline_of(games, baseline), games
+        raise _other_baseline(baseline, stands)
+    said = _nameless_note(baseline, stands, asked) if unnamed else []
+    return Cut(category, baseline_of(games, baseline), games, said)
+
+
+def _nameless_note(baseline: str, stands: Sequence[Standing], asked: str | None) -> list[str]:
+    """What shows whom judgments are against that do not say it; nothing where they show the one asked for."""
+    if not all(each.is_shown for each in stands):
+        return [f"The judgments do not name their baseline, and nothing in them shows it: {baseline} is assumed."]
+    why = stands[0].origin.why
+    return [] if asked else [f"The judgments do not name their baseline: it is {baseline}, because {why}."]
+
+
+def _other_baseline(baseline: str, stands: Sequence[Standing]) -> UserError:
+    """The message for judgments that name no baseline, and are not against the one asked for."""
+    origin = next(each.origin for each in stands if not each.counts)
+    remedy = f"Run with --baseline {origin.baseline}" if origin.baseline else "Name the right one with --baseline"
+    return UserError(
+        f"The judgments do not name their baseline, and are not against {baseline}: {origin.why}. "
+        f"{remedy}, or judge against {baseline} first."
+    )
 
 
 def _baseline_for(games: GameTable, bench: Bench, category: str) -> str:

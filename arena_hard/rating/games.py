@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from arena_hard.data.baselines import named_in
+from arena_hard.data.baselines import judgment_files
 from arena_hard.data.jsonl import Remark
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.paths import Bench
-from arena_hard.data.record_folder import is_there, record_files
+from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader
 from arena_hard.data.verdicts import LABELS, standard_label
@@ -220,18 +220,6 @@ class _Builder:
             game=game,
             verdict=verdict[played],
         )
-
-
-def judgment_files(bench: Bench, judge: str, baselines: Sequence[str] = ()) -> dict[Path, str]:
-    """The files that may hold a judge's judgments against some baselines, each with the baseline of its folder.
-
-    Where each baseline has a folder of its own, the judge's own files count only if they name one of them.
-    """
-    own = record_files(bench.judgment_folder(judge))
-    further = {file: name for name in baselines for file in record_files(bench.judgment_folder(judge, name))}
-    if further and set(further.values()) == set(baselines):
-        own = [file for file in own if any(name in baselines for _, name in named_in(file))]
-    return dict.fromkeys(own, "") | further
 
 
 def read_judgments(bench: Bench, judges: Sequence[str], baselines: Sequence[str] = ()) -> Judgments:

@@ -14,7 +14,8 @@ from arena_hard.data.bench_files import ERROR_MARK
 from arena_hard.data.lengths import Odd, first_count, served_length, sum_of_counts
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
-from arena_hard.data.records import UserError, is_object
+from arena_hard.data.record_values import is_object
+from arena_hard.data.records import UserError, turns_in
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating import intervals, ratings, style_fit
 from arena_hard.rating.arrays import BoolArray, FloatArray
@@ -23,30 +24,16 @@ from arena_hard.rating.categories import Part
 from arena_hard.rating.intervals import Fit
 
 
-class _Turn(msgspec.Struct):
-    content: str = ""
-    token_len: Any = None
-
-
-class _Choice(msgspec.Struct):
-    turns: list[_Turn] = []
-
-
 class _Usage(msgspec.Struct):
     completion_tokens: Any = None
     reasoning_tokens: Any = 0
 
 
-class _Message(msgspec.Struct):
-    role: str
-    content: str | dict[str, Any] = ""
-
-
 class _Answer(msgspec.Struct):
     question_id: str = ""
     uid: str = ""
-    choices: list[_Choice] | None = None
-    messages: list[_Message] | None = None
+    choices: Any = None
+    messages: Any = None
     metadata: dict[str, Any] | Odd = None
     conv_metadata: dict[str, Any] | Odd = None
     usage: _Usage | Odd = None
@@ -163,16 +150,14 @@ def _counts(row: _Answer) -> tuple[int, int, int, int] | None:
     recorded = [counts for counts in map(style_counts.counts_of_metadata, metadata) if counts is not None]
     if recorded:
         return recorded[0]
-    turns = row.choices[0].turns if row.choices else []
-    said = [turn.content for turn in turns] if row.choices else _said(row)
-    if ERROR_MARK in said:
+    try:
+        turns = turns_in({"choices": row.choices} if row.choices else {"messages": row.messages})[0]
+    except ValueError:  # whoever needs the texts themselves says so
+        return None
+    if ERROR_MARK in [turn.content for turn in turns]:
         return None
     tokens = sum_of_counts([turn.token_len for turn in turns])
     tokens = first_count([each.get("token_len") for each in metadata]) if tokens is None else tokens
     tokens = served_length(row.usage) if tokens is None else tokens
-    return None if tokens is None else style_counts.style_counts("\n".join(said), int(tokens))
-
-
-def _said(row: _Answer) -> list[str]:
-    contents = [message.content for message in row.messages or [] if message.role == "assistant"]
-    return [content if isinstance(content, str) else content.get("answer") or "" for content in contents]
+    text = "\n".join(turn.content for turn in turns)
+    return None if tokens is None else style_counts.style_counts(text, int(tokens))

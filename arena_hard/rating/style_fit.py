@@ -7,13 +7,16 @@ scikit-learn's default penalty. v2.0: tokens as (a−b)/(a+b), the other three a
 
 from __future__ import annotations
 
+import functools
 import math
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from arena_hard.data.jsonl import Remark
 from arena_hard.data.records import UserError
 from arena_hard.data.style_counts import FEATURES
 from arena_hard.rating.arrays import FloatArray, IntArray
@@ -123,12 +126,26 @@ def fit_style(rows: Rows, anchor: int, formula: str = "v2.0") -> StyleFit:
     weight = 2.0 * np.concatenate([rows.weight * rows.won, rows.weight * (1.0 - rows.won)])
     used = weight > 0
     penalty = 1.0 if formula == "v0.1" else np.inf
-    with threadpool_limits(1):
+    with threadpool_limits(1), warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
         model = LogisticRegression(C=penalty, fit_intercept=False, solver="newton-cholesky", tol=1e-9, max_iter=200)
         model.fit(np.concatenate([design, design])[used], outcome[used], sample_weight=weight[used])
+    if doubts:
+        _doubt_once()
     coefficients = np.zeros(len(kept))
     coefficients[kept] = model.coef_[0]
     return StyleFit(1000.0 + 400.0 * (coefficients[:p] - coefficients[anchor]), coefficients[p:])
+
+
+@functools.cache
+def _doubt_once() -> None:
+    """Say that fits are not sure: once, for each round may raise the same warnings again."""
+    warnings.warn(
+        "The style-controlled fit is ill-conditioned: features that nearly say the same, or too few battles. "
+        "Coefficients and intervals may be far off; use fewer features.",
+        Remark,
+        stacklevel=1,
+    )
 
 
 def one_round(rows: Rows, anchor: int, formula: str, unit: str, seed: int, number: int) -> StyleFit:

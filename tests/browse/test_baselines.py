@@ -16,7 +16,7 @@ from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.site import Site
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
-from arena_hard.data.settings import JudgeSettings
+from arena_hard.data.settings import CategorySettings, JudgeSettings
 from arena_hard.rating import blind_agreement
 from tests.support.browse_bench import answer_row, judgment_row, write_bench
 from tests.support.pipeline_bench import rows, write_rows
@@ -105,6 +105,17 @@ def test_the_configs_baseline_is_shown_first_and_exported(
     case = json.loads((tmp_path / "out" / "export.json").read_text())
     assert case == {"bench": "small", "judge": judge, "baseline": baseline}
     export(site, tmp_path / "out")  # the same again
+
+
+def test_a_baseline_that_all_categories_have_is_shown_first_and_exported(bench: Bench, tmp_path: Path) -> None:
+    categories = {name: CategorySettings(baseline_model="beta") for name in ("one", "two")}
+    site = Site(bench.data_dir, msgspec.structs.replace(settings_against("base"), categories=categories))
+    assert "Against beta" in site.show("")
+    export(site, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "export.json").read_text())["baseline"] == "beta"
+    assert "Against beta" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    categories["two"] = CategorySettings(baseline_model="base")
+    assert msgspec.structs.replace(settings_against("base"), categories=categories).only_baseline is None
 
 
 def test_an_export_of_another_case_is_not_written_over(bench: Bench, tmp_path: Path) -> None:

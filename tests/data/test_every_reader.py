@@ -21,6 +21,7 @@ from arena_hard.data import jsonl
 from arena_hard.data.bench_files import load_answers, load_judgments, load_questions
 from arena_hard.data.lengths import answer_lengths
 from arena_hard.data.line_notes import is_utf8
+from arena_hard.data.odd_lines import Torn, pieces
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.data.verdicts import LABELS
@@ -188,6 +189,34 @@ def test_what_is_no_record_is_an_error_for_every_reader_and_never_torn(line: byt
         assert not path.with_suffix(".torn").exists()
 
 
+FINISHED = {"question_id": "b", "model": "m", "judge": "j", "games": [{"score": "B>A"}, {"score": "A>B"}]}
+
+
+@pytest.mark.parametrize("end", ["", "\n", ",\n", '\n{"question_id": "c", "model": "m", "games": []}\n'])
+def test_wherever_a_record_breaks_off_the_one_behind_it_is_read(end: str) -> None:
+    games = [{"score": "A>B", "judgment": 'a "quoted" \\ text {'}, {"score": None, "usage": {"prompt_tokens": 12}}]
+    first = json.dumps(
+        {"question_id": "a", "model": "m", "odd": [{"uid": 1}, {}], "games": games, "x": True, "y": [{}]}
+    )
+    for cut in range(1, len(first)):
+        line = (first[:cut] + json.dumps(FINISHED) + end).encode()
+        found = list(pieces(line.splitlines(keepends=True)[0]))
+        assert isinstance(found[0].error, Torn) and len(found) == 2, line
+        assert json.loads(found[1].record) == FINISHED, line
+
+
+def test_records_with_a_comma_behind_each_are_read_by_every_reader() -> None:
+    lines = [json.dumps({**FINISHED, "question_id": name}) + "," for name in "abc"]
+    with bench_of("model_judgment/j/m.jsonl", "\n".join(lines).encode()) as (bench, path):
+        before = path.read_bytes()
+        assert list(load_judgments(path)) == indexed(bench).question_ids == ["a", "b", "c"]
+        assert read_judgments(bench, ["j"]).table.questions == ["a", "b", "c"]
+        jsonl.repair(path)
+        assert path.read_bytes() == before + b"\n"
+        jsonl.sort(path, {"c": 0, "b": 1, "a": 2}, path.with_suffix(".superseded"))
+        assert list(load_judgments(path)) == ["c", "b", "a"]
+
+
 def test_lines_are_numbered_as_editors_number_them(tmp_path: Path) -> None:
     file = tmp_path / "f.jsonl"
     file.write_bytes(b'{"a": 1}\r{"a": NaN}\r{"a": ]\r{"a": 1}\r')
@@ -237,7 +266,8 @@ def test_what_is_odd_about_readable_lines_is_said_once_by_every_reader(
             said = [str(each.message) for each in caught]
             assert [note.startswith(f"{file}{words}") for note in said] == [True], said
         index = indexed(bench)
-        assert [note.startswith(f"{file}{words}") for note in index.notes] == [True], index.notes
+        notes = [note for note in index.notes if "question.jsonl is not there" not in note]
+        assert [note.startswith(f"{file}{words}") for note in notes] == [True], notes
 
 
 @pytest.mark.slow
@@ -281,3 +311,53 @@ def test_what_is_no_jsonl_is_named_with_the_remedy_by_every_reader(kind: str, wo
             with pytest.raises(UserError, match=words):
                 jsonl.repair(file)
         assert file.read_bytes() == before
+
+
+SAME_TURNS: list[Any] = [
+    [{"turns": ["# a"]}],
+    [{"turns": "# a"}],
+    [{"turns": {"content": "# a"}}],
+    {"turns": [{"content": "# a"}]},
+    [{"turns": [{"answer": "# a"}]}],
+    [{"turns": [{"text": "# a"}]}],
+    [{"turns": [{"content": {"answer": "# a", "thought": "t"}}]}],
+    [{"turns": [{"content": [{"type": "text", "text": "# "}, {"type": "text", "text": "a"}]}]}],
+    [{"turns": [["# a"]]}],
+    ["# a"],
+    [{"message": {"role": "assistant", "content": "# a"}, "finish_reason": "stop"}],
+    [{"content": "# a"}],
+]
+
+
+@pytest.mark.parametrize("choices", SAME_TURNS)
+def test_a_turn_in_any_plain_form_is_the_same_text_for_every_reader(choices: Any) -> None:
+    row = {"question_id": "1", "model_id": "m", "choices": choices, "conv_metadata": {"token_len": 7}}
+    with bench_of("model_answer/m.jsonl", json.dumps(row).encode()) as (bench, path):
+        (found,) = load_answers(path).values()
+        assert ([turn.content for turn in found.turns], found.token_len) == (["# a"], 7)
+        assert answer_lengths(bench, "m").average == 7
+        assert style_table(bench, ["m"], ["1"])[0][0].tolist() == [7, 1, 0, 0]
+        assert indexed(bench).answer("m", 0) == found
+
+
+@pytest.mark.parametrize("turns", [["ask 1"], "ask 1", {"content": "ask 1"}, [{"text": "ask 1"}], [["ask 1"]]])
+def test_a_question_in_any_plain_form_is_the_same_for_every_reader(turns: Any) -> None:
+    with bench_of("question.jsonl", json.dumps({"question_id": "1", "turns": turns}).encode()) as (bench, _):
+        (found,) = load_questions(bench)
+        assert found.turns == ("ask 1",) and indexed(bench).questions == [found]
+
+
+@pytest.mark.parametrize("turns", [[], [7], [None], [{}], [{"content": None}], [["a", {"type": "image"}]], [""], 7])
+def test_what_holds_no_text_is_no_question(turns: Any) -> None:
+    with bench_of("question.jsonl", json.dumps({"question_id": "1", "turns": turns}).encode()) as (bench, path):
+        with pytest.raises(UserError, match=r"question\.jsonl:1: (a turn|turns)"):
+            load_questions(bench)
+        index = BenchIndex(bench)
+        index.refresh()
+        assert index.problems[0].startswith(f"{path}:1: ")
+
+
+def test_a_servers_message_in_the_place_of_records_is_named_as_that() -> None:
+    refused = pytest.raises(UserError, match=r"m\.jsonl is a server's message \(JSON\), not the file itself\.")
+    with bench_of("model_judgment/j/m.jsonl", b'{"error": "Entry not found"}\n') as (bench, _), refused:
+        read_judgments(bench, ["j"])

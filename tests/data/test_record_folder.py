@@ -31,7 +31,8 @@ BACKUPS = [
     "m_backup", "m.old", "m copy", "m - Copy (2)", "m-checkpoint", "m.bak", "m_backup_20240501", "Copy of m", "old_m",
     "m (Ann's conflicted copy 2024-05-01)", "m.sync-conflict-20240501-123-ABC", "Kopie von m", "m.orig", "m.BAK",
 ]  # fmt: skip
-COPIES = ["m (1)", "m.2024-05-01", "m-20240501", "m_v2", "m2", "a", "z"]
+COUNTED = ["m (1)", "m(2)", "m.2024-05-01", "m_2024-05-01", "m-20240501", "m_2024-05-01T10:00:00Z", "m_v2", "m_2"]
+COPIES = ["m2", "a", "z"]
 
 
 def row(question: str, score: str, model: str = "m", **more: Any) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def seen(bench: Bench) -> dict[str, Any]:
 
 
 @pytest.mark.filterwarnings("ignore::arena_hard.data.jsonl.Remark")
-@pytest.mark.parametrize("name", BACKUPS)
+@pytest.mark.parametrize("name", BACKUPS + COUNTED)
 def test_a_backup_changes_nothing_for_any_reader_and_is_said(bench: Bench, name: str) -> None:
     before = seen(bench)
     write_rows(bench.judgment_folder("j") / f"{name}.jsonl", [row(q, "B>>A") for q in "1234"])
@@ -98,7 +99,10 @@ def test_a_backup_changes_nothing_for_any_reader_and_is_said(bench: Bench, name:
     assert seen(bench) == before
     for folder in (bench.judgment_folder("j"), bench.answer_folder):
         (note,) = look_into(folder).notes
-        assert note.startswith(f"{folder}: passed over as backups") and f"{name}.jsonl of m.jsonl" in note
+        assert (
+            note.startswith(f"{folder}: passed over as backups")
+            and f"{name}.jsonl of m.jsonl, which lacks 1 of its records" in note
+        )
         assert note in browsed(bench).notes
 
 
@@ -116,7 +120,9 @@ def test_of_two_files_with_the_same_records_the_one_named_after_the_model_counts
     assert f"{name}.jsonl: 3 judgments not counted, because" in note and "is named after the model." in note
 
 
-@pytest.mark.parametrize("names", [("m", "m_part2"), ("m (1)", "m (2)"), ("M", "x"), ("all", "m")])
+@pytest.mark.parametrize(
+    "names", [("m", "m_part2"), ("m", "m_2"), ("m", "m (1)"), ("m (1)", "m (2)"), ("M", "x"), ("all", "m")]
+)
 def test_a_model_in_several_files_has_all_of_its_questions_in_every_reader(
     bench: Bench, names: tuple[str, str]
 ) -> None:
@@ -172,7 +178,9 @@ def test_a_backup_is_read_where_the_file_itself_is_empty(bench: Bench) -> None:
     file = bench.judgment_file("j", "m")
     file.rename(file.with_name("m_backup.jsonl"))
     file.touch()
-    assert len(read_judgments(bench, ["j"]).table) == 12
+    with pytest.warns(jsonl.Remark, match=r"m\.jsonl is empty, so that what is in m_backup\.jsonl counts instead"):
+        assert len(read_judgments(bench, ["j"]).table) == 12
+    assert len(browsed(bench).notes) == 1
 
 
 def test_answers_of_a_model_that_was_judged_under_this_name_are_no_backup(bench: Bench) -> None:
@@ -272,3 +280,13 @@ def test_show_result_with_a_backup_prints_what_it_prints_without(bench: Bench) -
     after = run_script(bench.data_dir, *flags, "--baseline", "base", "--num-rounds", "5")
     assert (after.returncode, after.stdout) == (0, before.stdout)
     assert after.stderr.count("note: ") == 1 and "m_backup.jsonl of m.jsonl" in after.stderr
+
+
+@pytest.mark.parametrize("unknown", [-1, -1.0, "12", None, True, float("nan"), float("inf")])
+def test_what_is_no_count_of_tokens_is_one_for_no_reader(bench: Bench, unknown: Any) -> None:
+    answers = [answer(q, "yes") for q in "123"]
+    answers[0]["choices"][0]["turns"][0]["token_len"] = unknown
+    answers[1] |= {"choices": [{"turns": [{"content": "yes"}]}], "conv_metadata": {"token_len": unknown}}
+    write_rows(bench.answer_file("m"), answers)
+    assert answer_lengths(bench, "m").average == tables.tokens_of(browsed(bench), "m") == 3
+    assert [each.token_len for each in load_answers(bench.answer_file("m")).values()] == [None, None, 3]

@@ -113,8 +113,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        {"choices": ["x"]},
-        {"choices": [{"turns": ["x"]}]},
+        {"choices": [7]},
+        {"choices": [{"turns": [None]}]},
         {"messages": ["x"]},
         {"choices": [{"turns": [{"content": "x"}]}], "settings_hash": ["x"]},
     ],
@@ -127,7 +127,7 @@ def test_a_value_of_another_kind_is_named_in_words(tmp_path: Path, row: dict[str
     assert not any(word in str(raised.value) for word in ("attribute", "subscriptable", "unhashable"))
 
 
-@pytest.mark.parametrize("row", [{"category": [5]}, {"cluster": {"a": 1}}, {"turns": ["x"]}, {"turns": "x"}])
+@pytest.mark.parametrize("row", [{"category": [5]}, {"cluster": {"a": 1}}, {"turns": []}, {"turns": 7}])
 def test_a_question_of_wrong_kinds(row: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(row))):
         question_from_row(question(1) | row)

@@ -26,7 +26,7 @@ def made(tmp_path: Path) -> Scratch:
 
 def row(number: int, *scores: str | None, **more: Any) -> dict[str, Any]:
     """A judgment of `m` as the original writes it."""
-    shown = {"user_prompt": "p", "judgment": "j"}
+    shown = {"user_prompt": f"base says {number}, m says {number}", "judgment": "j"}
     games = [score and shown | {"score": score} for score in scores or ("A>B", "A>B")]
     return {"question_id": question_id(number), "model": "m", "judge": "judge", "games": games, **more}
 
@@ -147,7 +147,7 @@ def test_jobs_say_how_many_models_share_their_question(made: Scratch) -> None:
 
 def test_the_output_knows_the_settings_of_what_is_missing_and_what_is_written(made: Scratch) -> None:
     made.set_questions([question(1), question(2) | {"category": "d"}, question(3)])
-    put(made, row(3))
+    put(made, row(3, baseline="base"))
     planned = stage(made, categories={"d": {"system_prompt": "Another judge."}})
     (candidate,) = plan.plan_judge(planned)
     output = plan.output_of(planned, candidate)

@@ -1,9 +1,12 @@
 """Style control: counts by hand, fits against scipy's optimiser, the same bits on every backend."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 from arena_hard.data import style_counts
+from arena_hard.data.jsonl import Remark
 from arena_hard.data.records import UserError
 from arena_hard.rating import style_fit
 from arena_hard.rating.arrays import FloatArray
@@ -107,3 +110,19 @@ def test_bad_options_are_told() -> None:
         style_fit.bootstrap_style(rows_of(), 0, rounds=0)
     with pytest.raises(UserError, match="abacus"):
         style_fit.bootstrap_style(rows_of(), 0, rounds=1, backend="abacus")
+
+
+def test_an_ill_conditioned_fit_is_one_note() -> None:
+    """A feature that is another one times 1e9: the solver complains at each fit."""
+    rng = np.random.default_rng(0)
+    n = 60
+    one = rng.normal(size=n)
+    features = np.column_stack([one, one * 1e9])
+    ones, model = np.ones(n), np.arange(n) % 3 + 1
+    rows = style_fit.Rows(4, np.zeros(n, dtype=int), model, np.arange(n) // 6, (one > 0).astype(float), ones, features)
+    style_fit._doubt_once.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            style_fit.fit_style(rows, 0, "v2.0")
+    assert [each.category for each in caught] == [Remark]

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from arena_hard.browse import game_selection, games_page, judge_page
+from arena_hard.browse.address import View
 from arena_hard.browse.site import PAGES, Site
 from arena_hard.data.paths import Bench
 from arena_hard.rating.style_control import style_table
@@ -99,6 +101,25 @@ def test_the_browser_shows_ko_arena(ko_arena: Path) -> None:
         (row,) = [row for row in board.split("<tr") if f">{model}<" in row or f">{model} <" in row]
         assert f"<b>{score:.1f}</b>" in row and f'"number">{tokens:.0f}<' in row
     assert "left out: 500." in board
+
+
+def test_the_judge_pages_numbers_lead_to_as_many_games(ko_arena: Path) -> None:
+    site = ko_site(ko_arena)
+    index, settings = site.index(KO), site.settings
+    _, context = judge_page.build(index, View(tab="judge", bench=KO, judge="ensemble"), settings)
+    cells = [cell for row in context["cells"] for cell in row]
+    assert sum(cell.games for cell in cells) == 2500  # without the baseline's own 500
+    assert all(len(game_selection.select(index, cell.view, settings)) == cell.games for cell in cells)
+    assert len(game_selection.select(index, View(tab="games", bench=KO, judge="ensemble"), settings)) == 3000
+    own = games_page.listed(index, View(judge="ensemble"), index.models.index("claude-3.7-sonnet"), 0, is_own=True)
+    assert own.kinds == "" and own.is_own
+
+
+def test_a_folder_without_questions_is_shown(ko_arena: Path) -> None:
+    Bench(ko_arena / "data", KO).question_file.unlink()
+    board = ko_site(ko_arena).show("")
+    assert "question.jsonl is not there: questions are shown by their ids" in board
+    assert all(f"<b>{score:.1f}</b>" in board for score, _ in published(ko_arena).values())
 
 
 @pytest.mark.slow
@@ -242,7 +263,7 @@ def test_ids_may_be_numbers_in_one_file_and_texts_in_another(answered: Scratch) 
         write_rows(answered.answer_file(model), answers)
     (answered.folder / "ids.txt").write_text("721086674\n3\n")
     file = answered.bench / "model_judgment/judge/m.jsonl"
-    write_rows(file, [row("m", 0, ["B>A", "A>B"])])
+    write_rows(file, [row("m", 0, ["B>A", "A>B"], baseline="base")])
     assert answered.run("gen_answer.py").stdout.count("Nothing to ask") == 1
     done = answered.run("gen_judgment.py", "--question-ids", "ids.txt")
     assert done.returncode == 0, done.stderr
@@ -348,7 +369,7 @@ def test_a_pointer_or_a_page_in_place_of_a_config_is_named(answered: Scratch, te
 
 def test_two_records_on_the_last_line_are_kept_and_not_asked_for_again(answered: Scratch) -> None:
     file = answered.bench / "model_judgment/judge/m.jsonl"
-    write_rows(file, [row("m", question_id(n), ["A>B", "B>A"]) for n in range(1, 4)])
+    write_rows(file, [row("m", question_id(n), ["A>B", "B>A"], baseline="base") for n in range(1, 4)])
     lines = file.read_bytes().splitlines()
     file.write_bytes(lines[0] + b"\n" + lines[1] + lines[2])
     done = answered.run("gen_judgment.py")

@@ -148,6 +148,18 @@ def test_hand_computed_score(bench: Path) -> None:
     assert scores(run(bench, *CASE).stdout)["m"] == 75.0
 
 
+def test_judgments_against_another_baseline_are_never_relabelled(bench: Path) -> None:
+    file = bench / "data/b/model_judgment/j/m.jsonl"
+    other = judgment("m", "9", ["A>B", "A>B"], baseline="other") + "\n"
+    file.write_text(file.read_text() + other)
+    done = run(bench, *CASE)
+    assert scores(done.stdout)["m"] == 75.0 and "not counted: other 2" in done.stdout
+    assert "nothing in them shows it: base is assumed" in done.stdout
+    file.write_text(other)
+    done = run(bench, *CASE)
+    assert done.returncode == 2 and "--baseline other" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "arguments", "words"),
     [
@@ -157,7 +169,6 @@ def test_hand_computed_score(bench: Path) -> None:
         (None, ("--judge-name", "k"), "Judges with judgments: j"),
         (None, ("--battles", "none.jsonl"), "none.jsonl"),
         ('{"question_id": "9", \n' + "{}\n", (), "m.jsonl:7"),
-        (judgment("m", "9", ["A>B", "A>B"], baseline="other") + "\n", (), "--baseline other"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

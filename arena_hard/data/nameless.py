@@ -1,0 +1,178 @@
+"""Whom judgments are against that do not name their baseline: what shows it, from as few records as suffice.
+
+First the prompts, which hold both answers. Where they do not (texts stripped, pictures instead), the games: of all
+models' judgments, only the baseline's own look like games against itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from arena_hard.data import jsonl
+from arena_hard.data.bench_files import load_answers, load_questions
+from arena_hard.data.paths import Bench, name_of
+from arena_hard.data.presets import usual_baseline
+from arena_hard.data.record_folder import record_files
+from arena_hard.data.record_values import is_list, text_of
+from arena_hard.data.records import Answer, Judgment, UserError, judgment_from_row
+from arena_hard.data.self_play import is_plainly_itself, may_be_itself
+from arena_hard.data.verdicts import is_verdict, outcome
+
+LOOKED_AT = 10  # records whose prompts are held against the models' answers, one of each file
+_TELLING = 20  # characters of an answer, of which fewer may be in another's by chance
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whom nameless judgments are against.
+
+    baseline: empty where nothing shows it. why: what shows it, or why it is not the one asked for (is_not).
+    """
+
+    baseline: str = ""
+    why: str = ""
+    is_not: str = ""
+
+
+class _Sample(NamedTuple):
+    question_id: str
+    model: str
+    prompt: str
+
+
+def origin_of(bench: Bench, judge: str, asked: str, category: str = "") -> Origin:
+    """Whom the judgments in a judge's own folder are against that name no baseline. asked: who is expected."""
+    ids = _ids_of(bench, category)
+    return _by_prompts(bench, judge, asked, category, ids) or _by_games(bench, judge, asked, ids) or Origin()
+
+
+def _ids_of(bench: Bench, category: str) -> set[str] | None:
+    """The questions of a category; None for all."""
+    try:
+        return {each.question_id for each in load_questions(bench) if each.category == category} if category else None
+    except UserError:  # whoever needs the questions says so
+        return None
+
+
+# ----------------------------------------------------------------------------------- by the prompts
+
+
+def _by_prompts(bench: Bench, judge: str, asked: str, category: str, ids: set[str] | None) -> Origin | None:
+    """The model whose answers most prompts show beside those of the model judged."""
+    samples = list(_samples(bench, judge, asked, ids))
+    expected = dict.fromkeys((asked, usual_baseline(bench.name, category)))
+    for name in expected:
+        if _shown_in(samples, name, load_answers(bench.answer_file(name)), 1):
+            return _shown(name)
+    others = [file for file in bench.answer_files() if name_of(file) not in expected] if samples else []
+    for file in others:
+        if _shown_in(samples, name_of(file), load_answers(file), _TELLING):
+            return _shown(name_of(file))
+    return None
+
+
+def _shown(name: str) -> Origin:
+    return Origin(name, f"their prompts show the answers of {name}")
+
+
+def _samples(bench: Bench, judge: str, asked: str, ids: set[str] | None) -> Iterator[_Sample]:
+    """One record of each of the first files that has no baseline and a prompt, last that of the one asked for."""
+    files = record_files(bench.judgment_folder(judge))
+    files.sort(key=lambda file: name_of(file) == asked)
+    found = 0
+    for file in files:
+        judgment = _first_of(file, ids)
+        if judgment and (prompt := _prompt_of(judgment)):
+            yield _Sample(judgment.question_id, judgment.model, prompt)
+            found += 1
+        if found == LOOKED_AT:
+            return
+
+
+def _first_of(file: Path, ids: set[str] | None) -> Judgment | None:
+    """The first judgment of a file that can be read and is of one of these questions, if it names no baseline."""
+    with open(file, "rb") as stream:
+        for span in jsonl.spans(stream, msgspec.json.decode):
+            try:
+                judgment = judgment_from_row(span.value)
+            except (ValueError, TypeError, AttributeError):
+                continue
+            if ids is None or judgment.question_id in ids:
+                return None if judgment.baseline else judgment
+    return None
+
+
+def _prompt_of(judgment: Judgment) -> str:
+    return next((game.user_prompt for game in judgment.games if game and game.user_prompt), "")
+
+
+def _shown_in(samples: list[_Sample], name: str, answers: dict[str, Answer], telling: int) -> bool:
+    """Whether at least half of the prompts that could show a model's answer as the baseline's do."""
+    seen = [_shows(each, name, answers[each.question_id], telling) for each in samples if each.question_id in answers]
+    known = [each for each in seen if each is not None]
+    return any(known) and 2 * sum(known) >= len(known)
+
+
+def _shows(sample: _Sample, name: str, answer: Answer, telling: int) -> bool | None:
+    """Whether all that a model said is in a prompt; in one about itself twice, and once says nothing."""
+    said = [turn.content for turn in answer.turns if turn.content]
+    if sum(map(len, said)) < telling:
+        return None
+    if sample.model == name:
+        return True if all(sample.prompt.count(text) > 1 for text in said) else None
+    return all(text in sample.prompt for text in said)
+
+
+# ------------------------------------------------------------------------------------- by the games
+
+
+class _Game(msgspec.Struct, gc=False):
+    score: Any = None
+
+
+class _Row(msgspec.Struct, gc=False):
+    question_id: Any = None
+    uid: Any = None
+    model: Any = None
+    baseline: Any = None
+    games: list[_Game | None] | str | float | bool | None = None
+
+
+def _by_games(bench: Bench, judge: str, asked: str, ids: set[str] | None) -> Origin | None:
+    """The only model whose games look like those of the baseline against itself."""
+    outcomes: dict[str, Counter[tuple[int, int]]] = {}
+    for file in record_files(bench.judgment_folder(judge)):
+        for model, pair in _pairs(file, ids):
+            outcomes.setdefault(model, Counter())[pair] += 1
+    itself = [model for model, counts in outcomes.items() if is_plainly_itself(counts)]
+    others = [model for model, counts in outcomes.items() if not may_be_itself(counts)]
+    if len(itself) == 1 and others:
+        return Origin(itself[0], f"the judgments of {itself[0]} are plainly of the baseline against itself")
+    if asked in others:
+        return Origin("", f"the judgments of {asked} are not of the baseline against itself", asked)
+    return None
+
+
+def _pairs(file: Path, ids: set[str] | None) -> Iterator[tuple[str, tuple[int, int]]]:
+    """(model, who won its two games) of each judgment that names no baseline."""
+    with open(file, "rb") as stream:
+        for span in jsonl.spans(stream, msgspec.json.Decoder(_Row).decode):
+            row: _Row | None = span.value
+            if row is None or row.baseline or not is_list(row.games) or len(row.games) < 2:
+                continue
+            if ids is not None and text_of(row.question_id or row.uid) not in ids:
+                continue
+            winners = [_winner(game) for game in row.games[:2]]
+            if winners[0] is not None and winners[1] is not None:
+                yield str(text_of(row.model)), (winners[0], winners[1])
+
+
+def _winner(game: _Game | None) -> int | None:
+    score = game.score if game else None
+    return {"A": 1, "B": -1, None: 0}[outcome(score).winner] if is_verdict(score) else None

@@ -1,0 +1,224 @@
+"""Judgments that name no baseline: what shows whom they are against, and what becomes of them where nothing does."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.leaderboard_page import boards_of
+from arena_hard.browse.tables import Snapshot
+from arena_hard.data import jsonl
+from arena_hard.data.baselines import JudgmentFolder, standing
+from arena_hard.data.nameless import origin_of
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import UserError
+from arena_hard.data.self_play import is_plainly_itself, may_be_itself
+from arena_hard.rating.categories import cut
+from arena_hard.rating.games import read_judgments
+from tests.support.pipeline_bench import answer, question, question_id, run_script, write_rows
+
+LABEL = {1: "A>B", 0: "A=B", -1: "B>A"}
+
+
+def games(draw: random.Random, count: int, better: float, of_prompt: float = 0.7) -> list[tuple[int, int]]:
+    """(who won game 1, game 2). better: how often the model is plainly better; else the prompt decides, or chance."""
+    found: list[tuple[int, int]] = []
+    for _ in range(count):
+        taste = draw.choice((-1, 0, 1))
+        one, two = (taste if draw.random() < of_prompt else draw.choice((-1, 0, 1)) for _ in range(2))
+        found.append((-1, 1) if draw.random() < better else (one, two))
+    return found
+
+
+def rows_of(model: str, pairs: Sequence[tuple[int, int]], prompt: str = "", **more: Any) -> list[dict[str, Any]]:
+    shown = {"user_prompt": prompt, "judgment": "so"}
+    return [
+        {
+            "question_id": question_id(n),
+            "model": model,
+            "judge": "j",
+            "games": [{**shown, "score": LABEL[each]} for each in pair],
+            **more,
+        }
+        for n, pair in enumerate(pairs, 1)
+    ]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """Answers of base, other and two models."""
+    made = Bench(tmp_path / "data", "b")
+    write_rows(made.question_file, [question(n) for n in range(1, 401)])
+    for model in ("base", "other", "m", "n"):
+        texts = [answer(n, model, f"What {model} has to say to question {n}.") for n in (1, 2)]
+        write_rows(made.answer_file(model), texts)
+    return made
+
+
+def put(bench: Bench, model: str, records: Sequence[dict[str, Any]], baseline: str = "") -> None:
+    write_rows(bench.judgment_file("j", model, baseline), records)
+
+
+def with_own_file(bench: Bench) -> None:
+    """Judgments without texts against base, its own among them."""
+    draw = random.Random(1)
+    put(bench, "base", rows_of("base", games(draw, 400, 0)))
+    for model, better in (("m", 0.6), ("n", 0.3)):
+        put(bench, model, rows_of(model, games(draw, 400, better)))
+
+
+def with_prompts(bench: Bench, *shown: str) -> None:
+    for model in ("m", "n"):
+        prompt = " ".join(f"What {name} has to say to question 1." for name in (*shown, model))
+        put(bench, model, rows_of(model, [(1, -1)], prompt))
+
+
+# ---------------------------------------------------------------------------------------- what shows it
+
+
+@pytest.mark.parametrize("asked", ["base", "other", "stranger"])
+def test_prompts_show_whose_answers_were_compared(bench: Bench, asked: str) -> None:
+    with_prompts(bench, "base")
+    found = origin_of(bench, "j", asked)
+    assert (found.baseline, found.why) == ("base", "their prompts show the answers of base")
+    assert standing(bench, "j", asked).counts == (asked == "base")
+
+
+def test_a_model_against_itself_is_shown_twice(bench: Bench) -> None:
+    text = "What base has to say to question 1."
+    put(bench, "base", rows_of("base", [(1, 1)], f"{text} {text}"))
+    assert origin_of(bench, "j", "m").baseline == "base"
+    put(bench, "base", rows_of("base", [(1, 1)], text))
+    assert origin_of(bench, "j", "base").baseline == ""
+
+
+@pytest.mark.parametrize("asked", ["base", "m", "stranger"])
+def test_without_texts_the_baselines_own_judgments_show_it(bench: Bench, asked: str) -> None:
+    with_own_file(bench)
+    assert origin_of(bench, "j", asked).baseline == "base"
+
+
+def test_a_model_whose_games_are_real_ones_is_not_the_baseline(bench: Bench) -> None:
+    with_own_file(bench)
+    bench.judgment_file("j", "base").unlink()
+    found = origin_of(bench, "j", "m")
+    assert (found.baseline, found.is_not) == ("", "m")
+    assert not standing(bench, "j", "m").counts and standing(bench, "j", "base").counts
+
+
+def test_two_that_look_alike_show_nothing(bench: Bench) -> None:
+    with_own_file(bench)
+    put(bench, "other", rows_of("other", games(random.Random(3), 400, 0)))
+    assert origin_of(bench, "j", "m").baseline == ""
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_games_of_the_baseline_with_itself_come_out_alike(seed: int) -> None:
+    draw = random.Random(seed)
+    own = Counter(games(draw, 500, 0))
+    assert may_be_itself(own) and is_plainly_itself(own)
+    assert may_be_itself(Counter(games(draw, 500, 0, of_prompt=0.3)))
+    even = Counter([(1, -1), (-1, 1)] * 200 + games(draw, 100, 0))  # as strong, but different
+    assert not may_be_itself(even)
+    assert not is_plainly_itself(Counter(games(draw, 20, 0))) and may_be_itself({}) and may_be_itself({(0, 0): 9})
+
+
+def test_real_folders(shared_data: Path) -> None:
+    ko, ta = Bench(shared_data, "ko-arena"), Bench(shared_data, "arena-ta")
+    if not (ko.folder.is_dir() and ta.folder.is_dir()):
+        pytest.skip("the folders ko-arena and arena-ta are not among the shared data")
+    assert origin_of(ko, "ensemble", "gpt-4-0314").baseline == "claude-3.7-sonnet"
+    for model in ("Qwen2-7B-Instruct", "Yi-34B-Chat", "gemma-2-9b-it"):
+        assert origin_of(ta, "gpt-4o_images", model).is_not == model
+    assert standing(ta, "gpt-4o_images", "gpt4_1106_preview").counts
+
+
+# ------------------------------------------------------------------------------------------- what is judged
+
+
+def file_for(bench: Bench, model: str, baseline: str) -> str:
+    folder = JudgmentFolder(bench, "j", {})
+    return folder.file_for(model, baseline, "", False).relative_to(bench.judgment_folder("j")).as_posix()
+
+
+def test_new_judgments_never_lie_beside_nameless_ones_of_another_baseline(bench: Bench) -> None:
+    with_own_file(bench)
+    assert file_for(bench, "m", "base") == "m.jsonl" and file_for(bench, "new", "base") == "new.jsonl"
+    with pytest.warns(jsonl.Remark, match="not against other: the judgments of base are plainly"):
+        assert file_for(bench, "m", "other") == "vs_other/m.jsonl"
+    bench.judgment_file("j", "base").unlink()
+    with pytest.warns(jsonl.Remark, match="nothing shows that they are against base"):
+        assert file_for(bench, "new", "base") == "vs_base/new.jsonl"
+
+
+def test_judgments_of_a_published_bench_are_against_its_baseline(bench: Bench) -> None:
+    published = Bench(bench.data_dir, "arena-hard-v0.1")
+    put(published, "m", rows_of("m", [(1, -1)]))
+    assert file_for(published, "m", "gpt-4-0314") == "m.jsonl"
+    with pytest.warns(jsonl.Remark):
+        assert file_for(published, "m", "base") == "vs_base/m.jsonl"
+
+
+def test_the_baselines_own_judgments_alone_stand_in_nobodys_way(bench: Bench) -> None:
+    put(bench, "base", rows_of("base", [(1, 1)]))
+    assert file_for(bench, "m", "base") == "m.jsonl"
+
+
+# ------------------------------------------------------------------------------------------ what is rated
+
+
+def parts(bench: Bench, baseline: str | None) -> Any:
+    (found,) = cut(read_judgments(bench, ["j"], [baseline] if baseline else []).table, bench, baseline, None)
+    return found
+
+
+@pytest.mark.parametrize(("asked", "said"), [("base", ""), (None, "it is base, because the judgments of base")])
+def test_what_the_folder_shows_is_rated(bench: Bench, asked: str | None, said: str) -> None:
+    with_own_file(bench)
+    found = parts(bench, asked)
+    assert found.baseline == "base" and ([note for note in found.notes if said in note] == found.notes)
+    assert bool(found.notes) == bool(said)
+    with pytest.raises(UserError, match="not against other.*Run with --baseline base"):
+        parts(bench, "other")
+
+
+def test_where_nothing_shows_it_the_baseline_is_said_to_be_assumed(bench: Bench) -> None:
+    with_own_file(bench)
+    bench.judgment_file("j", "base").unlink()
+    assert parts(bench, "stranger").notes == [
+        "The judgments do not name their baseline, and nothing in them shows it: stranger is assumed."
+    ]
+    with pytest.raises(UserError, match="not against m: the judgments of m are not of the baseline against itself"):
+        parts(bench, "m")
+    done = run_script(bench.data_dir.parent, "show_result.py", "--bench-name", "b", "--judge-name", "j")
+    assert done.returncode == 0 and "nothing in them shows it: gpt-4-0314 is assumed" in done.stdout
+
+
+def test_a_further_baseline_hides_nothing(bench: Bench) -> None:
+    """Those without a name count as before, whatever was judged since, here or in a folder of its own."""
+    with_own_file(bench)
+    draw = random.Random(5)
+    put(bench, "n", rows_of("n", games(draw, 400, 0.5), baseline="other"), "other")
+    put(bench, "new", rows_of("new", games(draw, 400, 0.5), baseline="other"))  # as older versions left it
+    put(bench, "late", rows_of("late", games(draw, 400, 0.5), baseline="base"), "base")
+    assert set(parts(bench, "base").games.models) == {"base", "m", "n", "late"}
+    with pytest.warns(jsonl.Remark, match="judgments that do not name their baseline are not counted"):
+        assert set(parts(bench, "other").games.models) == {"n", "new"}
+
+
+def test_the_browser_takes_and_says_the_same(bench: Bench) -> None:
+    with_own_file(bench)
+    index = BenchIndex(bench)
+    index.refresh()
+    (board,) = boards_of(Snapshot(index, "j", None), "")
+    assert board.baseline == "base" and "it is base, because" in board.notes[0]
+    bench.judgment_file("j", "base").unlink()
+    index.refresh()
+    (board,) = boards_of(Snapshot(index, "j", None), "")
+    assert board.baseline == "gpt-4-0314" and "gpt-4-0314 is assumed" in board.notes[0]
