@@ -20,6 +20,7 @@ from arena_hard.calling.providers.base import (
     Message,
     Reply,
     Request,
+    Unforeseen,
 )
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.spending import NoRoom, Ticket, ticket_for
@@ -165,24 +166,13 @@ def request_body(
 
 
 async def _call(asking: _Asking, ticket: Ticket) -> Reply:
-    """One try on one endpoint, within its gate and its timeout. Raises CallError."""
-    import anyio
-
-    model, request, clock = asking.model, asking.request, asking.clock
+    """One try on one endpoint, within its gate. Raises CallError."""
     gate, slot = await _slot(asking)
     endpoint = asking.endpoint
-    clock.start()
+    asking.clock.start()
     spoken = frozenset(endpoint.dialect)
-    timeout = max(min(model.settings.timeout, asking.seconds_left()), 0.0)
     try:
-        with anyio.fail_after(timeout):
-            ticket.sent = True
-            came = await model.adapter.send(endpoint.client, model.adapter.body(request, endpoint.dialect))
-        reply = read_reply(came, model.settings)
-    except TimeoutError:
-        error = CallError("transient", f"no answer within {timeout:.3g} s")
-        gate.failed(slot, error)
-        raise error from None
+        reply = await _send(asking, ticket)
     except CallError as error:
         if error.lesson in spoken:  # the server says it again: it does not help
             error.lesson, error.kind = None, "final"
@@ -196,6 +186,25 @@ async def _call(asking: _Asking, ticket: Ticket) -> Reply:
     spent = reply.usage.prompt_tokens + reply.usage.completion_tokens if reply.usage else None
     gate.succeeded(slot, spent, reply.quotas)
     return reply
+
+
+async def _send(asking: _Asking, ticket: Ticket) -> Reply:
+    """One request within its timeout, and its reply. Whatever goes wrong is a CallError: it ends no other call."""
+    import anyio
+
+    model, endpoint = asking.model, asking.endpoint
+    timeout = max(min(model.settings.timeout, asking.seconds_left()), 0.0)
+    try:
+        with anyio.fail_after(timeout):
+            ticket.sent = True
+            came = await model.adapter.send(endpoint.client, model.adapter.body(asking.request, endpoint.dialect))
+        return read_reply(came, model.settings)
+    except TimeoutError:
+        raise CallError("transient", f"no answer within {timeout:.3g} s") from None
+    except (CallError, UserError):
+        raise
+    except Exception as error:
+        raise Unforeseen(error) from None
 
 
 async def _slot(asking: _Asking) -> tuple[Gate, Slot]:
@@ -247,7 +256,7 @@ def _given_up(asking: _Asking) -> CallError:
     """The final error of a record; an endpoint that only ever fails is not asked any more."""
     endpoint, error = asking.endpoint, asking.errors[-1]
     message = error.message + (f" (after {asking.failures} tries)" if asking.failures > 1 else "")
-    if error.kind == "transient":
+    if error.kind == "transient" or isinstance(error, Unforeseen):
         endpoint.failed_in_a_row += 1
         if endpoint.failed_in_a_row >= GIVE_UP_AFTER:
             rest = f"{message}; nothing else came, so the rest was not sent"

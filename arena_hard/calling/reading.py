@@ -6,7 +6,7 @@ import functools
 import re
 from dataclasses import replace
 
-from arena_hard.calling.providers.base import CallError, Kind, Note, Reply
+from arena_hard.calling.providers.base import CallError, Kind, Note, Reply, Unforeseen
 from arena_hard.calling.providers.finish_reasons import in_our_words, is_known, tells_failure
 from arena_hard.calling.providers.template_remains import template_remains
 from arena_hard.calling.providers.thought_tags import may_hold_a_thought
@@ -22,6 +22,15 @@ def read_reply(reply: Reply, model: ModelSettings) -> Reply:
 
     Raises CallError for a reply that broke off (transient, with what it cost), or that holds no answer.
     """
+    try:
+        return _read(reply, model)
+    except CallError:
+        raise
+    except Exception as error:
+        raise Unforeseen(error, reply.usage) from None
+
+
+def _read(reply: Reply, model: ModelSettings) -> Reply:
     reply = _without_keys(reply)
     finish = in_our_words(reply.finish_reason)
     if tells_failure(finish):

@@ -36,7 +36,10 @@ ERRORS: list[tuple[Any, str, bool, int]] = [
     ({"error": {"message": "bad gateway", "code": "502"}}, "502: bad gateway", False, 8),
     ({"choices": []}, "no choices", False, 8),
     ("null", "no choices", False, 8),
-    ('"oops"', "no choices", False, 8),
+    ('"oops"', "oops", False, 8),
+    ('"  "', "no choices", False, 8),
+    ({"error": ["the worker died", "again"]}, "the worker died", False, 8),
+    ({"errors": ["insufficient balance"]}, "insufficient balance", True, 1),
 ]  # fmt: skip
 
 

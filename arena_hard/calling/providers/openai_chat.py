@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request
-from arena_hard.calling.providers.fields import Fields, decoded
+from arena_hard.calling.providers.fields import Fields, decoded, whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
 from arena_hard.calling.providers.http import call_error, error_beside, error_told, quotas_of
-from arena_hard.data.records import Usage
+from arena_hard.calling.providers.usage import openai_usage
 
 OWN_ADDRESS = "https://api.openai.com/v1"
 # a thought's own, of which a reply may have several that say the same; the last two are OpenRouter's and LiteLLM's
@@ -90,8 +90,8 @@ def read_completion(found: Any, asked: dict[str, Any] | None = None) -> Reply:
 
     asked: the request's body, for what the server may want asked otherwise.
     """
-    whole = Fields(found if isinstance(found, dict) else None)
-    choice, usage = whole.first("choices"), _usage(whole)
+    whole = whole_reply(found)
+    choice, usage = whole.first("choices"), openai_usage(whole.inner("usage"))
     finish = _finish_reason(choice)
     text, thought = _said(choice)
     error = _error_of(choice, text, finish, asked) or error_beside(found, text, finish, asked)
@@ -138,23 +138,6 @@ def _said(choice: Fields) -> tuple[str, str]:
     text, thought = message.said("content")
     own_field = message.thought(*_OWN_FIELDS) or message.inner("provider_specific_fields").thought(*_OWN_FIELDS)
     return text or message.text("refusal") or "", "\n\n".join(filter(None, (own_field, thought)))
-
-
-def _usage(whole: Fields) -> Usage | None:
-    """The tokens, or None where the server counted none or in a way that cannot be read."""
-    usage = whole.inner("usage")
-    odd = len(usage.notes)
-    prompt = usage.count("prompt_tokens", "input_tokens")
-    completion = usage.count("completion_tokens", "output_tokens")
-    if len(usage.notes) > odd or prompt is None and completion is None:
-        return None
-    cached = usage.inner("prompt_tokens_details").count("cached_tokens")
-    return Usage(
-        prompt_tokens=prompt or 0,
-        completion_tokens=completion or 0,
-        cached_tokens=cached or usage.count("prompt_cache_hit_tokens") or 0,
-        reasoning_tokens=usage.inner("completion_tokens_details").count("reasoning_tokens") or 0,
-    )
 
 
 ADAPTER = OpenAIChat()
