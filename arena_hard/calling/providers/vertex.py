@@ -12,7 +12,16 @@ from typing import Any
 
 from arena_hard.calling.providers.anthropic_messages import ADAPTER as ANTHROPIC
 from arena_hard.calling.providers.anthropic_messages import read_message
-from arena_hard.calling.providers.base import NO_KEY, CallError, Connection, Dialect, Reply, Request, without_secrets
+from arena_hard.calling.providers.base import (
+    NO_KEY,
+    CallError,
+    Connection,
+    Dialect,
+    Reply,
+    Request,
+    host_of,
+    without_secrets,
+)
 from arena_hard.calling.providers.fields import decoded
 from arena_hard.calling.providers.http import call_error, quotas_of
 from arena_hard.calling.providers.openai_chat import ADAPTER as OPENAI
@@ -20,9 +29,11 @@ from arena_hard.calling.providers.openai_chat import read_completion
 from arena_hard.calling.providers.threads import in_thread
 from arena_hard.calling.providers.tokens import Tokens
 from arena_hard.data import secret_sources
+from arena_hard.data.environment import check_certificates
 from arena_hard.data.records import UserError
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_TRUSTED = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # what the library of google-auth reads
 _HOSTS = {  # other regions have their name in front
     "global": "aiplatform.googleapis.com",
     "us": "aiplatform.us.rep.googleapis.com",
@@ -160,18 +171,44 @@ def _google_tokens() -> Any:
 
     secret_sources.know_all(getattr(credentials, name, None) for name in ("refresh_token", "client_secret"))
 
+    server = str(getattr(credentials, "_token_uri", None) or "Google")
+    if server.startswith("https:"):
+        check_certificates(*_TRUSTED)  # a mistake in it is said before anything is asked
+
     def refresh() -> tuple[str, float]:
         try:
             credentials.refresh(Transport())
-        except exceptions.GoogleAuthError as error:
-            passing = isinstance(error, exceptions.TransportError) or getattr(error, "retryable", False)
-            said = without_secrets(str(error.args[0] if error.args else error))
-            text = f"no access token of Google: {said}"
-            kind = "transient" if passing else "final"
-            raise CallError(kind, text, endpoint_wide=not passing, not_taken=True) from None
-        return str(credentials.token), _life(credentials.expiry)
+            token = credentials.token
+            if not isinstance(token, str) or not token.strip():
+                raise ValueError("its reply holds no access_token")
+            return token, _life(credentials.expiry)
+        except Exception as error:  # what the SDK makes of a reply of any other kind is a TypeError, say
+            raise _no_token(error, host_of(server)) from None
 
     return functools.partial(in_thread, refresh)
+
+
+def _no_token(error: Exception, host: str) -> CallError:
+    """Why a token could not be had, and what may help."""
+    from google.auth import exceptions
+
+    said = without_secrets(str(error.args[0] if error.args else error)).rstrip(". ")
+    text = f"no access token of Google from {host}: "
+    if "certificate verify failed" in said:
+        reason = said.partition("certificate verify failed")[2].partition("(")[0].strip(": ")
+        text += f"its certificate is not trusted ({reason}). To trust it, run: export {_TRUSTED[0]}=FILE"
+        return CallError("final", text, endpoint_wide=True, not_taken=True)
+    if isinstance(error, exceptions.GoogleAuthError):
+        passing = isinstance(error, exceptions.TransportError) or getattr(error, "retryable", False)
+        return CallError("transient" if passing else "final", text + said, endpoint_wide=not passing, not_taken=True)
+    if isinstance(error, OSError):
+        try:
+            check_certificates(*_TRUSTED)
+        except UserError as problem:
+            return CallError("final", text + str(problem), endpoint_wide=True, not_taken=True)
+        return CallError("transient", text + said, not_taken=True)
+    text += f"its reply holds none ({type(error).__name__}: {said}). Is token_uri in the credentials right?"
+    return CallError("transient", text, not_taken=True)
 
 
 def _life(expiry: datetime | None) -> float:
