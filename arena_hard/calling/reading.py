@@ -93,6 +93,8 @@ def _no_answer(reply: Reply, finish: str, tagged: bool) -> CallError:
 
 def _notes(answer: str, finish: str, suspected: str | None) -> list[Note]:
     found: list[Note] = [] if is_known(finish) else [("finish", finish)]
+    if "\ufffd" in answer.rstrip("\ufffd"):  # at the end it is half a character, which was cut
+        found.append(("field", "content: \ufffd for what is no UTF-8"))
     if suspected:
         found.append(("thought", suspected))
     return found + [("template", each) for each in template_remains(answer)]

@@ -19,7 +19,7 @@ WAYS = pytest.mark.parametrize("way", ["live", "batch"])
 
 # ------------------------------------------------------------------------ only what is needed is read
 
-ODD: dict[str, tuple[dict[str, Any], str, Usage | None, str | None]] = {
+ODD: dict[str, tuple[Any, str, Usage | None, str | None]] = {
     # name: body, answer, usage, what is noted
     "nothing odd": (openai(), "fine", TEN, None),
     "finish_reason a number": (openai(finish_reason=1), "fine", TEN, "finish_reason: 1"),
@@ -55,6 +55,16 @@ ODD: dict[str, tuple[dict[str, Any], str, Usage | None, str | None]] = {
     "parts and null": (said([None, {"type": "text", "text": "fine"}, 7]), "fine7", TEN, "content: 7"),
     "content an object": (said({"type": "text", "text": "fine"}), "fine", TEN, None),
     "content a number": (said(42), "42", TEN, "content: 42"),
+    "a completion in a list": ([openai()], "fine", TEN, None),
+    "completions in a list": ([{"meta": 1}, openai(), openai()], "fine", TEN, None),
+    "a completion in an object": ({"success": True, "result": openai()}, "fine", TEN, None),
+    "a completion in a text": (json.dumps(json.dumps(openai())), "fine", TEN, None),
+    "lists in lists": (openai(more={"choices": [[{"message": [{"content": [["fine"]]}]}]]}), "fine", TEN, None),
+    "parts in lists": (said([[{"type": "text", "text": "fi"}], ["ne"]]), "fine", TEN, None),
+    "a number in a part": (said([{"type": "text", "text": 4}]), "4", TEN, "content.text: 4"),
+    "a part of a stream": (
+        openai(more={"choices": [{"delta": {"content": "fine"}, "finish_reason": "stop"}]}), "fine", TEN, None
+    ),
     "model a number": (openai(more={"model": 4}), "fine", TEN, "model: 4"),
     "fingerprint a list": (openai(more={"system_fingerprint": [1]}), "fine", TEN, "system_fingerprint: [1]"),
     "choices an object": (openai(more={"choices": openai()["choices"][0]}), "fine", TEN, None),
@@ -65,12 +75,15 @@ ODD: dict[str, tuple[dict[str, Any], str, Usage | None, str | None]] = {
     "logprobs odd": (openai(logprobs="none", index="0"), "fine", TEN, None),
 }  # fmt: skip
 
-ODD_ANTHROPIC: dict[str, tuple[dict[str, Any], str, Usage | None, str | None]] = {
+ODD_ANTHROPIC: dict[str, tuple[Any, str, Usage | None, str | None]] = {
     "nothing odd": (anthropic([{"type": "text", "text": "fine"}]), "fine", TEN, None),
     "content a text": (anthropic(), "fine", TEN, None),
     "content of texts": (anthropic(["fi", "ne"]), "fine", TEN, None),
     "blocks without a type": (anthropic([{"text": "fine"}]), "fine", TEN, None),
     "other blocks": (anthropic([{"type": "tool_use"}, {"type": "text", "text": "fine"}]), "fine", TEN, None),
+    "a number in a block": (anthropic([{"type": "text", "text": 4}]), "4", TEN, "content.text: 4"),
+    "blocks in lists": (anthropic([[{"type": "text", "text": "fine"}]]), "fine", TEN, None),
+    "a message in a list": ([anthropic()], "fine", TEN, None),
     "stop_reason a number": (anthropic(stop_reason=1), "fine", TEN, "stop_reason: 1"),
     "usage in floats": (anthropic(usage={"input_tokens": 10.0, "output_tokens": "20"}), "fine", TEN, None),
     "usage in halves": (anthropic(usage={"input_tokens": 1.5, "output_tokens": 2}), "fine", None, "input_tokens: 1.5"),

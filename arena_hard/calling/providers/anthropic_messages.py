@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from arena_hard.calling.providers.base import Connection, Dialect, Reply, Request
-from arena_hard.calling.providers.fields import decoded, whole_reply
+from arena_hard.calling.providers.decoding import decoded
+from arena_hard.calling.providers.fields import whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words
 from arena_hard.calling.providers.http import call_error, error_beside, quotas_of
 from arena_hard.calling.providers.usage import anthropic_usage
@@ -58,7 +59,9 @@ class AnthropicMessages:
             response = await client.post("/v1/messages", body=body, cast_to=httpx2.Response)
         except (anthropic.APIError, ValueError) as error:
             raise call_error(anthropic, error, client, body) from None
-        return replace(read_message(decoded(response.content), body), quotas=quotas_of(response.headers))
+        return replace(
+            read_message(decoded(response.content, response.charset_encoding), body), quotas=quotas_of(response.headers)
+        )
 
     async def close(self, client: Any) -> None:
         """Close its connections."""
@@ -84,7 +87,7 @@ def read_message(found: Any, asked: dict[str, Any] | None = None) -> Reply:
 
     asked: the request's body, for what the server may want asked otherwise.
     """
-    whole = whole_reply(found)
+    whole = whole_reply(found, "content")
     text, thought = whole.said("content")
     reason, usage = whole.word("stop_reason"), anthropic_usage(whole.inner("usage"))
     finish = reason and in_our_words(reason)

@@ -14,8 +14,9 @@ import msgspec
 from arena_hard.calling.providers.addresses import shown
 from arena_hard.calling.providers.anthropic_messages import read_message
 from arena_hard.calling.providers.base import CallError, Kind, Reply, without_secrets
+from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.error_bodies import inner_of, message_of, names_of
-from arena_hard.calling.providers.fields import Fields, decoded
+from arena_hard.calling.providers.fields import Fields
 from arena_hard.calling.providers.http import call_error, lesson, status_error
 from arena_hard.calling.providers.openai_chat import AZURE_SEED, read_completion
 
@@ -191,7 +192,8 @@ def _outcome(row: dict[str, Any], body: dict[str, Any]) -> Outcome:
     if status != 200:
         return _refusal(status or 500, response.raw("body"), body)
     try:
-        return read_completion(response.raw("body"), body)
+        answer = response.raw("body")
+        return read_completion(decoded(answer.encode()) if isinstance(answer, str) else answer, body)
     except CallError as error:
         return error
 

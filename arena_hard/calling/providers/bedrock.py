@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request, host_of, without_secrets
+from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.error_bodies import message_of
-from arena_hard.calling.providers.fields import decoded, whole_reply
+from arena_hard.calling.providers.fields import whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words
 from arena_hard.calling.providers.http import error_beside, retry_after, status_error
 from arena_hard.calling.providers.openai_chat import in_dialect
@@ -46,6 +48,7 @@ _FOR_ALL = {  # every other request would be refused with the same words
 }
 _WRONG_MODEL = ("model identifier is invalid", "on-demand throughput")
 _CAME = "body as it came"
+_CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 _REFUSED = ("not support", "n't support", "unsupported", "deprecated")
 
 
@@ -131,7 +134,7 @@ class Bedrock:
 
     async def send(self, client: Client, body: dict[str, Any]) -> Reply:
         """Converse, in a thread."""
-        return read_response(decoded(await in_thread(lambda: _converse(client, body))))
+        return read_response(decoded(*await in_thread(lambda: _converse(client, body))))
 
     async def close(self, client: Client) -> None:
         """Close its connections."""
@@ -192,7 +195,8 @@ def _hand_on(response_dict: dict[str, Any], customized_response_dict: dict[str, 
     Of a refusal it gets what it needs, in the types that it needs.
     """
     if response_dict["status_code"] < 300:
-        customized_response_dict[_CAME] = response_dict["body"]
+        charset = _CHARSET.search(str(response_dict["headers"].get("content-type")))
+        customized_response_dict[_CAME] = response_dict["body"], charset and charset[1]
         response_dict["body"] = b""
         return
     with contextlib.suppress(CallError):  # what is no JSON it takes for the message
@@ -202,8 +206,8 @@ def _hand_on(response_dict: dict[str, Any], customized_response_dict: dict[str, 
         response_dict["body"] = json.dumps(kept | {"message": message_of(found)}).encode()
 
 
-def _converse(client: Client, body: dict[str, Any]) -> bytes:
-    """One call, in its thread, and the body that came. Raises CallError."""
+def _converse(client: Client, body: dict[str, Any]) -> tuple[bytes, str | None]:
+    """One call, in its thread, and the body that came with its charset. Raises CallError."""
     from botocore import exceptions
     from botocore.parsers import ResponseParserError
 
@@ -265,7 +269,7 @@ def _lesson(lowered: str, body: Mapping[str, Any]) -> str | None:
 
 def read_response(found: Any) -> Reply:
     """What Converse answered, as a reply; its text may be empty. Raises CallError for one that tells of an error."""
-    whole = whole_reply(found)
+    whole = whole_reply(found, "output")
     output = whole.inner("output")
     is_text = isinstance(output.raw("message"), str)
     text, thought = output.said("message") if is_text else output.inner("message").said("content")

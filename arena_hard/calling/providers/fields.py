@@ -11,43 +11,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
-from arena_hard.calling.providers.addresses import web_page
-from arena_hard.calling.providers.base import CallError, Note, without_secrets
+from arena_hard.calling.providers.base import Note, without_secrets
 from arena_hard.data import secrets
 
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _DIGITS = re.compile(r"\s*(\d{1,15})(?:\.0*)?\s*")
-PAGE_BYTES = 4096  # in which a web page has its title
+_WRAPPERS = ("data", "result", "response", "body")
 _SHOWN = 60  # characters of an odd value
 # what the parts of a content call their texts, and the kinds of parts that hold a thought or a plain text
 _TEXTS = ("text", "content", "value", "output_text", "citationsContent")
 _THOUGHTS = ("thinking", "reasoning", "thought", "reasoning_content", "reasoningText", "summary", *_TEXTS)
 _THOUGHT_KINDS = ("thinking", "reasoning", "thought")
 _TEXT_KINDS = ("text", "output_text", "input_text", "message", "")
-_DECODER = msgspec.json.Decoder()
-
-
-def decoded(content: bytes) -> Any:
-    """A reply's JSON. Raises CallError for one that cannot be read.
-
-    An emoji that was cut at max_tokens leaves half a character, which strict JSON knows not: it becomes �, and so
-    does what is no UTF-8. NaN, raw line ends within texts and a byte order mark are read too.
-    """
-    try:
-        return _DECODER.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        problem = error
-    try:
-        found = json.loads(content.decode("utf-8-sig", "replace"), strict=False)
-        whole = _HALF_CHARACTER.sub("\ufffd", json.dumps(found, ensure_ascii=False))
-        return json.loads(whole)
-    except (ValueError, RecursionError):
-        page = web_page(content[:PAGE_BYTES].decode(errors="replace"))
-        if page:
-            raise CallError("transient", f"the server answered with {page}, not JSON", wrong_address=True) from None
-        raise CallError("transient", f"the server's reply is not readable ({problem})") from None
 
 
 class Fields:
@@ -177,8 +151,15 @@ class Fields:
         self.notes.append(("field", f"{self._name(key) or 'reply'}: {shown}"))
 
 
-def whole_reply(found: Any) -> Fields:
-    """A reply's JSON; an empty one where it is no object, for which others find the words."""
+def whole_reply(found: Any, *names: str) -> Fields:
+    """A reply's JSON, of which it has one of these names; an empty one where it is no object.
+
+    Gateways hand on the reply in a list, or in an object of their own.
+    """
+    wrapped = [found.get(name) for name in _WRAPPERS] if isinstance(found, Mapping) else []
+    for each in (found, *(found if isinstance(found, list) else ()), *wrapped):
+        if isinstance(each, Mapping) and any(each.get(name) is not None for name in names):
+            return Fields(each)
     found = alone(found)
     return Fields(found if isinstance(found, Mapping) else None)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from arena_hard.calling.providers.addresses import shown, understood
 from arena_hard.calling.providers.base import CallError, without_secrets
+from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.error_bodies import (
     code_of,
     details_of,
@@ -77,9 +78,10 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
     from arena_hard.calling.providers.tls import Unusable
 
     if isinstance(error, sdk.APIStatusError):
-        text = without_secrets(message_of(error.body or error.message) + _moved(error.response))
-        found = status_error(error.status_code, error.response.headers, error.body, text)
-        found.lesson = lesson(error.status_code, error.body, text, body)
+        told = _told(error)
+        text = without_secrets(message_of(told or error.message) + _moved(error.response))
+        found = status_error(error.status_code, error.response.headers, told, text)
+        found.lesson = lesson(error.status_code, told, text, body)
         return found
     if isinstance(error, sdk.APITimeoutError):
         unreached = isinstance(error.__cause__, httpx2.ConnectTimeout)
@@ -92,6 +94,14 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
         return CallError("transient", f"connection failed: {reason}", not_taken=unreached)
     # a key or URL that cannot be put on the wire
     return CallError("final", f"the request cannot be sent: {reason}", endpoint_wide=True)
+
+
+def _told(error: Any) -> Any:
+    """The body of a refusal; the SDKs read it in the declared charset, which is often not that of the text."""
+    try:
+        return decoded(error.response.content, error.response.charset_encoding)
+    except CallError:  # a web page, or half of the JSON
+        return error.body
 
 
 def http_error(status: int, headers: Mapping[str, str], body: Any) -> CallError:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request
-from arena_hard.calling.providers.fields import Fields, decoded, whole_reply
+from arena_hard.calling.providers.decoding import decoded
+from arena_hard.calling.providers.fields import Fields, whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
 from arena_hard.calling.providers.http import call_error, error_beside, error_told, quotas_of
 from arena_hard.calling.providers.usage import openai_usage
@@ -65,7 +66,10 @@ class OpenAIChat:
             response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
         except (openai.APIError, ValueError) as error:
             raise call_error(openai, error, client, body) from None
-        return replace(read_completion(decoded(response.content), body), quotas=quotas_of(response.headers))
+        return replace(
+            read_completion(decoded(response.content, response.charset_encoding), body),
+            quotas=quotas_of(response.headers),
+        )
 
     async def close(self, client: Any) -> None:
         """Close its connections."""
@@ -90,7 +94,7 @@ def read_completion(found: Any, asked: dict[str, Any] | None = None) -> Reply:
 
     asked: the request's body, for what the server may want asked otherwise.
     """
-    whole = whole_reply(found)
+    whole = whole_reply(found, "choices")
     choice, usage = whole.first("choices"), openai_usage(whole.inner("usage"))
     finish = _finish_reason(choice)
     text, thought = _said(choice)
@@ -130,11 +134,11 @@ def _finish_reason(choice: Fields) -> str | None:
 
 def _said(choice: Fields) -> tuple[str, str]:
     """(text, thought) of a choice. A refusal in its own field is an answer too."""
-    if "message" not in choice:  # as the older completions have it
+    if "message" not in choice and "delta" not in choice:  # as the older completions have it
         return choice.said("text")
     if isinstance(choice.raw("message"), str):
         return choice.said("message")
-    message = choice.inner("message")
+    message = choice.inner("message" if "message" in choice else "delta")
     text, thought = message.said("content")
     own_field = message.thought(*_OWN_FIELDS) or message.inner("provider_specific_fields").thought(*_OWN_FIELDS)
     return text or message.text("refusal") or "", "\n\n".join(filter(None, (own_field, thought)))

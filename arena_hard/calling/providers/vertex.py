@@ -22,7 +22,7 @@ from arena_hard.calling.providers.base import (
     host_of,
     without_secrets,
 )
-from arena_hard.calling.providers.fields import decoded
+from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.http import call_error, quotas_of
 from arena_hard.calling.providers.openai_chat import ADAPTER as OPENAI
 from arena_hard.calling.providers.openai_chat import read_completion
@@ -93,7 +93,9 @@ class Vertex:
                 found = CallError("transient", found.message)
             raise found from None
         read = read_message if client.claude else read_completion
-        return replace(read(decoded(response.content), body), quotas=quotas_of(response.headers))
+        return replace(
+            read(decoded(response.content, response.charset_encoding), body), quotas=quotas_of(response.headers)
+        )
 
     async def close(self, client: Client) -> None:
         """Close its connections."""
