@@ -30,6 +30,7 @@ from arena_hard.data.settings import ModelSettings
 
 GIVE_UP_AFTER = 10  # records in a row that got nothing but errors from an endpoint
 LONGEST_WAIT = 60.0
+_NO_ANSWER = "no answer within"
 
 
 async def chat_completion(
@@ -200,7 +201,7 @@ async def _send(asking: _Asking, ticket: Ticket) -> Reply:
             came = await model.adapter.send(endpoint.client, model.adapter.body(asking.request, endpoint.dialect))
         return read_reply(came, model.settings)
     except TimeoutError:
-        raise CallError("transient", f"no answer within {timeout:.3g} s") from None
+        raise CallError("transient", f"{_NO_ANSWER} {timeout:.3g} s") from None
     except (CallError, UserError):
         raise
     except Exception as error:
@@ -234,7 +235,14 @@ async def _slot(asking: _Asking) -> tuple[Gate, Slot]:
 def _no_other_try(asking: _Asking) -> str:
     """Why a record ends that waits."""
     ends = f"no other try within the deadline of {asking.model.settings.deadline:g} s"
-    return f"{asking.errors[-1].message.rstrip('. ')}; {ends}" if asking.errors else ends
+    return f"{_told(asking.errors).rstrip('. ')}; {ends}" if asking.errors else ends
+
+
+def _told(errors: Sequence[CallError]) -> str:
+    """What the last try came to; where no answer came in time, also what the server said last."""
+    last = errors[-1].message
+    said = [error.message for error in errors if not error.message.startswith(_NO_ANSWER)]
+    return f"{last}; before it: {said[-1].rstrip('. ')}" if said and last.startswith(_NO_ANSWER) else last
 
 
 def _wait_before_retry(asking: _Asking, error: CallError) -> float | None:
@@ -255,7 +263,7 @@ def _wait_before_retry(asking: _Asking, error: CallError) -> float | None:
 def _given_up(asking: _Asking) -> CallError:
     """The final error of a record; an endpoint that only ever fails is not asked any more."""
     endpoint, error = asking.endpoint, asking.errors[-1]
-    message = error.message + (f" (after {asking.failures} tries)" if asking.failures > 1 else "")
+    message = _told(asking.errors) + (f" (after {asking.failures} tries)" if asking.failures > 1 else "")
     if error.kind == "transient" or isinstance(error, Unforeseen):
         endpoint.failed_in_a_row += 1
         if endpoint.failed_in_a_row >= GIVE_UP_AFTER:

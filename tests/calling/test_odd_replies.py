@@ -163,6 +163,7 @@ def test_what_tells_of_failure(reason: str) -> None:
         ("content-filter", "content_filter"), ("content_filter: PROHIBITED_CONTENT", "content_filter"),
         ("sensitive", "content_filter"), ("tool_calls", "tool_calls"), ("pause_turn", "pause_turn"),
         ("repetition", "repetition"), ("OTHER", "OTHER"), ("unknown", "unknown"), ("terror", "terror"),
+        ("no_error", "stop"), ("NoError", "stop"), ("SUCCESS", "stop"), ("no_errors_seen", "no_errors_seen"),
     ],
 )  # fmt: skip
 def test_reasons_in_our_words(reason: str | None, ours: str) -> None:

@@ -28,7 +28,18 @@ _WORDS = (
     "errors",
     "reason",
 )
-_CODES = ("status_code", "code", "status", "error_code", "err_code", "errcode", "Code")
+_CODES = (
+    "status_code",
+    "code",
+    "status",
+    "error_code",
+    "err_code",
+    "errcode",
+    "Code",
+    "statusCode",
+    "http_status",
+    "http_code",
+)
 _NAMES = ("code", "type", "status", "reason", "error", "err_type", "error_code", "Code")
 _GOOD = (None, 0, 200)
 
