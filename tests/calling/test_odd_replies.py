@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from arena_hard.calling.kept_replies import reply_from_row, reply_row
+from arena_hard.calling.providers.anthropic_messages import read_message
 from arena_hard.calling.providers.base import CallError, Reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
+from arena_hard.calling.providers.openai_chat import read_completion
 from arena_hard.data.records import Usage
 from tests.support.odd_bodies import TEN, USAGE, anthropic, batched, by, live, openai, said
 from tests.support.small_server import ask
@@ -56,15 +58,8 @@ ODD: dict[str, tuple[Any, str, Usage | None, str | None]] = {
     "content an object": (said({"type": "text", "text": "fine"}), "fine", TEN, None),
     "content a number": (said(42), "42", TEN, "content: 42"),
     "a completion in a list": ([openai()], "fine", TEN, None),
-    "completions in a list": ([{"meta": 1}, openai(), openai()], "fine", TEN, None),
-    "a completion in an object": ({"success": True, "result": openai()}, "fine", TEN, None),
     "a completion in a text": (json.dumps(json.dumps(openai())), "fine", TEN, None),
-    "lists in lists": (openai(more={"choices": [[{"message": [{"content": [["fine"]]}]}]]}), "fine", TEN, None),
-    "parts in lists": (said([[{"type": "text", "text": "fi"}], ["ne"]]), "fine", TEN, None),
     "a number in a part": (said([{"type": "text", "text": 4}]), "4", TEN, "content.text: 4"),
-    "a part of a stream": (
-        openai(more={"choices": [{"delta": {"content": "fine"}, "finish_reason": "stop"}]}), "fine", TEN, None
-    ),
     "model a number": (openai(more={"model": 4}), "fine", TEN, "model: 4"),
     "fingerprint a list": (openai(more={"system_fingerprint": [1]}), "fine", TEN, "system_fingerprint: [1]"),
     "choices an object": (openai(more={"choices": openai()["choices"][0]}), "fine", TEN, None),
@@ -82,8 +77,6 @@ ODD_ANTHROPIC: dict[str, tuple[Any, str, Usage | None, str | None]] = {
     "blocks without a type": (anthropic([{"text": "fine"}]), "fine", TEN, None),
     "other blocks": (anthropic([{"type": "tool_use"}, {"type": "text", "text": "fine"}]), "fine", TEN, None),
     "a number in a block": (anthropic([{"type": "text", "text": 4}]), "4", TEN, "content.text: 4"),
-    "blocks in lists": (anthropic([[{"type": "text", "text": "fine"}]]), "fine", TEN, None),
-    "a message in a list": ([anthropic()], "fine", TEN, None),
     "stop_reason a number": (anthropic(stop_reason=1), "fine", TEN, "stop_reason: 1"),
     "usage in floats": (anthropic(usage={"input_tokens": 10.0, "output_tokens": "20"}), "fine", TEN, None),
     "usage in halves": (anthropic(usage={"input_tokens": 1.5, "output_tokens": 2}), "fine", None, "input_tokens: 1.5"),
@@ -91,6 +84,15 @@ ODD_ANTHROPIC: dict[str, tuple[Any, str, Usage | None, str | None]] = {
         anthropic(usage={"input_tokens": 10, "output_tokens": 2, "cache_read_input_tokens": "?"}), "fine", None, "cache"
     ),
     "model a list": (anthropic(model=["m"]), "fine", TEN, "model"),
+}  # fmt: skip
+WRAPPED = {
+    "completions in a list": ([{"meta": 1}, openai(), openai()], "fine", TEN, None),
+    "a completion in an object": ({"success": True, "result": openai()}, "fine", TEN, None),
+    "lists in lists": (openai(more={"choices": [[{"message": [{"content": [["fine"]]}]}]]}), "fine", TEN, None),
+    "parts in lists": (said([[{"type": "text", "text": "fi"}], ["ne"]]), "fine", TEN, None),
+    "a part of a stream": (
+        openai(more={"choices": [{"delta": {"content": "fine"}, "finish_reason": "stop"}]}), "fine", TEN, None
+    ),
 }  # fmt: skip
 TABLE = [("openai", *row) for row in ODD.items()] + [("anthropic", *row) for row in ODD_ANTHROPIC.items()]
 
@@ -108,6 +110,18 @@ def test_an_odd_field_costs_no_answer(tmp_path: Path, way: str, api_type: str, n
         assert reply.notes == ()
     else:
         assert len(reply.notes) == 1 and noted in reply.notes[0][1], reply.notes
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_a_completion_is_found_within_others(name: str) -> None:
+    body, answer, usage, _ = WRAPPED[name]
+    reply = read_completion(body)
+    assert (reply.content, reply.usage, reply.notes) == (answer, usage, ())
+
+
+@pytest.mark.parametrize("content", [[[{"type": "text", "text": "fine"}]], [{"text": "fi"}, ["ne"]]])
+def test_blocks_and_messages_in_lists(content: Any) -> None:
+    assert read_message([anthropic(content)]).content == "fine"
 
 
 @pytest.mark.parametrize(
