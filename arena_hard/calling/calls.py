@@ -235,7 +235,8 @@ async def _slot(asking: _Asking) -> tuple[Gate, Slot]:
 def _no_other_try(asking: _Asking) -> str:
     """Why a record ends that waits."""
     ends = f"no other try within the deadline of {asking.model.settings.deadline:g} s"
-    return f"{_told(asking.errors).rstrip('. ')}; {ends}" if asking.errors else ends
+    said = _told(asking.errors) if asking.errors else asking.endpoint.gate.said
+    return f"{said.rstrip('. ')}; {ends}" if said else ends
 
 
 def _told(errors: Sequence[CallError]) -> str:

@@ -245,7 +245,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
     assert time.monotonic() - start < 4
     assert len(asked.bodies) == 1
     assert {message.partition(": ")[2] for message in asked.messages} == {
-        "the server asks to wait 2 h, longer than the deadline"
+        "429: slow down; the server asks to wait 2 h, longer than the deadline"
     }
 
 
