@@ -285,36 +285,35 @@ ODD: list[tuple[Any, str, Usage | None, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "answer", "usage", "noted"), ODD, ids=[str(row[0])[-60:] for row in ODD])
-def test_an_odd_field_costs_no_answer(
-    bedrock: CloudServer, body: Any, answer: str, usage: Usage | None, noted: str | None
-) -> None:
-    bedrock.answer = signed(lambda *_: (200, {}, body))
-    (got,) = outcomes(settings(bedrock))
-    assert not isinstance(got, Exception), got
-    assert (got.content, got.usage, len(bedrock.got)) == (answer, usage, 1)
-    assert len(got.notes) == (noted is not None) and (noted or "") in str(got.notes)
+def test_odd_fields_cost_no_answer(bedrock: CloudServer) -> None:
+    bedrock.answer = signed(lambda _, number: (200, {}, ODD[number - 1][0]))
+    for got, (body, answer, usage, noted) in zip(outcomes(settings(bedrock), len(ODD), one_by_one=True), ODD):
+        assert not isinstance(got, Exception), (got, body)
+        assert (got.content, got.usage) == (answer, usage), body
+        assert len(got.notes) == (noted is not None) and (noted or "") in str(got.notes), body
+    assert len(bedrock.got) == len(ODD)
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        ((200, {}, None), "no text"),
-        ((200, {}, "busy, come again"), "busy, come again"),
-        ((200, {}, {"message": "The model is overloaded."}), "The model is overloaded."),
-        ((200, {}, b"<html><title>Log in</title></html>"), 'a web page ("Log in")'),
-        ((200, {}, b""), "not readable"),
-        ((500, {}, [1]), "500"),
-        ((500, {}, None), "500"),
-        ((500, {}, "busy, come again"), "500: busy, come again"),
-        ((500, {}, {"__type": 3, "message": [1]}), "500"),
-    ],
-)
-def test_what_cannot_be_read_is_one_failed_call(bedrock: CloudServer, answer: Answered, words: str) -> None:
-    bedrock.answer = at_first(answer)
-    first, second = outcomes(settings(bedrock, attempts=1), 2, one_by_one=True)
-    assert isinstance(first, CallError) and words in first.message
-    assert second.content == "fine"
+UNREADABLE: list[tuple[Answered, str]] = [
+    ((200, {}, None), "no text"),
+    ((200, {}, "busy, come again"), "busy, come again"),
+    ((200, {}, {"message": "The model is overloaded."}), "The model is overloaded."),
+    ((200, {}, b"<html><title>Log in</title></html>"), 'a web page ("Log in")'),
+    ((200, {}, b""), "not readable"),
+    ((500, {}, [1]), "500"),
+    ((500, {}, None), "500"),
+    ((500, {}, "busy, come again"), "500: busy, come again"),
+    ((500, {}, {"__type": 3, "message": [1]}), "500"),
+]
+
+
+def test_what_cannot_be_read_is_one_failed_call(bedrock: CloudServer) -> None:
+    told = [each for answer, _ in UNREADABLE for each in (answer, GOOD)]
+    bedrock.answer = signed(lambda _, number: told[number - 1])
+    got = outcomes(settings(bedrock, attempts=1), len(told), one_by_one=True)
+    for failed, good, (_, words) in zip(got[::2], got[1::2], UNREADABLE):
+        assert isinstance(failed, CallError) and words in failed.message
+        assert good.content == "fine"
 
 
 def test_certificates_that_are_not_there_are_named_with_their_variable(

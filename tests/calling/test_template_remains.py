@@ -50,11 +50,11 @@ from arena_hard.data.settings import ModelSettings
         ("<|im_start|>assistant\na<|im_end|>", ["leading <|im_start|>assistant", "<|im_end|>"]),
         ("<|start_header_id|>assistant<|end_header_id|>\n\na", ["leading <|start_header_id|>assistant"]),
         ("<start_of_turn>model\na", ["leading <start_of_turn>model"]),
-        ("### Response:\na", ["leading ### Response:"]),
         # what an answer may hold of its own
         ("assistant professors are many", []),
         ("assistants\nhelp", []),
         ("`[EOS]`", []),
+        ("[BOS] a [EOS]", []),
         ("User: a\nAssistant: b\n\nUser: c\nAssistant: d", []),
         ("Here is the dialogue.\n\nUser: a\nAssistant: b", []),
         ("They said this:\n\nHuman: a\nAssistant: b", []),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -269,6 +270,11 @@ def _seconds(text: str) -> float | None:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait: retry-after-ms, or Retry-After as seconds or as a date."""
+    seconds = _retry_after(headers)
+    return seconds if seconds is not None and math.isfinite(seconds) else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         if "retry-after-ms" in headers:
             return max(0.0, float(headers["retry-after-ms"]) / 1000)

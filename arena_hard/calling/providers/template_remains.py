@@ -18,8 +18,10 @@ _ONLY_TOKENS = re.compile(rf"(?:[\s\ufeff\u200b]|<s>|<bos>|{_END_TOKENS})*", re.
 LEADING = "leading "
 _OWN_TURN = re.compile(
     r"\s*(<(?:(?:\|(?:im_start|start_header_id|start)\||start_of_turn)>\s*(?:assistant|model)\b"
-    r"|\|assistant\|>|｜Assistant｜>)|assistant(?=\s*\n)|### (?:Response|Assistant):)"
+    r"|\|assistant\|>|｜Assistant｜>)|assistant(?=\s*\n))"
 )
+# before which such a token belongs to the answer: struck through in HTML, or one of a sequence
+_BEGINNINGS = {"</s>": ("<s>",)} | dict.fromkeys(("[EOS]", "[PAD]"), ("[BOS]", "[SOS]", "[CLS]"))
 _TAIL = 80  # characters in which a token at the end is looked for
 _NEXT_TURN = re.compile(
     r"<(?:(?:\|(?:im_start|start_header_id|start)\||start_of_turn)>\s*(?:user|human|system)\b"
@@ -49,7 +51,7 @@ def template_remains(text: str) -> list[str]:
     for part in (text[: turn[1]], text) if turn else (text,):
         tail = part.rstrip()[-_TAIL:]
         end = _AT_THE_END.search(tail) if tail.endswith((">", "]")) else None
-        if end and end[1] not in found and not (end[1] == "</s>" and "<s>" in part):  # struck through in HTML
+        if end and end[1] not in found and not any(begin in part for begin in _BEGINNINGS.get(end[1], ())):
             found.append(end[1])
     return found
 
