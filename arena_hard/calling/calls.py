@@ -20,6 +20,7 @@ from arena_hard.calling.providers.base import (
     Message,
     Reply,
     Request,
+    Unforeseen,
 )
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.spending import NoRoom, Ticket, ticket_for
@@ -29,6 +30,7 @@ from arena_hard.data.settings import ModelSettings
 
 GIVE_UP_AFTER = 10  # records in a row that got nothing but errors from an endpoint
 LONGEST_WAIT = 60.0
+_NO_ANSWER = "no answer within"
 
 
 async def chat_completion(
@@ -165,24 +167,13 @@ def request_body(
 
 
 async def _call(asking: _Asking, ticket: Ticket) -> Reply:
-    """One try on one endpoint, within its gate and its timeout. Raises CallError."""
-    import anyio
-
-    model, request, clock = asking.model, asking.request, asking.clock
+    """One try on one endpoint, within its gate. Raises CallError."""
     gate, slot = await _slot(asking)
     endpoint = asking.endpoint
-    clock.start()
+    asking.clock.start()
     spoken = frozenset(endpoint.dialect)
-    timeout = max(min(model.settings.timeout, asking.seconds_left()), 0.0)
     try:
-        with anyio.fail_after(timeout):
-            ticket.sent = True
-            came = await model.adapter.send(endpoint.client, model.adapter.body(request, endpoint.dialect))
-        reply = read_reply(came, model.settings)
-    except TimeoutError:
-        error = CallError("transient", f"no answer within {timeout:.3g} s")
-        gate.failed(slot, error)
-        raise error from None
+        reply = await _send(asking, ticket)
     except CallError as error:
         if error.lesson in spoken:  # the server says it again: it does not help
             error.lesson, error.kind = None, "final"
@@ -196,6 +187,25 @@ async def _call(asking: _Asking, ticket: Ticket) -> Reply:
     spent = reply.usage.prompt_tokens + reply.usage.completion_tokens if reply.usage else None
     gate.succeeded(slot, spent, reply.quotas)
     return reply
+
+
+async def _send(asking: _Asking, ticket: Ticket) -> Reply:
+    """One request within its timeout, and its reply. Whatever goes wrong is a CallError: it ends no other call."""
+    import anyio
+
+    model, endpoint = asking.model, asking.endpoint
+    timeout = max(min(model.settings.timeout, asking.seconds_left()), 0.0)
+    try:
+        with anyio.fail_after(timeout):
+            ticket.sent = True
+            came = await model.adapter.send(endpoint.client, model.adapter.body(asking.request, endpoint.dialect))
+        return read_reply(came, model.settings)
+    except TimeoutError:
+        raise CallError("transient", f"{_NO_ANSWER} {timeout:.3g} s") from None
+    except (CallError, UserError):
+        raise
+    except Exception as error:
+        raise Unforeseen(error) from None
 
 
 async def _slot(asking: _Asking) -> tuple[Gate, Slot]:
@@ -225,7 +235,15 @@ async def _slot(asking: _Asking) -> tuple[Gate, Slot]:
 def _no_other_try(asking: _Asking) -> str:
     """Why a record ends that waits."""
     ends = f"no other try within the deadline of {asking.model.settings.deadline:g} s"
-    return f"{asking.errors[-1].message.rstrip('. ')}; {ends}" if asking.errors else ends
+    said = _told(asking.errors) if asking.errors else asking.endpoint.gate.said
+    return f"{said.rstrip('. ')}; {ends}" if said else ends
+
+
+def _told(errors: Sequence[CallError]) -> str:
+    """What the last try came to; where no answer came in time, also what the server said last."""
+    last = errors[-1].message
+    said = [error.message for error in errors if not error.message.startswith(_NO_ANSWER)]
+    return f"{last}; before it: {said[-1].rstrip('. ')}" if said and last.startswith(_NO_ANSWER) else last
 
 
 def _wait_before_retry(asking: _Asking, error: CallError) -> float | None:
@@ -246,8 +264,8 @@ def _wait_before_retry(asking: _Asking, error: CallError) -> float | None:
 def _given_up(asking: _Asking) -> CallError:
     """The final error of a record; an endpoint that only ever fails is not asked any more."""
     endpoint, error = asking.endpoint, asking.errors[-1]
-    message = error.message + (f" (after {asking.failures} tries)" if asking.failures > 1 else "")
-    if error.kind == "transient":
+    message = _told(asking.errors) + (f" (after {asking.failures} tries)" if asking.failures > 1 else "")
+    if error.kind == "transient" or isinstance(error, Unforeseen):
         endpoint.failed_in_a_row += 1
         if endpoint.failed_in_a_row >= GIVE_UP_AFTER:
             rest = f"{message}; nothing else came, so the rest was not sent"

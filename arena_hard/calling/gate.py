@@ -74,6 +74,7 @@ class Gate:
         self.in_flight = 0
         self.closed_until = self._asked_until = 0.0
         self.closed_by = ""
+        self.said = ""  # in the server's words, why it took no more
         self.dead: CallError | None = None
         self.given = {"requests": GivenPace(requests_per_minute), "tokens": GivenPace(tokens_per_minute)}
         self._announced = {"requests": AnnouncedQuota(), "tokens": AnnouncedQuota()}
@@ -170,6 +171,8 @@ class Gate:
             self._refused(slot, error)
         elif not error.endpoint_wide:
             self._answers()
+        if error.retry_after or error.busy:
+            self.said = error.message
         if error.retry_after:
             self._asked_until = max(self._asked_until, time.monotonic() + error.retry_after)
             self._close(error.retry_after, "429" if error.kind == "rate limit" else "Retry-After")

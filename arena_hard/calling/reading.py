@@ -6,11 +6,11 @@ import functools
 import re
 from dataclasses import replace
 
-from arena_hard.calling.providers.base import CallError, Kind, Note, Reply
+from arena_hard.calling.providers.base import CallError, Kind, Note, Reply, Unforeseen
 from arena_hard.calling.providers.finish_reasons import in_our_words, is_known, tells_failure
-from arena_hard.calling.providers.template_remains import template_remains
+from arena_hard.calling.providers.template_remains import holds_only_tokens, template_remains
 from arena_hard.calling.providers.thought_tags import may_hold_a_thought
-from arena_hard.calling.providers.thoughts import is_never_closed, split_thought, suspected_thought
+from arena_hard.calling.providers.thoughts import is_never_closed, split_thought, suspected_thought, without_repetition
 from arena_hard.data import secrets
 from arena_hard.data.settings import ModelSettings
 
@@ -22,12 +22,21 @@ def read_reply(reply: Reply, model: ModelSettings) -> Reply:
 
     Raises CallError for a reply that broke off (transient, with what it cost), or that holds no answer.
     """
+    try:
+        return _read(reply, model)
+    except CallError:
+        raise
+    except Exception as error:
+        raise Unforeseen(error, reply.usage) from None
+
+
+def _read(reply: Reply, model: ModelSettings) -> Reply:
     reply = _without_keys(reply)
     finish = in_our_words(reply.finish_reason)
     if tells_failure(finish):
         raise CallError("transient", f"the reply broke off (finish_reason {finish})", usage=reply.usage)
     answer, thought, suspected = _told_apart(reply, model)
-    if not answer.strip():
+    if holds_only_tokens(answer):
         raise _no_answer(reply, finish, thought is not None)
     whole = "\n\n".join(part for part in (reply.thought, thought) if part) or None
     notes = (*dict.fromkeys(reply.notes), *_notes(answer, finish, suspected))
@@ -48,6 +57,7 @@ def _told_apart(reply: Reply, model: ModelSettings) -> tuple[str, str | None, st
     text, pattern, end_token = reply.content, model.think_pattern, model.end_think_token
     if not pattern and not end_token and not may_hold_a_thought(text):
         return text, None, None
+    text = without_repetition(text, reply.thought)
     answer, thought = split_thought(text, bool(reply.thought), end_token, _compiled(pattern) if pattern else None)
     has_thought = bool(reply.thought) or thought is not None
     suspected = suspected_thought(answer, has_thought)
@@ -84,6 +94,8 @@ def _no_answer(reply: Reply, finish: str, tagged: bool) -> CallError:
 
 def _notes(answer: str, finish: str, suspected: str | None) -> list[Note]:
     found: list[Note] = [] if is_known(finish) else [("finish", finish)]
+    if "\ufffd" in answer.rstrip("\ufffd"):  # at the end it is half a character, which was cut
+        found.append(("field", "content: \ufffd for what is no UTF-8"))
     if suspected:
         found.append(("thought", suspected))
     return found + [("template", each) for each in template_remains(answer)]

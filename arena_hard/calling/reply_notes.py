@@ -100,13 +100,15 @@ def _of_thoughts(records: str, ranked: Ranked) -> str:
 
 
 def _of_templates(records: str, ranked: Ranked) -> str:
-    stops = list(dict.fromkeys(stop_for(name) for name, _ in ranked))
+    stops = list(dict.fromkeys(stop for name, _ in ranked if (stop := stop_for(name))))
     needed = [stop for stop in stops if not any(other in stop for other in stops if other != stop)]
-    return (
+    found = (
         f"remains of a chat template in {records}, kept as they came: {_counted(ranked)}; see question "
-        f"{ranked[0][1].example}. stop: {json.dumps(needed, ensure_ascii=False)} in the endpoint entry ends a reply "
-        "before them."
+        f"{ranked[0][1].example}."
     )
+    if not needed:
+        return f"{found} The server's chat template does not begin the model's turn."
+    return f"{found} stop: {json.dumps(needed, ensure_ascii=False)} in the endpoint entry ends a reply before them."
 
 
 def _counted(ranked: Ranked) -> str:

@@ -139,4 +139,5 @@ def _no_slot(gate: Gate, closed: float) -> NoSlot:
         return NoSlot(gate, gate.dead)
     size, unit = next(((s, u) for s, u in ((3600.0, "h"), (60.0, "min")) if closed >= s), (1.0, "s"))
     asked = f"the server asks to wait {closed / size:.3g} {unit}, longer than the deadline"
-    return NoSlot(gate, CallError("final", asked, endpoint_wide=True))
+    words = f"{gate.said.rstrip('. ')}; {asked}" if gate.said else asked
+    return NoSlot(gate, CallError("final", words, endpoint_wide=True))

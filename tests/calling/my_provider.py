@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 
-from arena_hard.calling.providers import CallError, Connection, Dialect, Reply, Request, Tokens, Usage, http_client
+from arena_hard.calling.providers import CallError, Connection, Dialect, Reply, Request, Tokens, http_client
 
 
 class Client:
@@ -44,10 +44,9 @@ class MyAdapter:
             raise CallError("transient", "the token was refused; the next try has another one")
         response.raise_for_status()
         told = response.json()
-        choice, used = told["choices"][0], told["usage"]
+        choice = told["choices"][0]
         reason = "content_filter" if choice["finish_reason"] == "blacklist" else choice["finish_reason"]
-        usage = Usage(prompt_tokens=used["prompt_tokens"], completion_tokens=used["completion_tokens"])
-        return Reply(choice["message"]["content"], reason, usage, told["model"])
+        return Reply(choice["message"]["content"], reason, told.get("usage"), told.get("model"))
 
     async def close(self, client: Client) -> None:
         await client.http.aclose()

@@ -11,6 +11,7 @@ import pytest
 from arena_hard.calling.providers.base import CallError, Reply
 from tests.support.batch_server import batch_server
 from tests.support.mailboxes import Provider, contents, mailbox, play
+from tests.support.odd_bodies import batched
 from tests.support.pipeline_bench import Scratch, rows
 from tests.support.tls_server import HERE, Authority, reply_of, served
 
@@ -39,6 +40,39 @@ def test_replies_that_are_paid_for_wait_until_there_is_a_way_to_them(message: st
         asyncio.run(box.exchange())
         assert contents(play(box, ["a", "b"])) == {"a": "re: a", "b": "re: b"}
     assert provider.requests == 2
+
+
+class Odd(Provider):
+    """A provider whose first answer to each question is of another shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.odd = [KeyError("processing_status"), TypeError("'NoneType' object is not subscriptable")]
+
+    async def status(self, batch_id: str) -> Any:
+        if len(self.odd) == 2:
+            raise self.odd.pop()
+        return await super().status(batch_id)
+
+    async def results(self, batch_id: str, bodies: dict[str, Any]) -> dict[str, Reply | CallError]:
+        if self.odd:
+            raise self.odd.pop()
+        return await super().results(batch_id, bodies)
+
+
+def test_an_answer_of_another_shape_loses_no_batch(tmp_path: Path) -> None:
+    provider = Odd()
+    with mailbox(tmp_path, provider) as box:
+        play(box, ["a", "b"])
+        asyncio.run(box.exchange())
+        assert contents(play(box, ["a", "b"])) == {"a": "re: a", "b": "re: b"}
+    assert provider.odd == [] and provider.requests == 2
+
+
+def test_a_line_of_another_shape_is_one_failed_call(tmp_path: Path) -> None:
+    line = 'null}, "result": ["errored"], "more": {"a": 1'
+    error, _ = batched(tmp_path, line, "anthropic")
+    assert isinstance(error, CallError) and "AttributeError" in error.message
 
 
 @pytest.mark.slow

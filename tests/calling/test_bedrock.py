@@ -257,6 +257,76 @@ def test_no_answer(bedrock: CloudServer, reply: Answered, kind: str, requests: i
     assert got.usage == Usage(prompt_tokens=10 * requests, completion_tokens=20 * requests)
 
 
+def reply(content: Any = None, **more: Any) -> dict[str, Any]:
+    """The body of a good reply in which some of it is odd."""
+    message = {"role": "assistant", "content": [{"text": "fine"}] if content is None else content}
+    return {**GOOD[2], "output": {"message": message}, **more}
+
+
+TEN = Usage(prompt_tokens=10, completion_tokens=20)
+ODD: list[tuple[Any, str, Usage | None, str | None]] = [
+    # body, answer, usage, what is noted
+    (reply(usage=[1]), "fine", None, "usage: [1]"),
+    (reply(usage="none"), "fine", None, 'usage: "none"'),
+    (reply(usage={"inputTokens": 10, "outputTokens": {}}), "fine", None, "usage.outputTokens: {}"),
+    (reply(usage={"inputTokens": "10", "outputTokens": 20.0}), "fine", TEN, None),
+    (reply(stopReason=3), "fine", TEN, "stopReason: 3"),
+    (reply(stopReason={"type": "end_turn"}), "fine", TEN, None),
+    (reply("four"), "four", TEN, None),
+    (reply(["fi", {"text": "ne"}]), "fine", TEN, None),
+    (reply([{"text": 4}]), "4", TEN, "content.text: 4"),
+    (reply([{"reasoningContent": "abc"}, {"text": "fine"}]), "fine", TEN, None),
+    (reply([{"reasoningContent": {"redactedContent": "é"}}, {"text": "fine"}]), "fine", TEN, None),
+    (reply([{"citationsContent": "fi"}, {"text": "ne"}]), "fine", TEN, None),
+    (reply(output={"message": "fine"}), "fine", TEN, None),
+    (reply(metrics="fast", trace=3, additionalModelResponseFields=[1]), "fine", TEN, None),
+    ([reply()], "fine", TEN, None),
+    (b'{"output": {"message": {"content": [{"text": "cut \\ud83d"}]}}}', "cut \ufffd", None, None),
+]
+
+
+def test_odd_fields_cost_no_answer(bedrock: CloudServer) -> None:
+    bedrock.answer = signed(lambda _, number: (200, {}, ODD[number - 1][0]))
+    for got, (body, answer, usage, noted) in zip(outcomes(settings(bedrock), len(ODD), one_by_one=True), ODD):
+        assert not isinstance(got, Exception), (got, body)
+        assert (got.content, got.usage) == (answer, usage), body
+        assert len(got.notes) == (noted is not None) and (noted or "") in str(got.notes), body
+    assert len(bedrock.got) == len(ODD)
+
+
+UNREADABLE: list[tuple[Answered, str]] = [
+    ((200, {}, None), "no text"),
+    ((200, {}, "busy, come again"), "busy, come again"),
+    ((200, {}, {"message": "The model is overloaded."}), "The model is overloaded."),
+    ((200, {}, b"<html><title>Log in</title></html>"), 'a web page ("Log in")'),
+    ((200, {}, b""), "not readable"),
+    ((500, {}, [1]), "500"),
+    ((500, {}, None), "500"),
+    ((500, {}, "busy, come again"), "500: busy, come again"),
+    ((500, {}, {"__type": 3, "message": [1]}), "500"),
+]
+
+
+def test_what_cannot_be_read_is_one_failed_call(bedrock: CloudServer) -> None:
+    told = [each for answer, _ in UNREADABLE for each in (answer, GOOD)]
+    bedrock.answer = signed(lambda _, number: told[number - 1])
+    got = outcomes(settings(bedrock, attempts=1), len(told), one_by_one=True)
+    for failed, good, (_, words) in zip(got[::2], got[1::2], UNREADABLE):
+        assert isinstance(failed, CallError) and words in failed.message
+        assert good.content == "fine"
+
+
+def test_certificates_that_are_not_there_are_named_with_their_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bedrock: CloudServer
+) -> None:
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    assert outcomes(settings(bedrock))[0].content == "fine"  # plain HTTP needs none
+    monkeypatch.setattr(bedrock, "address", "https://127.0.0.1:9")
+    with pytest.raises(UserError, match="REQUESTS_CA_BUNDLE=.*missing.pem.*unset REQUESTS_CA_BUNDLE"):
+        outcomes(settings(bedrock))
+
+
 # --------------------------------------------------------------------------------------- refusals
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from arena_hard.calling.providers.base import CallError
+from arena_hard.calling.providers.http import error_told
 from tests.support.odd_bodies import batched, live, openai
 from tests.support.small_server import ask
 
@@ -36,7 +37,10 @@ ERRORS: list[tuple[Any, str, bool, int]] = [
     ({"error": {"message": "bad gateway", "code": "502"}}, "502: bad gateway", False, 8),
     ({"choices": []}, "no choices", False, 8),
     ("null", "no choices", False, 8),
-    ('"oops"', "no choices", False, 8),
+    ('"oops"', "oops", False, 8),
+    ('"  "', "no choices", False, 8),
+    ({"error": ["the worker died", "again"]}, "the worker died", False, 8),
+    ({"errors": ["insufficient balance"]}, "insufficient balance", True, 1),
 ]  # fmt: skip
 
 
@@ -103,3 +107,60 @@ def test_a_key_in_such_an_error_is_hidden() -> None:
 def test_bodies_of_that_kind_are_read_with_other_statuses_too(status: int, body: Any, words: str) -> None:
     asked = ask(lambda *_: (status, {}, body), attempts=1)
     assert words in asked.first.message
+
+
+EMPTY = [
+    {"code": 30001, "message": "Sorry, your account balance is insufficient"},
+    {"error": {"message": "No credits left on this account."}},
+    {"error": {"message": "You have run out of credits."}},
+    {"error": {"message": "Payment Required"}},
+    {"message": "Quota exceeded. Please check your plan and billing details."},
+    {"msg": "账户余额不足"},
+    {"message": "账户欠费"},
+    {"error": {"message": "用户额度不足, 剩余额度: 0"}},
+    {"error": {"message": "餘額不足"}},
+    {"message": "您的余额已用完"},
+    {"statusCode": 402, "message": "pay first"},
+    {"statusCode": "401", "message": "who are you"},
+    {"detail": "Not authenticated"},
+    {"error": {"message": "No auth credentials found"}},
+    {"error": {"message": "无效的令牌"}},
+    "Error: insufficient credits",
+]
+PASSING = [
+    {"message": "Quota exceeded for requests per minute; see billing for more."},
+    {"message": "You exceeded your current quota, please check billing. Please retry in 20s."},
+    {"error": {"message": "Rate limit: not enough credits in the bucket"}},
+    {"message": "The balance of load is bad; insufficient memory"},
+    {"message": "no credit is given to sources"},
+    {"message": "busy"},
+]
+OF_ONE_RECORD = [
+    {"code": 400, "message": "Invalid prompt: my balance is insufficient, and login says Not authenticated"},
+    {"type": "invalid_request_error", "message": "We have no credits left, says the prompt"},
+]
+
+
+@pytest.mark.parametrize("body", EMPTY, ids=str)
+def test_an_empty_account_stops_the_endpoint_in_any_words(body: Any) -> None:
+    error = error_told(body)
+    assert error and (error.kind, error.endpoint_wide) == ("final", True)
+
+
+@pytest.mark.parametrize("body", PASSING, ids=str)
+def test_what_passes_stops_nobody(body: Any) -> None:
+    error = error_told(body)
+    assert error and error.kind != "final" and not error.endpoint_wide
+
+
+@pytest.mark.parametrize("body", OF_ONE_RECORD, ids=str)
+def test_the_words_of_a_prompt_stop_nobody(body: Any) -> None:
+    error = error_told(body)
+    assert error and (error.kind, error.endpoint_wide) == ("final", False)
+
+
+@pytest.mark.slow
+def test_a_deadline_does_not_hide_what_the_server_said() -> None:
+    told = {"error": {"message": "CUDA out of memory"}}
+    asked = ask(lambda *_: (500, {}, told), seconds=0.9, attempts=5, deadline=1.5)
+    assert "no answer within" in asked.first.message and "CUDA out of memory" in asked.first.message

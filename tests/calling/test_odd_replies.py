@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from arena_hard.calling.kept_replies import reply_from_row, reply_row
+from arena_hard.calling.providers.anthropic_messages import read_message
 from arena_hard.calling.providers.base import CallError, Reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
 from arena_hard.calling.providers.openai_chat import read_completion
@@ -20,7 +21,7 @@ WAYS = pytest.mark.parametrize("way", ["live", "batch"])
 
 # ------------------------------------------------------------------------ only what is needed is read
 
-ODD: dict[str, tuple[dict[str, Any], str, Usage | None, str | None]] = {
+ODD: dict[str, tuple[Any, str, Usage | None, str | None]] = {
     # name: body, answer, usage, what is noted
     "nothing odd": (openai(), "fine", TEN, None),
     "finish_reason a number": (openai(finish_reason=1), "fine", TEN, "finish_reason: 1"),
@@ -56,6 +57,9 @@ ODD: dict[str, tuple[dict[str, Any], str, Usage | None, str | None]] = {
     "parts and null": (said([None, {"type": "text", "text": "fine"}, 7]), "fine7", TEN, "content: 7"),
     "content an object": (said({"type": "text", "text": "fine"}), "fine", TEN, None),
     "content a number": (said(42), "42", TEN, "content: 42"),
+    "a completion in a list": ([openai()], "fine", TEN, None),
+    "a completion in a text": (json.dumps(json.dumps(openai())), "fine", TEN, None),
+    "a number in a part": (said([{"type": "text", "text": 4}]), "4", TEN, "content.text: 4"),
     "model a number": (openai(more={"model": 4}), "fine", TEN, "model: 4"),
     "fingerprint a list": (openai(more={"system_fingerprint": [1]}), "fine", TEN, "system_fingerprint: [1]"),
     "choices an object": (openai(more={"choices": openai()["choices"][0]}), "fine", TEN, None),
@@ -66,12 +70,13 @@ ODD: dict[str, tuple[dict[str, Any], str, Usage | None, str | None]] = {
     "logprobs odd": (openai(logprobs="none", index="0"), "fine", TEN, None),
 }  # fmt: skip
 
-ODD_ANTHROPIC: dict[str, tuple[dict[str, Any], str, Usage | None, str | None]] = {
+ODD_ANTHROPIC: dict[str, tuple[Any, str, Usage | None, str | None]] = {
     "nothing odd": (anthropic([{"type": "text", "text": "fine"}]), "fine", TEN, None),
     "content a text": (anthropic(), "fine", TEN, None),
     "content of texts": (anthropic(["fi", "ne"]), "fine", TEN, None),
     "blocks without a type": (anthropic([{"text": "fine"}]), "fine", TEN, None),
     "other blocks": (anthropic([{"type": "tool_use"}, {"type": "text", "text": "fine"}]), "fine", TEN, None),
+    "a number in a block": (anthropic([{"type": "text", "text": 4}]), "4", TEN, "content.text: 4"),
     "stop_reason a number": (anthropic(stop_reason=1), "fine", TEN, "stop_reason: 1"),
     "usage in floats": (anthropic(usage={"input_tokens": 10.0, "output_tokens": "20"}), "fine", TEN, None),
     "usage in halves": (anthropic(usage={"input_tokens": 1.5, "output_tokens": 2}), "fine", None, "input_tokens: 1.5"),
@@ -79,6 +84,15 @@ ODD_ANTHROPIC: dict[str, tuple[dict[str, Any], str, Usage | None, str | None]] =
         anthropic(usage={"input_tokens": 10, "output_tokens": 2, "cache_read_input_tokens": "?"}), "fine", None, "cache"
     ),
     "model a list": (anthropic(model=["m"]), "fine", TEN, "model"),
+}  # fmt: skip
+WRAPPED = {
+    "completions in a list": ([{"meta": 1}, openai(), openai()], "fine", TEN, None),
+    "a completion in an object": ({"success": True, "result": openai()}, "fine", TEN, None),
+    "lists in lists": (openai(more={"choices": [[{"message": [{"content": [["fine"]]}]}]]}), "fine", TEN, None),
+    "parts in lists": (said([[{"type": "text", "text": "fi"}], ["ne"]]), "fine", TEN, None),
+    "a part of a stream": (
+        openai(more={"choices": [{"delta": {"content": "fine"}, "finish_reason": "stop"}]}), "fine", TEN, None
+    ),
 }  # fmt: skip
 TABLE = [("openai", *row) for row in ODD.items()] + [("anthropic", *row) for row in ODD_ANTHROPIC.items()]
 
@@ -96,6 +110,18 @@ def test_an_odd_field_costs_no_answer(tmp_path: Path, way: str, api_type: str, n
         assert reply.notes == ()
     else:
         assert len(reply.notes) == 1 and noted in reply.notes[0][1], reply.notes
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_a_completion_is_found_within_others(name: str) -> None:
+    body, answer, usage, _ = WRAPPED[name]
+    reply = read_completion(body)
+    assert (reply.content, reply.usage, reply.notes) == (answer, usage, ())
+
+
+@pytest.mark.parametrize("content", [[[{"type": "text", "text": "fine"}]], [{"text": "fi"}, ["ne"]]])
+def test_blocks_and_messages_in_lists(content: Any) -> None:
+    assert read_message([anthropic(content)]).content == "fine"
 
 
 @pytest.mark.parametrize(
@@ -168,6 +194,7 @@ def test_what_tells_of_failure(reason: str) -> None:
         ("content-filter", "content_filter"), ("content_filter: PROHIBITED_CONTENT", "content_filter"),
         ("sensitive", "content_filter"), ("tool_calls", "tool_calls"), ("pause_turn", "pause_turn"),
         ("repetition", "repetition"), ("OTHER", "OTHER"), ("unknown", "unknown"), ("terror", "terror"),
+        ("no_error", "stop"), ("NoError", "stop"), ("SUCCESS", "stop"), ("no_errors_seen", "no_errors_seen"),
     ],
 )  # fmt: skip
 def test_reasons_in_our_words(reason: str | None, ours: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from arena_hard.calling.calls import request_body
 from arena_hard.calling.models import Model, Models
 from arena_hard.calling.providers.base import host_of, without_secrets
-from arena_hard.calling.providers.http import status_error
+from arena_hard.calling.providers.http import retry_after, status_error
 from arena_hard.data import secrets
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
@@ -76,6 +76,8 @@ def test_a_passing_limit_is_waited_for_and_stops_nobody(refusal: Answered, secon
 def test_waits_in_words(text: str, wait: float | None) -> None:
     assert status_error(429, {}, {"message": text}, text).retry_after == wait
     assert status_error(429, {"retry-after": "3"}, {"message": text}, text).retry_after == 3.0
+    for odd in ({"retry-after-ms": "nan"}, {"retry-after-ms": "inf"}, {"retry-after": "soon"}):
+        assert not retry_after(odd)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +247,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
     assert time.monotonic() - start < 4
     assert len(asked.bodies) == 1
     assert {message.partition(": ")[2] for message in asked.messages} == {
-        "the server asks to wait 2 h, longer than the deadline"
+        "429: slow down; the server asks to wait 2 h, longer than the deadline"
     }
 
 

@@ -7,8 +7,11 @@ import re
 import pytest
 import yaml
 
+from arena_hard.calling.providers.base import CallError, Reply
 from arena_hard.calling.providers.template_remains import stop_for, template_remains
+from arena_hard.calling.reading import read_reply
 from arena_hard.calling.reply_notes import ReplyNotes
+from arena_hard.data.settings import ModelSettings
 
 
 @pytest.mark.parametrize(
@@ -38,7 +41,20 @@ from arena_hard.calling.reply_notes import ReplyNotes
         ("a.\n\nUser: b\nAssistant: c", ["User:"]),
         ("a.\n\nHuman:", ["Human:"]),
         ("a\n\n### Instruction:\n", ["### Instruction:"]),
+        ("a<|pad|><|pad|>", ["<|pad|>"]),
+        ("a<pad>", ["<pad>"]),
+        ("a [EOS]", ["[EOS]"]),
+        ("a\n<|im_start|>", ["<|im_start|>"]),
+        ("a\n<|assistant|>", ["<|assistant|>"]),
+        ("assistant\n\na", ["leading assistant"]),
+        ("<|im_start|>assistant\na<|im_end|>", ["leading <|im_start|>assistant", "<|im_end|>"]),
+        ("<|start_header_id|>assistant<|end_header_id|>\n\na", ["leading <|start_header_id|>assistant"]),
+        ("<start_of_turn>model\na", ["leading <start_of_turn>model"]),
         # what an answer may hold of its own
+        ("assistant professors are many", []),
+        ("assistants\nhelp", []),
+        ("`[EOS]`", []),
+        ("[BOS] a [EOS]", []),
         ("User: a\nAssistant: b\n\nUser: c\nAssistant: d", []),
         ("Here is the dialogue.\n\nUser: a\nAssistant: b", []),
         ("They said this:\n\nHuman: a\nAssistant: b", []),
@@ -70,10 +86,12 @@ def test_remains(text: str, found: list[str]) -> None:
         ("[INST]", "[INST]"),
         ("<｜User｜>", "<｜User｜>"),
         ("Human:", "\nHuman:"),
+        ("<|im_start|>", "<|im_start|>"),
+        ("leading <|im_start|>assistant", None),
         ("### Instruction:", "\n### Instruction:"),
     ],
 )
-def test_what_stops_a_reply_before_them(remains: str, stop: str) -> None:
+def test_what_stops_a_reply_before_them(remains: str, stop: str | None) -> None:
     assert stop_for(remains) == stop
 
 
@@ -88,3 +106,17 @@ def test_the_advice_names_all_that_was_found_in_a_line_of_yaml() -> None:
     found = re.search(r"stop: \[.*\](?= in the endpoint entry)", line)
     assert found
     assert yaml.safe_load(found[0]) == {"stop": ["<|im_end|>", "</s>", "<|im_start|>", "<｜User｜>", "\nHuman:"]}
+
+
+def test_no_stop_is_advised_that_would_end_a_reply_before_it_begins() -> None:
+    notes = ReplyNotes()
+    notes.add("1", [("template", each) for each in template_remains("assistant\na")])
+    (line,) = notes.remarks("answers")
+    assert "leading assistant (1)" in line and "stop:" not in line
+
+
+@pytest.mark.parametrize("text", ["</s>", "<|im_end|>\n", " <|pad|><|pad|>", "<s></s>", "", "\n"])
+def test_tokens_alone_are_no_answer(text: str) -> None:
+    with pytest.raises(CallError, match="no text"):
+        read_reply(Reply(text, "stop", None, None), ModelSettings("m", "m"))
+    assert read_reply(Reply(f"4{text}", "stop", None, None), ModelSettings("m", "m")).content == f"4{text}"

@@ -105,4 +105,4 @@ def test_what_stands_in_code_is_the_answers(inner: str, tags: tuple[str, str], c
 def test_the_quick_look_misses_none_within_an_answer(tags: tuple[str, str]) -> None:
     got = read(f"It begins.\n{tags[0]}hm{tags[1]}\nIt goes on.")
     assert (got.content, got.thought) == ("It begins.\n\nIt goes on.", "hm")
-    assert ("thought", tags[1]) in read(f"It begins.\n{tags[1]}\n{tags[1]}\nIt goes on.").notes
+    assert ("thought", tags[1]) in read(f"It begins.\n{tags[1]}\nthen\n{tags[1]}\nIt goes on.").notes

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from arena_hard.calling.providers.thoughts import split_thought, suspected_thought
+from arena_hard.calling.providers.thoughts import split_thought, suspected_thought, without_repetition
 from tests.support.odd_bodies import anthropic, by, openai, said
 from tests.support.small_server import ask, completion
 
@@ -112,6 +112,18 @@ from tests.support.small_server import ask, completion
         ("done[/THINK]Answer", "Answer", "done"),
         ("done◁/think▷Answer", "Answer", "done"),
         ("draft: ``` code\n</think>\n\nb", "b", "draft: ``` code"),
+        # several closings
+        ("a</think>\n</think>\n\nb", "b", "a"),
+        ("<think>a</think></think>\n\nb", "b", "a"),
+        ("A.</think>\n\nC.\n</think>\n\nB.", "B.", "A.</think>\n\nC."),
+        ("<think>a</think>\n\nC.\n</think>\n\nB.", "B.", "a\n\nC."),
+        ("<think>a</think>C.</think>B.", "B.", "a\n\nC."),
+        ("<think>a</think>It writes\n</think>\n\nand answers.", "It writes\n</think>\n\nand answers.", "a"),
+        # what cannot be seen before the tag
+        ("\ufeff<think>a</think>b", "b", "a"),
+        ("\n\u200b\n<think>a</think>b", "b", "a"),
+        ("\u2060[THINK]a[/THINK]b", "b", "a"),
+        ("\ufeffplain", None, None),
         # spoken of
         ('Close it with "</think>" and go on.', None, None),
         ("Use </think>, then answer.", None, None),
@@ -143,6 +155,32 @@ def test_what_is_a_thought(text: str, answer: str | None, thought: str | None) -
 def test_beside_a_field_of_its_own_only_a_whole_thought_is_cut(text: str) -> None:
     assert split_thought(text, has_own_field=True) == (text, None)
     assert split_thought(f"<think>x</think>{text}", has_own_field=True) == (text, "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "thought"),
+    [
+        ("</think>\n\nb", "b", ""),
+        ("</think>B", "B", ""),
+        ("A.</think>B", "B", "A."),
+        ("A.\n</think>\n\nB", "B", "A."),
+        ("想好了。</think>答案是四。", "答案是四。", "想好了。"),
+        ("</think> ends a thought", "</think> ends a thought", None),
+        ("A.\n</think>\nB", "A.\n</think>\nB", None),  # may be spoken of
+        ("It writes\n</think>\n\nand answers", "It writes\n</think>\n\nand answers", None),
+    ],
+)
+def test_beside_a_field_of_its_own_a_closing_tag_has_to_be_beyond_doubt(
+    text: str, answer: str, thought: str | None
+) -> None:
+    assert split_thought(text, has_own_field=True) == (answer, thought)
+
+
+def test_a_thought_that_came_twice_is_kept_once() -> None:
+    assert without_repetition("hm so\n</think>\nb", "hm so\n") == "b"
+    assert without_repetition("\nhm so</think>b </think>", " hm so") == "b </think>"
+    for text, own in (("hm so b", "hm so"), ("hm<think>", "hm"), ("hm</think>b", None), ("ham</think>b", "hm")):
+        assert without_repetition(text, own) == text
 
 
 @pytest.mark.slow

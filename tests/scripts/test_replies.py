@@ -77,6 +77,17 @@ def test_what_is_odd_is_said_once_after_the_run(scratch: Scratch, wire: Server) 
     assert list(run["suspected_thoughts"]) == ["<reasoning>"]
 
 
+@pytest.mark.slow
+def test_an_answer_that_a_gateway_has_wrapped_is_paid_once(scratch: Scratch, wire: Server) -> None:
+    scratch.models["m"]["parallel"] = 1
+    wire.script(bodies([said("in a list")], {"result": said([[{"text": "in lists"}]])}, json.dumps(said("in a text"))))
+    done = scratch.run("gen_answer.py")
+    assert done.returncode == 0, done.stdout
+    assert contents(scratch) == ["in a list", "in lists", "in a text"]
+    assert wire.stats()["requests"] == 3
+    assert remarks(done.stdout) == []
+
+
 def test_a_plain_run_says_nothing_of_it(scratch: Scratch, wire: Server) -> None:
     done = scratch.run("gen_answer.py")
     assert remarks(done.stdout) == []

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from arena_hard.calling.providers.base import Connection, Dialect, Reply, Request
-from arena_hard.calling.providers.fields import Fields, decoded
+from arena_hard.calling.providers.decoding import decoded
+from arena_hard.calling.providers.fields import whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words
 from arena_hard.calling.providers.http import call_error, error_beside, quotas_of
-from arena_hard.data.records import Usage
+from arena_hard.calling.providers.usage import anthropic_usage
 
 OWN_ADDRESS = "https://api.anthropic.com"
 
@@ -58,7 +59,9 @@ class AnthropicMessages:
             response = await client.post("/v1/messages", body=body, cast_to=httpx2.Response)
         except (anthropic.APIError, ValueError) as error:
             raise call_error(anthropic, error, client, body) from None
-        return replace(read_message(decoded(response.content), body), quotas=quotas_of(response.headers))
+        return replace(
+            read_message(decoded(response.content, response.charset_encoding), body), quotas=quotas_of(response.headers)
+        )
 
     async def close(self, client: Any) -> None:
         """Close its connections."""
@@ -84,9 +87,9 @@ def read_message(found: Any, asked: dict[str, Any] | None = None) -> Reply:
 
     asked: the request's body, for what the server may want asked otherwise.
     """
-    whole = Fields(found if isinstance(found, dict) else None)
+    whole = whole_reply(found, "content")
     text, thought = whole.said("content")
-    reason, usage = whole.word("stop_reason"), _usage(whole)
+    reason, usage = whole.word("stop_reason"), anthropic_usage(whole.inner("usage"))
     finish = reason and in_our_words(reason)
     error = error_beside(found, text, finish, asked)
     if error is not None:
@@ -99,26 +102,6 @@ def read_message(found: Any, asked: dict[str, Any] | None = None) -> Reply:
         served_model=whole.text("model"),
         thought=thought or None,
         notes=tuple(whole.notes),
-    )
-
-
-def _usage(whole: Fields) -> Usage | None:
-    """The tokens, or None where the server counted none or in a way that cannot be read.
-
-    Anthropic counts cached tokens beside the input tokens; here the prompt holds them all.
-    """
-    usage = whole.inner("usage")
-    odd = len(usage.notes)
-    prompt, completion = usage.count("input_tokens"), usage.count("output_tokens")
-    cached = usage.count("cache_read_input_tokens") or 0
-    written = usage.count("cache_creation_input_tokens") or 0
-    if len(usage.notes) > odd or prompt is None and completion is None:
-        return None
-    return Usage(
-        prompt_tokens=(prompt or 0) + cached + written,
-        completion_tokens=completion or 0,
-        cached_tokens=cached,
-        cache_write_tokens=written,
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -100,6 +102,16 @@ class CallError(Exception):
         self.wrong_address = wrong_address
         self.not_taken = not_taken
         self.busy = busy or kind == "rate limit"
+
+
+class Unforeseen(CallError):
+    """A call that an error in the program ended: its kind, its words and its place; no other call is lost by it."""
+
+    def __init__(self, error: Exception, usage: Usage | None = None) -> None:
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{'/'.join(Path(frames[-1].filename).parts[-2:])}:{frames[-1].lineno}" if frames else "?"
+        words = without_secrets(f"{type(error).__name__}: {error}".rstrip(" :."))
+        super().__init__("final", f"{words} ({place}); this is a mistake in the program, please report it", usage=usage)
 
 
 @dataclass(frozen=True)

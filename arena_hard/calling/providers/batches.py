@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from arena_hard.calling.providers.addresses import shown
 from arena_hard.calling.providers.anthropic_messages import read_message
-from arena_hard.calling.providers.base import CallError, Kind, Reply, without_secrets
+from arena_hard.calling.providers.base import CallError, Kind, Reply, Unforeseen, without_secrets
+from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.error_bodies import inner_of, message_of, names_of
-from arena_hard.calling.providers.fields import Fields, decoded
+from arena_hard.calling.providers.fields import Fields
 from arena_hard.calling.providers.http import call_error, lesson, status_error
 from arena_hard.calling.providers.openai_chat import AZURE_SEED, read_completion
+from arena_hard.data.records import UserError
 
+T = TypeVar("T")
 Line = tuple[str, dict[str, Any]]  # custom_id, body
 Outcome = Reply | CallError
 MARK = "arena_hard"
@@ -138,7 +141,7 @@ class OpenAIBatches:
         outcomes: dict[str, Outcome] = {}
         for row in (row for content in contents for row in _rows(content)):
             key = str(row.get("custom_id"))
-            outcomes[key] = _outcome(row, bodies.get(key, {}))
+            outcomes[key] = _read(_outcome, row, bodies.get(key, {}))
         if batch.status == "failed" and not outcomes:
             raise _failure(batch)
         return outcomes
@@ -181,6 +184,27 @@ def _rows(content: bytes) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)]
 
 
+def _read(read: Callable[[Any, dict[str, Any]], Outcome], told: Any, body: dict[str, Any]) -> Outcome:
+    """What one line says; whatever is wrong with it costs no other line."""
+    try:
+        return read(told, body)
+    except CallError as error:
+        return error
+    except Exception as error:
+        return Unforeseen(error)
+
+
+async def understood(ask: Callable[[], Awaitable[T]]) -> T:
+    """What a batch interface tells. Raises CallError; an answer of another shape passes, and the batch stays there."""
+    try:
+        return await ask()
+    except (CallError, UserError):
+        raise
+    except Exception as error:
+        words = without_secrets(f"{type(error).__name__}: {error}")
+        raise CallError("transient", f"the server's answer is not understood ({words})") from None
+
+
 def _outcome(row: dict[str, Any], body: dict[str, Any]) -> Outcome:
     """What a line of an output or error file says."""
     if row.get("error"):
@@ -190,10 +214,8 @@ def _outcome(row: dict[str, Any], body: dict[str, Any]) -> Outcome:
     status = response.count("status_code")
     if status != 200:
         return _refusal(status or 500, response.raw("body"), body)
-    try:
-        return read_completion(response.raw("body"), body)
-    except CallError as error:
-        return error
+    answer = response.raw("body")
+    return read_completion(decoded(answer.encode()) if isinstance(answer, str) else answer, body)
 
 
 def _refusal(status: int, answer: Any, body: dict[str, Any]) -> CallError:
@@ -242,16 +264,13 @@ class AnthropicBatches:
         outcomes: dict[str, Outcome] = {}
         for row in await self._lines(batch_id):
             key = str(row.get("custom_id")).partition("-")[2]
-            outcomes[key] = self._outcome(row.get("result") or {}, bodies.get(key, {}))
+            outcomes[key] = _read(self._outcome, row.get("result") or {}, bodies.get(key, {}))
         return outcomes
 
     def _outcome(self, result: dict[str, Any], body: dict[str, Any]) -> Outcome:
         kind = result.get("type")
         if kind == "succeeded":
-            try:
-                return read_message(result.get("message"), body)
-            except CallError as error:
-                return error
+            return read_message(result.get("message"), body)
         if kind in ("expired", "canceled"):
             return CallError("transient", f"the request {kind}", not_taken=True)
         told = result.get("error") or {}

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request, host_of, without_secrets
-from arena_hard.calling.providers.http import retry_after, status_error
+from arena_hard.calling.providers.decoding import decoded
+from arena_hard.calling.providers.error_bodies import message_of
+from arena_hard.calling.providers.fields import whole_reply
+from arena_hard.calling.providers.finish_reasons import in_our_words
+from arena_hard.calling.providers.http import error_beside, retry_after, status_error
 from arena_hard.calling.providers.openai_chat import in_dialect
 from arena_hard.calling.providers.threads import in_thread
+from arena_hard.calling.providers.usage import bedrock_usage
 from arena_hard.data import secret_sources
 from arena_hard.data.environment import Proxy, proxy_for
-from arena_hard.data.records import Usage, UserError
+from arena_hard.data.records import UserError
 
 CONNECT_SECONDS = 30
 CONNECTIONS = 1024  # more than a gate ever grants; the SDK's 10 would close what is above them
@@ -43,6 +51,8 @@ _FOR_ALL = {  # every other request would be refused with the same words
     "UnrecognizedClientException",
 }
 _WRONG_MODEL = ("model identifier is invalid", "on-demand throughput")
+_CAME = "body as it came"
+_CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 _REFUSED = ("not support", "n't support", "unsupported", "deprecated")
 
 
@@ -95,6 +105,7 @@ class Bedrock:
                     region_name=region, proxies={"http": proxy.url, "https": proxy.url} if proxy else {}, **settings
                 ),
             )
+            runtime.meta.events.register("before-parse.bedrock-runtime.Converse", _hand_on)
             credentials = None if connection.api_key else session.get_credentials()
             if not connection.api_key and credentials is None and not _has_bearer(session):
                 raise UserError(
@@ -133,9 +144,10 @@ class Bedrock:
     async def send(self, client: Client, body: dict[str, Any]) -> Reply:
         """Converse, in a thread."""
         try:
-            return read_response(await in_thread(lambda: _converse(client, body)))
+            found = await in_thread(lambda: _converse(client, body))
         except CallError as error:
             raise await _doubted(client, error) from None
+        return read_response(decoded(*found))
 
     async def close(self, client: Client) -> None:
         """Close its connections."""
@@ -198,8 +210,25 @@ class _ApiKey:
         return FrozenAuthToken(self._key)
 
 
-def _converse(client: Client, body: dict[str, Any]) -> dict[str, Any]:
-    """One call, in its thread. Raises CallError."""
+def _hand_on(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Take a reply as it came: the SDK's own reading ends with a traceback at any field of an odd type.
+
+    Of a refusal it gets what it needs, in the types that it needs.
+    """
+    if response_dict["status_code"] < 300:
+        charset = _CHARSET.search(str(response_dict["headers"].get("content-type")))
+        customized_response_dict[_CAME] = response_dict["body"], charset and charset[1]
+        response_dict["body"] = b""
+        return
+    with contextlib.suppress(CallError):  # what is no JSON it takes for the message
+        found = decoded(response_dict["body"])
+        names = found if isinstance(found, Mapping) else {}
+        kept = {name: names[name] for name in ("__type", "code") if isinstance(names.get(name), str)}
+        response_dict["body"] = json.dumps(kept | {"message": message_of(found)}).encode()
+
+
+def _converse(client: Client, body: dict[str, Any]) -> tuple[bytes, str | None]:
+    """One call, in its thread, and the body that came with its charset. Raises CallError."""
     from botocore import exceptions
     from botocore.parsers import ResponseParserError
 
@@ -207,7 +236,7 @@ def _converse(client: Client, body: dict[str, Any]) -> dict[str, Any]:
 
     try:
         client.know_keys()
-        return client.runtime.converse(**body)
+        return client.runtime.converse(**body)[_CAME]
     except exceptions.ClientError as error:
         raise refusal(error.response, without_secrets(str(error.response["Error"].get("Message"))), body) from None
     except (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError) as error:
@@ -270,34 +299,18 @@ def _lesson(lowered: str, body: Mapping[str, Any]) -> str | None:
     return "no system role" if "system" in body and "system" in lowered else None
 
 
-def read_response(response: Mapping[str, Any]) -> Reply:
-    """What Converse answered, as a reply."""
-    blocks = (response.get("output", {}).get("message") or {}).get("content") or []
-    reasoning = [block["reasoningContent"].get("reasoningText", {}) for block in blocks if "reasoningContent" in block]
-    thought = "".join(each.get("text") or "" for each in reasoning)
-    usage = _usage(response.get("usage"))
-    return Reply(
-        "".join(map(_text_of, blocks)), response.get("stopReason") or "stop", usage, None, thought=thought or None
-    )
-
-
-def _text_of(block: Mapping[str, Any]) -> str:
-    """The text of a block, also of one with citations."""
-    cited = (block.get("citationsContent") or {}).get("content") or []
-    return block.get("text") or "".join(part.get("text") or "" for part in cited)
-
-
-def _usage(usage: Mapping[str, Any] | None) -> Usage | None:
-    """Bedrock counts cached tokens beside the input tokens; here the prompt holds them all."""
-    if not usage:
-        return None
-    cached, written = usage.get("cacheReadInputTokens") or 0, usage.get("cacheWriteInputTokens") or 0
-    return Usage(
-        prompt_tokens=(usage.get("inputTokens") or 0) + cached + written,
-        completion_tokens=usage.get("outputTokens") or 0,
-        cached_tokens=cached,
-        cache_write_tokens=written,
-    )
+def read_response(found: Any) -> Reply:
+    """What Converse answered, as a reply; its text may be empty. Raises CallError for one that tells of an error."""
+    whole = whole_reply(found, "output")
+    output = whole.inner("output")
+    is_text = isinstance(output.raw("message"), str)
+    text, thought = output.said("message") if is_text else output.inner("message").said("content")
+    reason, usage = whole.word("stopReason"), bedrock_usage(whole.inner("usage"))
+    error = error_beside(found, text, reason and in_our_words(reason))
+    if error is not None:
+        error.usage = usage
+        raise error
+    return Reply(text, reason or "stop", usage, None, thought=thought or None, notes=tuple(whole.notes))
 
 
 ADAPTER = Bedrock()

@@ -25,9 +25,21 @@ _WORDS = (
     "Message",
     "title",
     "error",
+    "errors",
     "reason",
 )
-_CODES = ("status_code", "code", "status", "error_code", "err_code", "errcode", "Code")
+_CODES = (
+    "status_code",
+    "code",
+    "status",
+    "error_code",
+    "err_code",
+    "errcode",
+    "Code",
+    "statusCode",
+    "http_status",
+    "http_code",
+)
 _NAMES = ("code", "type", "status", "reason", "error", "err_type", "error_code", "Code")
 _GOOD = (None, 0, 200)
 
@@ -92,7 +104,13 @@ def message_of(body: Any) -> str:
 
 
 def _words(inner: Mapping[str, Any]) -> str | None:
-    return next((inner[key] for key in _WORDS if isinstance(inner.get(key), str) and inner[key].strip()), None)
+    return next((words for key in _WORDS if (words := _text(inner.get(key)))), None)
+
+
+def _text(value: Any) -> str:
+    """A text, or those of a list."""
+    texts = value if isinstance(value, list) else [value]
+    return "; ".join(text for text in texts if isinstance(text, str) and text.strip())
 
 
 def names_of(inner: Mapping[str, Any]) -> set[str]:
@@ -115,6 +133,8 @@ def code_of(inner: Mapping[str, Any]) -> int | None:
 
 def tells_error(body: Any) -> bool:
     """Whether a body without an answer speaks of an error: it has words for people, and no code that all is well."""
+    if isinstance(body, str):
+        return bool(body.strip())
     inner = inner_of(body)
     words = _words(inner)
     return words is not None and (code_of(inner) not in _GOOD or words.lower() not in ("ok", "success"))

@@ -11,43 +11,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
-from arena_hard.calling.providers.addresses import web_page
-from arena_hard.calling.providers.base import CallError, Note, without_secrets
+from arena_hard.calling.providers.base import Note, without_secrets
 from arena_hard.data import secrets
 
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _DIGITS = re.compile(r"\s*(\d{1,15})(?:\.0*)?\s*")
-PAGE_BYTES = 4096  # in which a web page has its title
+_WRAPPERS = ("data", "result", "response", "body")
 _SHOWN = 60  # characters of an odd value
 # what the parts of a content call their texts, and the kinds of parts that hold a thought or a plain text
-_TEXTS = ("text", "content", "value", "output_text")
-_THOUGHTS = ("thinking", "reasoning", "thought", "reasoning_content", "summary", *_TEXTS)
+_TEXTS = ("text", "content", "value", "output_text", "citationsContent")
+_THOUGHTS = ("thinking", "reasoning", "thought", "reasoning_content", "reasoningText", "summary", *_TEXTS)
 _THOUGHT_KINDS = ("thinking", "reasoning", "thought")
 _TEXT_KINDS = ("text", "output_text", "input_text", "message", "")
-_DECODER = msgspec.json.Decoder()
-
-
-def decoded(content: bytes) -> Any:
-    """A reply's JSON. Raises CallError for one that cannot be read.
-
-    An emoji that was cut at max_tokens leaves half a character, which strict JSON knows not: it becomes �, and so
-    does what is no UTF-8. NaN, raw line ends within texts and a byte order mark are read too.
-    """
-    try:
-        return _DECODER.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        problem = error
-    try:
-        found = json.loads(content.decode("utf-8-sig", "replace"), strict=False)
-        whole = _HALF_CHARACTER.sub("\ufffd", json.dumps(found, ensure_ascii=False))
-        return json.loads(whole)
-    except (ValueError, RecursionError):
-        page = web_page(content[:PAGE_BYTES].decode(errors="replace"))
-        if page:
-            raise CallError("transient", f"the server answered with {page}, not JSON", wrong_address=True) from None
-        raise CallError("transient", f"the server's reply is not readable ({problem})") from None
 
 
 class Fields:
@@ -57,6 +31,7 @@ class Fields:
         self.notes: list[Note] = [] if notes is None else notes
         self._place = place
         self._values: Mapping[str, Any] = {}
+        values = alone(values)
         if isinstance(values, Mapping):
             self._values = values
         elif values:
@@ -128,20 +103,33 @@ class Fields:
         if isinstance(part, str):
             answer.append(part)
         elif isinstance(part, Mapping):
-            kind = part.get("type") or ""
-            kind = kind.lower() if isinstance(kind, str) else "?"
-            if part.get("thought") is True or any(word in kind for word in _THOUGHT_KINDS):
-                thought.append(words_of(part, _THOUGHTS))
-                return
-            words = words_of(part, _TEXTS if kind in _TEXT_KINDS else ("text", "refusal"))
-            answer.append(words)
-            if words and kind not in (*_TEXT_KINDS, "refusal"):
-                self._note(f"{key}.type", part.get("type"))
-        elif isinstance(part, (int, float)) and not isinstance(part, bool):
+            self._take_object(key, part, answer, thought)
+        elif isinstance(part, list):
+            for each in part:
+                self._take(key, each, answer, thought)
+        elif _is_number(part):
             answer.append(json.dumps(part))  # an answer such as 42, which a gateway took for a number
             self._note(key, part)
         elif part:
             self._note(key, part)
+
+    def _take_object(self, key: str, part: Mapping[str, Any], answer: list[str], thought: list[str]) -> None:
+        kind = part.get("type") or ""
+        kind = kind.lower() if isinstance(kind, str) else "?"
+        if "reasoningContent" in part:  # Bedrock's, whose parts have no type
+            thought.append(words_of(part["reasoningContent"], _THOUGHTS))
+            return
+        if part.get("thought") is True or any(word in kind for word in _THOUGHT_KINDS):
+            thought.append(words_of(part, _THOUGHTS))
+            return
+        names = _TEXTS if kind in _TEXT_KINDS else ("text", "refusal")
+        words = words_of(part, names)
+        if words and kind not in (*_TEXT_KINDS, "refusal"):
+            self._note(f"{key}.type", part.get("type"))
+        number = None if words else next((name for name in names if _is_number(part.get(name))), None)
+        if number:
+            self._take(f"{key}.{number}", part[number], answer, thought)
+        answer.append(words)
 
     def thought(self, *keys: str) -> str:
         """The words under the first of these names that has any: a text, an object with one, or a list of those."""
@@ -161,6 +149,28 @@ class Fields:
         shown = without_secrets(json.dumps(secrets.masked(value), ensure_ascii=False, default=str))
         shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
         self.notes.append(("field", f"{self._name(key) or 'reply'}: {shown}"))
+
+
+def whole_reply(found: Any, *names: str) -> Fields:
+    """A reply's JSON, of which it has one of these names; an empty one where it is no object.
+
+    Gateways hand on the reply in a list, or in an object of their own.
+    """
+    wrapped = [found.get(name) for name in _WRAPPERS] if isinstance(found, Mapping) else []
+    for each in (found, *(found if isinstance(found, list) else ()), *wrapped):
+        if isinstance(each, Mapping) and any(each.get(name) is not None for name in names):
+            return Fields(each)
+    found = alone(found)
+    return Fields(found if isinstance(found, Mapping) else None)
+
+
+def alone(found: Any) -> Any:
+    """The object of a list that holds nothing else; everything else as it is."""
+    return found[0] if isinstance(found, list) and len(found) == 1 and isinstance(found[0], Mapping) else found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def words_of(value: Any, names: tuple[str, ...]) -> str:

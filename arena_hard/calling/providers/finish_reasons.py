@@ -6,7 +6,26 @@ import functools
 import re
 
 _WORDS = {
-    "stop": ("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed", "finish", "finished"),
+    "stop": (
+        "stop",
+        "end_turn",
+        "stop_sequence",
+        "eos",
+        "eos_token",
+        "complete",
+        "completed",
+        "finish",
+        "finished",
+        "done",
+        "success",
+        "succeeded",
+        "ok",
+        "normal",
+        "no_error",
+        "noerror",
+        "none",
+        "null",
+    ),
     "length": (
         "length",
         "max_tokens",
@@ -35,7 +54,7 @@ _MEANING = {word: meaning for meaning, words in _WORDS.items() for word in words
 # What servers say of replies that broke off: DeepSeek's insufficient_system_resource, GLM's network_error, Gemini's
 # MALFORMED_FUNCTION_CALL (with "function_call_filter: " before it), vLLM's and SGLang's abort, OpenRouter's error.
 _FAILURE = re.compile(
-    r"(?<![a-z])(?:error|abort|cancel|fail|malformed|unexpected|timeout|timed_?out|insufficient|exhausted|overload"
+    r"(?<![a-z])(?<!no_)(?<!without_)(?:error|abort|cancel|fail|malformed|unexpected|timeout|timed_?out|insufficient|exhausted|overload"
     r"|unavailable|interrupt|disconnect|exception|preempt|evict|rate_?limit|too_many_tool)"
 )
 

@@ -33,17 +33,26 @@ class TokenServer:
         session.proxies = {"https": self.proxy.url} if self.proxy else {}
         return session
 
-    def failure(self, error: Exception, passing: bool) -> CallError:
-        """Why no token came. passing: whether asking again may bring one."""
-        said = without_secrets(str(error.args[0] if error.args else error))
+    def failure(self, error: Exception) -> CallError:
+        """Why no token came, and what may help."""
+        from google.auth import exceptions
+
+        said = without_secrets(str(error.args[0] if error.args else error)).rstrip(". ")
         unusable = tls.fault(error, self.verify, "token_uri in the credentials", *_CERTIFICATES)
         reason = unusable or tls.reason_of(error)
-        if reason:
-            said = f"{urlsplit(self.address).netloc.rpartition('@')[2]}: {reason}"
-            said += f" (through the proxy of {self.proxy.variable})" if self.proxy else ""
+        host = urlsplit(self.address).netloc.rpartition("@")[2]
+        if isinstance(error, (exceptions.GoogleAuthError, OSError)):
+            passing = isinstance(error, (exceptions.TransportError, OSError)) or getattr(error, "retryable", False)
+            said = (reason or said) + (
+                f" (through the proxy of {self.proxy.variable})" if reason and self.proxy else ""
+            )
+        else:
+            passing = True
+            said = f"its reply holds none ({type(error).__name__}: {said}). Is token_uri in the credentials right?"
         passing = passing and unusable is None
         kind = "transient" if passing else "final"
-        return CallError(kind, f"no access token of Google: {said}", endpoint_wide=not passing, not_taken=True)
+        text = f"no access token of Google from {host}: {said}"
+        return CallError(kind, text, endpoint_wide=not passing, not_taken=True)
 
 
 def token_server(credentials: Any, verify: tls.Verify) -> TokenServer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 from arena_hard.calling.providers.addresses import shown, understood
 from arena_hard.calling.providers.base import CallError, without_secrets
+from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.error_bodies import (
     code_of,
     details_of,
@@ -35,6 +37,7 @@ _NO_QUOTA = {
     "pre_consume_token_quota_failed",
     "arrearage",
 }
+_A_MINUTES_WORDS = ("per minute", "per second", "per hour", "rpm", "tpm", "rate limit")  # what passes by itself
 _WRONG_KEY = {"invalid_api_key", "api_key_invalid", "authentication_error"}
 # ... and the words of those that give them no code.
 _NO_QUOTA_WORDS = (
@@ -44,13 +47,54 @@ _NO_QUOTA_WORDS = (
     "insufficient funds",
     "insufficient account balance",
     "out of credits",
+    "out of funds",
     "in arrears",
-    "余额不足",
-    "欠费",
     "exceeded your current quota",
     "reached its hard limit",
+    "payment required",
+    "余额不足",
+    "餘額不足",
+    "额度不足",
+    "額度不足",
+    "欠费",
+    "欠費",
+    "请充值",
+    "残高不足",
+    "잔액 부족",
+    "잔액이 부족",
+    "недостаточно средств",
 )
-_WRONG_KEY_WORDS = ("incorrect api key", "invalid api key", "api key not valid", "api key is invalid")
+# the same with other words in between
+_NO_QUOTA_SENTENCE = re.compile(
+    r"(?:balance|credits?|funds)\b[^.;]{0,40}\b(?:insufficient|not enough|too low|exhausted|depleted|used up|negative)"
+    r"|\b(?:not enough|insufficient|used up (?:all )?your|run out of|ran out of|exhausted your)"
+    r" (?:\w+ ){0,3}(?:credits?|balance|funds)\b"
+    r"|\bno (?:\w+ ){0,2}(?:credits|funds)\b|\bno (?:\w+ )?(?:credit|balance|quota) (?:left|remain|available)"
+    r"|quota\b.{0,80}\b(?:billing|recharge|top.?up|upgrade your plan)|\bbilling\b.{0,80}\bquota"
+    r"|(?:余额|额度|资源包).{0,8}(?:耗尽|用尽|用完|不够|为0|为负)"
+)
+_WRONG_KEY_WORDS = (
+    "incorrect api key",
+    "invalid api key",
+    "api key not valid",
+    "api key is invalid",
+)
+# said of a request by itself, but a prompt that is repeated in a refusal may hold them too
+_WRONG_KEY_SENTENCES = (
+    "missing api key",
+    "api key is missing",
+    "no api key",
+    "not authenticated",
+    "unauthenticated",
+    "authentication failed",
+    "authentication required",
+    "no auth credentials",
+    "invalid authentication",
+    "无效的令牌",
+    "鉴权失败",
+    "身份验证失败",
+    "认证失败",
+)
 _ENDPOINT_WIDE = (401, 402, 403, 404, 405)
 _TRANSIENT = (408, 409, 425)
 _BUSY = (503, 529)  # takes no more for now
@@ -77,9 +121,10 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
     from arena_hard.calling.providers.tls import Unusable
 
     if isinstance(error, sdk.APIStatusError):
-        text = without_secrets(message_of(error.body or error.message) + _moved(error.response))
-        found = status_error(error.status_code, error.response.headers, error.body, text)
-        found.lesson = lesson(error.status_code, error.body, text, body)
+        told = _told(error)
+        text = without_secrets(message_of(told or error.message) + _moved(error.response))
+        found = status_error(error.status_code, error.response.headers, told, text)
+        found.lesson = lesson(error.status_code, told, text, body)
         return found
     if isinstance(error, sdk.APITimeoutError):
         unreached = isinstance(error.__cause__, httpx2.ConnectTimeout)
@@ -92,6 +137,14 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
         return CallError("transient", f"connection failed: {reason}", not_taken=unreached)
     # a key or URL that cannot be put on the wire
     return CallError("final", f"the request cannot be sent: {reason}", endpoint_wide=True)
+
+
+def _told(error: Any) -> Any:
+    """The body of a refusal; the SDKs read it in the declared charset, which is often not that of the text."""
+    try:
+        return decoded(error.response.content, error.response.charset_encoding)
+    except CallError:  # a web page, or half of the JSON
+        return error.body
 
 
 def http_error(status: int, headers: Mapping[str, str], body: Any) -> CallError:
@@ -107,7 +160,7 @@ def status_error(status: int, headers: Mapping[str, str], body: Any, text: str) 
     wait = retry_after(headers)
     wait = _told_wait(inner, text) if wait is None else wait
     no_such_path = _path_is_unknown(status, lowered)
-    if status in (400, 402, 403, 429) and _quota_is_gone(names, lowered, wait):
+    if status in (400, 402, 403, 429) and _quota_is_gone(names, lowered, wait, freely=status != 400):
         return CallError("final", message, endpoint_wide=True)
     if status == 429 and _larger_than_its_limit(lowered):
         return CallError("final", message)  # waiting brings it no room, and its repetition would stop the others
@@ -149,9 +202,13 @@ def error_told(found: Any, asked: dict[str, Any] | None = None) -> CallError | N
         return None
     inner, text = inner_of(found), without_secrets(message_of(found))
     status = status_told(found, text)
-    if _quota_is_gone(names_of(inner), text.lower(), _told_wait(inner, text)):
+    if _quota_is_gone(names_of(inner), text.lower(), _told_wait(inner, text), freely=status != 400):
         status = 402
-    elif _key_is_wrong(names_of(inner), text.lower()):
+    elif (
+        _key_is_wrong(names_of(inner), text.lower())
+        or status != 400
+        and any(words in text.lower() for words in _WRONG_KEY_SENTENCES)
+    ):
         status = 401
     error = status_error(status, {}, found, text)
     code = code_of(inner)
@@ -175,9 +232,17 @@ def _key_is_wrong(names: set[str], lowered: str) -> bool:
     return bool(names & _WRONG_KEY) or any(words in lowered for words in _WRONG_KEY_WORDS)
 
 
-def _quota_is_gone(names: set[str], lowered: str, wait: float | None) -> bool:
-    """Whether an account is empty; many a passing rate limit speaks of quota and billing too, and when to return."""
-    return bool(names & _NO_QUOTA) or (wait is None and any(words in lowered for words in _NO_QUOTA_WORDS))
+def _quota_is_gone(names: set[str], lowered: str, wait: float | None, freely: bool) -> bool:
+    """Whether an account is empty; many a passing rate limit speaks of quota and billing too, and when to return.
+
+    freely: whether the words may be read in any order; not where they may be those of a prompt that is refused.
+    """
+    if names & _NO_QUOTA:
+        return True
+    if wait is not None or any(words in lowered for words in _A_MINUTES_WORDS):
+        return False
+    is_told = any(words in lowered for words in _NO_QUOTA_WORDS)
+    return is_told or freely and _NO_QUOTA_SENTENCE.search(lowered) is not None
 
 
 def _larger_than_its_limit(lowered: str) -> bool:
@@ -205,6 +270,11 @@ def _seconds(text: str) -> float | None:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait: retry-after-ms, or Retry-After as seconds or as a date."""
+    seconds = _retry_after(headers)
+    return seconds if seconds is not None and math.isfinite(seconds) else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         if "retry-after-ms" in headers:
             return max(0.0, float(headers["retry-after-ms"]) / 1000)

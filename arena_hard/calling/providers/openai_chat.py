@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request
-from arena_hard.calling.providers.fields import Fields, decoded
+from arena_hard.calling.providers.decoding import decoded
+from arena_hard.calling.providers.fields import Fields, whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
 from arena_hard.calling.providers.http import call_error, error_beside, error_told, quotas_of
-from arena_hard.data.records import Usage
+from arena_hard.calling.providers.usage import openai_usage
 
 OWN_ADDRESS = "https://api.openai.com/v1"
 # a thought's own, of which a reply may have several that say the same; the last two are OpenRouter's and LiteLLM's
@@ -67,7 +66,10 @@ class OpenAIChat:
             response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
         except (openai.APIError, ValueError) as error:
             raise call_error(openai, error, client, body) from None
-        return replace(read_completion(decoded(response.content), body), quotas=quotas_of(response.headers))
+        return replace(
+            read_completion(decoded(response.content, response.charset_encoding), body),
+            quotas=quotas_of(response.headers),
+        )
 
     async def close(self, client: Any) -> None:
         """Close its connections."""
@@ -92,8 +94,8 @@ def read_completion(found: Any, asked: dict[str, Any] | None = None) -> Reply:
 
     asked: the request's body, for what the server may want asked otherwise.
     """
-    whole = Fields(found if isinstance(found, dict) else None)
-    choice, usage = whole.first("choices"), _usage(whole)
+    whole = whole_reply(found, "choices")
+    choice, usage = whole.first("choices"), openai_usage(whole.inner("usage"))
     finish = _finish_reason(choice)
     text, thought = _said(choice)
     error = _error_of(choice, text, finish, asked) or error_beside(found, text, finish, asked)
@@ -132,33 +134,14 @@ def _finish_reason(choice: Fields) -> str | None:
 
 def _said(choice: Fields) -> tuple[str, str]:
     """(text, thought) of a choice. A refusal in its own field is an answer too."""
-    if "message" not in choice:  # as the older completions have it
+    if "message" not in choice and "delta" not in choice:  # as the older completions have it
         return choice.said("text")
     if isinstance(choice.raw("message"), str):
         return choice.said("message")
-    message = choice.inner("message")
+    message = choice.inner("message" if "message" in choice else "delta")
     text, thought = message.said("content")
     own_field = message.thought(*_OWN_FIELDS) or message.inner("provider_specific_fields").thought(*_OWN_FIELDS)
     return text or message.text("refusal") or "", "\n\n".join(filter(None, (own_field, thought)))
-
-
-def _usage(whole: Fields) -> Usage | None:
-    """The tokens, or None where the server counted none or in a way that cannot be read."""
-    usage = whole.inner("usage")
-    odd = len(usage.notes)
-    prompt = usage.count("prompt_tokens", "input_tokens")
-    completion = usage.count("completion_tokens", "output_tokens")
-    if len(usage.notes) > odd or prompt is None and completion is None:
-        return None
-    cached = usage.inner("prompt_tokens_details").count("cached_tokens") or usage.count("prompt_cache_hit_tokens") or 0
-    thought = usage.inner("completion_tokens_details").count("reasoning_tokens") or 0
-    told = Usage(prompt or 0, completion or 0, cached, reasoning_tokens=thought).whole()
-    beside = (usage.count("total_tokens") or 0) - told.prompt_tokens - told.completion_tokens
-    if beside <= 0 or beside == cached:
-        return told
-    # thoughts that count in the total alone, as at Gemini and xAI, are paid for as output
-    thought = max(thought, beside) if completion else thought
-    return msgspec.structs.replace(told, completion_tokens=told.completion_tokens + beside, reasoning_tokens=thought)
 
 
 ADAPTER = OpenAIChat()

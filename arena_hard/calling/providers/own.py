@@ -15,6 +15,7 @@ import json
 import re
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 
 from arena_hard.calling.providers.base import Adapter, CallError, Connection, Dialect, Reply, Request, without_secrets
 from arena_hard.calling.providers.http import http_error
+from arena_hard.calling.providers.own_reply import is_readable, sound_error, sound_reply
 from arena_hard.data import secrets
 from arena_hard.data.name_lists import suggestion
 from arena_hard.data.records import UserError
@@ -133,7 +135,10 @@ def _same(one: str, other: str) -> bool:
 
 
 def _words(error: BaseException) -> str:
-    text = str(error.msg if isinstance(error, SyntaxError) else error)
+    try:
+        text = str(error.msg if isinstance(error, SyntaxError) else error)
+    except Exception:  # of its own __str__
+        text = ""
     return f"{type(error).__name__}: {text}".rstrip(" :.")
 
 
@@ -166,7 +171,7 @@ class _Own:
         try:
             body = self._adapter.body(request, dialect)
             json.dumps(body)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise CallError("final", f"{_place(error, self._where)}: {_words(error)}", endpoint_wide=True) from None
         if not isinstance(body, dict):
             raise CallError("final", f"{self._where}: body returned no dict. {_HELP}", endpoint_wide=True)
@@ -177,22 +182,25 @@ class _Own:
         try:
             reply = await self._adapter.send(client.client, body)
         except CallError as error:
-            error.message = without_secrets(error.message)
-            raise
-        except Exception as error:
+            raise sound_error(error) from None
+        except asyncio.CancelledError as error:
+            if _is_given_up():
+                raise
             raise self._failure(error) from None
-        if not isinstance(reply, Reply) or not isinstance(reply.content, str):
+        except (Exception, SystemExit) as error:
+            raise self._failure(error) from None
+        if not is_readable(reply):
             text = f"{self._where}: send returned no Reply with a text. {_HELP}"
             raise CallError("final", text, endpoint_wide=not self._has_worked)
         self._has_worked = True
-        return reply
+        return sound_reply(reply)
 
     async def close(self, client: _Client) -> None:
         """Close the provider's client."""
-        with contextlib.suppress(Exception):  # at the end of a run a failure takes nothing from it
+        with contextlib.suppress(Exception, SystemExit):  # at the end of a run a failure takes nothing from it
             await self._adapter.close(client.client)
 
-    def _failure(self, error: Exception) -> CallError:
+    def _failure(self, error: BaseException) -> CallError:
         """What the provider did not turn into a CallError itself: the network's faults pass, others are its own."""
         refused = _refusal(error)
         if refused:
@@ -209,23 +217,38 @@ class _Own:
         return CallError("final", f"{_place(error, self._where)}: {text}", endpoint_wide=not self._has_worked)
 
 
-def _is_of_the_network(error: Exception) -> bool:
+def _is_given_up() -> bool:
+    """Whether the call loop ends the call, or the provider cancelled something of its own."""
+    task = asyncio.current_task()
+    return task is None or not hasattr(task, "cancelling") or task.cancelling() > 0  # known since Python 3.11
+
+
+def _is_of_the_network(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.filename is None  # else it is about a file
     named = {base.__name__ for base in type(error).__mro__}
     return isinstance(error, asyncio.TimeoutError) or bool(_NETWORK_BASES & named)
 
 
-def _refusal(error: Exception) -> CallError | None:
+def _refusal(error: BaseException) -> CallError | None:
     """What `raise_for_status` of an HTTP library says, by the status; None for other errors."""
-    response = getattr(error, "response", None)
-    status = getattr(response, "status_code", getattr(error, "status", None))
+    response = _of(error, "response")
+    status = _of(response, "status_code") or _of(error, "status")
     if not isinstance(status, int):
         return None
-    body = getattr(response, "text", getattr(error, "message", "")) or ""
+    words = (_of(response, "text"), _of(error, "message"), _words(error))
+    body: Any = next(text for text in words if isinstance(text, str) and text)
     with contextlib.suppress(ValueError):
         body = json.loads(body)
-    return http_error(status, getattr(response, "headers", getattr(error, "headers", None)) or {}, body)
+    headers = _of(response, "headers") or _of(error, "headers")
+    return http_error(status, headers if isinstance(headers, Mapping) else {}, body)
+
+
+def _of(value: Any, name: str) -> Any:
+    """An attribute, or None: some are read from a stream, and raise where it has ended."""
+    with contextlib.suppress(Exception):
+        return getattr(value, name, None)
+    return None
 
 
 def _know_keys_of(connection: Connection) -> None:

@@ -8,10 +8,20 @@ from __future__ import annotations
 import re
 
 _END_TOKENS = (
-    r"<\|(?:im_end|eot_id|eom_id|end_of_text|endoftext|end|return|end_of_turn|endofturn|EOT|eos|user|END_OF_TURN_TOKEN)\|>"
-    r"|</s>|<end_of_turn>|<eos>|<｜end▁of▁sentence｜>|\[\|endofturn\|\]|\[/?INST\]"
+    r"<\|(?:im_end|im_sep|im_start|eot_id|eom_id|end_of_text|endoftext|end_of_role|end|return|end_of_turn|endofturn|EOT|eos"
+    r"|pad|padding|user|assistant|END_OF_TURN_TOKEN)\|>"
+    r"|</s>|<end_of_turn>|<eos>|<pad>|<｜end▁of▁sentence｜>|<｜Assistant｜>|\[\|endofturn\|\]|\[/?INST\]|\[(?:EOS|PAD)\]"
 )
 _AT_THE_END = re.compile(rf"({_END_TOKENS})\Z", re.IGNORECASE)
+_ONLY_TOKENS = re.compile(rf"(?:[\s\ufeff\u200b]|<s>|<bos>|{_END_TOKENS})*", re.IGNORECASE)
+# The model's own turn, which a template has begun already; LEADING says so in front of it.
+LEADING = "leading "
+_OWN_TURN = re.compile(
+    r"\s*(<(?:(?:\|(?:im_start|start_header_id|start)\||start_of_turn)>\s*(?:assistant|model)\b"
+    r"|\|assistant\|>|｜Assistant｜>)|assistant(?=\s*\n))"
+)
+# before which such a token belongs to the answer: struck through in HTML, or one of a sequence
+_BEGINNINGS = {"</s>": ("<s>",)} | dict.fromkeys(("[EOS]", "[PAD]"), ("[BOS]", "[SOS]", "[CLS]"))
 _TAIL = 80  # characters in which a token at the end is looked for
 _NEXT_TURN = re.compile(
     r"<(?:(?:\|(?:im_start|start_header_id|start)\||start_of_turn)>\s*(?:user|human|system)\b"
@@ -35,17 +45,29 @@ _OF_DIALOGUES = re.compile(
 def template_remains(text: str) -> list[str]:
     """The remains in an answer, each kind once; empty for most."""
     turn = _next_turn(text)
-    found = [turn[0]] if turn else []
+    own = _OWN_TURN.match(text)
+    found = [LEADING + " ".join(own[1].split())] if own else []
+    found += [turn[0]] if turn else []
     for part in (text[: turn[1]], text) if turn else (text,):
         tail = part.rstrip()[-_TAIL:]
         end = _AT_THE_END.search(tail) if tail.endswith((">", "]")) else None
-        if end and end[1] not in found and not (end[1] == "</s>" and "<s>" in part):  # struck through in HTML
+        if end and end[1] not in found and not any(begin in part for begin in _BEGINNINGS.get(end[1], ())):
             found.append(end[1])
     return found
 
 
-def stop_for(remains: str) -> str:
-    """The text for `stop` that ends a reply before these remains: their first token, or the line that they begin."""
+def holds_only_tokens(text: str) -> bool:
+    """Whether nothing but the tokens of a template came, and blanks."""
+    return _ONLY_TOKENS.fullmatch(text) is not None
+
+
+def stop_for(remains: str) -> str | None:
+    """The text for `stop` that ends a reply before these remains: their first token, or the line that they begin.
+
+    None where it would end the reply before it begins.
+    """
+    if remains.startswith(LEADING):
+        return None
     token = re.match(r"<[^<>]*>|\[[^\[\]]*\]", remains)
     return token[0] if token else f"\n{remains}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from arena_hard.calling.providers.harmony import split_channels
 from arena_hard.calling.providers.thought_tags import (
@@ -38,6 +39,8 @@ _PLACEHOLDER = re.compile(r"\s*(?:\[[^\]]*\]|\{[^}]*\}|\([^)]*\)|<[^>]*>|\.{3}.*
 _INTRODUCES = re.compile(
     r"[:：]\Z|\b(?:examples?|formats?|templates?|prompts?|outputs?|structure|syntax|tags?)\b", re.I
 )
+_INVISIBLE = re.compile(r"\A\s*[\ufeff\u200b-\u200d\u2060\u00ad][\s\ufeff\u200b-\u200d\u2060\u00ad]*(?=[<\[◁])")
+_BLANK_LINE = re.compile(r"[ \t]*\r?\n[ \t]*\r?\n")
 _ELEMENT = re.compile(r"\s*<([a-z][\w-]*)\s?>", re.IGNORECASE)
 _FINAL_ELEMENTS = ("answer", "final_answer", "final", "response", "final_response", "solution", "output", "result")
 _INDENTED = ("    ", "\t")  # as code is
@@ -57,6 +60,7 @@ def split_thought(
     if found:
         thoughts = [each[1] if each.re.groups and each[1] is not None else each[0] for each in found]
         return _without(text, [each.span() for each in found]), _joined(thoughts)
+    text = _INVISIBLE.sub("", text)
     told: tuple[str, str | None] = (text, None)
     if may_hold_a_thought(text):
         told = split_channels(text, Code(text), has_own_field) or _tagged(text, has_own_field)
@@ -110,6 +114,9 @@ def _tagged(text: str, has_own_field: bool) -> tuple[str, str | None]:
         return "", _joined([*thoughts, text[unclosed.end :]])
     if not thoughts and not has_own_field:
         at, thoughts = _words_at_the_start(code) or _unopened(code) or (0, [])
+    end = _last_closing(text[at:])
+    if end:
+        at, thoughts = at + end.end, [*thoughts, text[at : at + end.start]]
     rest, later = _without_asides(text[at:])
     if not thoughts and not later:
         return text, None
@@ -179,6 +186,8 @@ def _unopened(code: Code) -> tuple[int, list[str]] | None:
     """The same where only the closing tag is seen: some chat templates put the opening one into the prompt."""
     text = code.text
     tags = [tag for tag in itertools.islice(tags_in(text), _MOST_LOOKED_AT) if not code.holds(tag.start, tag.end)]
+    while len(tags) > 1 and not tags[1].opens and not text[tags[0].end : tags[1].start].strip():
+        tags[0:2] = [replace(tags[1], start=tags[0].start)]  # one that is written twice
     depths = list(itertools.accumulate(1 if tag.opens else -1 for tag in tags[1:]))
     if not tags or tags[0].opens or min(depths, default=0) < 0 or (depths and depths[-1]):
         return None
@@ -186,6 +195,41 @@ def _unopened(code: Code) -> tuple[int, list[str]] | None:
     if not _ends_a_thought(before, after):
         return None
     return len(text) - len(after.lstrip(" \t")), [before]
+
+
+def _last_closing(text: str) -> Tag | None:
+    """The closing tag before an answer, beside a thought that was told apart already or after others like it.
+
+    Each of them has to end a thought beyond doubt, or to follow another at once.
+    """
+    code, last = Code(text), None
+    for tag in itertools.islice(tags_in(text), _MOST_LOOKED_AT):
+        if _is_quoted(code, tag):
+            continue
+        before = text[last.end if last else 0 : tag.start]
+        if tag.opens or before.strip() and not _surely_ends(before, text[tag.end :]):
+            return None
+        last = tag
+    return last if last and text[last.end :].strip() and not _GOES_ON.match(text, last.end) else None
+
+
+def _surely_ends(before: str, after: str) -> bool:
+    """Whether a tag stands between a sentence and an answer, as a chat template writes it; nobody speaks of it so."""
+    if not before.rstrip().endswith(_SENTENCE_ENDS_BEFORE):
+        return False
+    if after[:1].isspace():
+        return bool(_BLANK_LINE.match(after)) and bool(after.strip()) and _begins_an_answer(after.lstrip(), glued=False)
+    return not before[-1].isspace() and after[:1] != "" and _begins_an_answer(after, glued=False)
+
+
+def without_repetition(text: str, thought: str | None) -> str:
+    """A text without the thought that came apart from it too, up to the tag that ends it."""
+    start, own = text.lstrip(), (thought or "").strip()
+    if not own or not start.startswith(own):
+        return text
+    rest = start[len(own) :].lstrip()
+    end = next(tags_in(rest), None)
+    return rest[end.end :].lstrip("\r\n") if end and end.start == 0 and not end.opens else text
 
 
 def _unwrapped(answer: str) -> str:

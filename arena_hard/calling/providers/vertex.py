@@ -13,7 +13,7 @@ from typing import Any
 from arena_hard.calling.providers.anthropic_messages import ADAPTER as ANTHROPIC
 from arena_hard.calling.providers.anthropic_messages import read_message
 from arena_hard.calling.providers.base import NO_KEY, CallError, Connection, Dialect, Reply, Request, without_secrets
-from arena_hard.calling.providers.fields import decoded
+from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.google_session import token_server
 from arena_hard.calling.providers.http import call_error, quotas_of
 from arena_hard.calling.providers.openai_chat import ADAPTER as OPENAI
@@ -83,7 +83,9 @@ class Vertex:
                 found = CallError("transient", found.message)
             raise found from None
         read = read_message if client.claude else read_completion
-        return replace(read(decoded(response.content), body), quotas=quotas_of(response.headers))
+        return replace(
+            read(decoded(response.content, response.charset_encoding), body), quotas=quotas_of(response.headers)
+        )
 
     async def close(self, client: Client) -> None:
         """Close its connections."""
@@ -165,10 +167,12 @@ def _google_tokens(verify: bool | str) -> Any:
     def refresh() -> tuple[str, float]:
         try:
             credentials.refresh(Transport(session=server.session()))
-        except exceptions.GoogleAuthError as error:
-            passing = isinstance(error, exceptions.TransportError) or getattr(error, "retryable", False)
-            raise server.failure(error, passing) from None
-        return str(credentials.token), _life(credentials.expiry)
+            token = credentials.token
+            if not isinstance(token, str) or not token.strip():
+                raise ValueError("its reply holds no access_token")
+            return token, _life(credentials.expiry)
+        except Exception as error:  # what the SDK makes of a reply of any other kind is a TypeError, say
+            raise server.failure(error) from None
 
     return functools.partial(in_thread, refresh)
 

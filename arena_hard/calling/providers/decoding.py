@@ -1,0 +1,101 @@
+"""The bytes of a reply → its JSON, also where a gateway has changed its encoding or written more than it around it.
+
+What is no JSON at all comes back as the text that it is: there are the server's words in it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from arena_hard.calling.providers import streams
+from arena_hard.calling.providers.addresses import web_page
+from arena_hard.calling.providers.base import CallError
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+_PAGE_BYTES = 4096  # in which a web page has its title
+_DECODER = msgspec.json.Decoder()
+_LENIENT = json.JSONDecoder(strict=False)
+_GAP = re.compile(r"[\s,\x1e]*")  # between values that stand one after the other
+_COMMENT = re.compile(r"^:.*$", re.MULTILINE)  # of a stream, by which a connection is kept
+_ANSWERS = ("choices", "content", "output")
+# what is usually meant by the smaller of two encodings, and decodes all of it
+_WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "iso8859-1": "cp1252", "ascii": "cp1252"}
+
+
+def decoded(content: bytes, charset: str | None = None) -> Any:
+    """A reply's JSON, or its text where it is none. Raises CallError for one that cannot be read.
+
+    charset: what its Content-Type says, which holds where it is no UTF-8.
+    An emoji that was cut at max_tokens leaves half a character, which strict JSON knows not: it becomes �. NaN, raw
+    line ends within texts and a byte order mark are read too, and so is a stream that nobody asked for.
+    """
+    try:
+        found = _DECODER.decode(content)
+        is_json = isinstance(found, str) and found.lstrip().startswith("{")
+        return decoded(found.encode()) if is_json else found  # some encode it twice
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        problem = error
+    with contextlib.suppress(RecursionError):
+        for text in _texts(content, charset):
+            with contextlib.suppress(ValueError):
+                whole = json.dumps(_lenient(text), ensure_ascii=False)
+                return json.loads(_HALF_CHARACTER.sub("\ufffd", whole))
+    page = web_page(content[:_PAGE_BYTES].decode(errors="replace"))
+    if page:
+        raise CallError("transient", f"the server answered with {page}, not JSON", wrong_address=True) from None
+    words = next(_texts(content, charset)).strip()
+    if not words or words.startswith(("{", "[")):
+        raise CallError("transient", f"the server's reply is not readable ({problem})") from None
+    return words
+
+
+def _texts(content: bytes, charset: str | None) -> Iterator[str]:
+    """What the bytes may say, the likeliest first."""
+    declared = _known(charset)
+    for name in ("utf-8-sig", _WIDER.get(declared, declared), declared, json.detect_encoding(content)):
+        with contextlib.suppress(UnicodeDecodeError):
+            if name:
+                yield content.decode(name)
+    yield content.decode("utf-8-sig", "replace")
+
+
+def _known(charset: str | None) -> str:
+    """Python's name of a text encoding; empty for one that it does not know."""
+    with contextlib.suppress(LookupError, ValueError, TypeError):
+        found = codecs.lookup(charset or "")
+        if found._is_text_encoding:
+            return found.name
+    return ""
+
+
+def _lenient(text: str) -> Any:
+    """The JSON in a text that strict readers refuse. Raises ValueError where there is none."""
+    with contextlib.suppress(ValueError):
+        return json.loads(text, strict=False)
+    if streams.is_stream(text):
+        events, ended = streams.events_of(text)
+    else:
+        events, ended = list(_one_after_the_other(_COMMENT.sub("", text))), False
+    objects = [each for each in events if isinstance(each, (Mapping, list))]
+    if not objects:
+        raise ValueError("no JSON")
+    joined = streams.joined([each for each in objects if isinstance(each, Mapping)], ended)
+    answers = (each for each in objects if isinstance(each, Mapping) and any(name in each for name in _ANSWERS))
+    return joined or next(answers, objects[0])
+
+
+def _one_after_the_other(text: str) -> Iterator[Any]:
+    """The values that a text begins with."""
+    at = 0
+    with contextlib.suppress(ValueError):
+        while True:
+            gap = _GAP.match(text, at)
+            value, at = _LENIENT.raw_decode(text, gap.end() if gap else at)
+            yield value
