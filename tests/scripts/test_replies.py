@@ -29,7 +29,7 @@ def remarks(stdout: str) -> list[str]:
     """What is said after a run, without its costs."""
     lines = stdout[stdout.index(" written, ") :].splitlines()
     return [
-        line.strip() for line in lines if line.startswith("  ") and "requests, " not in line and "all: $" not in line
+        line.strip() for line in lines if line.startswith("  ") and "requests, " not in line and "all: " not in line
     ]
 
 
