@@ -43,12 +43,13 @@ fetch_vocabulary() {
 
 # pyright comes from the npm registry at its first run; afterwards it needs no network
 check_types() {
+  local what=(); [[ " $* " != *" not slow "* ]] || what=(arena_hard ./*.py)  # quick: of the package alone
   export PYRIGHT_PYTHON_CACHE_DIR="$PWD/.venv/pyright" PYRIGHT_PYTHON_IGNORE_WARNINGS=1
   if ! .venv/bin/python -m pyright --version >/dev/null 2>&1; then
     echo "run.sh: pyright could not be fetched; types are not checked" >&2
     return
   fi
-  .venv/bin/python -m pyright
+  .venv/bin/python -m pyright ${what[@]+"${what[@]}"}
 }
 
 demo() {
@@ -69,7 +70,7 @@ run_tests() {
   unset PYTHONDONTWRITEBYTECODE  # else each worker compiles all tests anew
   .venv/bin/python -m ruff check .
   set -m  # types are checked beside the tests, in a process group of its own that can be ended
-  check_types >.venv/types.log 2>&1 &
+  check_types "$@" >.venv/types.log 2>&1 &
   set +m
   local types=$! failed=0
   trap "kill -- -$types 2>/dev/null || true" EXIT

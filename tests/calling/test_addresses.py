@@ -219,6 +219,7 @@ def test_the_sdks_own_variables_are_understood_alike(
     assert "is taken as" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", ["/v1", "/v1/v1/", "/v1/messages", "/v1/messages/batches"])
 def test_anthropic_with_a_base_as_people_paste_it(tail: str, scratch: Scratch, wire: Server) -> None:
     endpoint = {"api_base": wire.anthropic_base.rstrip("/").removesuffix("/v1") + tail, "api_key": "ant-key"}
@@ -228,6 +229,7 @@ def test_anthropic_with_a_base_as_people_paste_it(tail: str, scratch: Scratch, w
     assert list(wire.stats()["by_path"]) == ["/anthropic/v1/messages"]
 
 
+@pytest.mark.slow
 def test_azure_over_the_wire(scratch: Scratch, wire: Server) -> None:
     pasted = f"{wire.azure_base}/openai/deployments/m/chat/completions?api-version=2024-10-21"
     scratch.models["m"] |= {"api_type": "azure", "endpoints": [{"api_base": pasted, "api_key": "az-key"}]}

@@ -92,6 +92,7 @@ def test_batches_over_tls(api_type: str, scratch: Scratch) -> None:
             assert len(rows(scratch.answer_file())) == 3
 
 
+@pytest.mark.slow
 def test_an_address_without_batches_is_named(scratch: Scratch) -> None:
     with batch_server(reply_of) as server:
         server.knows = "/v1/"

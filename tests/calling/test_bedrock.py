@@ -493,6 +493,7 @@ def test_no_credentials_is_one_message(scratch: Scratch, tmp_path: Path) -> None
     assert "aws configure" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_half_a_pair_of_keys(scratch: Scratch, bedrock: CloudServer, tmp_path: Path) -> None:
     on_scratch(scratch, bedrock, aws_secret_access_key=None)
     done = scratch.run("gen_answer.py", **isolated(tmp_path))

@@ -64,6 +64,7 @@ def test_what_cannot_work_is_named_with_its_variable(
         assert words in str(problem.value) and str(problem.value).startswith("m: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variables", [variables for variables, _ in UNUSABLE] + HARMLESS)
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_server_on_this_machine_is_asked_whatever_they_say(
@@ -76,6 +77,7 @@ def test_a_server_on_this_machine_is_asked_whatever_they_say(
     assert len(rows(scratch.answer_file())) == 1
 
 
+@pytest.mark.slow
 def test_a_run_says_it_in_one_line_and_asks_nothing(scratch: Scratch) -> None:
     scratch.models["m"]["endpoints"][0]["api_base"] = REMOTE
     done = scratch.run("gen_answer.py", SSL_CERT_FILE="/nowhere.pem")

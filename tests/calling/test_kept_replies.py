@@ -82,6 +82,7 @@ def test_choices_and_turns_are_kept_apart(scratch: Scratch, wire: Server) -> Non
     assert [len(choice["turns"]) for choice in record["choices"]] == [2, 2]
 
 
+@pytest.mark.slow
 def test_answers_of_one_call_are_not_written_twice(scratch: Scratch, wire: Server) -> None:
     wire.script(["400"])
     assert scratch.run("gen_answer.py").returncode == 1

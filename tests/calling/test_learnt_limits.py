@@ -11,7 +11,13 @@ import pytest
 from tests.support.imagined_servers import Server, seconds_for
 from tests.support.server_limits import Limit, Places, Tokens, Whatever, Windows
 
-PARALLELS: list[Any] = [40, *(pytest.param(parallel, marks=pytest.mark.slow) for parallel in (8, 64, 200, "auto"))]
+
+def first_quick(*values: Any) -> list[Any]:
+    """The values of a parameter, all but the first with the mark of what is slow."""
+    return [values[0], *(pytest.param(value, marks=pytest.mark.slow) for value in values[1:])]
+
+
+PARALLELS = first_quick(40, 8, 64, 200, "auto")
 
 
 def whole(wait: float) -> float:
@@ -21,7 +27,7 @@ def whole(wait: float) -> float:
 
 @pytest.mark.parametrize("parallel", PARALLELS)
 @pytest.mark.parametrize(("places", "seconds"), [(8, 0.5), (40, 0.5), (40, 2.0), (40, 20.0)])
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", first_quick(429, 503))
 def test_so_many_places(places: int, seconds: float, status: int, parallel: Any) -> None:
     server = Server(Places(places), seconds, status=status)
     most = min(places, 512 if parallel == "auto" else parallel)
@@ -31,9 +37,9 @@ def test_so_many_places(places: int, seconds: float, status: int, parallel: Any)
 
 
 @pytest.mark.parametrize("parallel", PARALLELS)
-@pytest.mark.parametrize("told", [None, whole, float])
+@pytest.mark.parametrize("told", first_quick(None, whole, float))
 @pytest.mark.parametrize(("rate", "burst"), [(1, 1), (2, 60), (5, 1), (10, 10)])
-@pytest.mark.parametrize("seconds", [0.05, 0.5])
+@pytest.mark.parametrize("seconds", first_quick(0.5, 0.05))
 def test_so_many_a_second(rate: float, burst: float, told: Callable[[float], float] | None, seconds: float,
                           parallel: Any) -> None:  # fmt: skip
     server = Server(Tokens(rate, burst), seconds, tells=told)
@@ -43,7 +49,7 @@ def test_so_many_a_second(rate: float, burst: float, told: Callable[[float], flo
 
 
 @pytest.mark.parametrize("parallel", PARALLELS)
-@pytest.mark.parametrize("told", [None, whole])
+@pytest.mark.parametrize("told", first_quick(None, whole))
 @pytest.mark.parametrize(("number", "window"), [(20, 2.0), (60, 60.0), (300, 60.0)])
 def test_so_many_in_each_window(number: int, window: float, told: Callable[[float], float] | None,
                                 parallel: Any) -> None:  # fmt: skip

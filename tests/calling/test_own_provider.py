@@ -349,6 +349,7 @@ def test_a_file_beside_it_can_be_imported_at_once_and_later(tmp_path: Path, monk
     assert sys.path[0] != str(tmp_path)  # what is installed is not overshadowed for long
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "words"),
     [
@@ -383,6 +384,7 @@ def test_a_broken_file_is_one_message(scratch: Scratch, oauth: OAuth, source: st
     assert KEY not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("methods", "words"),
     [

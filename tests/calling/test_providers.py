@@ -8,6 +8,7 @@ from tests.loopback import Server
 from tests.support.pipeline_bench import Scratch, rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", ["", "/", "/chat/completions"])
 def test_openai_with_a_base_as_people_paste_it(scratch: Scratch, wire: Server, tail: str) -> None:
     scratch.models["m"]["endpoints"][0]["api_base"] = wire.openai_base + tail
@@ -15,6 +16,7 @@ def test_openai_with_a_base_as_people_paste_it(scratch: Scratch, wire: Server, t
     assert list(wire.stats()["by_path"]) == ["/v1/chat/completions"]
 
 
+@pytest.mark.slow
 def test_azure(scratch: Scratch, wire: Server) -> None:
     endpoint = {"api_base": wire.azure_base, "api_key": "az-key", "api_version": "2024-10-21"}
     scratch.models["m"] |= {"api_type": "azure", "endpoints": [endpoint], "system_prompt": "Be brief."}
@@ -25,6 +27,7 @@ def test_azure(scratch: Scratch, wire: Server) -> None:
     assert request["body"]["messages"][0] == {"role": "system", "content": "Be brief."}
 
 
+@pytest.mark.slow
 def test_anthropic(scratch: Scratch, wire: Server) -> None:
     endpoint = {"api_base": wire.anthropic_base, "api_key": "ant-key"}
     scratch.models["m"] |= {"api_type": "anthropic", "endpoints": [endpoint], "system_prompt": "Be brief."}
@@ -37,6 +40,7 @@ def test_anthropic(scratch: Scratch, wire: Server) -> None:
     assert rows(scratch.answer_file())[0]["usage"]["prompt_tokens"] > 0
 
 
+@pytest.mark.slow
 def test_a_key_that_is_not_meant_for_a_server_does_not_reach_it(scratch: Scratch, wire: Server) -> None:
     scratch.models["m"]["endpoints"] = [{"api_base": wire.openai_base}]
     done = scratch.run("gen_answer.py", "--limit", "1", OPENAI_API_KEY="sk-not-for-this-server")
@@ -44,6 +48,7 @@ def test_a_key_that_is_not_meant_for_a_server_does_not_reach_it(scratch: Scratch
     assert {request["key"] for request in wire.requests()} == {"EMPTY"}
 
 
+@pytest.mark.slow
 def test_a_providers_own_address_needs_a_key(scratch: Scratch) -> None:
     scratch.models["m"]["endpoints"] = None
     done = scratch.run("gen_answer.py")

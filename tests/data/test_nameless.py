@@ -188,6 +188,7 @@ def test_what_the_folder_shows_is_rated(bench: Bench, asked: str | None, said: s
         parts(bench, "other")
 
 
+@pytest.mark.slow
 def test_where_nothing_shows_it_the_baseline_is_said_to_be_assumed(bench: Bench) -> None:
     with_own_file(bench)
     bench.judgment_file("j", "base").unlink()

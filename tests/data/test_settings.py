@@ -45,6 +45,7 @@ def test_a_config_that_is_not_yaml(scratch: Scratch) -> None:
     check_refused_as_written(scratch, "gen_answer.py", "config/gen_answer_config.yaml:", "YAML")
 
 
+@pytest.mark.slow
 def test_a_config_that_is_not_there(scratch: Scratch) -> None:
     check_refused(scratch, "gen_answer.py", "no.yaml does not exist", arguments=("--setting-file", "no.yaml"))
 
@@ -56,11 +57,13 @@ def test_an_unknown_key_names_the_nearest_known_one(scratch: Scratch, script: st
     check_refused(scratch, script, "api_config.yaml", "'paralel'", "Did you mean 'parallel'?")
 
 
+@pytest.mark.slow
 def test_an_unknown_key_of_an_endpoint(scratch: Scratch) -> None:
     scratch.models["m"]["endpoints"][0]["api_bse"] = scratch.models["m"]["endpoints"][0].pop("api_base")
     check_refused(scratch, "gen_answer.py", "m: endpoints 1: unknown key 'api_bse'", "Did you mean 'api_base'?")
 
 
+@pytest.mark.slow
 def test_an_unknown_key_of_a_category_and_an_unknown_category(scratch: Scratch) -> None:
     scratch.put_answers("m", "base")
     scratch.judging["categories"] = {"c": {"sytem_prompt": "x"}}
@@ -104,6 +107,7 @@ def test_an_address_from_the_environment(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(utils.load_models(file, ["m"])[0].endpoints or []) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "flags", "words"),
     [
@@ -123,6 +127,7 @@ def test_flags_that_mean_nothing(scratch: Scratch, script: str, flags: tuple[str
     check_refused(scratch, script, words, arguments=flags)
 
 
+@pytest.mark.slow
 def test_a_judges_own_system_prompt_is_noted(scratch: Scratch) -> None:
     scratch.put_answers("m", "base")
     scratch.models["judge"]["system_prompt"] = "Be kind."
@@ -131,6 +136,7 @@ def test_a_judges_own_system_prompt_is_noted(scratch: Scratch) -> None:
     assert "Be kind." not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_date_that_there_is_not_where_no_text_is_meant(scratch: Scratch) -> None:
     scratch.write()
     file = scratch.folder / "config/gen_answer_config.yaml"
@@ -140,21 +146,25 @@ def test_a_date_that_there_is_not_where_no_text_is_meant(scratch: Scratch) -> No
     )
 
 
+@pytest.mark.slow
 def test_a_value_of_the_wrong_kind(scratch: Scratch) -> None:
     scratch.answers["num_choices"] = "two"
     check_refused(scratch, "gen_answer.py", "gen_answer_config.yaml", "num_choices")
 
 
+@pytest.mark.slow
 def test_a_model_without_an_endpoint(scratch: Scratch) -> None:
     scratch.answers["model_list"] = ["bose"]
     check_refused(scratch, "gen_answer.py", "api_config.yaml", "bose", "Did you mean 'base'?")
 
 
+@pytest.mark.slow
 def test_a_missing_bench_names_those_that_are_there(scratch: Scratch) -> None:
     scratch.answers["bench_name"] = "banch"
     check_refused(scratch, "gen_answer.py", "data/banch/question.jsonl", "bench")
 
 
+@pytest.mark.slow
 def test_a_broken_line_in_the_middle_of_the_questions(scratch: Scratch) -> None:
     file = scratch.bench / "question.jsonl"
     lines = file.read_text().splitlines()
@@ -162,6 +172,7 @@ def test_a_broken_line_in_the_middle_of_the_questions(scratch: Scratch) -> None:
     check_refused(scratch, "gen_answer.py", "question.jsonl:2", "Mend this line")
 
 
+@pytest.mark.slow
 def test_questions_cut_in_the_last_line(scratch: Scratch) -> None:
     file = scratch.bench / "question.jsonl"
     file.write_bytes(file.read_bytes()[:-30])
@@ -170,6 +181,7 @@ def test_questions_cut_in_the_last_line(scratch: Scratch) -> None:
     check_refused(scratch, "gen_judgment.py", "question.jsonl:3", "Fetch or copy it again")
 
 
+@pytest.mark.slow
 def test_notes_of_ones_own_at_the_end_of_a_record_file_stay(scratch: Scratch) -> None:
     scratch.answer_file().parent.mkdir(parents=True)
     scratch.answer_file().write_text("hello world, my precious notes")
@@ -201,11 +213,13 @@ def test_nohup_protects_and_a_closed_terminal_stops(before: Any) -> None:
             signal.signal(number, handler)
 
 
+@pytest.mark.slow
 def test_duplicate_ids(scratch: Scratch) -> None:
     scratch.set_questions([question(1), question(2), question(1)])
     check_refused(scratch, "gen_answer.py", "question.jsonl", "twice", question(1)["question_id"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["..", "../m", "a/../m", "/etc/m", ".hidden"])
 def test_a_model_name_that_leaves_the_folder(scratch: Scratch, name: str) -> None:
     scratch.models[name] = scratch.models["m"]
@@ -213,12 +227,14 @@ def test_a_model_name_that_leaves_the_folder(scratch: Scratch, name: str) -> Non
     check_refused(scratch, "gen_answer.py", repr(name), "another name")
 
 
+@pytest.mark.slow
 def test_an_empty_answer_file(scratch: Scratch) -> None:
     scratch.put_answers("base")
     write_rows(scratch.answer_file(), [])
     check_refused(scratch, "gen_judgment.py", "for m", "gen_answer.py")
 
 
+@pytest.mark.slow
 def test_a_judgment_against_another_baseline(scratch: Scratch) -> None:
     scratch.put_answers("m", "base")
     games = [{"user_prompt": "p", "judgment": "j", "score": "A>B"}] * 2
@@ -228,6 +244,7 @@ def test_a_judgment_against_another_baseline(scratch: Scratch) -> None:
     assert done.returncode == 0 and "m against base" in done.stdout and "3 to make" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
@@ -247,6 +264,7 @@ def test_judge_settings_that_cannot_work(scratch: Scratch, key: str, value: Any,
     check_refused(scratch, "gen_judgment.py", *words)
 
 
+@pytest.mark.slow
 def test_an_environment_variable_that_is_not_set(scratch: Scratch) -> None:
     scratch.models["m"]["endpoints"][0]["api_key"] = "${NO_SUCH_KEY}"
     scratch.write()

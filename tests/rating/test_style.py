@@ -120,7 +120,7 @@ def test_an_ill_conditioned_fit_is_one_note() -> None:
     features = np.column_stack([one, one * 1e9])
     ones, model = np.ones(n), np.arange(n) % 3 + 1
     rows = style_fit.Rows(4, np.zeros(n, dtype=int), model, np.arange(n) // 6, (one > 0).astype(float), ones, features)
-    style_fit._doubt_once.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    style_fit._doubt_once.cache_clear()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(3):

@@ -131,6 +131,7 @@ def test_redo_only_failed_and_waves_are_about_one_baseline(scratch: Scratch, wir
         assert label in costs
 
 
+@pytest.mark.slow
 def test_without_a_baseline_named_the_usual_one_is_rated_wherever_it_is(scratch: Scratch) -> None:
     scratch.put_answers("gpt-4-0314", count=6)
     judge(scratch, "base")
@@ -206,6 +207,7 @@ def test_a_folder_whose_models_have_different_baselines_is_continued(scratch: Sc
         assert {row["model"] for row in result(scratch, baseline)["parts"][0]["rows"]} == {*MODELS, baseline}
 
 
+@pytest.mark.slow
 def test_batches_of_one_baseline_are_apart_from_the_others(scratch: Scratch, wire: Server) -> None:
     """They are put away together when all records are written, and open ones are waited for."""
     judge(scratch, "base", "--limit", "1")

@@ -80,6 +80,7 @@ def written(tmp_path: Path, wire: Server) -> Written:
     return Written(tmp_path, wire.openai_base)
 
 
+@pytest.mark.slow
 def test_names_and_keys_as_written_go_through_both_stages(written: Written, wire: Server) -> None:
     done = written.answers_by("model_list:\n- 4.10\n- yes\n- 4.10")
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stdout + done.stderr
@@ -124,6 +125,7 @@ def test_an_empty_model_list_is_fine_where_models_are_named(written: Written, te
         assert f"error: config/{file}.yaml: model_list is empty. Name at least one model" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_key_there_twice_is_noted_once_and_the_last_one_counts(written: Written) -> None:
     done = written.answers_by("model_list: [4.10]\nmax_tokens: 5\nmodel_list: [yes]\nmax_tokens: 5", "--dry-run")
     assert done.returncode == 0
@@ -142,6 +144,7 @@ def test_the_browser_reads_a_config_without_models(written: Written, tmp_path: P
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 
 
+@pytest.mark.slow
 def test_stop_goes_to_anthropic_under_its_own_name(written: Written, wire: Server) -> None:
     endpoint = f"api_base: {wire.anthropic_base}, api_key: 1e5"
     budget = "api_type: anthropic_thinking, budget_tokens: 2000, max_tokens: 3000"

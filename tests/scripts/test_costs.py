@@ -88,6 +88,7 @@ def test_the_limit_holds_over_several_judges(bench: Scratch) -> None:
     assert 0 < bill(done.stdout) <= 0.6
 
 
+@pytest.mark.slow
 def test_a_limit_below_one_record_sends_nothing(bench: Scratch, wire: Server) -> None:
     done = run(bench, "gen_judgment.py", "--max-cost", "0.01")
     assert "24 records were not asked for" in done.stdout and wire.stats()["requests"] == 0
@@ -102,6 +103,7 @@ def test_a_sample_is_bought_in_slices(bench: Scratch) -> None:
     assert len(first) == 4 and len(second) == 8 and first < second
 
 
+@pytest.mark.slow
 def test_waves_stop_when_the_scores_are_narrow_enough_and_go_on_later(bench: Scratch) -> None:
     flags = ("--models", "left", "--until-width")
     done = run(bench, "gen_judgment.py", *flags, "200")
@@ -109,11 +111,13 @@ def test_waves_stop_when_the_scores_are_narrow_enough_and_go_on_later(bench: Scr
     assert set(bench.judged_ids("left")) and not set(bench.judged_ids("right"))
 
 
+@pytest.mark.slow
 def test_waves_name_a_model_that_is_not_judged(bench: Scratch) -> None:
     done = run(bench, "gen_judgment.py", "--until-decided", "left", "rihgt")
     assert done.returncode == 2 and "Did you mean 'right'?" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("models", [["left", "right"], ["left"]])
 def test_what_models_share_is_marked_for_anthropic_when_there_are_several(
     bench: Scratch, wire: Server, models: list[str]
@@ -135,6 +139,7 @@ def test_what_models_share_is_marked_for_anthropic_when_there_are_several(
 # ------------------------------------------------------------------- replies that held no answer
 
 
+@pytest.mark.slow
 def test_a_limit_counts_replies_that_held_no_answer(scratch: Scratch, wire: Server) -> None:
     scratch.set_questions([question(number) for number in range(40)])
     scratch.models["m"] |= {"price": DEAR, "parallel": 2, "max_tokens": 8}
@@ -146,6 +151,7 @@ def test_a_limit_counts_replies_that_held_no_answer(scratch: Scratch, wire: Serv
     assert wire.stats()["requests"] < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("many", ["system_prompt", "extra_body"])
 def test_a_limit_counts_what_the_entry_adds(scratch: Scratch, wire: Server, many: str) -> None:
     scratch.set_questions([question(number) for number in range(20)])
@@ -157,6 +163,7 @@ def test_a_limit_counts_what_the_entry_adds(scratch: Scratch, wire: Server, many
     assert "stopped before it could be passed" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["nan", "-5"])
 @pytest.mark.parametrize("script", ["gen_answer.py", "gen_judgment.py"])
 def test_a_limit_that_is_none_is_refused(scratch: Scratch, script: str, limit: str) -> None:
@@ -166,6 +173,7 @@ def test_a_limit_that_is_none_is_refused(scratch: Scratch, script: str, limit: s
     assert "must be a number of dollars, 0 or more" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_judgment_that_held_no_text_is_billed(scratch: Scratch, wire: Server) -> None:
     scratch.put_answers("m", "base")
     scratch.models["judge"]["price"] = DEAR

@@ -68,11 +68,13 @@ def written(folder: Path) -> tuple[list[str], dict[str, dict[str, str]]]:
 # -------------------------------------------------------------------------------------- the table
 
 
+@pytest.mark.slow
 def test_a_complete_leaderboard_says_nothing_and_its_csv_is_as_published(folder: Path) -> None:
     assert said(run(folder, "--output")) == []
     assert written(folder)[0] == list(leaderboard.CSV_COLUMNS)
 
 
+@pytest.mark.slow
 def test_partial_models_are_named_below_rows_that_stay_as_they_are(folder: Path) -> None:
     judge_on(folder, "sampled", ORDER[:8])
     judge_on(folder, "failed", [each for each in IDS if each != ORDER[3]])
@@ -90,6 +92,7 @@ def test_partial_models_are_named_below_rows_that_stay_as_they_are(folder: Path)
     assert said(without) == [] and scores(without) == scores(text)
 
 
+@pytest.mark.slow
 def test_one_sample_for_all_models_is_a_sample_and_nothing_else(folder: Path) -> None:
     for model in ("whole", "other"):
         judge_on(folder, model, sorted(ORDER[:5]))
@@ -99,6 +102,7 @@ def test_one_sample_for_all_models_is_a_sample_and_nothing_else(folder: Path) ->
     assert said(run(folder)) == ["Judged 5 of 20 questions: all models."]
 
 
+@pytest.mark.slow
 def test_as_many_questions_but_other_ones_are_not_the_same(folder: Path) -> None:
     judge_on(folder, "whole", IDS[:10])
     judge_on(folder, "other", IDS[5:15])
@@ -119,6 +123,7 @@ def test_markdown_json_and_html_say_it_too(folder: Path) -> None:
     assert ">8 of 20</td>" in page and "Judged 8 of 20 questions" in page
 
 
+@pytest.mark.slow
 def test_a_question_file_that_cannot_be_read_costs_no_score(folder: Path) -> None:
     before = scores(run(folder))
     with open(folder / "data/b/question.jsonl", "a") as stream:
@@ -127,6 +132,7 @@ def test_a_question_file_that_cannot_be_read_costs_no_score(folder: Path) -> Non
     assert scores(text) == before and "What was not judged is not known: " in text and "question.jsonl:21" in text
 
 
+@pytest.mark.slow
 def test_questions_that_the_bench_has_not_are_counted_apart(folder: Path) -> None:
     judge_on(folder, "whole", [*IDS, "from another bench"])
     (line,) = said(run(folder))
@@ -152,6 +158,7 @@ def test_cached_battles_say_the_same_also_of_what_could_not_be_read(folder: Path
     assert said(run(folder, "--load-battles"))[0] == "A readable verdict on 7 of 20 questions: sampled."
 
 
+@pytest.mark.slow
 def test_a_file_of_battles_claims_nothing(folder: Path) -> None:
     rows = [{"question_id": IDS[0], "model_a": "base", "model_b": "m", "winner": name} for name in ("model_a", "tie")]
     write_rows(folder / "x.jsonl", rows)
@@ -162,6 +169,7 @@ def test_a_file_of_battles_claims_nothing(folder: Path) -> None:
 # --------------------------------------------------------------------------- judges and categories
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("--load-battles",)])
 def test_each_judge_is_spoken_of_alone(folder: Path, arguments: tuple[str, ...]) -> None:
     judge_on(folder, "whole", IDS, judge="k")

@@ -64,6 +64,7 @@ def test_each_case_has_a_name_of_its_own(folder: Path) -> None:
         assert output(folder, *flags)[0] == files
 
 
+@pytest.mark.slow
 def test_categories_are_in_the_names(tmp_path: Path) -> None:
     put(tmp_path, "b", "j", "base", "A>B", "B>A")
     questions = [{"question_id": f"c{n}", "category": name, "turns": [{"content": "?"}]} for n, name in enumerate("xy")]
@@ -73,6 +74,7 @@ def test_categories_are_in_the_names(tmp_path: Path) -> None:
     assert output(tmp_path, *flags, "all")[0] == [f"{DAY}_b_j_vs_base_{name}.csv" for name in "xy"]
 
 
+@pytest.mark.slow
 def test_the_same_case_is_written_anew_when_its_judgments_change(folder: Path) -> None:
     output(folder)
     put(folder, "arena-hard-v0.1", JUDGE, None, "B>A", "B>A", "B>A")
@@ -96,6 +98,7 @@ def test_what_an_older_version_left_under_the_days_name_is_kept(folder: Path) ->
     assert output(folder)[0] == [*files, f"{DAY}_kept2.csv"]
 
 
+@pytest.mark.slow
 def test_another_data_folder_is_another_case(folder: Path) -> None:
     output(folder)
     (folder / "data").rename(folder / "elsewhere")

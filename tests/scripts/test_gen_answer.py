@@ -40,6 +40,7 @@ def test_what_is_there_is_kept_and_not_asked_again(scratch: Scratch, wire: Serve
     assert wire.stats()["requests"] == 1
 
 
+@pytest.mark.slow
 def test_what_the_original_wrote_for_a_failure_is_asked_again(scratch: Scratch, wire: Server) -> None:
     write_rows(scratch.answer_file(), [answer(1, "m"), answer(2, "m", "$ERROR$"), answer(3, "m")])
     assert scratch.run("gen_answer.py").returncode == 0
@@ -48,6 +49,7 @@ def test_what_the_original_wrote_for_a_failure_is_asked_again(scratch: Scratch, 
     assert wire.stats()["requests"] == 1
 
 
+@pytest.mark.slow
 def test_choices_know_nothing_of_each_other(scratch: Scratch, wire: Server) -> None:
     scratch.answers["num_choices"] = 3
     assert scratch.run("gen_answer.py", "--limit", "1").returncode == 0
@@ -86,6 +88,7 @@ def test_a_failure_is_listed_not_written_and_asked_for_next_time(scratch: Scratc
     assert wire.stats()["requests"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     ["429", "500", "503", "529", "408", "cut", "cut_body", "broken_json", "html", "empty_choices", "null_content"],
@@ -106,6 +109,7 @@ def test_a_silent_server_is_asked_again_after_the_timeout(scratch: Scratch, wire
     assert wire.stats()["requests"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["401", "404", "quota"])
 def test_what_will_not_pass_is_found_by_the_first_request(scratch: Scratch, wire: Server, fault: str) -> None:
     scratch.set_questions([question(number) for number in range(40)])
@@ -131,12 +135,14 @@ def test_retry_after_is_kept_by_all_requests(scratch: Scratch, wire: Server) -> 
     assert (stats["early"], stats["early_repeats"], stats["answered_again"]) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_cut_answer_is_marked(scratch: Scratch, wire: Server) -> None:
     wire.script(["truncated"])
     assert scratch.run("gen_answer.py", "--limit", "1").returncode == 0
     assert rows(scratch.answer_file())[0]["finish_reason"] == "length"
 
 
+@pytest.mark.slow
 def test_a_reasoning_model_is_answered_in_its_terms_learnt_once(scratch: Scratch, wire: Server) -> None:
     scratch.models["m"] |= {"system_prompt": "Be brief.", "parallel": 1}
     wire.configure(models={"m": dict(REASONER)})
@@ -153,6 +159,7 @@ def test_a_reasoning_model_is_answered_in_its_terms_learnt_once(scratch: Scratch
     assert turn["thought"] not in turn["content"]
 
 
+@pytest.mark.slow
 def test_keys_stay_out_of_everything(scratch: Scratch, wire: Server) -> None:
     key = "plain-looking-private-value-9876"
     scratch.models["m"]["endpoints"][0]["api_key"] = "${MY_KEY}"
@@ -165,6 +172,7 @@ def test_keys_stay_out_of_everything(scratch: Scratch, wire: Server) -> None:
     assert key.encode() not in written
 
 
+@pytest.mark.slow
 def test_a_name_with_a_slash_becomes_one_safe_file(scratch: Scratch, wire: Server) -> None:
     scratch.models["org/model:1"] = scratch.models["m"]
     scratch.answers["model_list"] = ["org/model:1"]
@@ -172,6 +180,7 @@ def test_a_name_with_a_slash_becomes_one_safe_file(scratch: Scratch, wire: Serve
     assert [file.name for file in scratch.answer_file().parent.glob("*.jsonl")] == ["org%2Fmodel%3A1.jsonl"]
 
 
+@pytest.mark.slow
 def test_several_endpoints_share_the_load(scratch: Scratch, wire: Server) -> None:
     scratch.set_questions([question(number) for number in range(12)])
     endpoints = [{"api_base": wire.openai_base, "api_key": f"key-{number}"} for number in (1, 2)]
@@ -235,6 +244,7 @@ def test_other_settings_are_not_mixed_in_silence(scratch: Scratch, wire: Server)
     assert len(scratch.answered_ids()) == 3
 
 
+@pytest.mark.slow
 def test_a_dry_run_sends_nothing(scratch: Scratch, wire: Server) -> None:
     done = scratch.run("gen_answer.py", "--dry-run")
     assert done.returncode == 0

@@ -59,6 +59,7 @@ def test_what_is_judged_is_kept(answered: Scratch, wire: Server) -> None:
     assert len(rows(answered.judgment_file())) == 3
 
 
+@pytest.mark.slow
 def test_a_torn_answer_is_noted(answered: Scratch) -> None:
     with open(answered.answer_file("base"), "a") as stream:
         stream.write('{"question_id": "x", "mod')
@@ -67,6 +68,7 @@ def test_a_torn_answer_is_noted(answered: Scratch) -> None:
     assert done.stderr.count("base.jsonl: the last line is torn and was passed over.") == 1
 
 
+@pytest.mark.slow
 def test_braces_arrive_unchanged(answered: Scratch, wire: Server) -> None:
     told = "{answer_2} {0} {{x}} %s ${HOME} {question_1}"
     answered.set_questions([question(1, told)])
@@ -90,6 +92,7 @@ def test_a_missing_verdict_is_asked_for_once_more(answered: Scratch, wire: Serve
     assert row["games"][0]["judgment"].startswith(dialogues[1][1])
 
 
+@pytest.mark.slow
 def test_an_ambiguous_verdict_is_not_asked_again(answered: Scratch, wire: Server) -> None:
     answered.judging["system_prompt"] = ""
     answered.judging["prompt_template"] = ["Either [[A>B]] or [[B>A]]. {question_1} {answer_1} {answer_2}"]
@@ -99,6 +102,7 @@ def test_an_ambiguous_verdict_is_not_asked_again(answered: Scratch, wire: Server
     assert wire.stats()["requests"] == 2
 
 
+@pytest.mark.slow
 def test_a_label_that_is_no_verdict_is_asked_for_again_and_never_written(answered: Scratch, wire: Server) -> None:
     answered.judging["system_prompt"] = ""
     answered.judging["prompt_template"] = ["The better one is [[A]]. {question_1} {answer_1} {answer_2}"]
@@ -142,12 +146,14 @@ def test_reference_answers_reach_the_judge(answered: Scratch, wire: Server) -> N
     assert users(wire)[0] == ["Question 1?|r1 says 1|r2 says 1|base says 1|m says 1"]
 
 
+@pytest.mark.slow
 def test_several_templates_keep_the_order_of_their_game(answered: Scratch, wire: Server) -> None:
     answered.judging["prompt_template"] = ["A {answer_1}", "B {answer_2}"]
     assert answered.run("gen_judgment.py", "--limit", "1").returncode == 0
     assert users(wire) == [["A base says 1", "B m says 1"], ["A m says 1", "B base says 1"]]
 
 
+@pytest.mark.slow
 def test_a_dry_run_without_a_question_that_can_be_shown(answered: Scratch) -> None:
     write_rows(answered.answer_file("m"), [answer(1, "m")])
     write_rows(answered.answer_file("base"), [answer(2, "base")])
@@ -174,6 +180,7 @@ def test_an_answer_with_fewer_turns_than_the_question(
     assert answered.judged_ids() == [question(2)["question_id"]]
 
 
+@pytest.mark.slow
 def test_turns_named_by_the_template(answered: Scratch, wire: Server) -> None:
     answered.set_questions([question(1, "One?", "Two?")])
     for name in ("m", "base"):
@@ -184,6 +191,7 @@ def test_turns_named_by_the_template(answered: Scratch, wire: Server) -> None:
     assert users(wire)[1] == ["One?|Two?|m 1|m 2|base 1|base 2"]
 
 
+@pytest.mark.slow
 def test_one_turn_templates_show_whole_dialogues(answered: Scratch, wire: Server) -> None:
     answered.set_questions([question(1, "One?", "Two?")])
     for name in ("m", "base"):
@@ -210,6 +218,7 @@ def test_a_failed_game_writes_nothing_and_is_asked_for_next_time(answered: Scrat
     assert answered.judged_ids() == [question(number)["question_id"] for number in (1, 2, 3)]
 
 
+@pytest.mark.slow
 def test_an_error_mark_is_no_answer_to_judge(answered: Scratch, wire: Server) -> None:
     write_rows(answered.answer_file(), [answer(1, "m"), answer(2, "m", "$ERROR$"), answer(3, "m")])
     done = answered.run("gen_judgment.py")
@@ -219,6 +228,7 @@ def test_an_error_mark_is_no_answer_to_judge(answered: Scratch, wire: Server) ->
     assert len(rows(answered.judgment_file())) == 2
 
 
+@pytest.mark.slow
 def test_two_judges_one_after_the_other(answered: Scratch, wire: Server) -> None:
     answered.add_model("other", wire.openai_base)
     answered.judging["judge_model"] = ["judge", "other"]
@@ -244,6 +254,7 @@ def test_ctrl_c_keeps_what_has_arrived(answered: Scratch, wire: Server) -> None:
     assert len(set(answered.judged_ids())) == 3
 
 
+@pytest.mark.slow
 def test_what_a_judge_thinks_is_kept_apart(answered: Scratch, wire: Server) -> None:
     wire.configure(reasoning="think")
     assert answered.run("gen_judgment.py").returncode == 0

@@ -98,6 +98,7 @@ def test_other_options_of_a_server_are_another_origin() -> None:
     assert one != other and "half" not in str(one)
 
 
+@pytest.mark.slow
 def test_answers_cut_at_max_tokens_are_reported(scratch: Scratch) -> None:
     scratch.answers["max_tokens"] = 5
     done = scratch.run("gen_answer.py")
@@ -106,6 +107,7 @@ def test_answers_cut_at_max_tokens_are_reported(scratch: Scratch) -> None:
     assert {row["finish_reason"] for row in rows(scratch.answer_file())} == {"length"}
 
 
+@pytest.mark.slow
 def test_answers_cut_by_a_content_filter_are_reported(scratch: Scratch, wire: Server) -> None:
     wire.script(["content_filter"])
     done = scratch.run("gen_answer.py")

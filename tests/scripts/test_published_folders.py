@@ -150,6 +150,7 @@ def judged(folder: Path, model: str, rows: list[dict[str, Any]]) -> Path:
 B_FLAGS = ("--bench-name", "b", "--judge-name", "j", "--baseline", "base")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [{}, {"baseline": "base"}])
 def test_the_baselines_own_judgments_change_no_number(tmp_path: Path, named: dict[str, str]) -> None:
     judged(tmp_path, "m", [row("m", str(n), ["A>B", "B>A" if n % 3 else "A>>B"], **named) for n in range(30)])
@@ -166,6 +167,7 @@ def test_the_baselines_own_judgments_change_no_number(tmp_path: Path, named: dic
     assert "left out: 31." in page and f"<b>{without['m']['score']:.1f}</b>" in page
 
 
+@pytest.mark.slow
 def test_a_folder_with_the_baselines_own_judgments_alone_says_so(tmp_path: Path) -> None:
     judged(tmp_path, "base", [row("base", str(n), ["A>B", "A>B"]) for n in range(30)])
     done = run_script(tmp_path, "show_result.py", *B_FLAGS)
@@ -175,6 +177,7 @@ def test_a_folder_with_the_baselines_own_judgments_alone_says_so(tmp_path: Path)
         assert "This page cannot be shown" not in Site(tmp_path / "data").show(f"?tab={tab}&bench=b")
 
 
+@pytest.mark.slow
 def test_a_judged_model_is_not_taken_for_the_baseline_in_silence(tmp_path: Path) -> None:
     for model in ("base", "m"):
         judged(tmp_path, model, [row(model, str(n), ["A>B", "B>A"]) for n in range(40)])
@@ -182,6 +185,7 @@ def test_a_judged_model_is_not_taken_for_the_baseline_in_silence(tmp_path: Path)
     assert done.returncode == 2 and "not of the baseline against itself" in done.stderr
 
 
+@pytest.mark.slow
 def test_battles_of_a_model_with_itself_are_left_out(tmp_path: Path) -> None:
     one = {"question_id": 7, "model_a": "base", "model_b": "m", "winner": "model_a"}
     rows = [one, {**one, "question_id": "7", "winner": "model_b"}]
@@ -191,6 +195,7 @@ def test_battles_of_a_model_with_itself_are_left_out(tmp_path: Path) -> None:
     assert "50.0" in done.stdout
 
 
+@pytest.mark.slow
 def test_gen_judgment_leaves_the_baseline_out(answered: Scratch) -> None:
     own = row("base", question_id(1), ["A>B", "A>B"])
     file = answered.bench / "model_judgment/judge/base.jsonl"
@@ -205,6 +210,7 @@ def test_gen_judgment_leaves_the_baseline_out(answered: Scratch) -> None:
 # ------------------------------------------------------------------------------ games that are missing
 
 
+@pytest.mark.slow
 def test_judgments_with_one_game_or_none_are_counted_and_shown(tmp_path: Path) -> None:
     whole = [row("m", str(n), ["A>B", "B>A"]) for n in range(5)]
     single = [row("m", str(n), ["A>B"]) for n in range(5, 8)]
@@ -235,6 +241,7 @@ JUDGMENTS: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", JUDGMENTS)
 def test_a_judgment_that_is_a_list_or_a_mapping_is_shown(tmp_path: Path, text: Any) -> None:
     prompt = [{"role": "user", "content": [{"type": "text", "text": "which one?"}]}]
@@ -336,6 +343,7 @@ def test_a_pointer_or_a_page_in_place_of_a_file_is_named(
     assert file.read_text() == text.strip() + end and not list(answered.bench.rglob("*.torn"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -367,6 +375,7 @@ def test_a_pointer_or_a_page_in_place_of_a_config_is_named(answered: Scratch, te
     assert done.returncode == 2 and words in done.stderr and "judge_config.yaml" in done.stderr
 
 
+@pytest.mark.slow
 def test_two_records_on_the_last_line_are_kept_and_not_asked_for_again(answered: Scratch) -> None:
     file = answered.bench / "model_judgment/judge/m.jsonl"
     write_rows(file, [row("m", question_id(n), ["A>B", "B>A"], baseline="base") for n in range(1, 4)])

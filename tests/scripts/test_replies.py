@@ -88,6 +88,7 @@ def test_an_answer_that_a_gateway_has_wrapped_is_paid_once(scratch: Scratch, wir
     assert remarks(done.stdout) == []
 
 
+@pytest.mark.slow
 def test_a_plain_run_says_nothing_of_it(scratch: Scratch, wire: Server) -> None:
     done = scratch.run("gen_answer.py")
     assert remarks(done.stdout) == []
@@ -115,6 +116,7 @@ def test_thoughts_are_kept_and_never_judged(scratch: Scratch, wire: Server) -> N
     ] * 6
 
 
+@pytest.mark.slow
 def test_a_judges_oddities_are_said_of_the_judge(scratch: Scratch, wire: Server) -> None:
     scratch.judging["model_list"] = ["m", "n"]
     scratch.put_answers("m", "n", "base", count=1)
@@ -127,6 +129,7 @@ def test_a_judges_oddities_are_said_of_the_judge(scratch: Scratch, wire: Server)
     ]
 
 
+@pytest.mark.slow
 def test_an_empty_balance_stops_the_endpoint(scratch: Scratch, wire: Server) -> None:
     wire.configure(fault={"fault": "body", "body": INSUFFICIENT})
     done = scratch.run("gen_answer.py")
@@ -136,6 +139,7 @@ def test_an_empty_balance_stops_the_endpoint(scratch: Scratch, wire: Server) -> 
     assert rows(scratch.answer_file()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("api_type", ["openai", "anthropic"])
 def test_batches_bring_the_same(scratch: Scratch, api_type: str) -> None:
     """The first question comes whole, the second breaks off at first, the third comes with oddities."""
@@ -165,6 +169,7 @@ def test_batches_bring_the_same(scratch: Scratch, api_type: str) -> None:
     assert ": </s> (1);" in said_after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [

@@ -70,6 +70,7 @@ def test_both_formats_become_the_same_games(tmp_path: Path) -> None:
     assert (new.baselines, new.categories, older.baselines) == (["o"], ["c"], [""])
 
 
+@pytest.mark.slow
 def test_of_several_lines_for_a_question_the_last_counts_and_it_is_said(tmp_path: Path) -> None:
     write(tmp_path, "j", "m", [row("m", "1", ["A>>B", "B>>A"]), row("m", "2", ["A=B", "A=B"])])
     before = table(tmp_path)
@@ -82,6 +83,7 @@ def test_of_several_lines_for_a_question_the_last_counts_and_it_is_said(tmp_path
     assert "1 judgment replaced" in run(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_torn_last_line_is_left_out_and_a_broken_one_in_a_later_block_is_named(tmp_path: Path) -> None:
     many = [row("m", str(n), ["A>B", "A>B"], padding="x" * 5000) for n in range(1500)]
     file = write(tmp_path, "j", "m", many)
@@ -120,6 +122,7 @@ def test_scores_that_are_no_verdict_count_as_unreadable_and_the_first_is_named(t
     assert "no verdict, counted as unreadable: 3, the first 'Error' in data/b/model_judgment/j/m.jsonl:5." in said
 
 
+@pytest.mark.slow
 def test_a_score_that_a_later_line_replaced_is_not_reported(tmp_path: Path) -> None:
     write(tmp_path, "j", "m", [row("m", "1", ["A", "A"]), row("m", "1", ["A>B", "B>A"]), row("m", "2", ["A=B", "A=B"])])
     assert table(tmp_path).foreign is None
@@ -141,6 +144,7 @@ def two_categories(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interval", ["rows", "sandwich"])
 def test_categories_have_their_own_baseline_and_a_mean(two_categories: Path, interval: str) -> None:
     flags = ("--interval", interval, "--format", "json")
@@ -152,6 +156,7 @@ def test_categories_have_their_own_baseline_and_a_mean(two_categories: Path, int
     assert "mean over categories" in run(two_categories, baseline=None)
 
 
+@pytest.mark.slow
 def test_one_category_and_an_unknown_one(two_categories: Path) -> None:
     text = run(two_categories, "--category", "writing", "--format", "json", baseline=None)
     assert rows_of(text)["m"]["score"] == 25
@@ -159,6 +164,7 @@ def test_one_category_and_an_unknown_one(two_categories: Path) -> None:
     assert done.returncode == 2 and "hard, writing" in done.stderr
 
 
+@pytest.mark.slow
 def test_categories_of_v01_come_from_the_questions(tmp_path: Path) -> None:
     write(tmp_path, "j", "m", [row("m", "1", ["B>A", "B>A"]), row("m", "2", ["A=B", "A=B"])])
     questions = [{"question_id": n, "category": c, "turns": [{"content": "?"}]} for n, c in (("1", "x"), ("2", "y"))]
@@ -167,6 +173,7 @@ def test_categories_of_v01_come_from_the_questions(tmp_path: Path) -> None:
     assert [(part["category"], part["battles"]) for part in parts] == [("x", 2), ("y", 2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("baselines", "asked", "words"),
     [
@@ -182,6 +189,7 @@ def test_another_baseline_is_an_error(
     assert done.returncode == 2 and words in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_of_two_baselines_in_one_file_the_one_asked_for_is_rated(tmp_path: Path) -> None:
     lost, won = ["A>B", "B>A"], ["B>A", "A>B"]
     write(tmp_path, "j", "m", [row("m", "1", lost, baseline="o"), row("m", "1", won, baseline="p")])
@@ -195,6 +203,7 @@ def test_of_two_baselines_in_one_file_the_one_asked_for_is_rated(tmp_path: Path)
 # ------------------------------------------------------------------------------------------- judges
 
 
+@pytest.mark.slow
 def test_several_judges_are_pooled_beside_their_own_columns(tmp_path: Path) -> None:
     write(tmp_path, "j", "m", [row("m", str(n), ["B>A", "A>B"]) for n in range(4)] + [row("m", "9", ["A>B", "B>A"])])
     write(tmp_path, "k", "m", [row("m", str(n), ["A>B", "B>A"]) for n in range(4)] + [row("m", "9", ["B>A", "A>B"])])
@@ -205,6 +214,7 @@ def test_several_judges_are_pooled_beside_their_own_columns(tmp_path: Path) -> N
     assert "| j: 80.0 | k: 20.0" in run(tmp_path, judge="j,k")
 
 
+@pytest.mark.slow
 def test_a_judge_that_never_differs_and_a_model_without_verdicts_are_noted(tmp_path: Path) -> None:
     write(tmp_path, "j", "m", [row("m", str(n), ["A=B", "A=B"]) for n in range(12)])
     write(tmp_path, "j", "n", [row("n", str(n), [None, "gone"]) for n in range(12)])
@@ -242,6 +252,7 @@ def test_a_written_battle_file_is_the_originals_row_for_row(tmp_path: Path) -> N
     assert list(lines[0]) == ["question_id", "model_a", "model_b", "winner"] and lines[4]["question_id"] == "2"
 
 
+@pytest.mark.slow
 def test_default_names_belong_to_the_default_case_alone(tmp_path: Path) -> None:
     write(tmp_path, "j", "m", [row("m", str(n), ["A>B", "B>>A"]) for n in range(5)])
     run(tmp_path)
@@ -251,6 +262,7 @@ def test_default_names_belong_to_the_default_case_alone(tmp_path: Path) -> None:
     assert done.returncode == 2 and "does not exist" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_default_battle_file_of_another_case_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "j", "m", [row("m", str(n), ["A>B", "B>>A"]) for n in range(5)])
     run(tmp_path)
@@ -266,6 +278,7 @@ def test_a_default_battle_file_of_another_case_is_refused(tmp_path: Path) -> Non
 # ----------------------------------------------------------------------------------------- formats
 
 
+@pytest.mark.slow
 def test_the_page_is_self_contained_and_escapes_names(tmp_path: Path) -> None:
     name = "<script>alert(1)</script>"
     rows = [row(name, str(n), ["A>B", "B>>A"]) for n in range(5)] + [row(name, "9", ["B>A", "A>B"])]
@@ -312,6 +325,7 @@ def test_style_control_counts_what_files_lack_and_is_the_same_on_several_process
     assert "headers" not in only and "formula of v0.1" in only
 
 
+@pytest.mark.slow
 def test_style_control_without_answers_says_what_it_needs(tmp_path: Path) -> None:
     write(tmp_path, "j", "m", [row("m", "1", ["A>B", "B>>A"])])
     done = attempt(tmp_path, "--control-features", "length")

@@ -19,6 +19,7 @@ def test_a_limit_takes_the_first_questions(scratch: Scratch, wire: Server) -> No
     assert wire.stats()["requests"] == 2
 
 
+@pytest.mark.slow
 def test_a_limit_below_one(scratch: Scratch, wire: Server) -> None:
     done = scratch.run("gen_answer.py", "--limit", "0")
     assert (done.returncode, done.stdout) == (2, "")
@@ -26,6 +27,7 @@ def test_a_limit_below_one(scratch: Scratch, wire: Server) -> None:
     assert wire.stats()["requests"] == 0
 
 
+@pytest.mark.slow
 def test_question_ids_from_a_file(scratch: Scratch, wire: Server) -> None:
     listed = scratch.folder / "ids.txt"
     listed.write_text(f"{question_id(3)}\n\n{question_id(1)}\n")
@@ -34,6 +36,7 @@ def test_question_ids_from_a_file(scratch: Scratch, wire: Server) -> None:
     assert sorted(asked(wire)) == ["Question 1?", "Question 3?"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["gen_answer.py", "gen_judgment.py"])
 def test_a_question_id_that_the_bench_has_not(scratch: Scratch, wire: Server, script: str) -> None:
     scratch.put_answers("base")
@@ -46,18 +49,21 @@ def test_a_question_id_that_the_bench_has_not(scratch: Scratch, wire: Server, sc
     assert wire.stats()["requests"] == 0
 
 
+@pytest.mark.slow
 def test_a_file_of_question_ids_that_is_not_there(scratch: Scratch) -> None:
     done = scratch.run("gen_answer.py", "--question-ids", "nowhere.txt")
     assert done.returncode == 2
     assert "nowhere.txt cannot be read" in done.stderr
 
 
+@pytest.mark.slow
 def test_models_in_place_of_the_list(scratch: Scratch, wire: Server) -> None:
     assert scratch.run("gen_answer.py", "--models", "base", "judge", "base").returncode == 0
     assert wire.stats()["by_model"] == {"base": 3, "judge": 3}
     assert scratch.answered_ids() == []
 
 
+@pytest.mark.slow
 def test_models_to_judge(scratch: Scratch) -> None:
     scratch.put_answers("m", "n", "base")
     assert scratch.run("gen_judgment.py", "--models", "n").returncode == 0
@@ -152,6 +158,7 @@ def test_redo_of_equal_settings_asks_for_all(scratch: Scratch, wire: Server) -> 
     assert len(scratch.answered_ids()) == 3
 
 
+@pytest.mark.slow
 def test_a_redo_of_no_known_model(scratch: Scratch) -> None:
     done = scratch.run("gen_answer.py", "--redo", "mm")
     assert done.returncode == 2
@@ -210,6 +217,7 @@ def test_changed_answers_are_noticed_in_any_of_several_templates(scratch: Scratc
 # ---------------------------------------------------------------------------- how a model is asked
 
 
+@pytest.mark.slow
 def test_a_cut_answer_is_asked_for_with_more_room(scratch: Scratch, wire: Server) -> None:
     scratch.models["m"] |= {"retry_truncated": True, "max_tokens": 100}
     wire.script(["truncated"])
@@ -220,6 +228,7 @@ def test_a_cut_answer_is_asked_for_with_more_room(scratch: Scratch, wire: Server
     assert "cut at max_tokens" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_cut_answer_stays_when_more_room_fails(scratch: Scratch, wire: Server) -> None:
     scratch.models["m"]["retry_truncated"] = True
     wire.script(["truncated", "400"])
@@ -228,6 +237,7 @@ def test_a_cut_answer_stays_when_more_room_fails(scratch: Scratch, wire: Server)
     assert wire.stats()["requests"] == 2
 
 
+@pytest.mark.slow
 def test_a_models_own_parameters_go_over_the_wire(scratch: Scratch, wire: Server) -> None:
     own = {"top_p": 0.9, "provider": {"order": ["x"]}, "temperature": 0.25}
     scratch.models["m"] |= {"extra_body": own, "reasoning_effort": "high", "max_tokens": 77}
@@ -262,6 +272,7 @@ def test_thoughts_are_kept_apart_and_go_to_nobody(scratch: Scratch, wire: Server
 # -------------------------------------------------------------------------------- when to give up
 
 
+@pytest.mark.slow
 def test_an_endpoint_where_nothing_listens_is_given_up(scratch: Scratch) -> None:
     scratch.set_questions([question(number) for number in range(1, 61)])
     with socket.socket() as taken:  # bound and not listening: connections are refused
@@ -287,6 +298,7 @@ def test_an_endpoint_that_only_fails_is_not_asked_for_all(scratch: Scratch, wire
     assert len(scratch.answered_ids()) == 60
 
 
+@pytest.mark.slow
 def test_one_success_between_failures_goes_on(scratch: Scratch, wire: Server) -> None:
     scratch.set_questions([question(number) for number in range(1, 31)])
     scratch.models["m"] |= {"attempts": 1, "parallel": 1}

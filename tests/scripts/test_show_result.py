@@ -43,6 +43,7 @@ def arena_ta(shared_data: Path, tmp_path: Path) -> Path:
 TA = ("--bench-name", "arena-ta", "--judge-name", "gpt-4o_images", "--baseline", "gpt4_1106_preview")
 
 
+@pytest.mark.slow
 def test_published_scores_of_v01(shared_data: Path, tmp_path: Path) -> None:
     linked_bench(shared_data, tmp_path, "arena-hard-v0.1")
     battles = tmp_path / "data" / "arena_hard_battles.jsonl"
@@ -92,6 +93,7 @@ def test_caches_give_the_same_table_and_notice_changed_inputs(arena_ta: Path) ->
     assert stale.returncode == 2 and "is stale" in stale.stderr and file.name in stale.stderr
 
 
+@pytest.mark.slow
 def test_views_beside_the_table(arena_ta: Path) -> None:
     done = run(
         arena_ta, *TA, "--full-stats", "--ranks", "--plan", "3", "--compare", "Yi-34B-Chat", "gemma-2-9b-it",
@@ -148,6 +150,7 @@ def test_hand_computed_score(bench: Path) -> None:
     assert scores(run(bench, *CASE).stdout)["m"] == 75.0
 
 
+@pytest.mark.slow
 def test_judgments_against_another_baseline_are_never_relabelled(bench: Path) -> None:
     file = bench / "data/b/model_judgment/j/m.jsonl"
     other = judgment("m", "9", ["A>B", "A>B"], baseline="other") + "\n"
@@ -160,6 +163,7 @@ def test_judgments_against_another_baseline_are_never_relabelled(bench: Path) ->
     assert done.returncode == 2 and "--baseline other" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "arguments", "words"),
     [
@@ -182,12 +186,14 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert words in done.stderr and done.stderr.startswith("error: ") and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_an_empty_judge_folder_says_what_to_run(bench: Path) -> None:
     (bench / "data" / "b" / "model_judgment" / "j" / "m.jsonl").unlink()
     done = run(bench, *CASE)
     assert done.returncode == 2 and "gen_judgment.py" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_model_that_wins_everything_gets_a_bound_and_a_note(bench: Path) -> None:
     file = bench / "data" / "b" / "model_judgment" / "j" / "w.jsonl"
     file.write_text("".join(judgment("w", str(n), ["B>A", "A>>B"]) + "\n" for n in range(6)))
@@ -196,6 +202,7 @@ def test_a_model_that_wins_everything_gets_a_bound_and_a_note(bench: Path) -> No
     assert "binomial bound for 6 questions" in done.stdout and "nan" not in done.stdout.lower()
 
 
+@pytest.mark.slow
 def test_verdicts_in_the_spelling_of_v2_are_read(bench: Path) -> None:
     folder = bench / "data" / "b" / "model_judgment" / "j"
     rows = [judgment("m", str(n), ["B<A", "B<A"] if n % 2 else ["A<<B", "A=B"]) for n in range(6)]

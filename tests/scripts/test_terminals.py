@@ -112,6 +112,7 @@ def test_streams_that_are_closed(scratch: Scratch) -> None:
     assert len(rows(scratch.answer_file())) == 3
 
 
+@pytest.mark.slow
 def test_a_name_that_the_locale_has_no_letters_for_is_named_with_the_remedy(scratch: Scratch) -> None:
     scratch.write()
     done = run(scratch.folder, BARE, "gen_answer.py", "--models", NAME)

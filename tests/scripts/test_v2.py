@@ -128,6 +128,7 @@ def test_an_official_file_is_continued(v2: V2, wire: Server) -> None:
     assert [row.get("uid") or row["question_id"] for row in rows(v2.judgments("gpt-4.1"))] == list(CATEGORY)
 
 
+@pytest.mark.slow
 def test_a_baseline_is_judged_in_the_other_category(v2: V2, wire: Server) -> None:
     v2.judge("--models", BASELINES["hard_prompt"])
     written = rows(v2.judgments("gpt-4.1", BASELINES["hard_prompt"]))
@@ -151,6 +152,7 @@ def test_its_spellings_in_single_brackets_too_up_to_the_leaderboard(v2: V2, wire
     assert all("50.0" in line for line in lines)  # the model won one game of each question, and lost the other
 
 
+@pytest.mark.slow
 def test_answers_to_its_questions(v2: V2, wire: Server) -> None:
     v2.answers["bench_name"] = "arena-hard-v2.0"
     write_rows(v2.answer_file("m"), [answer("h1", "m")])

@@ -90,6 +90,7 @@ def test_it_is_planned_judged_and_rated(v2: Official, wire: Server) -> None:
     assert parts_of(v2.result("--load-battles")) == BOTH
 
 
+@pytest.mark.slow
 def test_the_shipped_config_says_the_same(v2: Official, wire: Server) -> None:
     v2.judge()
     before = v2.judgments("gpt-4.1").read_bytes()
@@ -125,6 +126,7 @@ def test_one_of_its_baselines_is_rated_in_its_category(v2: Official) -> None:
     assert parts_of(v2.result("--category", "hard_prompt")) == [BOTH[1]]
 
 
+@pytest.mark.slow
 def test_official_judgments_are_rated_whether_they_name_their_baseline_or_not(v2: Official) -> None:
     official = [judgment(uid, "A>B", "B<<A") for uid in CATEGORY]
     write_rows(v2.judgments("gpt-4.1"), official)

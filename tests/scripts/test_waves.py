@@ -73,6 +73,7 @@ def test_a_server_of_ones_own_is_started_once_for_all_waves(sixty: Scratch, tmp_
     assert (tmp_path / "starts").read_text().split() == ["started"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "models", "said"),
     [

@@ -74,6 +74,7 @@ def test_printed_notes_name_the_worst_few_and_json_and_html_all(many: Path) -> N
     assert re.match(r"Judged 86 of 100 questions[^:]*: model-00, model-10", judged)  # the fewest first
 
 
+@pytest.mark.slow
 def test_models_that_won_nothing_share_one_note(tmp_path: Path) -> None:
     write_rows(tmp_path / "data" / "b" / "question.jsonl", [{"question_id": "q", "turns": [{"content": "?"}]}])
     for name in NAMES[:30]:

@@ -43,9 +43,8 @@ class TokenServer:
         host = urlsplit(self.address).netloc.rpartition("@")[2]
         if isinstance(error, (exceptions.GoogleAuthError, OSError)):
             passing = isinstance(error, (exceptions.TransportError, OSError)) or getattr(error, "retryable", False)
-            said = (reason or said) + (
-                f" (through the proxy of {self.proxy.variable})" if reason and self.proxy else ""
-            )
+            way = f" (through the proxy of {self.proxy.variable})" if reason and self.proxy else ""
+            said = f"{reason or said}{way}"
         else:
             passing = True
             said = f"its reply holds none ({type(error).__name__}: {said}). Is token_uri in the credentials right?"
