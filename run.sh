@@ -41,9 +41,12 @@ fetch_vocabulary() {
   rm -rf .venv/vocabulary
 }
 
+# the quick tests compute, the others wait as much; the quick answer is about the types of the package alone
+is_quick() { [[ " $* " == *" not slow "* ]]; }
+
 # pyright comes from the npm registry at its first run; afterwards it needs no network
 check_types() {
-  local what=(); [[ " $* " != *" not slow "* ]] || what=(arena_hard ./*.py)  # quick: of the package alone
+  local what=(); is_quick "$@" && what=(arena_hard ./*.py)
   export PYRIGHT_PYTHON_CACHE_DIR="$PWD/.venv/pyright" PYRIGHT_PYTHON_IGNORE_WARNINGS=1
   if ! .venv/bin/python -m pyright --version >/dev/null 2>&1; then
     echo "run.sh: pyright could not be fetched; types are not checked" >&2
@@ -74,8 +77,8 @@ run_tests() {
   set +m
   local types=$! failed=0
   trap "kill -- -$types 2>/dev/null || true" EXIT
-  # tests wait as much as they compute: one worker more for every two processors
-  local workers; workers=$(getconf _NPROCESSORS_ONLN); workers=$((workers < 8 ? workers * 3 / 2 : 12))
+  local workers; workers=$(getconf _NPROCESSORS_ONLN); workers=$((workers < 8 ? workers : 8))
+  is_quick "$@" || workers=$((workers * 3 / 2))
   .venv/bin/python -m pytest -n "$workers" --dist worksteal "$@" || failed=$?
   wait "$types" || failed=1
   cat .venv/types.log
