@@ -197,6 +197,7 @@ async def get_answer(stage: Stage, job: AnswerJob, clock: utils.Clock) -> Answer
         usage=utils.total_usage(job.replies),
         served_model=job.replies[-1].served_model,
         settings_hash=job.output.tally.settings_hash,
+        question_hash=job.question.hash,
     )
 
 

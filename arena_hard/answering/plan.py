@@ -48,7 +48,12 @@ def plan_model(
     answers = load_answers(file)
     found = {key: answer.settings_hash for key, answer in answers.items()}
     shaping = answer_shaping_settings(model, settings)
-    again = records_to_redo(args, file, model.name, found, {q.question_id: shaping for q in questions})
+    edited = {
+        q.question_id for q in questions if q.question_id in found and answers[q.question_id].is_to_other_words(q)
+    }
+    today = {question.question_id: shaping for question in questions}
+    what = "answers are to questions that were edited since"
+    again = records_to_redo(args, file, model.name, found, today, edited, what)
     wanted = [q for q in questions if q.question_id not in found or q.question_id in again]
     if args.only_failed:
         failed = open_failures(file, answers)

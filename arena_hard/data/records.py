@@ -6,6 +6,7 @@ Each `*_from_row` function reads either one; the `*_row` functions write v0.1 wi
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -45,6 +46,11 @@ class Question(msgspec.Struct, frozen=True):
     category: str = ""
     cluster: str | None = None
 
+    @property
+    def hash(self) -> str:
+        """Of its texts: an answer carries it, so that one to an edited question is known."""
+        return hashlib.sha256("\0".join(self.turns).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
 
 class AnswerTurn(msgspec.Struct, frozen=True):
     """What a model said in one turn; `token_len` is None where it could not be counted."""
@@ -70,6 +76,7 @@ class Answer(msgspec.Struct, frozen=True):
     served_model: str | None = None
     settings_hash: str | None = None
     total_tokens: float | None = None
+    question_hash: str | None = None
 
     @property
     def turns(self) -> tuple[AnswerTurn, ...]:
@@ -81,6 +88,12 @@ class Answer(msgspec.Struct, frozen=True):
         """Tokens of those turns; None where they were not counted."""
         known = [turn.token_len for turn in self.turns if turn.token_len is not None]
         return sum(known) if len(known) == len(self.turns) else self.total_tokens
+
+    def is_to_other_words(self, question: Question) -> bool:
+        """Whether the question that it answers was another one then, as far as the record tells."""
+        if self.question_hash is not None:
+            return self.question_hash != question.hash
+        return self.settings_hash is not None and len(self.turns) != len(question.turns)  # of ours, from before hashes
 
 
 class Game(msgspec.Struct, frozen=True):
@@ -176,6 +189,7 @@ def answer_from_row(row: dict[str, Any]) -> Answer:
         served_model=_word(row, "served_model"),
         settings_hash=_optional(row, "settings_hash"),
         total_tokens=total,
+        question_hash=_word(row, "question_hash"),
     )
 
 
@@ -288,6 +302,7 @@ def answer_row(answer: Answer) -> dict[str, Any]:
         "usage": usage_row(answer.usage),
         "served_model": answer.served_model,
         "settings_hash": answer.settings_hash,
+        "question_hash": answer.question_hash,
     }
 
 

@@ -20,7 +20,7 @@ from arena_hard.data.records import Judgment, Question, UserError
 from arena_hard.data.verdicts import is_verdict
 from arena_hard.judging.cache_order import in_blocks
 from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
-from arena_hard.judging.shown import can_be_shown, prompts_of, shown_texts
+from arena_hard.judging.shown import can_be_shown, needed_answers, prompts_of, shown_texts
 from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of, load_judged
 from arena_hard.money.quotes import Output, Quote, quote
 
@@ -42,6 +42,8 @@ def plan_judge(stage: Stage) -> list[Candidate]:
     parts = [(name, part) for name in names if name != own for part in files_of(stage, folder, name).items()]
     candidates = [plan_candidate(stage, name, file, questions) for name, (file, questions) in parts]
     check_answers(stage.bench, candidates)
+    if not stage.args.keep_mixed:
+        check_words(stage, candidates)
     return candidates
 
 
@@ -123,8 +125,8 @@ def has_changed(stage: Stage, candidate: Candidate, question: Question) -> bool:
         return False
     if not judgment.games or judgment.games[0] is None:
         return False
-    if not can_be_shown(stage, candidate, question):
-        return False
+    if not can_be_shown(stage, candidate, question):  # a turn more or less, if the answers have not gone
+        return None not in needed_answers(stage, candidate, question)
     pair, references = shown_texts(stage, candidate, question)
     messages = opening_messages(stage.settings, question, pair, references)
     return judgment.games[0].user_prompt not in (user_prompt(messages), first_user_prompt(messages))
@@ -154,6 +156,20 @@ def check_answers(bench: Bench, candidates: list[Candidate]) -> None:
         raise UserError(
             f"no answers in {bench.answer_folder}/ for {shortened(empty)}. "
             "Run gen_answer.py for them first, or take them out of model_list."
+        )
+
+
+def check_words(stage: Stage, candidates: list[Candidate]) -> None:
+    """An answer is judged against the words that it is an answer to. Raises UserError."""
+    edited: dict[str, set[str]] = {}
+    for candidate, question in ((each, question) for each in candidates for question in each.missing):
+        for answer in needed_answers(stage, candidate, question):
+            if answer and answer.is_to_other_words(question):
+                edited.setdefault(answer.model, set()).add(question.question_id)
+    for name, keys in edited.items():
+        raise UserError(
+            f"{stage.bench.answer_file(name)}: {len(keys)} answers are to questions that were edited since. Run "
+            f"gen_answer.py --models {name} --redo {name} first; --keep-mixed judges them as they are."
         )
 
 

@@ -35,9 +35,14 @@ def load_shown(bench: Bench, settings: JudgeSettings, questions: list[Question])
 
 def can_be_shown(stage: Stage, candidate: Candidate, question: Question) -> bool:
     """Whether all answers that the judge needs are there, each with as many turns as the question."""
-    everything = [candidate.answers, *shown_for(stage.shown, stage.settings, question)]
-    needed = [answers.get(question.question_id) for answers in everything]
+    needed = needed_answers(stage, candidate, question)
     return all(answer is not None and len(answer.turns) == len(question.turns) for answer in needed)
+
+
+def needed_answers(stage: Stage, candidate: Candidate, question: Question) -> list[Answer | None]:
+    """The answers that the judge needs for a question, None for those that are not there."""
+    everything = [candidate.answers, *shown_for(stage.shown, stage.settings, question)]
+    return [answers.get(question.question_id) for answers in everything]
 
 
 def shown_for(shown: Shown, settings: JudgeSettings, question: Question) -> list[dict[str, Answer]]:

@@ -19,7 +19,9 @@ def test_answers_in_the_originals_shape_with_added_keys(scratch: Scratch, wire: 
     assert "3 answers written, 0 failed." in done.stdout
     row = rows(scratch.answer_file())[0]
     assert list(row)[:5] == ["question_id", "answer_id", "model_id", "choices", "tstamp"]
-    assert set(row) - set(list(row)[:5]) == {"finish_reason", "usage", "served_model", "settings_hash"}
+    assert set(row) - set(list(row)[:5]) == {
+        "finish_reason", "usage", "served_model", "settings_hash", "question_hash",
+    }  # fmt: skip
     assert row["served_model"] == "m"
     assert row["usage"]["completion_tokens"] > 0
     assert scratch.answered_ids() == [question(number)["question_id"] for number in (1, 2, 3)]

@@ -306,3 +306,40 @@ def test_one_success_between_failures_goes_on(scratch: Scratch, wire: Server) ->
     done = scratch.run("gen_answer.py")
     assert "12 answers written, 18 failed." in done.stdout
     assert wire.stats()["requests"] == 30
+
+
+# ------------------------------------------------------------------------------------ edited questions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("Another question?",), ("Question 2?", "And then?")])
+def test_an_answer_to_other_words_is_neither_kept_nor_judged_in_silence(
+    judged: Scratch, wire: Server, words: tuple[str, ...]
+) -> None:
+    judged.models["m"]["parallel"] = 1
+    judged.answer_file().unlink()
+    judged.judgment_file().unlink()
+    for script in ("gen_answer.py", "gen_judgment.py"):
+        assert judged.run(script).returncode == 0
+    judged.set_questions([question(1), question(2, *words), question(3)])
+    judged.put_answers("base")  # of an older version: it says nothing of its questions
+    before = wire.stats()["requests"]
+
+    done = judged.run("gen_answer.py")
+    assert done.returncode == 2 and "1 answers are to questions that were edited since. --redo m" in done.stderr
+    done = judged.run("gen_judgment.py")
+    assert done.returncode == 2 and "1 judgments are of answers that have changed since" in done.stderr
+    assert "Nothing to ask." in judged.run("gen_answer.py", "--keep-mixed").stdout
+    judged.judgment_file().unlink()
+    done = judged.run("gen_judgment.py")
+    if len(words) == 1:
+        assert done.returncode == 2 and "m.jsonl: 1 answers are to questions that were edited" in done.stderr
+    else:
+        assert "has another number of turns" in done.stdout
+        before += 4
+    assert wire.stats()["requests"] == before
+
+    assert judged.run("gen_answer.py", "--redo", "m").returncode == 0
+    assert asked(wire)[before:] == list(words)
+    assert judged.run("gen_answer.py").returncode == 0
+    assert "Nothing to ask." in judged.run("gen_answer.py").stdout
