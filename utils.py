@@ -21,7 +21,7 @@ import msgspec
 from arena_hard import __version__
 from arena_hard.calling.calls import chat_completion, finish_reason_of, total_usage, width
 from arena_hard.calling.models import Clock, Model, Models
-from arena_hard.calling.providers import settled
+from arena_hard.calling.providers.registry import settled
 from arena_hard.data import config_checks, jsonl, secret_sources, settings, streams
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.places import Place, lines_within

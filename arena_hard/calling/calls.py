@@ -13,7 +13,6 @@ from arena_hard.calling.batch import EMPTY_TRIES, ROUNDS, Mailbox, Waiting
 from arena_hard.calling.gate import Gate, Slot
 from arena_hard.calling.kept_replies import key_of
 from arena_hard.calling.models import Clock, Endpoint, Model
-from arena_hard.calling.providers import adapter_of
 from arena_hard.calling.providers.base import (
     OUTPUT_LIMITS,
     CallError,
@@ -22,6 +21,7 @@ from arena_hard.calling.providers.base import (
     Request,
     Unforeseen,
 )
+from arena_hard.calling.providers.registry import adapter_of
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.spending import NoRoom, Ticket, ticket_for
 from arena_hard.calling.waiting_line import NoSlot, next_place

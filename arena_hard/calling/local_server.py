@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from arena_hard.calling.providers import know_keys_of
 from arena_hard.calling.providers.base import without_secrets
+from arena_hard.calling.providers.registry import know_keys_of
 from arena_hard.data import jsonl, secrets
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings

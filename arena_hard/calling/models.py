@@ -14,7 +14,7 @@ from arena_hard.calling.batch import Mailbox
 from arena_hard.calling.gate import Gate
 from arena_hard.calling.kept_replies import KeptReplies
 from arena_hard.calling.probe import Probed
-from arena_hard.calling.providers import adapter_of, addresses, connections
+from arena_hard.calling.providers import addresses
 from arena_hard.calling.providers.base import (
     Adapter,
     CallError,
@@ -25,6 +25,7 @@ from arena_hard.calling.providers.base import (
     host_of,
     without_secrets,
 )
+from arena_hard.calling.providers.registry import adapter_of, connections
 from arena_hard.calling.spending import Purse, Unwatched
 from arena_hard.calling.waiting_line import Line
 from arena_hard.data.certificates import check_key_log

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from arena_hard.calling.providers import Provider, provider_of, regions_of
 from arena_hard.calling.providers.addresses import shown, understood
+from arena_hard.calling.providers.registry import Provider, provider_of, regions_of
 from arena_hard.data.settings import ModelSettings, short_hash
 from arena_hard.data.variables import with_environment
 

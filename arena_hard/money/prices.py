@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from arena_hard.calling.providers import provider_of
+from arena_hard.calling.providers.registry import provider_of
 from arena_hard.data.name_lists import suggestion
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings

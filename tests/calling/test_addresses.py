@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 
 from arena_hard.calling.origins import origins
-from arena_hard.calling.providers import connections
 from arena_hard.calling.providers.addresses import understood
 from arena_hard.calling.providers.base import CallError, Reply
+from arena_hard.calling.providers.registry import connections
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
 from tests.loopback import Server

@@ -173,7 +173,7 @@ def test_an_endpoint_of_ones_own(google: Google) -> None:
     [("us-central1", "us-central1-aiplatform"), ("global", "aiplatform"), ("eu", "aiplatform.eu.rep")],
 )
 def test_the_address_of_a_region(google: Google, region: str, host: str) -> None:
-    from arena_hard.calling.providers import connections
+    from arena_hard.calling.providers.registry import connections
     from arena_hard.calling.providers.vertex import ADAPTER
 
     base = f"https://{host}.googleapis.com/v1"

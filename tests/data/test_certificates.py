@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from arena_hard.calling.providers import connections
+from arena_hard.calling.providers.registry import connections
 from arena_hard.calling.providers.tls import context_for
 from arena_hard.data.certificates import certificates_in, check_certificates, check_key_log
 from arena_hard.data.records import UserError

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import utils
-from arena_hard.calling.providers import PROVIDERS, connections
+from arena_hard.calling.providers.registry import PROVIDERS, connections
 from arena_hard.data import api_types, variables
 from arena_hard.data.name_lists import NEAR_KEY, nearest
 from arena_hard.data.records import UserError

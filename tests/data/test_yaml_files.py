@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import utils
 from arena_hard.calling.models import Models
-from arena_hard.calling.providers import connections, regions_of
+from arena_hard.calling.providers.registry import connections, regions_of
 from arena_hard.data import settings, yaml_files
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings, ModelSettings
