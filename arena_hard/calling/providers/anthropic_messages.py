@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from arena_hard.calling.providers.base import Connection, Dialect, Reply, Request
-from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.fields import whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words
-from arena_hard.calling.providers.http import call_error, error_beside, quotas_of
+from arena_hard.calling.providers.http import error_beside, post
 from arena_hard.calling.providers.usage import anthropic_usage
 
 OWN_ADDRESS = "https://api.anthropic.com"
@@ -51,17 +49,10 @@ class AnthropicMessages:
         return body | request.extra
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
-        """POST /v1/messages through the SDK; the reply is decoded here, once."""
+        """POST /v1/messages through the SDK."""
         import anthropic
-        import httpx2
 
-        try:
-            response = await client.post("/v1/messages", body=body, cast_to=httpx2.Response)
-        except (anthropic.APIError, ValueError) as error:
-            raise call_error(anthropic, error, client, body) from None
-        return replace(
-            read_message(decoded(response.content, response.charset_encoding), body), quotas=quotas_of(response.headers)
-        )
+        return await post(anthropic, client, "/v1/messages", body, read_message)
 
     async def close(self, client: Any) -> None:
         """Close its connections."""

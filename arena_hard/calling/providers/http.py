@@ -6,11 +6,12 @@ import email.utils
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from arena_hard.calling.providers.addresses import shown, understood
-from arena_hard.calling.providers.base import CallError, without_secrets
+from arena_hard.calling.providers.base import CallError, Reply, without_secrets
 from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.error_bodies import (
     code_of,
@@ -112,6 +113,20 @@ _PART_OF_WAIT = re.compile(
 )
 _UNITS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _ASKED_OF_LIMIT = re.compile(r"limit:? ([\d,]+)\b.*?\brequested:? ([\d,]+)", re.IGNORECASE)
+
+Reader = Callable[[Any, dict[str, Any]], Reply]  # of a reply's JSON and the body that it answers
+
+
+async def post(sdk: Any, client: Any, path: str, body: dict[str, Any], read: Reader, **how: Any) -> Reply:
+    """POST through an SDK's client; what came is decoded here, once, and read. Raises CallError."""
+    import httpx2
+
+    try:
+        response = await client.post(path, body=body, cast_to=httpx2.Response, **how)
+    except (sdk.APIError, ValueError) as error:
+        raise call_error(sdk, error, client, body) from error
+    found = read(decoded(response.content, response.charset_encoding), body)
+    return replace(found, quotas=quotas_of(response.headers))
 
 
 def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallError:

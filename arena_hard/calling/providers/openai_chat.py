@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request
-from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.fields import Fields, whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
-from arena_hard.calling.providers.http import call_error, error_beside, error_told, quotas_of
+from arena_hard.calling.providers.http import error_beside, error_told, post
 from arena_hard.calling.providers.usage import openai_usage
 
 OWN_ADDRESS = "https://api.openai.com/v1"
@@ -56,20 +54,12 @@ class OpenAIChat:
         return body | request.extra
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
-        """POST /chat/completions through the SDK; the reply is decoded here, once."""
-        import httpx2
+        """POST /chat/completions through the SDK."""
         import openai
 
         if isinstance(client, openai.AsyncAzureOpenAI):
             body = {"seed": AZURE_SEED} | body
-        try:
-            response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
-        except (openai.APIError, ValueError) as error:
-            raise call_error(openai, error, client, body) from None
-        return replace(
-            read_completion(decoded(response.content, response.charset_encoding), body),
-            quotas=quotas_of(response.headers),
-        )
+        return await post(openai, client, "/chat/completions", body, read_completion)
 
     async def close(self, client: Any) -> None:
         """Close its connections."""

@@ -13,9 +13,8 @@ from typing import Any
 from arena_hard.calling.providers.anthropic_messages import ADAPTER as ANTHROPIC
 from arena_hard.calling.providers.anthropic_messages import read_message
 from arena_hard.calling.providers.base import NO_KEY, CallError, Connection, Dialect, Reply, Request, without_secrets
-from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.google_session import token_server
-from arena_hard.calling.providers.http import call_error, quotas_of
+from arena_hard.calling.providers.http import post
 from arena_hard.calling.providers.openai_chat import ADAPTER as OPENAI
 from arena_hard.calling.providers.openai_chat import read_completion
 from arena_hard.calling.providers.threads import in_thread
@@ -70,22 +69,15 @@ class Vertex:
 
     async def send(self, client: Client, body: dict[str, Any]) -> Reply:
         """One call with a token that lives. One that is refused all the same is replaced for the next try."""
-        import httpx2
-
         token = await client.tokens.get()
         options: Any = {"headers": {"Authorization": f"Bearer {token}"}}
-        path = "/v1/messages" if client.claude else "/chat/completions"
+        path, read = ("/v1/messages", read_message) if client.claude else ("/chat/completions", read_completion)
         try:
-            response = await client.through.post(path, body=body, cast_to=httpx2.Response, options=options)
-        except (client.sdk.APIError, ValueError) as error:
-            found = call_error(client.sdk, error, client, body)
-            if getattr(error, "status_code", None) == 401 and client.tokens.refused(token):
-                found = CallError("transient", found.message)
-            raise found from None
-        read = read_message if client.claude else read_completion
-        return replace(
-            read(decoded(response.content, response.charset_encoding), body), quotas=quotas_of(response.headers)
-        )
+            return await post(client.sdk, client.through, path, body, read, options=options)
+        except CallError as error:
+            if getattr(error.__cause__, "status_code", None) == 401 and client.tokens.refused(token):
+                raise CallError("transient", error.message) from None
+            raise
 
     async def close(self, client: Client) -> None:
         """Close its connections."""
