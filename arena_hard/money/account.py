@@ -41,6 +41,11 @@ class Bill:
         """The cost of what was reported, or None when the price is not known."""
         return self.price.cost(self.usage) if self.price else None
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether no request reported its usage."""
+        return 0 < self.requests <= self.silent
+
     def size_of(self, request: Request) -> tuple[int, int]:
         """The bytes of a prompt, which no tokenizer makes more tokens of, and the most tokens of its reply."""
         size = sum(len(message["content"].encode("utf-8", "replace")) for message in request.messages)
@@ -205,27 +210,30 @@ def _limits_of(extra: Mapping[str, Any]) -> list[int]:
 
 def bill_lines(rows: Iterable[tuple[str, Bill]]) -> list[str]:
     """One line for each bill, cached input apart, and their sum."""
-    lines, total, whole, known = [], 0.0, True, False
-    rows = list(rows)
-    for label, bill in rows:
-        usage, dollars = bill.usage, bill.dollars
-        says_nothing = 0 < bill.requests <= bill.silent
-        line = f"  {label}: {bill.requests:,} requests, {usage.prompt_tokens:,} input tokens"
-        if usage.cached_tokens:
-            line += f" ({usage.cached_tokens:,} of them cached)"
-        line += f", {usage.completion_tokens:,} output tokens: "
-        line += "cost unknown" if says_nothing else "price unknown" if dollars is None else money(dollars)
-        saved = bill.price.saved_by_cache(usage) if bill.price else 0.0
-        if abs(saved) >= 5e-7:
-            line += f" (the cache {'saved' if saved > 0 else 'cost'} {money(abs(saved))})"
-        if bill.silent:
-            line += f"; {bill.silent} requests reported no usage"
-        lines.append(line)
-        total += dollars or 0.0
-        known = known or (dollars is not None and not says_nothing)
-        whole = whole and dollars is not None and not says_nothing
-    end = "" if whole else ", without what has no known price or reported no usage"
-    return ["cost by the reported usage:", *lines, f"  all: {money(total) if known or whole else 'unknown'}{end}"]
+    bills = list(rows)
+    known = [bill for _, bill in bills if bill.dollars is not None and not bill.says_nothing]
+    left_out = {"has no known price": any(bill.dollars is None for _, bill in bills),
+                "reported no usage": any(bill.says_nothing for _, bill in bills)}  # fmt: skip
+    end = " or ".join(what for what, is_so in left_out.items() if is_so)
+    total = money(sum(bill.dollars or 0.0 for bill in known)) + (f", without what {end}" if end else "")
+    return [
+        "cost by the reported usage:",
+        *(_bill_line(label, bill) for label, bill in bills),
+        f"  all: {total if known or not bills else 'unknown'}",
+    ]
+
+
+def _bill_line(label: str, bill: Bill) -> str:
+    usage, dollars = bill.usage, bill.dollars
+    line = f"  {label}: {bill.requests:,} requests, {usage.prompt_tokens:,} input tokens"
+    if usage.cached_tokens:
+        line += f" ({usage.cached_tokens:,} of them cached)"
+    line += f", {usage.completion_tokens:,} output tokens: "
+    line += "cost unknown" if bill.says_nothing else "price unknown" if dollars is None else money(dollars)
+    saved = bill.price.saved_by_cache(usage) if bill.price else 0.0
+    if abs(saved) >= 5e-7:
+        line += f" (the cache {'saved' if saved > 0 else 'cost'} {money(abs(saved))})"
+    return line + (f"; {bill.silent} requests reported no usage" if bill.silent else "")
 
 
 # ----------------------------------------------------------------------------------------- report

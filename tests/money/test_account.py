@@ -316,7 +316,7 @@ def test_the_report_says_which_prices_it_lacks(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "bench")
     write(bench.judgment_file("judge", "m"), judgment("1", {"prompt_tokens": 10, "completion_tokens": 1}))
     lines = report_lines(bench)
-    assert "price unknown" in lines[1] and "without what has no known price" in lines[2]
+    assert "price unknown" in lines[1] and lines[2] == "  all: unknown"
     write(bench.judgment_file("judge", "m"), judgment("1", None))
     lines = report_lines(bench)
     assert "cost unknown; 1 requests reported no usage" in lines[1] and "all: unknown" in lines[2]

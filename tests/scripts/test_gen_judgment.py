@@ -47,7 +47,8 @@ def test_two_games_with_the_answers_swapped_on_the_wire(answered: Scratch, wire:
 
 @pytest.mark.slow
 def test_what_is_judged_is_kept(answered: Scratch, wire: Server) -> None:
-    write_rows(answered.judgment_file(), [judgment(1, "A>B", None), judgment(2, "A=B", "A=B")])
+    named = {"baseline": "base"}  # of judgments without texts nothing else tells it
+    write_rows(answered.judgment_file(), [judgment(1, "A>B", None) | named, judgment(2, "A=B", "A=B") | named])
     before = answered.judgment_file().read_bytes()
     done = answered.run("gen_judgment.py")
     assert done.returncode == 0, done.stderr
@@ -127,7 +128,7 @@ def test_a_judge_that_rates_alone_keeps_its_labels(answered: Scratch, wire: Serv
 @pytest.mark.slow
 def test_scores_of_others_that_are_no_verdict_can_be_judged_again(answered: Scratch, wire: Server) -> None:
     records = [judgment(1, "Error", "A>B"), judgment(2, "A>B", "A"), judgment(3, "A=B", "A<B")]
-    write_rows(answered.judgment_file(), records)
+    write_rows(answered.judgment_file(), [each | {"baseline": "base"} for each in records])
     assert "2 unreadable" in answered.run("gen_judgment.py").stdout
     waves = answered.run("gen_judgment.py", "--until-width", "1")
     assert (waves.returncode, waves.stderr) == (0, ""), waves.stderr

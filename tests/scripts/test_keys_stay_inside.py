@@ -118,7 +118,7 @@ def test_a_redirection(attacked: Scratch, echo: EchoServer) -> None:
 def test_a_provider_of_ones_own(attacked: Scratch, echo: EchoServer) -> None:
     shutil.copy(EXAMPLE, attacked.folder / "config")
     provider = attacked.folder / "config" / EXAMPLE.name
-    text = provider.read_text().replace("Usage, http_client", "Usage, http_client, keep_secret")
+    text = provider.read_text().replace("Tokens, http_client", "Tokens, http_client, keep_secret")
     fetched = f'        keep_secret("{TOKEN}x")\n        return "{TOKEN}", 100.0\n'
     start, _, rest = text.partition('        headers = {"Authorization": f"Basic')
     provider.write_text(start + fetched + "\n" + rest[rest.index("\n\nclass MyAdapter") :])

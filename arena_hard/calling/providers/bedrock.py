@@ -259,7 +259,8 @@ async def _doubted(client: Client, error: CallError) -> CallError:
     from arena_hard.calling.providers import tls
 
     parts = urlsplit(client.base_url)
-    if parts.scheme != "http" or "closed before" not in error.message or not parts.hostname:
+    hung_up = "closed before" in error.message or "reset by peer" in error.message
+    if parts.scheme != "http" or not hung_up or not parts.hostname:
         return error
     expected = await tls.speaks_tls(parts.hostname, parts.port or 80)
     return CallError("final", tls.SPEAKS_TLS, endpoint_wide=True) if expected else error
