@@ -20,22 +20,28 @@ pytestmark = pytest.mark.slow  # a browser
 MODEL = "<img src=x onerror=window.hit='name'>"
 
 
+NAMES = list(HOSTILE)
+# a page takes long to load: each shows several texts, a turn each
+GROUPS = {names[0]: [HOSTILE[name] for name in names] for names in (NAMES[n : n + 5] for n in range(0, len(NAMES), 5))}
+
+
 def write_hostile_bench(folder: Path) -> None:
-    """A bench where the question, both answers, the thought and the judge all say the hostile text."""
+    """A bench where the question, both answers, the thoughts and the judge all say the hostile texts."""
     rows = [
-        {"question_id": f"q-{name}", "category": text[:300], "cluster": text[:300], "turns": [{"content": text}] * 2}
-        for name, text in HOSTILE.items()
-    ]
+        {"question_id": f"q-{name}", "category": texts[0][:300], "cluster": texts[-1][:300],
+         "turns": [{"content": text} for text in texts]}
+        for name, texts in GROUPS.items()
+    ]  # fmt: skip
     write_rows(folder / "question.jsonl", rows)
     for model in ("base", MODEL):
-        answers = [answer_row(model, f"q-{name}", [text, text]) for name, text in HOSTILE.items()]
-        for answer in answers:
-            answer["choices"][0]["turns"][0]["thought"] = answer["choices"][0]["turns"][0]["content"]
+        answers = [answer_row(model, f"q-{name}", texts) for name, texts in GROUPS.items()]
+        for turn in (turn for answer in answers for turn in answer["choices"][0]["turns"]):
+            turn["thought"] = turn["content"]
         write_rows(folder / "model_answer" / f"{quote(model, safe='')}.jsonl", answers)
-    judgments = [judgment_row(MODEL, f"q-{name}", ("A>B", "B>A"), baseline="base") for name in HOSTILE]
-    for judgment, text in zip(judgments, HOSTILE.values()):
-        for game in judgment["games"]:
-            game["judgment"] = game["user_prompt"] = text
+    judgments = [judgment_row(MODEL, f"q-{name}", ("A>B", "B>A"), baseline="base") for name in GROUPS]
+    for judgment, texts in zip(judgments, GROUPS.values()):
+        for game, order in zip(judgment["games"], (1, -1)):  # what is never closed hides only what comes after it
+            game["judgment"] = game["user_prompt"] = "\n\n".join(texts[::order])
     write_rows(folder / "model_judgment" / "judy" / f"{quote(MODEL, safe='')}.jsonl", judgments)
 
 
@@ -68,7 +74,7 @@ def watched(profile: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("form", ["", "plain"])
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", GROUPS)
 def test_nothing_runs_nothing_loads_nothing_breaks_out(watched: Any, address: str, name: str, form: str) -> None:
     page = watched
     page.goto(f"{address}?tab=games&format={form}&question=q-{name}&model={quote(MODEL)}")
