@@ -143,3 +143,92 @@ def test_characters_that_are_lost_are_said() -> None:
     assert reply.notes == (("field", "content: \ufffd for what is no UTF-8"),)
     cut, _ = live(b'{"choices": [{"message": {"content": "cut \\ud83d"}, "finish_reason": "length"}]}')
     assert cut.notes == ()
+
+
+# ------------------------------------------------------------------------------- streams of every shape
+
+
+def delta(content: Any, finish: str | None = None, **choice: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": finish} | choice]}
+
+
+def as_stream(*events: Any, end: str = "data: [DONE]\n\n") -> bytes:
+    texts = [event if isinstance(event, str) else json.dumps(event, ensure_ascii=False) for event in events]
+    return ("".join(text if text.startswith("event:") else f"data: {text}\n\n" for text in texts) + end).encode()
+
+
+def text_choice(text: str, finish: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "text": text, "finish_reason": finish} | more]}
+
+
+def message_so_far(text: str, finish: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "message": {"content": text}, "finish_reason": finish}]}
+
+
+PARTS = [delta("One "), delta("two "), delta("three", "stop")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        as_stream(*PARTS),
+        json.dumps(PARTS).encode(),
+        as_stream(*([part] for part in PARTS)),
+        as_stream(*({"data": part} for part in PARTS)),
+        as_stream(*(part | {"choices": part["choices"][0]} for part in PARTS)),
+        as_stream(*(delta(part["choices"][0]["delta"]["content"], index="0") for part in PARTS)),
+        as_stream(*(delta(part["choices"][0]["delta"]["content"], index=1) for part in PARTS)),
+        as_stream(text_choice("One "), text_choice("two "), text_choice("three", "stop")),
+        as_stream(message_so_far("One "), message_so_far("One two "), message_so_far("One two three", "stop")),
+        as_stream(*PARTS[:2], delta("three"), {"choices": [{"delta": {}, "message": {"content": "One two three"}}]}),
+        as_stream(delta([{"type": "text", "text": "One "}, {"type": "text", "text": "two "}]), delta("three", "stop")),
+        as_stream(delta("One "), ": keep", "ping", delta("two three", "stop")),
+    ],
+)
+def test_parts_are_joined_whatever_they_come_in(body: bytes) -> None:
+    reply = read_completion(decoded(body))
+    assert (reply.content, reply.finish_reason) == ("One two three", "stop")
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u0085", "\x0b", "\x0c", "\x1e"])
+def test_signs_that_python_takes_for_line_ends_are_text(sign: str) -> None:
+    body = as_stream(delta("One "), delta(f"two{sign} "), delta("three", "stop"))
+    assert read_completion(decoded(body)).content == f"One two{sign} three"
+
+
+def test_numbers_in_the_place_of_texts() -> None:
+    assert read_completion(decoded(as_stream(delta(1), delta(2), delta("3", "stop")))).content == "123"
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (delta("Half"), {"object": "error", "message": "boom", "code": 500}),
+        (delta("Half"), {"detail": "boom"}),
+        (delta("Half"), 'event: error\ndata: {"message": "boom"}\n\n', delta("", "stop")),
+        (delta("Half"), "event: error\ndata: boom\n\n", delta("", "stop")),
+        (delta("Half"), {"error": {"message": "boom", "code": 502}}, delta("", "stop")),
+    ],
+)
+def test_a_failure_in_mid_stream_is_no_answer(events: tuple[Any, ...]) -> None:
+    with pytest.raises(CallError, match="boom"):
+        read_completion(decoded(as_stream(*events)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        as_stream(delta("One "), '{"choices": [{"del', delta("three", "stop")),
+        json.dumps(delta("Half")).encode(),
+        json.dumps(PARTS[:2]).encode(),
+        as_stream(message_so_far("One", "stop"), message_so_far("two"), end="")[:-20],
+    ],
+)
+def test_what_lacks_a_part_broke_off(body: bytes) -> None:
+    assert read_completion(decoded(body)).finish_reason in ("stream_interrupted", "stop")
+
+
+def test_an_error_among_anthropics_events_is_no_answer() -> None:
+    failing = 'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error", "message": "boom"}}\n\n'
+    with pytest.raises(CallError, match="boom"):
+        read_message(decoded((BEGIN + TEXT + failing + 'data: {"type": "message_stop"}\n\n').encode()))

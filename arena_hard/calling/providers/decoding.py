@@ -24,7 +24,6 @@ _DECODER = msgspec.json.Decoder()
 _LENIENT = json.JSONDecoder(strict=False)
 _GAP = re.compile(r"[\s,\x1e]*")  # between values that stand one after the other
 _COMMENT = re.compile(r"^:.*$", re.MULTILINE)  # of a stream, by which a connection is kept
-_ANSWERS = ("choices", "content", "output")
 # what is usually meant by the smaller of two encodings, and decodes all of it
 _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "iso8859-1": "cp1252", "ascii": "cp1252"}
 
@@ -39,7 +38,9 @@ def decoded(content: bytes, charset: str | None = None) -> Any:
     try:
         found = _DECODER.decode(content)
         is_json = isinstance(found, str) and found.lstrip().startswith("{")
-        return decoded(found.encode()) if is_json else found  # some encode it twice
+        found = decoded(found.encode()) if is_json else found  # some encode it twice
+        parts = found if isinstance(found, list) else [found]
+        return streams.reply_of(parts, False) if streams.is_parts(parts) else found
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         problem = error
     with contextlib.suppress(RecursionError):
@@ -83,12 +84,10 @@ def _lenient(text: str) -> Any:
         events, ended = streams.events_of(text)
     else:
         events, ended = list(_one_after_the_other(_COMMENT.sub("", text))), False
-    objects = [each for each in events if isinstance(each, (Mapping, list))]
-    if not objects:
+    found = streams.reply_of(events, ended)
+    if found is None or not isinstance(found, (Mapping, list)):
         raise ValueError("no JSON")
-    joined = streams.joined([each for each in objects if isinstance(each, Mapping)], ended)
-    answers = (each for each in objects if isinstance(each, Mapping) and any(name in each for name in _ANSWERS))
-    return joined or next(answers, objects[0])
+    return found
 
 
 def _one_after_the_other(text: str) -> Iterator[Any]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _BEGINS = re.compile(r"\s*(?:(?:data|event|id|retry):|:)")
+_LINE_ENDS = re.compile(r"\r\n|\n|\r")  # no others: a text may hold U+2028
 _END = "[DONE]"
-BROKE_OFF = "stream_interrupted"  # the reason of a reply that has no end
+BROKE_OFF = "stream_interrupted"  # the reason of a reply that has no end, or of which a part cannot be read
 _DELTAS = ("text", "thinking")  # of Anthropic's blocks
+_TEXTS = ("content", "reasoning_content", "reasoning", "text")
+_UNREAD: Any = object()  # in the place of a part that cannot be read
 
 
 def is_stream(text: str) -> bool:
@@ -20,68 +23,181 @@ def is_stream(text: str) -> bool:
 
 
 def events_of(text: str) -> tuple[list[Any], bool]:
-    """The data of a stream's events, and whether it says that it has ended. What cannot be read is passed over."""
+    """The data of a stream's events, and whether it says that it has ended."""
     found: list[Any] = []
     ended = False
     for event in re.split(r"\r?\n[ \t]*\r?\n|\r\r", text):
-        lines = [line.partition("data:")[2].strip() for line in event.splitlines() if line.startswith("data:")]
-        ended = ended or _END in lines
-        for data in ["\n".join(lines)] if _is_json("\n".join(lines)) else lines:
-            with contextlib.suppress(ValueError):
-                found.append(json.loads(data, strict=False))
+        lines = _LINE_ENDS.split(event)
+        data = [line.partition("data:")[2].strip() for line in lines if line.startswith("data:")]
+        fails = any(re.fullmatch(r"event:\s*error\s*", line) for line in lines)
+        ended = ended or _END in data
+        whole = "\n".join(data)
+        for value in [whole] if _parsed(whole) is not _UNREAD else data:
+            found += [{"error": _parsed(value, {"message": value})}] if fails and value else _data(value)
     return found, ended
 
 
-def _is_json(data: str) -> bool:
+def _data(value: str) -> list[Any]:
+    """The JSON of an event; none where it only keeps the connection."""
+    parsed = _parsed(value)
+    return [parsed] if parsed is not _UNREAD or (value[:1] in "{[" and value not in ("", _END)) else []
+
+
+def _parsed(data: str, otherwise: Any = _UNREAD) -> Any:
     with contextlib.suppress(ValueError):
-        json.loads(data, strict=False)
-        return True
-    return False
+        return json.loads(data, strict=False)
+    return otherwise
 
 
-def joined(events: list[Any], ended: bool) -> dict[str, Any] | None:
-    """The reply that the parts of a stream make; None where they are none.
+def is_parts(found: list[Any]) -> bool:
+    """Whether there are parts of a stream among these, in the place of a reply."""
+    return any(
+        isinstance(part, Mapping)
+        and (part.get("type") == "message_start" or any("delta" in choice for choice in _choices(part)))
+        for part in found
+    )
+
+
+def reply_of(events: list[Any], ended: bool) -> Any:
+    """The reply that the parts of a stream make, the error that one of them tells, or the first that is a reply.
 
     ended: whether the stream says so; one that does not, and gives no reason, broke off.
     """
-    if any(event.get("type") == "message_start" for event in events):
-        return _message(events)
-    choices = [_choice(event) for event in events]
-    if not any("delta" in choice for choice in choices):
-        return None
-    return _completion(events, choices, ended)
+    parts = [part for part in map(_unwrapped, events) if isinstance(part, Mapping)]
+    answers = [part for part in parts if any(name in part for name in ("choices", "content", "output"))]
+    if answers and _is_whole(answers[0]) and not is_parts(parts):  # what stands behind it is no matter
+        return answers[0]
+    failure = next((found for found in map(_failure, parts) if found), None)
+    if failure is not None:
+        usages = [part["usage"] for part in parts if isinstance(part.get("usage"), Mapping)]
+        return {"error": failure} | ({"usage": usages[-1]} if usages else {})
+    unread = any(event is _UNREAD for event in events)
+    if any(part.get("type") == "message_start" for part in parts):
+        return _message(parts, unread)
+    pieces = list(_pieces(parts))
+    if pieces:
+        return _completion(parts, pieces, ended, unread)
+    if len(answers) > 1:
+        return {**answers[0], "choices": [{**_first_choice(answers[0]), "finish_reason": BROKE_OFF}]}
+    return next(iter(answers), next((event for event in events if event is not _UNREAD), None))
 
 
-def _choice(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    choices = event.get("choices")
-    for each in choices if isinstance(choices, list) else []:
-        if isinstance(each, Mapping) and each.get("index") in (0, None):
-            return each
-    return {}
+def _is_whole(part: Mapping[str, Any]) -> bool:
+    return "choices" not in part or bool(_first_choice(part).get("finish_reason"))
 
 
-def _completion(events: list[Any], choices: list[Mapping[str, Any]], ended: bool) -> dict[str, Any]:
+def _unwrapped(event: Any) -> Any:
+    """What a gateway has put into a list or an object of its own."""
+    if isinstance(event, list) and len(event) == 1:
+        return _unwrapped(event[0])
+    if isinstance(event, Mapping) and isinstance(event.get("data"), Mapping) and "choices" not in event:
+        return event["data"]
+    return event
+
+
+def _failure(part: Mapping[str, Any]) -> Any:
+    """What an event tells of an error; None where it tells of none."""
+    if part.get("error"):
+        return part["error"]
+    if "error" in (part.get("object"), part.get("type")) or (
+        "detail" in part and not {"choices", "type"} & part.keys()
+    ):
+        return part
+    return None
+
+
+def _choices(part: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    choices = part.get("choices")
+    return [each for each in (choices if isinstance(choices, list) else [choices]) if isinstance(each, Mapping)]
+
+
+def _first_choice(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next(iter(_choices(part)), {})
+
+
+def _pieces(parts: list[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Of OpenAI's chunks, each choice of the first index and what it adds to the message; nothing of other events."""
+    every = [choice for part in parts for choice in _choices(part)]
+    first = min((_index(choice) for choice in every), default=0)
+    every = [choice for choice in every if _index(choice) == first]
+    if any(isinstance(choice.get("delta"), Mapping) and any(choice["delta"].values()) for choice in every):
+        for choice in every:
+            delta = choice.get("delta")
+            yield choice, delta if isinstance(delta, Mapping) else {}
+    elif len(every) > 1 and all("text" in choice for choice in every):
+        yield from ((choice, {"content": choice["text"]}) for choice in every)
+    elif any("delta" in choice for choice in every) or (
+        len(every) > 1 and not any(choice.get("finish_reason") for choice in every[:-1])
+    ):  # each event repeats the whole so far
+        messages = [choice for choice in every if isinstance(choice.get("message"), Mapping)]
+        yield from ((choice, {}) for choice in every if choice not in messages[-1:])
+        yield from ((choice, choice["message"]) for choice in messages[-1:])
+
+
+def _index(choice: Mapping[str, Any]) -> int:
+    index = str(choice.get("index") or 0)
+    return int(index) if index.isdigit() else 0
+
+
+def _completion(
+    parts: list[Mapping[str, Any]],
+    pieces: list[tuple[Mapping[str, Any], Mapping[str, Any]]],
+    ended: bool,
+    unread: bool,
+) -> dict[str, Any]:
     """OpenAI's chunks as one completion."""
     whole: dict[str, Any] = {}
+    for part in parts:
+        whole |= _given(part)
     choice: dict[str, Any] = {}
     message: dict[str, Any] = {}
-    for event, part in zip(events, choices):
-        whole |= _given(event)
-        choice |= _given(part)
-        delta = part.get("delta")
-        for key, value in _given(delta if isinstance(delta, Mapping) else {}).items():
-            grows = isinstance(value, (str, list)) and type(message.get(key)) is type(value) and key != "role"
-            message[key] = message[key] + value if grows else value
+    for given, delta in pieces:
+        choice |= {key: value for key, value in _given(given).items() if key not in ("delta", "message", "text")}
+        for key, value in _given(delta).items():
+            if key in _TEXTS and isinstance(value, (int, float)):
+                value = str(value)
+            message[key] = _grown(message.get(key), value) if key != "role" else value
     if not ended:
         choice.setdefault("finish_reason", BROKE_OFF)
+    if unread:
+        choice["finish_reason"] = BROKE_OFF
     return whole | {"choices": [choice | {"message": message}]}
 
 
-def _message(events: list[Any]) -> dict[str, Any]:
+def _grown(before: Any, value: Any) -> Any:
+    """A field of a message with what a chunk adds: texts, lists of parts, and both."""
+    if before is None or not isinstance(value, (str, list)):
+        return value
+    if isinstance(before, str) and isinstance(value, str):
+        return before + value
+    if not isinstance(before, (str, list)):
+        return value
+    return _merged([*_as_parts(before), *_as_parts(value)])
+
+
+def _as_parts(value: str | list[Any]) -> list[Any]:
+    return [{"type": "text", "text": value}] if isinstance(value, str) else value
+
+
+def _merged(parts: list[Any]) -> list[Any]:
+    """Parts of one kind that follow each other are one."""
+    found: list[Any] = []
+    for part in parts:
+        last = found[-1] if found else None
+        both = isinstance(part, Mapping) and isinstance(last, Mapping) and part.get("type") == last.get("type")
+        keys = [key for key in _DELTAS if both and isinstance(part.get(key), str) and isinstance(last.get(key), str)]
+        if keys:
+            found[-1] = {**last, **{key: last[key] + part[key] for key in keys}}
+        else:
+            found.append(part)
+    return found
+
+
+def _message(parts: list[Mapping[str, Any]], unread: bool) -> dict[str, Any]:
     """Anthropic's events as one message."""
     whole: dict[str, Any] = {}
     blocks: dict[Any, dict[str, Any]] = {}
-    for event in events:
+    for event in parts:
         delta = event.get("delta")
         delta = delta if isinstance(delta, Mapping) else {}
         if event.get("type") == "message_start" and isinstance(event.get("message"), Mapping):
@@ -93,10 +209,10 @@ def _message(events: list[Any]) -> dict[str, Any]:
             block |= {key: f"{block.get(key) or ''}{delta[key]}" for key in _DELTAS if isinstance(delta.get(key), str)}
         else:
             usages = [each for each in (whole.get("usage"), event.get("usage")) if isinstance(each, Mapping)]
-            whole |= _given(delta) | ({"error": event["error"]} if event.get("error") else {})
+            whole |= _given(delta)
             whole |= {"usage": {key: value for usage in usages for key, value in _given(usage).items()}}
     whole.setdefault("stop_reason", BROKE_OFF)
-    return whole | {"content": list(blocks.values())}
+    return whole | {"content": list(blocks.values())} | ({"stop_reason": BROKE_OFF} if unread else {})
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
