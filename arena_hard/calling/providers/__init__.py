@@ -21,7 +21,8 @@ bedrock             Amazon's Converse interface
 vertex              Google's Vertex AI
 own                 providers of one's own
 own_reply           what an adapter of the user's brings, in the types that are expected
-http                what the adapters over HTTP share: errors told apart, refusals read
+http                what the adapters over HTTP share: errors told apart
+lessons             how a server wants to be asked instead, read from its refusal
 error_bodies        what an error's body says, in any of its shapes
 decoding            the bytes of a reply → its JSON
 streams             streams that come although none was asked for
