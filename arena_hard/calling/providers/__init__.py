@@ -25,7 +25,7 @@ http                what the adapters over HTTP share: errors told apart
 lessons             how a server wants to be asked instead, read from its refusal
 error_bodies        what an error's body says, in any of its shapes
 decoding            the bytes of a reply → its JSON
-streams             streams that come although none was asked for
+streams             streams, asked for or not, as the one reply they are
 fields              a reply read field by field, odd ones passed over and noted
 usage               how many tokens a reply cost
 harmony             the channels of the harmony format

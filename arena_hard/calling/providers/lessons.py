@@ -16,10 +16,12 @@ _SENTENCE_ENDS = re.compile(r"(?<=[.!?;])\s+|\n+")
 _REFUSED = re.compile(
     r"\bunsupported\b|(?:\bnot|n't) (?:be |yet |currently )?(?:support|permitted|allowed|enabled|accept)|\bdeprecated\b"
     r"|\bunrecognized\b|\bunknown (?:parameter|argument|field)|\bextraneous\b|\bno longer (?:support|accept)"
+    r"|\bdoes not stream\b"
 )
 _OF_SIZE = re.compile(
     r"\btoo (?:large|long|many|big|high)\b|\bcontext\b|\bexceed|\bmaximum\b|\bat most\b|\bsupported range\b"
-    r"|\b(?:great|larg|low|small)er than\b|\bless than\b|\bmust be (?:<|≤|between)|\btokens? limit|\blimit of \d|\breduce\b"
+    r"|\b(?:great|larg|low|small)er than\b|\bless than\b|\bmust be (?:<|≤|between)|\btokens? limit|\blimit of \d"
+    r"|\breduce\b"
 )
 _LIMIT = re.compile(r"\bmax_tokens\b")
 _OTHER_LIMIT = re.compile(r"\buse\b[^.]{0,30}\bmax_completion_tokens\b")
@@ -42,6 +44,7 @@ _STREAMS = re.compile(
     r"|\bstream\W{0,3}(?:parameter )?must be (?:set to )?true|\bfor non-?stream\w* (?:calls|requests)"
     r"|\bnon-?stream\w*\b[^.]{0,40}\bnot (?:supported|allowed)|\bnot support (?:non-?stream)"
 )
+_STREAM = re.compile(r"\bstream(?:ing|s|ed)?\b")
 
 
 def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str | None:
@@ -53,8 +56,10 @@ def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str
         return None
     param = str(inner_of(error_body).get("param") or "").lower()
     lowered = text.lower()
-    if "stream" not in body and _STREAMS.search(lowered):
-        return "stream"
+    if _STREAMS.search(lowered):
+        return "stream" if "stream" not in body else None
+    if body.get("stream") and refuses(lowered, _STREAM):
+        return "no stream"
     if _limit_is_refused(param, lowered, body):
         return "max_completion_tokens"
     if "temperature" in body and param in ("", "temperature") and refuses(lowered, TEMPERATURE):

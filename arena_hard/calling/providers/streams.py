@@ -1,4 +1,4 @@
-"""Streams that come although none was asked for: server-sent events, put together as the one reply they are."""
+"""Streams, asked for or not: server-sent events, put together as the one reply they are."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ _BEGINS = re.compile(r"\s*(?:(?:data|event|id|retry):|:)")
 _END = "[DONE]"
 BROKE_OFF = "stream_interrupted"  # the reason of a reply that has no end
 _DELTAS = ("text", "thinking")  # of Anthropic's blocks
+
+
+def unstreamed(body: dict[str, Any]) -> dict[str, Any]:
+    """A request's body for a batch, where nothing is streamed."""
+    return {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
 
 
 def is_stream(text: str) -> bool:
