@@ -26,8 +26,7 @@ import msgspec
 from arena_hard.calling.batch_sizes import Lots, Refused
 from arena_hard.calling.kept_replies import reply_from_row, reply_row
 from arena_hard.calling.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
-from arena_hard.calling.providers.batches import Batches, Line, TooMuch, understood
-from arena_hard.calling.providers.streams import unstreamed
+from arena_hard.calling.providers.batches import Batches, Line, TooMuch, understood, unstreamed
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.stored_requests import restored, stored
 from arena_hard.data import jsonl

@@ -1,7 +1,7 @@
 """A local server for the time of a run: started, waited for, used, and stopped on every way out.
 
-The command runs under a guard (process_guard.py), a small process that watches a pipe from the run. When the run ends
-in whatever way, kill -9 included, the pipe closes and the guard stops the server's whole group.
+The command runs under a guard (process_guard.py), which watches a pipe from the run. When the run ends in whatever way,
+kill -9 included, the pipe closes and the guard stops all that the server has started.
 """
 
 from __future__ import annotations

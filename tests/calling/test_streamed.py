@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from arena_hard.calling.providers import anthropic_messages
 from arena_hard.calling.providers.anthropic_messages import ADAPTER as ANTHROPIC
 from arena_hard.calling.providers.base import Request
-from arena_hard.calling.providers.streams import unstreamed
+from arena_hard.calling.providers.batches import unstreamed
 from arena_hard.data.settings import EndpointSettings, ModelSettings
 from tests.support.direct_calls import outcomes
 from tests.support.odd_bodies import TEN, anthropic, batched
@@ -138,8 +139,9 @@ def test_a_server_that_streams_nothing_is_asked_without() -> None:
     assert (found.contents, len(found.bodies)) == (["fine"], 2)
 
 
-def test_nothing_is_streamed_by_batch(tmp_path: Path) -> None:
-    got, requests = batched(tmp_path, anthropic(), "anthropic", max_tokens=64_000)
+def test_nothing_is_streamed_by_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anthropic_messages, "_MOST_UNSTREAMED", 50)
+    got, requests = batched(tmp_path, anthropic(), "anthropic")
     assert (got.content, requests) == ("fine", 1)
-    (sent,) = set((tmp_path / "box").glob("*.jsonl")) - {tmp_path / f"box/{n}.jsonl" for n in ("batch", "replies")}
-    assert "64000" in sent.read_text() and "stream" not in sent.read_text()
+    sent = "".join(file.read_text() for file in (tmp_path / "box").iterdir())
+    assert '"max_tokens":100' in sent and "stream" not in sent

@@ -303,6 +303,11 @@ class AnthropicBatches:
         return response.content
 
 
+def unstreamed(body: dict[str, Any]) -> dict[str, Any]:
+    """A request's body for a batch, where nothing is streamed."""
+    return {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
+
+
 def batches_of(api_type: str, client: Any) -> Batches | None:
     """The batch interface of an api_type, or None where it has none that is spoken here."""
     if api_type in ("openai", "azure", "groq", "together"):

@@ -14,11 +14,6 @@ BROKE_OFF = "stream_interrupted"  # the reason of a reply that has no end
 _DELTAS = ("text", "thinking")  # of Anthropic's blocks
 
 
-def unstreamed(body: dict[str, Any]) -> dict[str, Any]:
-    """A request's body for a batch, where nothing is streamed."""
-    return {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
-
-
 def is_stream(text: str) -> bool:
     """Whether a text consists of server-sent events."""
     return _BEGINS.match(text) is not None and "data:" in text
