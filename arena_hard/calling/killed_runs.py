@@ -11,6 +11,7 @@ import msgspec
 
 from arena_hard.calling.redo import rows_since
 from arena_hard.data.records import Usage, usage_row
+from arena_hard.data.writer import is_being_written
 
 
 def is_killed(run: Mapping[str, Any]) -> bool:
@@ -41,7 +42,7 @@ def settled(records: Path, run: Mapping[str, Any]) -> dict[str, Any]:
 def killed_note(records: Path, runs: Iterable[Mapping[str, Any]]) -> str | None:
     """A sentence about the last run where it was killed and wrote something; None otherwise."""
     last = next(reversed(list(runs)), None)
-    if last is None or not is_killed(last):
+    if last is None or not is_killed(last) or is_being_written(records):
         return None
     written = settled(records, last).get("written")
     told = f"{written} record{'s' * (written != 1)}" if written else ""

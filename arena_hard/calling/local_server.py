@@ -80,7 +80,7 @@ def serving(model: ModelSettings, log: Path) -> Iterator[ModelSettings]:
         _say_what_is_served(model, _wait_until_ready(model, guard, base, key, log))
         endpoint = msgspec.structs.replace(own, api_base=base, api_key=key)
         yield msgspec.structs.replace(model, endpoints=[endpoint])
-        if guard.poll() is not None:
+        if guard.poll() is not None or not _listens(base):  # the guard may still be ending what the server left
             print(f"{model.name}: the server ended during the run. Its last lines:\n{_tail(log)}", flush=True)
     finally:
         _stop(guard)
@@ -111,17 +111,22 @@ def _start(model: ModelSettings, command: list[str], log: Path) -> subprocess.Po
 
 def _check_free(model: ModelSettings, base: str) -> None:
     """Raises UserError where a server listens already: its answers would pass for the model's."""
+    if _listens(base):
+        raise UserError(
+            f"{model.name}: another server listens at {base} already, and its answers would pass for those of the one "
+            "that serve starts. Stop it, take serve out to use it, or write {port} into the command for a free port."
+        )
+
+
+def _listens(base: str) -> bool:
+    """Whether a server takes connections at an address."""
     try:
         parts = urlsplit(base)
         host, port = parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
         with socket.create_connection((host, port), timeout=5):
-            pass
+            return True
     except (OSError, ValueError):
-        return
-    raise UserError(
-        f"{model.name}: another server listens at {base} already, and its answers would pass for those of the one that "
-        "serve starts. Stop it, take serve out to use it, or write {port} into the command for a free port."
-    )
+        return False
 
 
 def _wait_until_ready(model: ModelSettings, guard: subprocess.Popen[bytes], base: str, key: str, log: Path) -> Models:

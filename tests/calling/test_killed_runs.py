@@ -11,6 +11,7 @@ import pytest
 from arena_hard.calling import manifest
 from arena_hard.calling.killed_runs import killed_note, settled
 from arena_hard.calling.run_tally import RunTally
+from arena_hard.data.writer import RecordWriter
 
 ANSWER = {
     "question_id": "a",
@@ -66,8 +67,11 @@ def test_what_is_not_known_is_not_said(tmp_path: Path) -> None:
 def test_the_next_run_settles_it_and_says_so_before(tmp_path: Path) -> None:
     file = tmp_path / "m.jsonl"
     file.write_bytes(line(ANSWER))
-    manifest.begin_run(RunTally(file, "h"), [])
-    file.write_bytes(line(ANSWER) + line(ANSWER) + line(ANSWER))
+    with RecordWriter() as writer:
+        writer.open(file)
+        manifest.begin_run(RunTally(file, "h"), [])
+        file.write_bytes(line(ANSWER) + line(ANSWER) + line(ANSWER))
+        assert manifest.earlier_notes(file, [], existing=3) == []  # it is at work
     (note,) = manifest.earlier_notes(file, [], existing=3)
     assert note.endswith("was killed after 2 records.")
     following = RunTally(file, "h")

@@ -136,7 +136,7 @@ def test_a_foreign_server_at_the_address_is_never_asked(tmp_path: Path, wire: Se
 
 
 KEYED = """
-import json, sys
+import json, subprocess, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 class Handler(BaseHTTPRequestHandler):
@@ -160,6 +160,8 @@ class Handler(BaseHTTPRequestHandler):
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         self.answer(200, {"id": "1", "object": "chat.completion", "model": "weights-7b", "choices": [choice]})
         if "die" in sys.argv:
+            deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3)"
+            subprocess.Popen([sys.executable, "-c", deaf])  # a worker that outlives it
             print("out of memory, key", sys.argv[2], flush=True)
             raise SystemExit
 
