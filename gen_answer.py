@@ -19,7 +19,7 @@ from arena_hard.answering.requests import opening_messages, prompts_of, room_for
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.local_server import serving
-from arena_hard.calling.manifest import moved_note
+from arena_hard.calling.manifest import earlier_notes
 from arena_hard.calling.progress import Progress
 from arena_hard.calling.record_run import Group, Job, RecordRun, Row, report_failures
 from arena_hard.calling.run_tally import remark_lines
@@ -110,8 +110,7 @@ def print_plan(bench: Bench, questions: list[Question], plans: list[ModelPlan]) 
     for plan in plans:
         print(f"  {plan.settings.name:<40} {plan.existing:>5} answers exist, {len(plan.missing):>5} to ask for")
         tally = plan.output.tally
-        note = moved_note(tally.records, tally.endpoints) if plan.existing else None
-        if note:
+        for note in earlier_notes(tally.records, tally.endpoints, plan.existing):
             print(f"  note: {note}")
 
 

@@ -17,7 +17,7 @@ import utils
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.local_server import serving
-from arena_hard.calling.manifest import moved_note
+from arena_hard.calling.manifest import earlier_notes
 from arena_hard.calling.progress import Progress
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.record_run import Group, RecordRun, Row, report_failures
@@ -159,8 +159,7 @@ def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
         if candidate.unreadable and not stage.args.retry_unreadable:
             line += f", {candidate.unreadable} unreadable (--retry-unreadable judges them again)"
         print(line)
-        note = moved_note(candidate.file, candidate.tally.endpoints) if existing else None
-        if note:
+        for note in earlier_notes(candidate.file, candidate.tally.endpoints, existing):
             print(f"  note: {note}")
     if stage.judge.system_prompt is not None:
         print(

@@ -27,8 +27,9 @@ reading        what came → an answer: thoughts, replies that broke off
 reply_notes    what is remarkable of replies, counted
 kept_replies   replies of records that are not finished
 redo           a --redo that is broken off and goes on
+killed_runs    what a run that was killed wrote
 stored_requests  requests on disk, without the keys that they are sent with
 batch_sizes    how many requests make a batch
 job_queue      many jobs side by side
-process_guard  stops a local server with its run
+process_guard  stops a local server with its run, and all that it started
 """

@@ -26,7 +26,7 @@ import msgspec
 from arena_hard.calling.batch_sizes import Lots, Refused
 from arena_hard.calling.kept_replies import reply_from_row, reply_row
 from arena_hard.calling.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
-from arena_hard.calling.providers.batches import Batches, Line, TooMuch, understood
+from arena_hard.calling.providers.batches import Batches, Line, TooMuch, understood, unstreamed
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.stored_requests import restored, stored
 from arena_hard.data import jsonl
@@ -149,7 +149,7 @@ class Mailbox:
         """Send what has gathered, wait for all batches, and take in what they brought. Raises CallError."""
         under_way = {key for batch in self._open for key in batch.keys}
         lines = [
-            (key, self._adapter.body(request, self._dialect))
+            (key, unstreamed(self._adapter.body(request, self._dialect)))
             for key, request in self._pending.items()
             if key not in under_way
         ]

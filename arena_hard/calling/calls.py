@@ -21,7 +21,7 @@ from arena_hard.calling.providers.base import (
     Request,
     Unforeseen,
 )
-from arena_hard.calling.providers.registry import adapter_of
+from arena_hard.calling.providers.registry import adapter_of, provider_of
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.spending import NoRoom, Ticket, ticket_for
 from arena_hard.calling.waiting_line import NoSlot, next_place
@@ -194,11 +194,12 @@ async def _send(asking: _Asking, ticket: Ticket) -> Reply:
     import anyio
 
     model, endpoint = asking.model, asking.endpoint
-    timeout = max(min(model.settings.timeout, asking.seconds_left()), 0.0)
+    body = model.adapter.body(asking.request, endpoint.dialect)
+    timeout = max(min(_longest(model.settings, body), asking.seconds_left()), 0.0)
     try:
         with anyio.fail_after(timeout):
             ticket.sent = True
-            came = await model.adapter.send(endpoint.client, model.adapter.body(asking.request, endpoint.dialect))
+            came = await model.adapter.send(endpoint.client, body)
         return read_reply(came, model.settings)
     except TimeoutError:
         raise CallError("transient", f"{_NO_ANSWER} {timeout:.3g} s") from None
@@ -206,6 +207,12 @@ async def _send(asking: _Asking, ticket: Ticket) -> Reply:
         raise
     except Exception as error:
         raise Unforeseen(error) from None
+
+
+def _longest(settings: ModelSettings, body: dict[str, Any]) -> float:
+    """Seconds for one request as a whole; between the events of a stream the client's time-out holds."""
+    streams = body.get("stream") is True and not provider_of(settings).is_own
+    return settings.deadline if streams else settings.timeout
 
 
 async def _slot(asking: _Asking) -> tuple[Gate, Slot]:

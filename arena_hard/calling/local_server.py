@@ -1,7 +1,7 @@
 """A local server for the time of a run: started, waited for, used, and stopped on every way out.
 
-The command runs under a guard (process_guard.py), a small process that watches a pipe from the run. When the run ends
-in whatever way, kill -9 included, the pipe closes and the guard stops the server's whole group.
+The command runs under a guard (process_guard.py), which watches a pipe from the run. When the run ends in whatever way,
+kill -9 included, the pipe closes and the guard stops all that the server has started.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def serving(model: ModelSettings, log: Path) -> Iterator[ModelSettings]:
         _say_what_is_served(model, _wait_until_ready(model, guard, base, key, log))
         endpoint = msgspec.structs.replace(own, api_base=base, api_key=key)
         yield msgspec.structs.replace(model, endpoints=[endpoint])
-        if guard.poll() is not None:
+        if guard.poll() is not None or not _listens(base):  # the guard may still be ending what the server left
             print(f"{model.name}: the server ended during the run. Its last lines:\n{_tail(log)}", flush=True)
     finally:
         _stop(guard)
@@ -111,17 +111,22 @@ def _start(model: ModelSettings, command: list[str], log: Path) -> subprocess.Po
 
 def _check_free(model: ModelSettings, base: str) -> None:
     """Raises UserError where a server listens already: its answers would pass for the model's."""
+    if _listens(base):
+        raise UserError(
+            f"{model.name}: another server listens at {base} already, and its answers would pass for those of the one "
+            "that serve starts. Stop it, take serve out to use it, or write {port} into the command for a free port."
+        )
+
+
+def _listens(base: str) -> bool:
+    """Whether a server takes connections at an address."""
     try:
         parts = urlsplit(base)
         host, port = parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
         with socket.create_connection((host, port), timeout=5):
-            pass
+            return True
     except (OSError, ValueError):
-        return
-    raise UserError(
-        f"{model.name}: another server listens at {base} already, and its answers would pass for those of the one that "
-        "serve starts. Stop it, take serve out to use it, or write {port} into the command for a free port."
-    )
+        return False
 
 
 def _wait_until_ready(model: ModelSettings, guard: subprocess.Popen[bytes], base: str, key: str, log: Path) -> Models:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from arena_hard.calling.killed_runs import is_killed, killed_note, settled
 from arena_hard.calling.origins import without_options
 from arena_hard.calling.probe import Probed
 from arena_hard.calling.redo import Redo, written_since
@@ -69,9 +70,11 @@ def _runs(records: Path) -> list[_Run]:
 def begin_run(tally: RunTally, settings: Iterable[Mapping[str, Any]]) -> None:
     """Note a run and the settings of its records, by their hash, before its first record is written.
 
-    A run that is killed stays in the manifest like this: begun, and not ended.
+    A run that is killed stays in the manifest like this, begun and not ended; the next one notes what it wrote.
     """
     manifest = load(tally.records)
+    if manifest["runs"] and is_killed(manifest["runs"][-1]):
+        manifest["runs"][-1] = settled(tally.records, manifest["runs"][-1])
     tally.earlier = _earlier(_runs(tally.records))
     before = broken_off_redo(tally.records)
     for each in settings:
@@ -160,7 +163,16 @@ def open_failures(records: Path, found: Container[str]) -> set[str]:
     return {key for key in failed if key not in found or key in kept}
 
 
-def moved_note(records: Path, endpoints: Sequence[str]) -> str | None:
+def earlier_notes(records: Path, endpoints: Sequence[str], existing: int) -> list[str]:
+    """What is to be said of the runs before: that the last one was killed, that they had other endpoints.
+
+    existing: how many records there are.
+    """
+    notes = [killed_note(records, load(records)["runs"]), _moved_note(records, endpoints) if existing else None]
+    return [note for note in notes if note]
+
+
+def _moved_note(records: Path, endpoints: Sequence[str]) -> str | None:
     """A sentence when none of the runs before that wrote something had these endpoints; None otherwise."""
     before = {each for run in _runs(records) if run.written or not run.ended for each in run.endpoints}
     new = [each for each in endpoints if not before & {each, without_options(each)}]

@@ -6,7 +6,8 @@ has not made yet when it is repeated. It stands in the entries of its runs in th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,21 +54,15 @@ def left_of(before: Redo | None, ids: Iterable[str]) -> set[str]:
 
 def written_since(records: Path, size: int) -> set[str]:
     """The question ids of the records behind so many bytes of a file that runs have only added to."""
-    found: set[str] = set()
-    try:
-        with records.open("rb") as file:
-            file.seek(size)
-            for line in file:
-                found |= _question_id(line)
-    except OSError:  # gone: nothing was made
-        return set()
-    return found
+    return {str(row["question_id"]) for row in rows_since(records, size) if row.get("question_id") is not None}
 
 
-def _question_id(line: bytes) -> set[str]:
-    try:
-        row: Any = msgspec.json.decode(line)
-    except jsonl.BROKEN:
-        return set()
-    key = row.get("question_id") if isinstance(row, dict) else None
-    return {str(key)} if key is not None else set()
+def rows_since(records: Path, size: int) -> Iterator[dict[str, Any]]:
+    """The records behind so many bytes of a file; those that cannot be read, or a file that is gone, are none."""
+    with contextlib.suppress(OSError), records.open("rb") as file:
+        file.seek(size)
+        for line in file:
+            with contextlib.suppress(*jsonl.BROKEN):
+                row: Any = msgspec.json.decode(line)
+                if isinstance(row, dict):
+                    yield row

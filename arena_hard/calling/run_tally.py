@@ -41,13 +41,15 @@ class RunTally:
 
     before: the question ids of the records that it was to replace; replaced: those of them, which an earlier run
     had failed to replace, that it did; ids: the question ids of the records that it wrote. redo_name: of the --redo
-    that the run was told to do, if it was; redo: that, or the one that waits to go on.
+    that the run was told to do, if it was; redo: that, or the one that waits to go on. size: bytes of the record file
+    when the run began.
     """
 
     records: Path
     settings_hash: str
     started: float = field(default_factory=time.time)
     place: int = 0
+    size: int = 0
     written: int = 0
     cut: int = 0
     filtered: int = 0
@@ -69,8 +71,9 @@ class RunTally:
     def begin(self, before: Redo | None) -> None:
         """The run begins. before: the last --redo of its records."""
         self.redo = begun(before, self.before, self.redo_name) if self.redo_name and self.before else before
+        self.size = self.records.stat().st_size
         if self.redo:
-            self.redo.size = self.records.stat().st_size
+            self.redo.size = self.size
 
     @property
     def goes_on(self) -> bool:
@@ -116,6 +119,7 @@ class RunTally:
             "settings_hash": self.settings_hash,
             "started": _iso(self.started),
             "ended": ended and _iso(ended),
+            **({} if ended else {"size": self.size}),
             "written": self.written,
             "cut_at_max_tokens": self.cut,
             "cut_by_content_filter": self.filtered,

@@ -25,6 +25,24 @@ from arena_hard.data import jsonl
 from arena_hard.data.records import UserError
 
 
+def is_being_written(file: Path) -> bool:
+    """Whether a run is at work on a file."""
+    lock = _lock_of(file)
+    if not os.path.exists(lock.lock_file):
+        return False
+    try:
+        with lock:
+            return False
+    except filelock.Timeout:
+        return True
+    except OSError:  # a folder that may only be read
+        return False
+
+
+def _lock_of(file: Path) -> filelock.BaseFileLock:
+    return filelock.FileLock(file.with_name(f".{file.name}.lock"), timeout=0)
+
+
 class RecordWriter:
     """Appends records to files that no other run can write at the same time.
 
@@ -53,7 +71,7 @@ class RecordWriter:
         """
         if file in self._files:
             return 0  # two models may record into one file
-        lock = filelock.FileLock(file.with_name(f".{file.name}.lock"), timeout=0)
+        lock = _lock_of(file)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()

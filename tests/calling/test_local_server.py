@@ -20,10 +20,11 @@ from tests.support.processes import wait_until
 
 @pytest.fixture
 def wrapper(tmp_path: Path) -> Path:
-    """A command that starts the loopback server as its child, as vLLM starts its workers."""
+    """A command that starts the loopback server as its child, as vLLM starts its workers, and another process apart."""
     script = tmp_path / "server.sh"
     script.write_text(
         f'#!/bin/sh\necho "$$" > {tmp_path}/pid\nsleep 1000 &\necho $! > {tmp_path}/child\n'
+        f"(setsid nohup sleep 1000 > {tmp_path}/nohup 2>&1 & echo $! > {tmp_path}/away)\n"
         f"cd {ROOT} && exec tail -f /dev/null | {sys.executable} -m tests.loopback --port $1\n"
     )
     script.chmod(0o755)
@@ -51,7 +52,7 @@ def is_running(pid: int) -> bool:
 
 
 def all_gone(folder: Path, within: float = 30.0) -> bool:
-    pids = [int((folder / name).read_text()) for name in ("pid", "child")]
+    pids = [int((folder / name).read_text()) for name in ("pid", "child", "away")]
     with contextlib.suppress(AssertionError):
         wait_until(lambda: not any(map(is_running, pids)), within)
     left = [pid for pid in pids if is_running(pid)]
@@ -135,7 +136,7 @@ def test_a_foreign_server_at_the_address_is_never_asked(tmp_path: Path, wire: Se
 
 
 KEYED = """
-import json, sys
+import json, subprocess, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 class Handler(BaseHTTPRequestHandler):
@@ -159,6 +160,8 @@ class Handler(BaseHTTPRequestHandler):
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         self.answer(200, {"id": "1", "object": "chat.completion", "model": "weights-7b", "choices": [choice]})
         if "die" in sys.argv:
+            deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3)"
+            subprocess.Popen([sys.executable, "-c", deaf])  # a worker that outlives it
             print("out of memory, key", sys.argv[2], flush=True)
             raise SystemExit
 

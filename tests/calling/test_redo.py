@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,10 @@ def test_a_redo_of_answers_that_is_killed_goes_on(six: Scratch, wire: Server) ->
     wire.script(["content_filter_400"])
     again = six.run("gen_answer.py", "--redo", "m")
     assert again.returncode == 1 and "2 of 6 records are there already" in again.stdout
+    assert "was killed after 2 records." in again.stdout
+    killed = json.loads(six.answer_file().with_name("m.manifest.json").read_text())["runs"][1]
+    assert (killed["killed"], killed["written"], killed["requests"]) == (True, 2, 2)
+    assert killed["usage"]["prompt_tokens"] > 0
     assert six.run("gen_answer.py").returncode == 0  # nothing is missing, and it loses nothing of the redo
     assert six.run("gen_answer.py", "--redo", "m").returncode == 0
     assert asked(wire) == [f"Question {number}?" for number in (1, 2, 3, 3, 4, 5, 6, 3)]

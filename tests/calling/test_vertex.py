@@ -341,3 +341,10 @@ def test_a_reasoning_key_without_effect(scratch: Scratch, google: Google, model:
     scratch.models["m"][key] = 1000 if key == "thinking" else "high"
     done = scratch.run("gen_answer.py", **google.environment)
     assert done.returncode == 2 and key in done.stderr
+
+
+def test_long_replies_of_claude_are_streamed(google: Google) -> None:
+    google.answer = lambda *_: claude_reply()
+    (got,) = outcomes(settings(google, CLAUDE, max_tokens=64_000))
+    assert got.content == "fine"
+    assert path_of(google.calls[0]).endswith(f"{CLAUDE}:streamRawPredict")

@@ -21,10 +21,11 @@ bedrock             Amazon's Converse interface
 vertex              Google's Vertex AI
 own                 providers of one's own
 own_reply           what an adapter of the user's brings, in the types that are expected
-http                what the adapters over HTTP share: errors told apart, refusals read
+http                what the adapters over HTTP share: errors told apart
+lessons             how a server wants to be asked instead, read from its refusal
 error_bodies        what an error's body says, in any of its shapes
 decoding            the bytes of a reply → its JSON
-streams             streams that come although none was asked for
+streams             streams, asked for or not, as the one reply they are
 fields              a reply read field by field, odd ones passed over and noted
 usage               how many tokens a reply cost
 harmony             the channels of the harmony format

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from arena_hard.calling.providers.base import Connection, Dialect, Reply, Request
@@ -11,6 +12,11 @@ from arena_hard.calling.providers.http import error_beside, post
 from arena_hard.calling.providers.usage import anthropic_usage
 
 OWN_ADDRESS = "https://api.anthropic.com"
+# The most tokens of a reply that is not streamed: beyond them it may take more than ten minutes, in which an idle
+# connection is cut on its way, and Anthropic's SDKs refuse to ask. The first models of Opus 4 are slower.
+_MOST_UNSTREAMED = 21_333
+_MOST_OF_SLOW_MODELS = 8_192
+_SLOW_MODELS = re.compile(r"opus-4(?:-[01]\b|[-@]2025|$)|4-opus")
 
 
 class AnthropicMessages:
@@ -46,7 +52,10 @@ class AnthropicMessages:
             body["temperature"] = request.temperature
         if request.stop:
             body["stop_sequences"] = request.stop
-        return body | request.extra
+        body |= request.extra
+        if "stream" in dialect or "no stream" not in dialect and _is_long(body):
+            body.setdefault("stream", True)
+        return body
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
         """POST /v1/messages through the SDK."""
@@ -57,6 +66,12 @@ class AnthropicMessages:
     async def close(self, client: Any) -> None:
         """Close its connections."""
         await client.close()
+
+
+def _is_long(body: dict[str, Any]) -> bool:
+    """Whether the reply may be one that has to be streamed."""
+    most = _MOST_OF_SLOW_MODELS if _SLOW_MODELS.search(str(body["model"])) else _MOST_UNSTREAMED
+    return isinstance(body["max_tokens"], int) and body["max_tokens"] > most
 
 
 def marked(messages: list[dict[str, str]], shared: int) -> list[dict[str, Any]]:

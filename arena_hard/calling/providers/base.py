@@ -135,7 +135,7 @@ class Connection:
 
 
 # What a server may have taught about how it wants to be asked: "max_completion_tokens",
-# "no temperature", "developer role", "no system role".
+# "no temperature", "developer role", "no system role", "stream", "no stream".
 Dialect = set[str]
 
 

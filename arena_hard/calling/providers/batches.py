@@ -17,7 +17,8 @@ from arena_hard.calling.providers.base import CallError, Kind, Reply, Unforeseen
 from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.error_bodies import inner_of, message_of, names_of
 from arena_hard.calling.providers.fields import Fields
-from arena_hard.calling.providers.http import call_error, lesson, status_error
+from arena_hard.calling.providers.http import call_error, status_error
+from arena_hard.calling.providers.lessons import lesson
 from arena_hard.calling.providers.openai_chat import AZURE_SEED, read_completion
 from arena_hard.data.records import UserError
 
@@ -300,6 +301,11 @@ class AnthropicBatches:
             else:
                 response = await self._client.get(path, cast_to=httpx2.Response)
         return response.content
+
+
+def unstreamed(body: dict[str, Any]) -> dict[str, Any]:
+    """A request's body for a batch, where nothing is streamed."""
+    return {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
 
 
 def batches_of(api_type: str, client: Any) -> Batches | None:

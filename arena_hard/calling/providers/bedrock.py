@@ -17,6 +17,7 @@ from arena_hard.calling.providers.error_bodies import message_of
 from arena_hard.calling.providers.fields import whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words
 from arena_hard.calling.providers.http import error_beside, retry_after, status_error
+from arena_hard.calling.providers.lessons import SYSTEM, TEMPERATURE, refuses
 from arena_hard.calling.providers.openai_chat import in_dialect
 from arena_hard.calling.providers.threads import in_thread
 from arena_hard.calling.providers.usage import bedrock_usage
@@ -53,7 +54,6 @@ _FOR_ALL = {  # every other request would be refused with the same words
 _WRONG_MODEL = ("model identifier is invalid", "on-demand throughput")
 _CAME = "body as it came"
 _CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
-_REFUSED = ("not support", "n't support", "unsupported", "deprecated")
 
 
 @dataclass(frozen=True)
@@ -293,11 +293,9 @@ def refusal(response: Mapping[str, Any], text: str, body: Mapping[str, Any]) -> 
 
 def _lesson(lowered: str, body: Mapping[str, Any]) -> str | None:
     """How the model wants to be asked instead, read from a refusal."""
-    if not any(words in lowered for words in _REFUSED):
-        return None
-    if "temperature" in body["inferenceConfig"] and "temperature" in lowered:
+    if "temperature" in body["inferenceConfig"] and refuses(lowered, TEMPERATURE):
         return "no temperature"
-    return "no system role" if "system" in body and "system" in lowered else None
+    return "no system role" if "system" in body and refuses(lowered, SYSTEM) else None
 
 
 def read_response(found: Any) -> Reply:

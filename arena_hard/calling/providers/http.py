@@ -1,4 +1,4 @@
-"""What the adapters over HTTP share: the SDKs' errors told apart, Retry-After and refusals read."""
+"""What the adapters over HTTP share: the SDKs' errors told apart, Retry-After read."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from arena_hard.calling.providers.error_bodies import (
     tells_error,
 )
 from arena_hard.calling.providers.finish_reasons import is_known
+from arena_hard.calling.providers.lessons import lesson
 from arena_hard.calling.providers.quotas import Quota, quota_from
 
 # Codes, types and reasons by which providers say that nothing will be taken any more ...
@@ -307,22 +308,3 @@ def quotas_of(headers: Mapping[str, str]) -> dict[str, Quota]:
     """What the server announces of its limits, by kind; empty for most."""
     found = {kind: quota_from(headers, kind) for kind in ("requests", "tokens")}
     return {kind: quota for kind, quota in found.items() if quota is not None}
-
-
-def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str | None:
-    """How the server wants to be asked instead, read from its refusal; None when it is no such refusal."""
-    if status not in (400, 422, 500):  # some chat templates fail with 500
-        return None
-    param = str(inner_of(error_body).get("param") or "")
-    lowered = text.lower()
-    has_both = "max_completion_tokens" in body  # from extra_body: there is nothing left to learn
-    if "max_tokens" in body and not has_both and (param == "max_tokens" or "max_completion_tokens" in lowered):
-        refused = "unsupported" in lowered or "not supported" in lowered or "max_completion_tokens" in lowered
-        return "max_completion_tokens" if refused else None
-    refused = any(words in lowered for words in ("unsupported", "not supported", "does not support", "deprecated"))
-    if "temperature" in body and refused and (param == "temperature" or "temperature" in lowered):
-        return "no temperature"
-    role = body["messages"][0]["role"]
-    if refused and role in ("system", "developer") and ("role" in param or f"{role}" in lowered):
-        return "developer role" if role == "system" else "no system role"
-    return None

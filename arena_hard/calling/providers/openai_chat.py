@@ -51,6 +51,8 @@ class OpenAIChat:
             body["reasoning_effort"] = request.reasoning_effort
         if request.stop:
             body["stop"] = request.stop
+        if "stream" in dialect:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
         return body | request.extra
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:

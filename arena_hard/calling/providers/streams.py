@@ -1,4 +1,4 @@
-"""Streams that come although none was asked for: server-sent events, put together as the one reply they are."""
+"""Streams, asked for or not: server-sent events, put together as the one reply they are."""
 
 from __future__ import annotations
 

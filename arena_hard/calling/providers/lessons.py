@@ -1,0 +1,95 @@
+"""How a server wants to be asked instead, read from its refusal of a parameter.
+
+A refusal of the request's size names the same parameters ("reduce max_completion_tokens") and teaches nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from arena_hard.calling.providers.error_bodies import inner_of
+
+_STATUSES = (400, 422, 500)  # some chat templates fail with 500
+_SENTENCE_ENDS = re.compile(r"(?<=[.!?;])\s+|\n+")
+_REFUSED = re.compile(
+    r"\bunsupported\b|(?:\bnot|n't) (?:be |yet |currently )?(?:support|permitted|allowed|enabled|accept)|\bdeprecated\b"
+    r"|\bunrecognized\b|\bunknown (?:parameter|argument|field)|\bextraneous\b|\bno longer (?:support|accept)"
+    r"|\bdoes not stream\b"
+)
+_OF_SIZE = re.compile(
+    r"\btoo (?:large|long|many|big|high)\b|\bcontext\b|\bexceed|\bmaximum\b|\bat most\b|\bsupported range\b"
+    r"|\b(?:great|larg|low|small)er than\b|\bless than\b|\bmust be (?:<|≤|between)|\btokens? limit|\blimit of \d"
+    r"|\breduce\b"
+)
+_LIMIT = re.compile(r"\bmax_tokens\b")
+_OTHER_LIMIT = re.compile(r"\buse\b[^.]{0,30}\bmax_completion_tokens\b")
+TEMPERATURE = re.compile(r"\btemperature\b")
+_ROLES = {
+    role: re.compile(
+        rf"\b{role}\W{{0,3}}(?:role|message|prompt|instruction)s?\b|\broles?\b[^.]{{0,40}}\b{role}\b"
+        rf"|\bmessages?\[0\]\.role\b[^.]*\b{role}\b"
+    )
+    for role in ("system", "developer")
+}
+SYSTEM = _ROLES["system"]
+# templates that know two roles only; what is sent here alternates, a first prompt apart
+_TWO_ROLES = re.compile(
+    r"(?<!system message, )\bconversation roles must alternate"
+    r"|\bonly user(?:,| and) (?:assistant|model)(?: and \w+)? roles"
+)
+_STREAMS = re.compile(
+    r"\bstreaming is (?:strongly )?(?:recommended|required)|\bonly supports? stream|\bmust be streamed\b"
+    r"|\bstream\W{0,3}(?:parameter )?must be (?:set to )?true|\bfor non-?stream\w* (?:calls|requests)"
+    r"|\bnon-?stream\w*\b[^.]{0,40}\bnot (?:supported|allowed)|\bnot support (?:non-?stream)"
+)
+_STREAM = re.compile(r"\bstream(?:ing|s|ed)?\b")
+
+
+def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str | None:
+    """How the server wants to be asked instead; None where it refuses something else than how it was asked.
+
+    text: what the server said; body: what it was asked.
+    """
+    if status not in _STATUSES:
+        return None
+    param = str(inner_of(error_body).get("param") or "").lower()
+    lowered = text.lower()
+    if _STREAMS.search(lowered):
+        return "stream" if "stream" not in body else None
+    if body.get("stream") and refuses(lowered, _STREAM):
+        return "no stream"
+    if _limit_is_refused(param, lowered, body):
+        return "max_completion_tokens"
+    if "temperature" in body and param in ("", "temperature") and refuses(lowered, TEMPERATURE):
+        return "no temperature"
+    role = body["messages"][0]["role"]
+    if role in _ROLES and _role_is_refused(role, param, lowered):
+        return "developer role" if role == "system" and not _TWO_ROLES.search(lowered) else "no system role"
+    return None
+
+
+def _limit_is_refused(param: str, lowered: str, body: Mapping[str, Any]) -> bool:
+    if "max_tokens" not in body or "max_completion_tokens" in body:  # both, from extra_body: nothing is left to learn
+        return False
+    if param not in ("", "max_tokens") or _OF_SIZE.search(lowered):
+        return False
+    return refuses(lowered, _LIMIT) or _OTHER_LIMIT.search(lowered) is not None
+
+
+def _role_is_refused(role: str, param: str, lowered: str) -> bool:
+    if _TWO_ROLES.search(lowered):
+        return True
+    if param and "role" not in param and "messages" not in param:
+        return False
+    return refuses(lowered, _ROLES[role])
+
+
+def refuses(lowered: str, named: re.Pattern[str]) -> bool:
+    """Whether a sentence refuses what it names, whatever its size."""
+    return any(named.search(each) and not _OF_SIZE.search(each) for each in _refusals(lowered))
+
+
+def _refusals(lowered: str) -> Iterator[str]:
+    return (each for each in _SENTENCE_ENDS.split(lowered) if _REFUSED.search(each))
