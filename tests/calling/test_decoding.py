@@ -232,3 +232,19 @@ def test_an_error_among_anthropics_events_is_no_answer() -> None:
     failing = 'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error", "message": "boom"}}\n\n'
     with pytest.raises(CallError, match="boom"):
         read_message(decoded((BEGIN + TEXT + failing + 'data: {"type": "message_stop"}\n\n').encode()))
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda whole: {"data": [whole]},
+        lambda whole: {"data": json.dumps(whole)},
+        lambda whole: {"body": json.dumps(whole)},
+        lambda whole: {"result": {"data": whole}},
+        lambda whole: {"output": whole},
+        lambda whole: {"completion": whole},
+        lambda whole: {"statusCode": 200, "body": json.dumps({"result": whole})},
+    ],
+)
+def test_a_reply_in_wrappers(wrapped: Any) -> None:
+    assert read_completion(decoded(json.dumps(wrapped(openai())).encode())).content

@@ -6,6 +6,7 @@ is a cause to throw an answer away.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ from arena_hard.calling.providers.base import Note, without_secrets
 from arena_hard.data import secrets
 
 _DIGITS = re.compile(r"\s*(\d{1,15})(?:\.0*)?\s*")
-_WRAPPERS = ("data", "result", "response", "body")
+_WRAPPERS = ("data", "result", "response", "body", "output", "completion")
+_DEEPEST = 3  # of wrappers within each other
 _SHOWN = 60  # characters of an odd value
 # what the parts of a content call their texts, and the kinds of parts that hold a thought or a plain text
 _TEXTS = ("text", "content", "value", "output_text", "citationsContent")
@@ -154,14 +156,24 @@ class Fields:
 def whole_reply(found: Any, *names: str) -> Fields:
     """A reply's JSON, of which it has one of these names; an empty one where it is no object.
 
-    Gateways hand on the reply in a list, or in an object of their own.
+    Gateways hand on the reply in a list, in an object of their own, or as a text.
     """
-    wrapped = [found.get(name) for name in _WRAPPERS] if isinstance(found, Mapping) else []
-    for each in (found, *(found if isinstance(found, list) else ()), *wrapped):
-        if isinstance(each, Mapping) and any(each.get(name) is not None for name in names):
-            return Fields(each)
-    found = alone(found)
-    return Fields(found if isinstance(found, Mapping) else None)
+    whole = _within(found, names, _DEEPEST) or alone(found)
+    return Fields(whole if isinstance(whole, Mapping) else None)
+
+
+def _within(found: Any, names: tuple[str, ...], depth: int) -> Mapping[str, Any] | None:
+    """The first object with one of these names, in the lists and wrappers around it."""
+    if isinstance(found, str) and found.lstrip()[:1] in ("{", "["):
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(found, strict=False)
+    if isinstance(found, Mapping) and any(found.get(name) is not None for name in names):
+        return found
+    inner = found if isinstance(found, list) else []
+    if isinstance(found, Mapping):
+        inner = [found.get(name) for name in _WRAPPERS]
+    hits = (_within(each, names, depth - 1) for each in inner if depth and each)
+    return next((hit for hit in hits if hit is not None), None)
 
 
 def alone(found: Any) -> Any:
