@@ -183,14 +183,24 @@ def _merged(parts: list[Any]) -> list[Any]:
     """Parts of one kind that follow each other are one."""
     found: list[Any] = []
     for part in parts:
-        last = found[-1] if found else None
-        both = isinstance(part, Mapping) and isinstance(last, Mapping) and part.get("type") == last.get("type")
-        keys = [key for key in _DELTAS if both and isinstance(part.get(key), str) and isinstance(last.get(key), str)]
-        if keys:
-            found[-1] = {**last, **{key: last[key] + part[key] for key in keys}}
+        last: Any = found[-1] if found else None
+        grown = _text_added(last, part) if isinstance(last, Mapping) and isinstance(part, Mapping) else {}
+        if grown:
+            found[-1] = {**last, **grown}
         else:
             found.append(part)
     return found
+
+
+def _text_added(last: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of a part with those of the next, where both are of one kind."""
+    if last.get("type") != part.get("type"):
+        return {}
+    return {
+        key: last[key] + part[key]
+        for key in _DELTAS
+        if isinstance(part.get(key), str) and isinstance(last.get(key), str)
+    }
 
 
 def _message(parts: list[Mapping[str, Any]], unread: bool) -> dict[str, Any]:
