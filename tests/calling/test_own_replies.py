@@ -44,7 +44,7 @@ ODD: list[tuple[str, str, Usage | None, str | None]] = [
      Usage(10, 20, cached_tokens=6), None),
     ("'fine', 'stop', {'inputTokens': 10, 'outputTokens': 20}, 'm'", "fine", TEN, None),
     ("'fine', 'stop', Usage('10', 20.0), 'm'", "fine", TEN, None),
-    ("'fine', 'stop', Usage(None, 20), 'm'", "fine", Usage(0, 20), None),
+    ("'fine', 'stop', Usage(None, 20), 'm'", "fine", None, "usage.prompt_tokens: null"),
     ("'fine', 'stop', Usage([], 20), 'm'", "fine", None, "usage.prompt_tokens: []"),
     ("'fine', 7, None, 'm'", "fine", None, "finish_reason: 7"),
     ("'fine', enum.Enum('E', 'STOP')(1), None, 'm'", "fine", None, None),

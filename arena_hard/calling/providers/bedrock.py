@@ -304,7 +304,7 @@ def read_response(found: Any) -> Reply:
     output = whole.inner("output")
     is_text = isinstance(output.raw("message"), str)
     text, thought = output.said("message") if is_text else output.inner("message").said("content")
-    reason, usage = whole.word("stopReason"), bedrock_usage(whole.inner("usage"))
+    reason, usage = whole.word("stopReason"), bedrock_usage(whole.inner("usage"), bool(text or thought))
     error = error_beside(found, text, reason and in_our_words(reason))
     if error is not None:
         error.usage = usage

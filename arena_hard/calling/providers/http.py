@@ -281,7 +281,8 @@ def _told_wait(inner: Mapping[str, Any], text: str) -> float | None:
 
 def _seconds(text: str) -> float | None:
     parts = [(float(number), unit.lower()) for number, unit in _PART_OF_WAIT.findall(text)]
-    return sum(number * _UNITS[unit] for number, unit in parts) if parts else None
+    seconds = sum(number * _UNITS[unit] for number, unit in parts)
+    return seconds if parts and math.isfinite(seconds) else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -300,7 +301,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         if value.replace(".", "", 1).isdigit():
             return float(value)
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
