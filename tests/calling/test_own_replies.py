@@ -68,6 +68,18 @@ def test_an_odd_field_costs_no_answer(
     assert len(got.notes) == (noted is not None) and (noted or "") in str(got.notes)
 
 
+def test_halves_of_characters_are_no_part_of_a_reply(tmp_path: Path) -> None:
+    half = "\\ud83d"
+    more = f"fingerprint='f{half}', thought='t{half}', notes=(('field', 'n: {half}'),)"
+    _, got, _ = sent(tmp_path, f"return Reply('fine{half}', 'x{half}', None, 'm{half}', {more})")
+    assert (got.content, got.finish_reason, got.served_model) == ("fine\ufffd", "x\ufffd", "m\ufffd")
+    assert (got.fingerprint, got.thought) == ("f\ufffd", "t\ufffd")
+    assert got.notes == (("field", "n: \ufffd"), ("finish", "x\ufffd"))
+    (tmp_path / "other").mkdir()
+    _, error, _ = sent(tmp_path / "other", f"raise CallError('final', 'bad{half}')")
+    assert error.message.endswith("bad\ufffd")
+
+
 ERROR = "class E(Exception):\n            {}\n        raise E('x')"
 MISTAKES = [
     ("return Reply(None, 'stop', None, 'm')", "no text"),

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from arena_hard.calling.providers.base import CallError, Kind, Note, Reply, without_secrets
+from arena_hard.calling.providers.base import CallError, Kind, Note, Reply, printable, without_secrets
 from arena_hard.calling.providers.fields import Fields
 from arena_hard.calling.providers.quotas import Quota, sound_quota
 from arena_hard.calling.providers.usage import any_usage
@@ -54,7 +54,7 @@ def sound_error(error: CallError) -> CallError:
         retry_after=_seconds(error.retry_after),
         endpoint_wide=bool(error.endpoint_wide),
         lesson=error.lesson if isinstance(error.lesson, str) else None,
-        finish_reason=error.finish_reason if isinstance(error.finish_reason, str) else None,
+        finish_reason=printable(error.finish_reason) if isinstance(error.finish_reason, str) else None,
         usage=any_usage(error.usage, [], has_text=False),
         wrong_address=bool(error.wrong_address),
         not_taken=bool(error.not_taken),
@@ -69,7 +69,8 @@ def _plain(value: Any) -> Any:
 
 def _notes(given: Any) -> list[Note]:
     pairs = given if isinstance(given, (tuple, list)) else ()
-    return [(pair[0], pair[1]) for pair in pairs if isinstance(pair, tuple) and list(map(type, pair)) == [str, str]]
+    texts = (pair for pair in pairs if isinstance(pair, tuple) and list(map(type, pair)) == [str, str])
+    return [(kind, without_secrets(what)) for kind, what in texts]
 
 
 def _quotas(given: Any) -> dict[str, Quota]:

@@ -10,7 +10,6 @@ import msgspec
 from arena_hard.calling.providers.fields import Fields
 from arena_hard.data.records import Usage
 
-
 _OPENAI = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"), "total_tokens")
 _ANTHROPIC = (("input_tokens",), ("output_tokens",), "total_tokens")
 _BEDROCK = (("inputTokens",), ("outputTokens",), "totalTokens")
