@@ -32,18 +32,25 @@ _COMMENT = re.compile(r"^:.*$", re.MULTILINE)  # of a stream, by which a connect
 _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "iso8859-1": "cp1252", "ascii": "cp1252"}
 
 
+class NoText(CallError):
+    """A body that nobody can read, and nobody should be shown."""
+
+
+def readable(content: bytes, charset: str | None = None) -> Any:
+    """The same as `decoded`, with a message in place of bytes that are no text."""
+    try:
+        return decoded(content, charset)
+    except NoText as error:
+        return error.message
+
+
 def unpacked(content: bytes) -> bytes:
     """A body that a gateway packed, whether or not its headers say so; what came of it where it broke off."""
     if not content.startswith(_PACKED):
         return content
     with contextlib.suppress(zlib.error):
-        return zlib.decompressobj(_EITHER).decompress(content, _MOST_BYTES)
+        return zlib.decompressobj(_EITHER).decompress(content, _MOST_BYTES) or content
     return content
-
-
-def is_no_text(text: str) -> bool:
-    """Whether a text was made of bytes that are none: nobody can read it."""
-    return _NO_TEXT.search(text) is not None
 
 
 def decoded(content: bytes, charset: str | None = None) -> Any:
@@ -53,7 +60,7 @@ def decoded(content: bytes, charset: str | None = None) -> Any:
     An emoji that was cut at max_tokens leaves half a character, which strict JSON knows not: it becomes �. NaN, raw
     line ends within texts and a byte order mark are read too, and so is a stream that nobody asked for.
     """
-    content = unpacked(content)
+    came, content = content, unpacked(content)
     try:
         found = _DECODER.decode(content)
         is_json = isinstance(found, str) and found.lstrip().startswith("{")
@@ -71,10 +78,11 @@ def decoded(content: bytes, charset: str | None = None) -> Any:
     if page:
         raise CallError("transient", f"the server answered with {page}, not JSON", wrong_address=True) from None
     words = next(_texts(content, charset)).strip()
-    if is_no_text(words):
-        raise CallError("transient", f"the server's reply is not readable ({len(content)} bytes that are no text)")
+    if _NO_TEXT.search(words):
+        raise NoText("transient", f"the server's reply is not readable ({len(content)} bytes that are no text)")
     if not words or words.startswith(("{", "[")):
-        raise CallError("transient", f"the server's reply is not readable ({problem})") from None
+        unread = CallError if came is content else NoText
+        raise unread("transient", f"the server's reply is not readable ({problem})") from None
     return words
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from arena_hard.calling.providers.addresses import shown, understood
 from arena_hard.calling.providers.base import CallError, Reply, without_secrets
-from arena_hard.calling.providers.decoding import decoded, is_no_text
+from arena_hard.calling.providers.decoding import decoded, readable
 from arena_hard.calling.providers.error_bodies import (
     code_of,
     details_of,
@@ -158,9 +158,9 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
 def _told(error: Any) -> Any:
     """The body of a refusal; the SDKs read it in the declared charset, which is often not that of the text."""
     try:
-        return decoded(error.response.content, error.response.charset_encoding)
-    except CallError as unread:  # a web page, or half of the JSON
-        return unread.message if isinstance(error.body, str) and is_no_text(error.body) else error.body
+        return readable(error.response.content, error.response.charset_encoding)
+    except CallError:  # a web page, or half of the JSON
+        return error.body
 
 
 def http_error(status: int, headers: Mapping[str, str], body: Any) -> CallError:
