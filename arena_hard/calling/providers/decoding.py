@@ -19,6 +19,7 @@ from arena_hard.calling.providers import streams
 from arena_hard.calling.providers.addresses import web_page
 from arena_hard.calling.providers.base import CallError, whole_characters
 
+_MOST_DIGITS = 1000
 _MOST_BYTES = 256_000_000  # of what was packed
 _PAGE_BYTES = 4096  # in which a web page has its title
 _DECODER = msgspec.json.Decoder()
@@ -108,7 +109,7 @@ def _known(charset: str | None) -> str:
 def _lenient(text: str) -> Any:
     """The JSON in a text that strict readers refuse. Raises ValueError where there is none."""
     with contextlib.suppress(ValueError):
-        return json.loads(text, strict=False)
+        return json.loads(text, strict=False, parse_int=_integer)
     if streams.is_stream(text):
         events, ended = streams.events_of(text)
     else:
@@ -117,6 +118,11 @@ def _lenient(text: str) -> Any:
     if found is None or not isinstance(found, (Mapping, list)):
         raise ValueError("no JSON")
     return found
+
+
+def _integer(digits: str) -> int | float:
+    """A number of the JSON; one of thousands of digits, which Python does not read, is infinite."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else float("inf")
 
 
 def _one_after_the_other(text: str) -> Iterator[Any]:
