@@ -163,7 +163,7 @@ def request_body(
     try:
         return adapter_of(model).body(_request(model, messages, temperature, max_tokens), set())
     except CallError as error:
-        raise UserError(f"{model.name}: {error.message}.") from None
+        raise UserError(f"{model.name}: {error.message.rstrip('. ')}.") from None
 
 
 async def _call(asking: _Asking, ticket: Ticket) -> Reply:

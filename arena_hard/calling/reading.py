@@ -6,7 +6,7 @@ import functools
 import re
 from dataclasses import replace
 
-from arena_hard.calling.providers.base import CallError, Kind, Note, Reply, Unforeseen
+from arena_hard.calling.providers.base import CallError, Kind, Note, Reply, Unforeseen, printable, whole_characters
 from arena_hard.calling.providers.finish_reasons import in_our_words, is_known, tells_failure
 from arena_hard.calling.providers.template_remains import holds_only_tokens, template_remains
 from arena_hard.calling.providers.thought_tags import may_hold_a_thought
@@ -14,7 +14,7 @@ from arena_hard.calling.providers.thoughts import is_never_closed, split_thought
 from arena_hard.data import secrets
 from arena_hard.data.settings import ModelSettings
 
-_TEXTS = ("content", "thought", "finish_reason", "served_model", "fingerprint")  # of a reply
+_TEXTS, _WORDS = ("content", "thought"), ("finish_reason", "served_model", "fingerprint")  # of a reply
 
 
 def read_reply(reply: Reply, model: ModelSettings) -> Reply:
@@ -31,8 +31,8 @@ def read_reply(reply: Reply, model: ModelSettings) -> Reply:
 
 
 def _read(reply: Reply, model: ModelSettings) -> Reply:
-    reply = _without_keys(reply)
-    finish = in_our_words(reply.finish_reason)
+    reply = _as_written(reply)
+    finish = in_our_words(reply.finish_reason or None)
     if tells_failure(finish):
         raise CallError("transient", f"the reply broke off (finish_reason {finish})", usage=reply.usage)
     answer, thought, suspected = _told_apart(reply, model)
@@ -45,10 +45,14 @@ def _read(reply: Reply, model: ModelSettings) -> Reply:
     return replace(reply, content=answer, finish_reason=finish, thought=whole, notes=notes)
 
 
-def _without_keys(reply: Reply) -> Reply:
-    """A server may send back what it was sent. Masked here, a record is the same whenever it is played."""
-    texts = {name: getattr(reply, name) for name in _TEXTS}
-    masked = {name: text and secrets.mask(text) for name, text in texts.items()}
+def _as_written(reply: Reply) -> Reply:
+    """With texts that can be written. A server may send back keys: masked here, a record is the same when it is played.
+
+    The words that messages repeat are made printable.
+    """
+    texts = {name: getattr(reply, name) for name in _TEXTS + _WORDS}
+    masked = {name: text and whole_characters(secrets.mask(text)) for name, text in texts.items()}
+    masked |= {name: masked[name] and printable(masked[name]) for name in _WORDS}
     return reply if masked == texts else replace(reply, **masked)
 
 

@@ -92,8 +92,8 @@ def _check_extra_body(where: Place, extra: dict[str, Any] | None) -> None:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError):
             raise UserError(
-                f"{where}: extra_body: {key} is {value!r}, which JSON cannot carry. Put a date into quotes; "
-                "use finite numbers."
+                f"{where}: extra_body: {key} is {value!r}, which JSON cannot carry. Write finite numbers, and texts in "
+                "quotes."
             ) from None
 
 

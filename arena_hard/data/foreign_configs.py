@@ -145,7 +145,7 @@ def _with_patterns(values: Values) -> Understood:
 
     Where one is named overall, the others find verdicts on single qualities, which must not stand in for it.
     """
-    value = values["regex_pattern"]
+    value = _named_patterns(values["regex_pattern"])
     named = {text_of(each.get("name")) for each in value if is_object(each)} if is_list(value) else set[str]()
     others = sorted(named - {_OVERALL})
     if _OVERALL not in named or not is_list(value) or not others:
@@ -154,6 +154,16 @@ def _with_patterns(values: Values) -> Understood:
     kept = [_pattern(each) for each in value if not is_object(each) or text_of(each.get("name")) == _OVERALL]
     remark = f"patterns {', '.join(others)}: no effect, for only the {_OVERALL} verdict is read"
     return Understood({**values, "regex_pattern": kept}, [remark])
+
+
+def _named_patterns(value: Any) -> Any:
+    """The patterns of a mapping from their names, as a list of those with their names beside them."""
+    if not is_object(value) or not value or "pattern" in value:
+        return value
+    if all(isinstance(each, str) for each in value.values()):
+        return [{"name": str(name), "pattern": pattern} for name, pattern in value.items()]
+    named = all(is_object(each) and "pattern" in each and "name" not in each for each in value.values())
+    return [{"name": str(name), **each} for name, each in value.items()] if named else value
 
 
 def _with_references(values: Values) -> Values:

@@ -261,7 +261,7 @@ def _settled(struct: type[msgspec.Struct], place: Place) -> dict[str, Any]:
     for key, value in place.value.items():
         field = fields.get(key)
         if field is None:
-            raise UserError(f"{place.line_only(key)}: unknown key {str(key)!r}. {_meant(key, struct)}")
+            raise UserError(f"{place.line_only(key)}: unknown key {str(key)!r}. {_meant(key, value, struct)}")
         hint = field.type
         if not is_null(value, hint):
             settled[field.name] = fitted(value, hint, place.at(key), _inner)
@@ -281,14 +281,16 @@ def known_keys(struct: type[msgspec.Struct]) -> set[str]:
     return set(struct.__struct_fields__) - ({"name", "lines"} if struct is ModelSettings else set())
 
 
-def _meant(key: str, struct: type[msgspec.Struct]) -> str:
-    """What an unknown key is: one of another place, or the nearest one of its own or of another."""
+def _meant(key: str, value: Any, struct: type[msgspec.Struct]) -> str:
+    """What an unknown key is: one of another place, the nearest one of its own or of another, or a name."""
     if places := places_of(key, struct):
         return f"It belongs in {places}."
     if foreign_configs.is_server_option(key):
         return f"It belongs in the command of serve, in {_PLACES[ModelSettings][1]}."
     near = nearest(key, _own_words(struct) | foreign_configs.NOTES, NEAR_KEY)
     elsewhere = {word for each in _PLACES for word in known_keys(each)}
+    if near is None and struct is EndpointSettings and is_object(value):
+        return "Endpoints have no names. Write them as a list: a - before the first key of each, in place of its name."
     if near is None and (other := nearest(key, elsewhere, NEAR_KEY)):
         return f"Did you mean {other!r}, which belongs in {places_of(other, struct)}?"
     if near is not None:

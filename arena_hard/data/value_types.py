@@ -13,9 +13,9 @@ import msgspec
 
 from arena_hard.data.places import Place
 from arena_hard.data.record_values import is_list, is_object
-from arena_hard.data.yaml_files import Written, as_written, plain
+from arena_hard.data.yaml_files import YES, Written, as_written, for_json, plain
 
-_YES, _NO = ("true", "yes", "on"), ("false", "no", "off")
+_NO = ("false", "no", "off")
 _NONE = ("None", "none")  # what Python says for null, and people write
 _SCALARS = (str, int, float, bool)
 # a value of any type, of which only what is plainly a number, boolean or null is one: for own providers
@@ -64,7 +64,7 @@ def fitted(value: Any, hint: Any, where: Place, inner: Inner) -> Any:
     """
     kinds = kinds_of(hint)
     if any(bare(kind) is Any for kind in kinds):
-        return as_written(value) if AsWritten in kinds else plain(value)
+        return as_written(value) if AsWritten in kinds else for_json(value)
     items = argument(kinds, list, 0)
     value = plain(value) if isinstance(value, set) else value
     if is_list(value):
@@ -114,8 +114,8 @@ def _takes(kinds: tuple[Any, ...], text: str) -> bool:
 
 def _read(text: str, kinds: tuple[Any, ...]) -> Any:
     """A text where none is meant: a number or boolean in quotes."""
-    if bool in kinds and text.lower() in _YES + _NO:
-        return text.lower() in _YES
+    if bool in kinds and text.lower() in YES + _NO:
+        return text.lower() in YES
     if int not in kinds and float not in kinds:
         return text
     try:

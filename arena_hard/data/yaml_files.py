@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import types
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ _ONLY_IN_KEYS = (_MERGE, f"{_TAG}value")  # << and = are texts where they stand 
 _SHOWN_TWICE = 5
 _HALF = re.compile("[\ud800-\udfff]")  # of a character
 _PLAIN = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d*)?([eE][-+]?\d+)?|[-+]?\.\d+([eE][-+]?\d+)?|(?i:true|false|null)|~|")
+YES = ("true", "yes", "on")
+_NO_FRACTION = re.compile(r"(?<=\d)\.0*$")
+_OF_JSON = (bool, int, float, types.NoneType)
 _LEADING_ZEROS = re.compile(r"[-+]?0[0-7_]+")  # which YAML reads as octal, and nobody means
 _REMEDIES = (  # what YAML complains of, and what people have done there
     ("'\\t'", "Indent with spaces, not tabs."),
@@ -63,6 +67,11 @@ def as_written(value: Any) -> Any:
     So 007, 1_000, 12:30:45, 2024-02-15 and yes are texts: whoever reads them knows what they are.
     """
     return _mapped(value, lambda one: _as_read(one) if _PLAIN.fullmatch(one.text) else one.text)
+
+
+def for_json(value: Any) -> Any:
+    """A value with all in it as YAML reads it where JSON knows that type too, else as the text that stands there."""
+    return _mapped(value, lambda one: one.text if one.problem or not isinstance(one.value, _OF_JSON) else one.value)
 
 
 def _as_read(value: Written) -> Any:
@@ -253,10 +262,20 @@ def _settled_keys(file: Path, root: Any) -> Iterator[tuple[str, Any, Any]]:
 def _said(node: Any) -> Any:
     """What a node says, for comparing: not in which order, nor what a later key says otherwise."""
     if node.id == "scalar":
-        return node.tag, node.value
+        return _said_alone(node)
     if node.id == "sequence":
         return [_said(item) for item in node.value]
     return {repr(_said(key)): _said(value) for key, value in node.value}
+
+
+def _said_alone(node: Any) -> tuple[str, Any]:
+    """The same of a number, boolean or text: 0 is 0.0, and yes is true. (4.1 is not 4.10, which may be names.)"""
+    kind, text = node.tag.removeprefix(_TAG), str(node.value)
+    if kind in ("int", "float"):
+        return "number", _NO_FRACTION.sub("", text)
+    if kind == "bool":
+        return kind, text.lower() in YES
+    return (kind, "") if kind == "null" else (kind, text)
 
 
 def _note_repeated(file: Path, repeated: list[tuple[str, Any, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import ssl
 import time
@@ -282,6 +283,8 @@ ODD: list[tuple[Any, str, Usage | None, str | None]] = [
     (reply(metrics="fast", trace=3, additionalModelResponseFields=[1]), "fine", TEN, None),
     ([reply()], "fine", TEN, None),
     (b'{"output": {"message": {"content": [{"text": "cut \\ud83d"}]}}}', "cut \ufffd", None, None),
+    (gzip.compress(json.dumps(reply()).encode()), "fine", TEN, None),
+    (reply(usage={"inputTokens": 0, "outputTokens": 0, "totalTokens": 0}), "fine", None, None),
 ]
 
 
@@ -302,6 +305,8 @@ UNREADABLE: list[tuple[Answered, str]] = [
     ((200, {}, b""), "not readable"),
     ((500, {}, [1]), "500"),
     ((500, {}, None), "500"),
+    ((500, {}, bytes(range(256))), "500: the server's reply is not readable (256 bytes that are no text)"),
+    ((500, {}, gzip.compress(b'{"message": "busy"}')), "500: busy"),
     ((500, {}, "busy, come again"), "500: busy, come again"),
     ((500, {}, {"__type": 3, "message": [1]}), "500"),
 ]

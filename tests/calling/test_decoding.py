@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -248,3 +250,23 @@ def test_an_error_among_anthropics_events_is_no_answer() -> None:
 )
 def test_a_reply_in_wrappers(wrapped: Any) -> None:
     assert read_completion(decoded(json.dumps(wrapped(openai())).encode())).content
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_what_a_gateway_packed(pack: Any) -> None:
+    assert read_completion(decoded(pack(GOOD.encode()))).content == "fine"
+    kind = {"content-type": "application/json"}  # which says nothing of it
+    with running(lambda *_: (403, kind, pack(json.dumps({"error": {"message": "not yours"}}).encode()))) as server:
+        (got,) = outcomes(ModelSettings("m", "m", [EndpointSettings(server.address + "/v1", "k")]))
+    assert got.message.endswith("403: not yours")
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize(
+    "body", [bytes(range(256)), gzip.compress(GOOD.encode())[:12], b"\x1f\x8b\x08" + b"\xff\x00" * 40]
+)
+def test_what_is_no_text_is_never_shown(status: int, body: bytes) -> None:
+    with running(lambda *_: (status, {"content-type": "application/json"}, body)) as server:
+        (got,) = outcomes(ModelSettings("m", "m", [EndpointSettings(server.address + "/v1", "k")], attempts=1))
+    assert isinstance(got, CallError)
+    assert "not readable" in got.message and got.message.isascii()

@@ -27,6 +27,7 @@ ODD: dict[str, tuple[Any, str, Usage | None, str | None]] = {
     "finish_reason a number": (openai(finish_reason=1), "fine", TEN, "finish_reason: 1"),
     "finish_reason an object": (openai(finish_reason={"type": "stop", "matched": 7}), "fine", TEN, None),
     "finish_reason an empty object": (openai(finish_reason={"a": 1}), "fine", TEN, 'finish_reason: {"a": 1}'),
+    "finish_reason a list": (openai(finish_reason=["stop"]), "fine", TEN, None),
     "finish_reason null": (openai(finish_reason=None), "fine", TEN, None),
     "usage in floats": (openai(usage={"prompt_tokens": 10.0, "completion_tokens": 20.0}), "fine", TEN, None),
     "usage in texts": (openai(usage={"prompt_tokens": "10", "completion_tokens": "20"}), "fine", TEN, None),
@@ -176,6 +177,7 @@ FAILURES = [
     "error", "ERROR", "abort", "aborted", "insufficient_system_resource", "network_error", "malformed_function_call",
     "function_call_filter: MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "unexpected_end", "cancelled", "canceled",
     "timeout", "server_error", "internal_error", "failed", "engine_overloaded", "interrupted", "TooManyRequestsError",
+    "server_shutdown", "shutdown", "killed", "process killed", "worker_crashed", "TIME_LIMIT", "FinishReason.ERROR",
     "resource-exhausted", "upstream error", "unavailable", "rate_limit_exceeded",
 ]  # fmt: skip
 
@@ -194,6 +196,10 @@ def test_what_tells_of_failure(reason: str) -> None:
         ("content-filter", "content_filter"), ("content_filter: PROHIBITED_CONTENT", "content_filter"),
         ("sensitive", "content_filter"), ("tool_calls", "tool_calls"), ("pause_turn", "pause_turn"),
         ("repetition", "repetition"), ("OTHER", "OTHER"), ("unknown", "unknown"), ("terror", "terror"),
+        ("FinishReason.MAX_TOKENS", "length"), ("max_tokens_reached", "length"), ("token_limit", "length"),
+        ("TOKEN_LIMIT_REACHED", "length"), ("FinishReason.STOP", "stop"), ("FINISH_REASON_STOP", "stop"),
+        ("<FinishReason.STOP: 1>", "stop"), ("FINISH_REASON_SAFETY", "content_filter"), ("stopped", "stop"),
+        ("eosFound", "stop"), ("FinishReason.OTHER", "FinishReason.OTHER"), ("overkill", "overkill"), ("x.y", "x.y"),
         ("no_error", "stop"), ("NoError", "stop"), ("SUCCESS", "stop"), ("no_errors_seen", "no_errors_seen"),
     ],
 )  # fmt: skip
@@ -254,3 +260,16 @@ def test_an_abort_that_will_always_come_is_asked_for_once() -> None:
 def test_a_reason_that_is_not_known_is_kept(tmp_path: Path, way: str) -> None:
     reply, _ = by(way, tmp_path, openai(finish_reason="repetition"))
     assert (reply.finish_reason, reply.notes) == ("repetition", (("finish", "repetition"),))
+
+
+def test_words_of_servers_are_printable() -> None:
+    body = openai(
+        finish_reason="x\x1b[2Jy\ny\ud83d", more={"model": "m\x1b]0;t\x07\r2", "system_fingerprint": "\u202ef"}
+    )
+    reply, _ = live(json.dumps(body).encode())
+    assert (reply.finish_reason, reply.served_model, reply.fingerprint) == ("xy y\ufffd", "m 2", "f")
+    assert reply.notes == (("finish", "xy y\ufffd"),)
+    error, _ = live(
+        json.dumps(body | {"choices": [{"message": {"content": ""}, "finish_reason": "\x1b[2Jz"}]}), attempts=1
+    )
+    assert "(finish_reason z)" in error.message

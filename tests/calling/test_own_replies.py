@@ -44,7 +44,7 @@ ODD: list[tuple[str, str, Usage | None, str | None]] = [
      Usage(10, 20, cached_tokens=6), None),
     ("'fine', 'stop', {'inputTokens': 10, 'outputTokens': 20}, 'm'", "fine", TEN, None),
     ("'fine', 'stop', Usage('10', 20.0), 'm'", "fine", TEN, None),
-    ("'fine', 'stop', Usage(None, 20), 'm'", "fine", Usage(0, 20), None),
+    ("'fine', 'stop', Usage(None, 20), 'm'", "fine", None, "usage.prompt_tokens: null"),
     ("'fine', 'stop', Usage([], 20), 'm'", "fine", None, "usage.prompt_tokens: []"),
     ("'fine', 7, None, 'm'", "fine", None, "finish_reason: 7"),
     ("'fine', enum.Enum('E', 'STOP')(1), None, 'm'", "fine", None, None),
@@ -66,6 +66,18 @@ def test_an_odd_field_costs_no_answer(
     assert not isinstance(got, Exception), got
     assert (got.content, got.finish_reason, got.usage, got.key) == (answer, "stop", usage, None)
     assert len(got.notes) == (noted is not None) and (noted or "") in str(got.notes)
+
+
+def test_halves_of_characters_are_no_part_of_a_reply(tmp_path: Path) -> None:
+    half = "\\ud83d"
+    more = f"fingerprint='f{half}', thought='t{half}', notes=(('field', 'n: {half}'),)"
+    _, got, _ = sent(tmp_path, f"return Reply('fine{half}', 'x{half}', None, 'm{half}', {more})")
+    assert (got.content, got.finish_reason, got.served_model) == ("fine\ufffd", "x\ufffd", "m\ufffd")
+    assert (got.fingerprint, got.thought) == ("f\ufffd", "t\ufffd")
+    assert got.notes == (("field", "n: \ufffd"), ("finish", "x\ufffd"))
+    (tmp_path / "other").mkdir()
+    _, error, _ = sent(tmp_path / "other", f"raise CallError('final', 'bad{half}')")
+    assert error.message.endswith("bad\ufffd")
 
 
 ERROR = "class E(Exception):\n            {}\n        raise E('x')"

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from arena_hard.calling.providers.quotas import Quota, _seconds, quota_from
+from arena_hard.calling.providers.http import http_error, retry_after
+from arena_hard.calling.providers.quotas import Quota, _seconds, quota_from, sound_quota
 
 
 def test_openais_headers() -> None:
@@ -72,3 +73,24 @@ def test_a_full_bucket_tells_no_rate() -> None:
     assert Quota(100, 100, 0).rate is None
     assert Quota(100, 90, 0).rate is None
     assert Quota(100, 90, 5).rate == pytest.approx(2.0)
+
+
+HUGE = "9" * 400
+
+
+@pytest.mark.parametrize(
+    "numbers", [(HUGE, HUGE, "1"), ("nan", "1", "1"), ("9", "-inf", "1"), ("9", "8", HUGE), (2**63, 2**63, 0)]
+)
+def test_what_limits_nothing_is_no_quota(numbers: tuple[str, str, str]) -> None:
+    names = (f"x-ratelimit-{part}-tokens" for part in ("limit", "remaining", "reset"))
+    assert quota_from(dict(zip(names, map(str, numbers))), "tokens") is None
+
+
+@pytest.mark.parametrize("numbers", [(10**400, 1, 1), (9, None, 1), (9, "many", 1), (9, 8, float("nan"))])
+def test_odd_numbers_of_own_providers_are_no_quota(numbers: tuple[float, float, float]) -> None:
+    assert sound_quota(*numbers) is None
+
+
+def test_nobody_waits_for_ever() -> None:
+    assert http_error(429, {}, f"try again in {HUGE} s").retry_after is None
+    assert retry_after({"retry-after": HUGE}) is None

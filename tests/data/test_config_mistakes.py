@@ -106,6 +106,11 @@ def test_a_key_of_another_place_is_told_where_it_belongs(
         (ModelSettings, "model_name: ${NAME}", "environment variables are read in endpoints only"),
         (ModelSettings, "thinking: {type: enabled}", "thinking is a mapping and must be a whole number"),
         (ModelSettings, "endpoints: sk-secret", "endpoints 1 is a text and must be an address, or keys with values"),
+        (
+            ModelSettings,
+            "endpoints: {a: {api_base: 'http://h/v1'}, b: {}}",
+            "Endpoints have no names. Write them as a list",
+        ),
         (EndpointSettings, "api_base: localhost:8000/v1", "Write it like http://localhost:8000/v1."),
         (EndpointSettings, "api_base: http://$HOST/v1", "for the environment variable HOST write ${HOST}."),
         (AnswerSettings, "num_choices: two", "num_choices is 'two' and must be a whole number of at least 1"),

@@ -203,6 +203,9 @@ JUDGE = "bench_name: b\njudge_model: j\nprompt_template: '{QUESTION} {ANSWER_A} 
         ),
         ("regex_pattern:\n  name: one\n  pattern: (A)", ["(A)"]),
         ("regex_patterns: [(A), {pattern: (B)}]", ["(A)", "(B)"]),
+        ("regex_patterns: {overall: (A)}", ["(A)"]),
+        ("regex_patterns: {first: (A), second: (B)}", ["(A)", "(B)"]),
+        ("regex_patterns: {overall: {pattern: (A)}}", ["(A)"]),
         ("regex_pattern: (4)", ["(4)"]),
     ],
 )
@@ -217,6 +220,9 @@ def test_a_verdict_on_one_quality_never_stands_in_for_the_overall_one(tmp_path: 
     named = "- {name: overall, pattern: (A)}\n- {name: style, pattern: (B)}\n- {name: safety, pattern: (C)}"
     file.write_text(f"{JUDGE}regex_patterns:\n{named}\n")
     with pytest.warns(ConfigNote, match="patterns safety, style: no effect, for only the overall verdict is read"):
+        assert utils.load_judge_settings(file).regex_pattern == ["(A)"]
+    file.write_text(f"{JUDGE}regex_patterns: {{overall: (A), style: (B), safety: (C)}}\n")
+    with pytest.warns(ConfigNote, match="patterns safety, style: no effect"):
         assert [pattern.pattern for pattern in utils.load_judge_settings(file).patterns] == ["(A)"]
 
 

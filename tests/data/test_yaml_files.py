@@ -142,9 +142,8 @@ def test_extra_body_keeps_the_types_of_yaml(file: Path) -> None:
     extra = load(file, f"m:\n  model_name: x\n  extra_body: {text}\n").extra_body
     told = {"top_k": 5, "on": True, "x": 0.01, "v": 1.0, "s": "5", "n": None}
     assert extra == {**told, "logit_bias": {"50256": -100}, "l": [1, {"2": False}]}
-    for date, words in (("2024-02-15", "JSON cannot carry"), ("2024-13-15", r"api\.yaml:3: month must be")):
-        with pytest.raises(UserError, match=words):
-            load(file, f"m:\n  model_name: x\n  extra_body: {{until: {date}}}\n")
+    for date in ("2024-02-15", "2024-13-15", "2001-12-14t21:59:43.10-05:00"):
+        assert load(file, f"m:\n  model_name: x\n  extra_body: {{l: [{date}]}}\n").extra_body == {"l": [date]}
 
 
 @pytest.mark.parametrize("entry", ["4.1", "4", "yes", "2024-02-15", "0x1F", "'4.1'"])
@@ -178,10 +177,18 @@ m:
 
 def test_a_key_there_twice_with_equal_values_is_nothing_to_speak_of(file: Path) -> None:
     entry = "m:\n  model_name: x\n  endpoints:\n  - {api_base: http://h/v1, api_key: k}\n"
+    entry += "  temperature: 0\n  retry_truncated: on\n  thinking:\n"
     same = "m:\n  endpoints: [{api_key: k, api_base: http://h/v1}]\n  model_name: x\n  model_name: x\n"
+    same += "  temperature: 0\n  temperature: 0.0\n  retry_truncated: yes\n  retry_truncated: True\n"
+    same += "  thinking: ~\n  thinking: null\n"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert load(file, entry + same).model_name == "x"
+
+
+def test_a_name_of_digits_there_twice_is_another_name(file: Path) -> None:
+    with pytest.warns(ConfigNote, match="there twice with different values"):
+        assert load(file, "m:\n  model_name: 4.1\n  model_name: 4.10\n").model_name == "4.10"
 
 
 def test_of_a_key_there_twice_the_last_one_counts_and_a_note_names_both_lines(file: Path) -> None:

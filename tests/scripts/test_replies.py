@@ -153,7 +153,9 @@ def test_batches_bring_the_same(scratch: Scratch, api_type: str) -> None:
         reason = {"2": "abort" if seen.count(text) == 1 else "stop", "3": "repetition"}.get(number, "stop")
         if api_type == "anthropic":
             return anthropic([told[number]], stop_reason=reason, usage={"input_tokens": "10", "output_tokens": 2.0})
-        return openai({"content": [told[number]]}, finish_reason=reason, usage={"prompt_tokens": "10"})
+        return openai(
+            {"content": [told[number]]}, finish_reason=reason, usage={"prompt_tokens": "10", "completion_tokens": 2.0}
+        )
 
     with batch_server(say) as server:
         base = server.address + ("/v1" if api_type == "openai" else "")

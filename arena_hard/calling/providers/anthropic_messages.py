@@ -95,7 +95,7 @@ def read_message(found: Any, asked: dict[str, Any] | None = None) -> Reply:
     """
     whole = whole_reply(found, "content")
     text, thought = whole.said("content")
-    reason, usage = whole.word("stop_reason"), anthropic_usage(whole.inner("usage"))
+    reason, usage = whole.word("stop_reason"), anthropic_usage(whole.inner("usage"), bool(text or thought))
     finish = reason and in_our_words(reason)
     error = error_beside(found, text, finish, asked)
     if error is not None:

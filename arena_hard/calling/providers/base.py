@@ -179,6 +179,7 @@ _FOR_TERMINALS = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+_LONGEST_WORD = 500  # characters of a word that a server says, such as a model's name
 NO_KEY = "EMPTY"  # what is sent to a server that wants none
 
 
@@ -187,10 +188,23 @@ def without_secrets(text: str) -> str:
 
     Those that this run does not know are told by their looks.
     """
-    text = secrets.mask_message(_FOR_TERMINALS.sub("", text))
+    text = secrets.mask_message(_FOR_TERMINALS.sub("", whole_characters(text)))
     text = _IN_A_URL.sub(lambda found: f"{found[1] or found[2]}{'' if found[1] else '[key]'}", text)
     text = " ".join(_SECRET.sub("[key]", text).split())
     return text if len(text) <= 500 else text[:500] + " …"
+
+
+def whole_characters(text: str) -> str:
+    """A text that can be written: two halves of a character are made one, and of a lone half it is \ufffd."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def printable(word: str) -> str:
+    """A word of a server's, which messages and records repeat, on one line and without what a terminal would obey."""
+    word = " ".join(_FOR_TERMINALS.sub("", whole_characters(word)).split())
+    return word if len(word) <= _LONGEST_WORD else word[:_LONGEST_WORD] + "…"
 
 
 def host_of(url: str) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from arena_hard.calling.providers.addresses import shown
 from arena_hard.calling.providers.anthropic_messages import read_message
 from arena_hard.calling.providers.base import CallError, Kind, Reply, Unforeseen, without_secrets
-from arena_hard.calling.providers.decoding import decoded
+from arena_hard.calling.providers.decoding import decoded, unpacked
 from arena_hard.calling.providers.error_bodies import inner_of, message_of, names_of
 from arena_hard.calling.providers.fields import Fields
 from arena_hard.calling.providers.http import call_error, status_error
@@ -179,7 +179,7 @@ def _failure(batch: Any) -> CallError:
 def _rows(content: bytes) -> list[dict[str, Any]]:
     """The lines of a file of results. One that cannot be read brought nothing, and its request is asked again."""
     rows = []
-    for line in filter(bytes.strip, content.splitlines()):
+    for line in filter(bytes.strip, unpacked(content).splitlines()):
         with contextlib.suppress(CallError):
             rows.append(decoded(line))
     return [row for row in rows if isinstance(row, dict)]

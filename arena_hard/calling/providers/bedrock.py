@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request, host_of, without_secrets
-from arena_hard.calling.providers.decoding import decoded
+from arena_hard.calling.providers.decoding import decoded, readable
 from arena_hard.calling.providers.error_bodies import message_of
 from arena_hard.calling.providers.fields import whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words
@@ -221,7 +221,7 @@ def _hand_on(response_dict: dict[str, Any], customized_response_dict: dict[str, 
         response_dict["body"] = b""
         return
     with contextlib.suppress(CallError):  # what is no JSON it takes for the message
-        found = decoded(response_dict["body"])
+        found = readable(response_dict["body"])
         names = found if isinstance(found, Mapping) else {}
         kept = {name: names[name] for name in ("__type", "code") if isinstance(names.get(name), str)}
         response_dict["body"] = json.dumps(kept | {"message": message_of(found)}).encode()
@@ -304,7 +304,7 @@ def read_response(found: Any) -> Reply:
     output = whole.inner("output")
     is_text = isinstance(output.raw("message"), str)
     text, thought = output.said("message") if is_text else output.inner("message").said("content")
-    reason, usage = whole.word("stopReason"), bedrock_usage(whole.inner("usage"))
+    reason, usage = whole.word("stopReason"), bedrock_usage(whole.inner("usage"), bool(text or thought))
     error = error_beside(found, text, reason and in_our_words(reason))
     if error is not None:
         error.usage = usage

@@ -19,6 +19,7 @@ _DIGITS = re.compile(r"\s*(\d{1,15})(?:\.0*)?\s*")
 _WRAPPERS = ("data", "result", "response", "body", "output", "completion")
 _DEEPEST = 3  # of wrappers within each other
 _SHOWN = 60  # characters of an odd value
+_MOST = 10**9  # what is above it counts no tokens, and is no number of an error
 # what the parts of a content call their texts, and the kinds of parts that hold a thought or a plain text
 _TEXTS = ("text", "content", "value", "output_text", "citationsContent")
 _THOUGHTS = ("thinking", "reasoning", "thought", "reasoning_content", "reasoningText", "summary", *_TEXTS)
@@ -51,10 +52,11 @@ class Fields:
         return Fields(self._values.get(key), self._name(key), self.notes)
 
     def first(self, key: str) -> Fields:
-        """The first object of a list; an empty one where there is none."""
+        """The object of a list that says index 0, or else its first one; an empty one where there is none."""
         value = self._values.get(key)
         if isinstance(value, list):
-            return Fields(value[0] if value else None, self._name(key), self.notes)
+            numbered = (each for each in value if isinstance(each, Mapping) and whole_number(each.get("index")) == 0)
+            return Fields(next(numbered, value[0] if value else None), self._name(key), self.notes)
         return self.inner(key)
 
     def text(self, key: str) -> str | None:
@@ -67,21 +69,28 @@ class Fields:
         return None
 
     def count(self, *keys: str) -> int | None:
-        """The whole number under the first of these names that is there, also as 12.0 or '12'; None for others."""
+        """The whole number under the first of these names that counts something, also as 12.0 or '12'.
+
+        0 where none does, None where none is there, or it is odd.
+        """
+        found = None
         for key in keys:
             value = self._values.get(key)
             if value is None:
                 continue
-            number = whole_number(value)
-            if number is None or number < 0:
+            found = whole_number(value)
+            if found is None or found < 0:
                 self._note(key, value)
                 return None
-            return number
-        return None
+            if found:
+                return found
+        return found
 
     def word(self, key: str) -> str | None:
         """A word such as a finish reason, also as an object that has it as its type."""
         value = self._values.get(key)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
         if isinstance(value, Mapping):
             named = next((value[name] for name in ("type", "reason", "name") if isinstance(value.get(name), str)), None)
             if named:
@@ -147,8 +156,12 @@ class Fields:
     def _name(self, key: str) -> str:
         return f"{self._place}.{key}".strip(".")
 
+    def note(self, key: str) -> None:
+        """Note what stands there, or that nothing does, as odd."""
+        self._note(key, self._values.get(key))
+
     def _note(self, key: str, value: Any) -> None:
-        shown = without_secrets(json.dumps(secrets.masked(value), ensure_ascii=False, default=str))
+        shown = without_secrets(_in_json(secrets.masked(value)))
         shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
         self.notes.append(("field", f"{self._name(key) or 'reply'}: {shown}"))
 
@@ -202,13 +215,21 @@ def _is_sealed(value: Any) -> bool:
     return all(isinstance(part, Mapping) and ("data" in part or "signature" in part) for part in parts)
 
 
+def _in_json(value: Any) -> str:
+    """A value for a message."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, TypeError):  # a number of thousands of digits, which Python does not write; keys of odd types
+        return "(not printable)"
+
+
 def whole_number(value: Any) -> int | None:
-    """12, 12.0 and '12' as 12; None for everything else."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
-    digits = _DIGITS.fullmatch(value) if isinstance(value, str) else None
-    return int(digits[1]) if digits else None
+    """12, 12.0 and '12' as 12; None for everything else, and for what is too large to count anything."""
+    number = None
+    if isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, float) and value.is_integer():
+        number = int(value)
+    elif isinstance(value, str) and (digits := _DIGITS.fullmatch(value)):
+        number = int(digits[1])
+    return number if number is not None and abs(number) <= _MOST else None

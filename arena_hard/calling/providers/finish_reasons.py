@@ -12,6 +12,14 @@ _WORDS = {
         "stop_sequence",
         "eos",
         "eos_token",
+        "eos_found",
+        "eos_token_found",
+        "endoftext",
+        "end_of_text",
+        "end_of_sequence",
+        "stopped",
+        "stop_token",
+        "stop_word",
         "complete",
         "completed",
         "finish",
@@ -34,6 +42,11 @@ _WORDS = {
         "max_output_tokens",
         "max_new_tokens",
         "max_completion_tokens",
+        "max_token",
+        "token_limit",
+        "length_limit",
+        "output_limit",
+        "truncated",
         "model_context_window_exceeded",
         "context_length_exceeded",
     ),
@@ -55,20 +68,27 @@ _MEANING = {word: meaning for meaning, words in _WORDS.items() for word in words
 # MALFORMED_FUNCTION_CALL (with "function_call_filter: " before it), vLLM's and SGLang's abort, OpenRouter's error.
 _FAILURE = re.compile(
     r"(?<![a-z])(?<!no_)(?<!without_)(?:error|abort|cancel|fail|malformed|unexpected|timeout|timed_?out|insufficient|exhausted|overload"
-    r"|unavailable|interrupt|disconnect|exception|preempt|evict|rate_?limit|too_many_tool)"
+    r"|unavailable|interrupt|disconnect|exception|preempt|evict|rate_?limit|too_many_tool"
+    r"|shut_?down|kill|crash|out_of_memory|time_?limit)"
 )
+_PREFIX = re.compile(r"(?:[a-z_]*reason[._:\s]+|[a-z_]\w*\.)+(?=\w)")  # of a member of an enum
+_REACHED = re.compile(r"(?<=.)_(?:reached|exceeded|hit)$")
 
 
 @functools.lru_cache
 def in_our_words(reason: str | None) -> str:
     """The reason in the words above, whatever its case and hyphens; 'stop' where a server gives none.
 
-    Words with a detail behind them ('content_filter: PROHIBITED_CONTENT') mean what the first one means.
+    Words with a detail behind them ('content_filter: PROHIBITED_CONTENT') mean what the first one means, and so do
+    members of an enum ('FinishReason.STOP', 'FINISH_REASON_STOP').
     """
     if reason is None:
         return "stop"
     plain = _plain(reason)
-    return _MEANING.get(plain) or _MEANING.get(plain.partition(":")[0].strip()) or reason
+    first = plain.partition(":")[0].strip("_")
+    member = _PREFIX.sub("", plain).partition(":")[0].strip("_")
+    forms = (plain, first, member, _REACHED.sub("", member))
+    return next((_MEANING[form] for form in forms if form in _MEANING), reason)
 
 
 def is_known(reason: str) -> bool:
@@ -84,5 +104,5 @@ def tells_failure(reason: str | None) -> bool:
 
 def _plain(reason: str) -> str:
     """In small letters with underscores: 'content-filter', 'maxTokens' and 'MAX_TOKENS' are written alike."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|[-\s]+", "_", reason.strip())
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|[-\s]+", "_", reason.strip(" \t\r\n<>'\""))
     return apart.lower()

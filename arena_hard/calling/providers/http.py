@@ -12,7 +12,7 @@ from typing import Any
 
 from arena_hard.calling.providers.addresses import shown, understood
 from arena_hard.calling.providers.base import CallError, Reply, without_secrets
-from arena_hard.calling.providers.decoding import decoded
+from arena_hard.calling.providers.decoding import decoded, readable
 from arena_hard.calling.providers.error_bodies import (
     code_of,
     details_of,
@@ -158,7 +158,7 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
 def _told(error: Any) -> Any:
     """The body of a refusal; the SDKs read it in the declared charset, which is often not that of the text."""
     try:
-        return decoded(error.response.content, error.response.charset_encoding)
+        return readable(error.response.content, error.response.charset_encoding)
     except CallError:  # a web page, or half of the JSON
         return error.body
 
@@ -281,7 +281,8 @@ def _told_wait(inner: Mapping[str, Any], text: str) -> float | None:
 
 def _seconds(text: str) -> float | None:
     parts = [(float(number), unit.lower()) for number, unit in _PART_OF_WAIT.findall(text)]
-    return sum(number * _UNITS[unit] for number, unit in parts) if parts else None
+    seconds = sum(number * _UNITS[unit] for number, unit in parts)
+    return seconds if parts and math.isfinite(seconds) else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -300,7 +301,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         if value.replace(".", "", 1).isdigit():
             return float(value)
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

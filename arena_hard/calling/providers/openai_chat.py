@@ -87,9 +87,10 @@ def read_completion(found: Any, asked: dict[str, Any] | None = None) -> Reply:
     asked: the request's body, for what the server may want asked otherwise.
     """
     whole = whole_reply(found, "choices")
-    choice, usage = whole.first("choices"), openai_usage(whole.inner("usage"))
+    choice = whole.first("choices")
     finish = _finish_reason(choice)
     text, thought = _said(choice)
+    usage = openai_usage(whole.inner("usage"), bool(text or thought))
     error = _error_of(choice, text, finish, asked) or error_beside(found, text, finish, asked)
     if error is None and not whole.raw("choices"):
         error = CallError("transient", "the reply holds no choices")

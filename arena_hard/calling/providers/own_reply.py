@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from arena_hard.calling.providers.base import CallError, Kind, Note, Reply, without_secrets
+from arena_hard.calling.providers.base import CallError, Kind, Note, Reply, printable, without_secrets
 from arena_hard.calling.providers.fields import Fields
-from arena_hard.calling.providers.quotas import Quota
+from arena_hard.calling.providers.quotas import Quota, sound_quota
 from arena_hard.calling.providers.usage import any_usage
 
 _KINDS: dict[str, Kind] = {kind.replace(" ", ""): kind for kind in get_args(Kind)}
@@ -33,7 +33,7 @@ def sound_reply(reply: Reply) -> Reply:
     return Reply(
         content=content,
         finish_reason=said.word("finish_reason") or "stop",
-        usage=any_usage(reply.usage, notes),
+        usage=any_usage(reply.usage, notes, bool(content or thought)),
         served_model=said.text("served_model"),
         fingerprint=said.text("fingerprint"),
         thought=thought or None,
@@ -54,8 +54,8 @@ def sound_error(error: CallError) -> CallError:
         retry_after=_seconds(error.retry_after),
         endpoint_wide=bool(error.endpoint_wide),
         lesson=error.lesson if isinstance(error.lesson, str) else None,
-        finish_reason=error.finish_reason if isinstance(error.finish_reason, str) else None,
-        usage=any_usage(error.usage, []),
+        finish_reason=printable(error.finish_reason) if isinstance(error.finish_reason, str) else None,
+        usage=any_usage(error.usage, [], has_text=False),
         wrong_address=bool(error.wrong_address),
         not_taken=bool(error.not_taken),
         busy=bool(error.busy),
@@ -69,17 +69,24 @@ def _plain(value: Any) -> Any:
 
 def _notes(given: Any) -> list[Note]:
     pairs = given if isinstance(given, (tuple, list)) else ()
-    return [(pair[0], pair[1]) for pair in pairs if isinstance(pair, tuple) and list(map(type, pair)) == [str, str]]
+    texts = (pair for pair in pairs if isinstance(pair, tuple) and list(map(type, pair)) == [str, str])
+    return [(kind, without_secrets(what)) for kind, what in texts]
 
 
 def _quotas(given: Any) -> dict[str, Quota]:
     quotas = given if isinstance(given, Mapping) else {}
-    return {kind: quotas[kind] for kind in ("requests", "tokens") if isinstance(quotas.get(kind), Quota)}
+    told = {kind: quotas.get(kind) for kind in ("requests", "tokens")}
+    found = {
+        kind: sound_quota(each.limit, each.remaining, each.reset)
+        for kind, each in told.items()
+        if isinstance(each, Quota)
+    }
+    return {kind: quota for kind, quota in found.items() if quota is not None}
 
 
 def _seconds(value: Any) -> float | None:
     try:
         seconds = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
+_MOST = 1e12  # of requests, tokens or seconds; gateways write the largest integer for "no limit"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -27,6 +29,15 @@ class Quota:
         return used / self.reset if used > 0 and self.reset > 0 else None
 
 
+def sound_quota(limit: Any, remaining: Any, reset: Any) -> Quota | None:
+    """The quota of these numbers, also as texts; None where they are none, or so large that nothing is limited."""
+    try:
+        numbers = [float(each) for each in (limit, remaining, reset)]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return Quota(*numbers) if all(abs(each) <= _MOST for each in numbers) else None
+
+
 def quota_from(headers: Mapping[str, str], kind: str) -> Quota | None:
     """The quota of 'requests' or 'tokens' in a reply's headers, OpenAI's or Anthropic's; None without one."""
     for limit, remaining, reset in (
@@ -39,8 +50,8 @@ def quota_from(headers: Mapping[str, str], kind: str) -> Quota | None:
     ):
         if remaining in headers:
             try:
-                return Quota(float(headers[limit]), float(headers[remaining]), _seconds(headers[reset]))
-            except (KeyError, ValueError):
+                return sound_quota(headers[limit], headers[remaining], _seconds(headers[reset]))
+            except (KeyError, ValueError, OverflowError):
                 return None
     return None
 

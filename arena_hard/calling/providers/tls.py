@@ -28,7 +28,7 @@ _IF_YOU_TRUST_IT = (
     "If you trust it, write verify: FILE into the endpoint, with its certificate or its authority's, or verify: false"
 )
 _CERTIFICATE_FAULTS = {
-    _TOO_EARLY: "the server's certificate is not valid yet. Is the clock of this machine right?",
+    _TOO_EARLY: "the server's certificate is not valid yet. Set the clock of this machine right, or have it renewed",
     _TOO_LATE: "the server's certificate has expired. Have it renewed, or write verify: false to ask all the same",
     _SELF_SIGNED: f"the server's certificate is self-signed. {_IF_YOU_TRUST_IT}",
     _SELF_SIGNED_ROOT: f"the server's certificate comes from an authority of its own (self-signed). {_IF_YOU_TRUST_IT}",
