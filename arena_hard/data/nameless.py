@@ -49,7 +49,13 @@ class _Sample(NamedTuple):
 def origin_of(bench: Bench, judge: str, asked: str, category: str = "") -> Origin:
     """Whom the judgments in a judge's own folder are against that name no baseline. asked: who is expected."""
     ids = _ids_of(bench, category)
-    return _by_prompts(bench, judge, asked, category, ids) or _by_games(bench, judge, asked, ids) or Origin()
+    by_prompts = _by_prompts(bench, judge, asked, category, ids)
+    if by_prompts.baseline:
+        return by_prompts
+    by_games = _by_games(bench, judge, asked, ids)
+    if by_prompts.is_not and by_games.baseline in ("", asked):
+        return by_prompts
+    return by_games
 
 
 def _ids_of(bench: Bench, category: str) -> set[str] | None:
@@ -63,8 +69,8 @@ def _ids_of(bench: Bench, category: str) -> set[str] | None:
 # ----------------------------------------------------------------------------------- by the prompts
 
 
-def _by_prompts(bench: Bench, judge: str, asked: str, category: str, ids: set[str] | None) -> Origin | None:
-    """The model whose answers most prompts show beside those of the model judged."""
+def _by_prompts(bench: Bench, judge: str, asked: str, category: str, ids: set[str] | None) -> Origin:
+    """The model whose answers most prompts show beside those of the judged one, or that it is not the one asked for."""
     samples = list(_samples(bench, judge, asked, ids))
     expected = dict.fromkeys((asked, usual_baseline(bench.name, category)))
     for name in expected:
@@ -74,7 +80,9 @@ def _by_prompts(bench: Bench, judge: str, asked: str, category: str, ids: set[st
     for file in others:
         if _shown_in(samples, name_of(file), load_answers(file), _TELLING):
             return _shown(name_of(file))
-    return None
+    if _is_ruled_out(bench, samples, asked):
+        return Origin("", f"their prompts do not show the answers of {asked} as the baseline's", asked)
+    return Origin()
 
 
 def _shown(name: str) -> Origin:
@@ -129,6 +137,24 @@ def _shows(sample: _Sample, name: str, answer: Answer, telling: int) -> bool | N
     return all(text in sample.prompt for text in said)
 
 
+def _is_ruled_out(bench: Bench, samples: list[_Sample], name: str) -> bool:
+    """Whether most of the prompts that a baseline's answer should be in are without it."""
+    answers = load_answers(bench.answer_file(name)) if samples else {}
+    comparable = [each for each in samples if each.question_id in answers]
+    against = [each for each in comparable if _speaks_against(bench, each, name, answers[each.question_id])]
+    return bool(against) and 2 * len(against) > len(comparable)
+
+
+def _speaks_against(bench: Bench, sample: _Sample, name: str, answer: Answer) -> bool:
+    """Whether a prompt holds answers as they lie here, but not this one, or in one about itself only once."""
+    said = [turn.content for turn in answer.turns if turn.content]
+    if sample.model == name:
+        return any(sample.prompt.count(text) == 1 for text in said if len(text) >= _TELLING)
+    own = load_answers(bench.answer_file(sample.model)).get(sample.question_id)
+    is_verbatim = own is None or all(turn.content in sample.prompt for turn in own.turns)
+    return is_verbatim and not all(text in sample.prompt for text in said)
+
+
 # ------------------------------------------------------------------------------------- by the games
 
 
@@ -144,7 +170,7 @@ class _Row(msgspec.Struct, gc=False):
     games: list[_Game | None] | str | float | bool | None = None
 
 
-def _by_games(bench: Bench, judge: str, asked: str, ids: set[str] | None) -> Origin | None:
+def _by_games(bench: Bench, judge: str, asked: str, ids: set[str] | None) -> Origin:
     """The only model whose games look like those of the baseline against itself."""
     outcomes: dict[str, Counter[tuple[int, int]]] = {}
     for file in record_files(bench.judgment_folder(judge)):
@@ -156,7 +182,7 @@ def _by_games(bench: Bench, judge: str, asked: str, ids: set[str] | None) -> Ori
         return Origin(itself[0], f"the judgments of {itself[0]} are plainly of the baseline against itself")
     if asked in others:
         return Origin("", f"the judgments of {asked} are not of the baseline against itself", asked)
-    return None
+    return Origin()
 
 
 def _pairs(file: Path, ids: set[str] | None) -> Iterator[tuple[str, tuple[int, int]]]:

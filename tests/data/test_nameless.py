@@ -98,6 +98,24 @@ def test_a_model_against_itself_is_shown_twice(bench: Bench) -> None:
     assert origin_of(bench, "j", "base").baseline == ""
 
 
+@pytest.mark.parametrize("asked", ["other", "m"])
+def test_prompts_without_a_baselines_answers_rule_it_out(bench: Bench, asked: str) -> None:
+    """The real one's answers are not here; a model judged is against itself only where its answer stands twice."""
+    with_prompts(bench, "base")
+    bench.answer_file("base").unlink()
+    found = origin_of(bench, "j", asked)
+    assert (found.baseline, found.is_not) == ("", asked)
+    with pytest.raises(UserError, match=f"not against {asked}: their prompts do not show the answers of {asked}"):
+        parts(bench, asked)
+    assert standing(bench, "j", "base").counts
+
+
+def test_prompts_that_hold_other_texts_than_the_answers_here_rule_nothing_out(bench: Bench) -> None:
+    for model in ("m", "n"):
+        put(bench, model, rows_of(model, [(1, -1)], "both answers, as pictures"))
+    assert origin_of(bench, "j", "other").is_not == ""
+
+
 @pytest.mark.parametrize("asked", ["base", "m", "stranger"])
 def test_without_texts_the_baselines_own_judgments_show_it(bench: Bench, asked: str) -> None:
     with_own_file(bench)
