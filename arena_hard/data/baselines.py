@@ -1,9 +1,8 @@
 """Whom judgments are against, and where those against each baseline are.
 
 A judge's own folder holds those against the first baseline, as in the original; each further baseline has a folder in
-it. Records of the original do not say whom a model was compared with. For a table they are taken to be against the
-baseline that is asked for, unless something shows that they are not; nothing is judged into their files unless
-something shows that they are.
+it. Records of the original do not say whom a model was compared with. They are taken to be against the baseline that is
+asked for, for a table as for a run, unless something shows that they are not: judging again what is there costs more.
 """
 
 from __future__ import annotations
@@ -133,10 +132,9 @@ class JudgmentFolder:
         there = self._against(here, baseline, group)
         if _UNKNOWN in there and there != {_UNKNOWN}:  # what others in the file name
             there = there - {_UNKNOWN}
-        if there == {baseline} or (not there and self._is_first(baseline, group, own)):
-            return first
+        is_here = there == {baseline} or (not there and self._is_first(baseline, group, own))
         self._say_where(baseline, group)
-        return further
+        return first if is_here else further
 
     def _is_first(self, baseline: str, group: str, own: bool) -> bool:
         """Whether a new model's judgments against this baseline belong in the judge's own folder."""
@@ -168,23 +166,38 @@ class JudgmentFolder:
         return names - {""} | {self._unnamed[case]}
 
     def _origin(self, baseline: str, group: str) -> str:
-        """Whom the unnamed ones are against: never the one asked for unless something shows it.
+        """Whom the unnamed ones are against: the one asked for unless something speaks against it.
 
         A published benchmark's own judgments are against its usual baseline unless they show another one.
         """
         origin = origin_of(self.bench, self.judge, baseline, group)
         is_usual = is_published(self.bench.name) and baseline == usual_baseline(self.bench.name, group)
-        found = origin.baseline or (baseline if is_usual and not origin.is_not else _UNKNOWN)
-        self._notes[baseline, group] = self._note(baseline, origin) if found != baseline else ""
+        speaks_against = origin.is_not or (not is_usual and self._is_other(baseline, group))
+        found = origin.baseline or (_UNKNOWN if speaks_against else baseline)
+        if baseline != origin.baseline and not (is_usual and found == baseline):
+            self._notes[baseline, group] = self._note(baseline, origin, found)
         return found
 
+    def _is_other(self, baseline: str, group: str) -> bool:
+        """Whether the files speak against a baseline: by another's name, or because it has a folder of its own."""
+        named = {name for groups in self._named.values() for name in groups.get(group, ()) if name}
+        is_unlike = bool(named) and baseline not in named
+        further = self.bench.judgment_folder(self.judge, baseline)
+        return is_published(self.bench.name) or is_unlike or bool(record_files(further))
+
     def _say_where(self, baseline: str, group: str) -> None:
-        """Say once why judgments are not put beside those that name no baseline."""
+        """Say once what is made of judgments that name no baseline where they do not show the one asked for."""
         if note := self._notes.pop((baseline, group), ""):
             warnings.warn(note, jsonl.Remark, stacklevel=1)
 
-    def _note(self, baseline: str, origin: Origin) -> str:
+    def _note(self, baseline: str, origin: Origin, found: str) -> str:
         folder = self.bench.judgment_folder(self.judge, baseline)
+        if found == baseline:
+            return (
+                f"{folder.parent} holds judgments that do not name their baseline, and nothing shows it: {baseline} is "
+                "assumed, and this run goes on with them. If they are against another, move their files to a folder "
+                "vs_NAME/ there, or give this judge another name."
+            )
         why = f"they are not against {baseline}: {origin.why}. Those against {baseline} go to {folder.name}/."
         if not origin.why:
             why = (

@@ -170,9 +170,24 @@ def test_new_judgments_never_lie_beside_nameless_ones_of_another_baseline(bench:
     assert file_for(bench, "m", "base") == "m.jsonl" and file_for(bench, "new", "base") == "new.jsonl"
     with pytest.warns(jsonl.Remark, match="not against other: the judgments of base are plainly"):
         assert file_for(bench, "m", "other") == "vs_other/m.jsonl"
+
+
+def test_where_nothing_speaks_against_it_what_is_there_is_not_judged_again(bench: Bench) -> None:
+    with_own_file(bench)
     bench.judgment_file("j", "base").unlink()
+    for model in ("m", "new"):
+        with pytest.warns(jsonl.Remark, match="nothing shows it: base is assumed.*vs_NAME/"):
+            assert file_for(bench, model, "base") == f"{model}.jsonl"
+    with pytest.warns(jsonl.Remark, match="not against m: the judgments of m are not"):
+        assert file_for(bench, "new", "m") == "vs_m/new.jsonl"
+    put(bench, "new", rows_of("new", [(1, -1)], baseline="base"))
+    with pytest.warns(jsonl.Remark, match="base is assumed"):
+        assert file_for(bench, "m", "base") == "m.jsonl"
+    with pytest.warns(jsonl.Remark, match="nothing shows that they are against other"):
+        assert file_for(bench, "m", "other") == "vs_other/m.jsonl"
+    put(bench, "late", rows_of("late", [(1, -1)], baseline="base"), "base")
     with pytest.warns(jsonl.Remark, match="nothing shows that they are against base"):
-        assert file_for(bench, "new", "base") == "vs_base/new.jsonl"
+        assert file_for(bench, "m", "base") == "vs_base/m.jsonl"
 
 
 def test_judgments_of_a_published_bench_are_against_its_baseline(bench: Bench) -> None:
