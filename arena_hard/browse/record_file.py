@@ -102,7 +102,7 @@ def last_rows(file: RecordFile) -> IntArray:
 
 def verdict_code(label: Any) -> int:
     """Index of a verdict in LABELS, in whatever spelling; UNREADABLE for anything else."""
-    known = standard_label(label) if isinstance(label, str) else None
+    known = standard_label(label)
     return UNREADABLE if known is None else LABELS.index(known)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeGuard
+import functools
+import html
+from typing import Any, NamedTuple
+
+from arena_hard.data.record_values import is_list
 
 LABELS = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
 
 # v2.0 and some judges write the same verdicts the other way round.
 _OTHER_SPELLINGS = {"A<B": "B>A", "A<<B": "B>>A", "B<A": "A>B", "B<<A": "A>>B", "B=A": "A=B"}
+
+_AROUND = " \t\r\n[](){}\"'`*"  # what other programs leave around a label that they cut out of a text
 
 
 class Outcome(NamedTuple):
@@ -26,19 +32,32 @@ _OUTCOMES = {
 }
 
 
-def standard_label(label: str) -> str | None:
-    """The label in v0.1's spelling, or None when it is not one of the five verdicts."""
-    label = label.strip()
+def standard_label(score: Any) -> str | None:
+    """The label in v0.1's spelling, or None when it is not one of the five verdicts.
+
+    Records of others may hold anything: a label in brackets, in small letters, with spaces or with &gt;, or a list of
+    one label, says the same.
+    """
+    if is_list(score) and len(score) == 1:
+        score = score[0]
+    return _label_in(score) if isinstance(score, str) else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _label_in(text: str) -> str | None:
+    if len(text) > 60:
+        return None
+    label = "".join(html.unescape(text).strip(_AROUND).split()).upper()
     label = _OTHER_SPELLINGS.get(label, label)
     return label if label in _OUTCOMES else None
 
 
-def is_verdict(score: object) -> TypeGuard[str]:
-    """Whether the score of a record is one of the five verdicts; records of others may hold anything."""
-    return isinstance(score, str) and standard_label(score) is not None
+def is_verdict(score: Any) -> bool:
+    """Whether the score of a record is one of the five verdicts."""
+    return standard_label(score) is not None
 
 
-def outcome(label: str) -> Outcome:
+def outcome(label: Any) -> Outcome:
     """Winner and strength of a verdict in any of its spellings. Raises ValueError for another text."""
     known = standard_label(label)
     if known is None:

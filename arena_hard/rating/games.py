@@ -112,11 +112,13 @@ class _VerdictCodes(dict[object, int]):
         """The code of a game; null stands where one failed."""
         if game is None:
             return UNREADABLE
-        return _UNKNOWN if isinstance(game.score, (list, dict)) else self[game.score]
+        return self.__missing__(game.score) if isinstance(game.score, (list, dict)) else self[game.score]
 
     def __missing__(self, score: object) -> int:
-        known = standard_label(score) if isinstance(score, str) else None
-        self[score] = code = UNREADABLE if score is None else _UNKNOWN if known is None else LABELS.index(known)
+        known = standard_label(score)
+        code = UNREADABLE if score is None else _UNKNOWN if known is None else LABELS.index(known)
+        if not isinstance(score, (list, dict)):  # which have no hash
+            self[score] = code
         return code
 
 
