@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from arena_hard.data.baselines import Standing, standing
+from arena_hard.data.baselines import Standing, named_in, standing
 from arena_hard.data.paths import Bench
-from arena_hard.data.presets import categories_of, usual_baseline
+from arena_hard.data.presets import categories_of, is_published, usual_baseline
+from arena_hard.data.record_folder import record_files
 from arena_hard.data.records import Question, UserError
 from arena_hard.rating.arrays import occurring
 from arena_hard.rating.battles import Battles, baseline_of
 from arena_hard.rating.coverage import Coverage, JudgedQuestions, coverage, fought_in
 from arena_hard.rating.games import GameTable, against, in_categories, question_categories, select
+
+_FEW = 0.1  # of the games: so few that name a baseline do not decide against all others
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def cut(table: GameTable, bench: Bench, baseline: str | None, categories: Sequen
 
     Without --category a bench is one part, unless its records name a baseline for each category, as
     v2.0's do, or it is known to have one for each. A baseline that was not asked for is the benchmark's usual one,
-    where there are games against it, else the one that all records of the category name, or show without a name.
+    where there are games against it, else the one that most records of the category name, or show without a name.
     """
     by_category = _is_known_by_category(table, bench, baseline) or _is_named_by_category(table, baseline)
     if categories is None and not by_category:
@@ -70,37 +74,55 @@ def cut(table: GameTable, bench: Bench, baseline: str | None, categories: Sequen
     parts: list[Cut] = []
     for name in _names(table, categories or ["all"]):
         games = select(table, table.category == table.categories.index(name))
-        if categories is not None or baseline in (None, _baseline_for(games, bench, name)):
-            parts.append(_part(name, games, bench, baseline or _baseline_for(games, bench, name)))
+        own = _baseline_for(games, bench, name)
+        if categories is not None or baseline in (None, own):
+            parts.append(_part(name, games, bench, baseline or own))
     return parts or [_part("", table, bench, baseline)]
 
 
 def assumed_baseline(bench: Bench, judges: Sequence[str], category: str = "") -> str:
-    """Whom judgments that name no baseline are against where nobody says it."""
+    """Whom the judgments on disk are against where nobody says it, by the first record of each file."""
+    files = [file for judge in judges for file in record_files(bench.judgment_folder(judge))]
+    firsts = [next(named_in(file), ("", ""))[1] for file in files if not category]
+    return _most(Counter(firsts or [""]), bench, judges, category)
+
+
+def _most(counts: Counter[str], bench: Bench, judges: Sequence[str], category: str) -> str:
+    """The baseline that most records are against; the usual one where no few are, or nothing is known.
+
+    counts: records by the baseline that they name, which is empty where they name none.
+    """
     usual = usual_baseline(bench.name, category)
-    shown = {standing(bench, judge, usual, category).origin.baseline for judge in judges} - {""}
-    return shown.pop() if len(shown) == 1 else usual
+    votes = Counter({name: count for name, count in counts.items() if name})
+    if counts[""]:
+        shown = {standing(bench, judge, usual, category).origin.baseline for judge in judges} - {""}
+        known = shown.pop() if len(shown) == 1 else usual if is_published(bench.name) or not votes else ""
+        votes[known] += counts[""] if known else 0
+    return usual if votes[usual] >= _FEW * votes.total() else votes.most_common(1)[0][0]
 
 
 def _part(category: str, games: GameTable, bench: Bench, asked: str | None) -> Cut:
     """A part's games against its baseline. Raises UserError where there are none."""
     recorded = _recorded(games)
     judges = [games.judges[code] for code in occurring(games.judge)]
-    usual = usual_baseline(bench.name, category)
-    baseline = asked or (assumed_baseline(bench, judges, category) if recorded == [""] else usual)
+    baseline = asked or _baseline_for(games, bench, category)
     stands = [standing(bench, judge, baseline, category) for judge in judges] if "" in recorded else []
     unnamed = bool(stands) and all(each.counts for each in stands)
     if baseline in recorded or unnamed:
         games = against(games, baseline, unnamed)
-    elif recorded == [""]:
+    elif stands and (recorded == [""] or any(each.origin.why for each in stands)):
         raise _other_baseline(baseline, stands)
-    said = _nameless_note(baseline, stands, asked) if unnamed else []
+    said = _nameless_note(baseline, stands, asked, recorded) if unnamed else []
+    if not asked and not said and baseline != usual_baseline(bench.name, category):
+        said = [f"The baseline is {baseline}, because the judgments name it (--baseline chooses another)."]
     return Cut(category, baseline_of(games, baseline), games, said)
 
 
-def _nameless_note(baseline: str, stands: Sequence[Standing], asked: str | None) -> list[str]:
+def _nameless_note(baseline: str, stands: Sequence[Standing], asked: str | None, recorded: Sequence[str]) -> list[str]:
     """What shows whom judgments are against that do not say it; nothing where they show the one asked for."""
     if not all(each.is_shown for each in stands):
+        if baseline in recorded:
+            return [f"Judgments that do not name their baseline are taken to be against {baseline}, as others name it."]
         return [f"The judgments do not name their baseline, and nothing in them shows it: {baseline} is assumed."]
     why = stands[0].origin.why
     return [] if asked else [f"The judgments do not name their baseline: it is {baseline}, because {why}."]
@@ -117,9 +139,9 @@ def _other_baseline(baseline: str, stands: Sequence[Standing]) -> UserError:
 
 
 def _baseline_for(games: GameTable, bench: Bench, category: str) -> str:
-    """The usual baseline where any game may be against it, else the one that all others name."""
-    usual, named = usual_baseline(bench.name, category), [name for name in _recorded(games) if name]
-    return named[0] if len(named) == 1 and usual not in named else usual
+    """The usual baseline where more than a few odd games are against it, else that of most."""
+    judges = [games.judges[code] for code in occurring(games.judge)]
+    return _most(_counted(games), bench, judges, category)
 
 
 def _is_known_by_category(table: GameTable, bench: Bench, baseline: str | None) -> bool:
@@ -130,16 +152,23 @@ def _is_known_by_category(table: GameTable, bench: Bench, baseline: str | None) 
 
 
 def _is_named_by_category(table: GameTable, baseline: str | None) -> bool:
-    """Whether the records name several baselines, exactly one for each category."""
-    if baseline is not None:
+    """Whether the records name several baselines, one for each category but for a few odd records."""
+    if baseline is not None or "" in _recorded(table):
         return False
-    pairs = {(int(c), int(b)) for c, b in np.unique(np.column_stack([table.category, table.baseline]), axis=0)}
-    names = {table.baselines[baseline] for _, baseline in pairs}
-    return len(names) > 1 and "" not in names and len(pairs) == len({category for category, _ in pairs})
+    counts = [_counted(select(table, table.category == code)) for code in occurring(table.category)]
+    firsts = [each.most_common(1)[0] for each in counts]
+    is_clear = all(first >= (1 - _FEW) * each.total() for (_, first), each in zip(firsts, counts))
+    return is_clear and len({name for name, _ in firsts}) > 1
 
 
 def _recorded(table: GameTable) -> list[str]:
     return [table.baselines[code] for code in occurring(table.baseline)]
+
+
+def _counted(table: GameTable) -> Counter[str]:
+    """The games by the baseline that they name."""
+    counts: list[int] = np.bincount(table.baseline, minlength=len(table.baselines)).tolist()
+    return Counter({name: count for name, count in zip(table.baselines, counts) if count})
 
 
 def _names(table: GameTable, wanted: Sequence[str]) -> list[str]:

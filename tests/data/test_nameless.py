@@ -19,8 +19,8 @@ from arena_hard.data.nameless import origin_of
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.data.self_play import is_plainly_itself, may_be_itself
-from arena_hard.rating.categories import cut
-from arena_hard.rating.games import read_judgments
+from arena_hard.rating.categories import assumed_baseline, cut
+from arena_hard.rating.games import read_judgments, select
 from tests.support.pipeline_bench import answer, question, question_id, run_script, write_rows
 
 LABEL = {1: "A>B", 0: "A=B", -1: "B>A"}
@@ -244,6 +244,45 @@ def test_a_further_baseline_hides_nothing(bench: Bench) -> None:
     assert set(parts(bench, "base").games.models) == {"base", "m", "n", "late"}
     with pytest.warns(jsonl.Remark, match="judgments that do not name their baseline are not counted"):
         assert set(parts(bench, "other").games.models) == {"n", "new"}
+
+
+NAMED = {"all": (100, 0, 0), "some": (1, 99, 0), "one odd": (99, 0, 1), "one odd beside nameless": (0, 99, 1)}
+
+
+@pytest.mark.parametrize("case", NAMED)
+@pytest.mark.parametrize("odd", ["odd", "gpt-4-0314"])
+def test_without_a_flag_what_most_records_name_is_rated(bench: Bench, case: str, odd: str) -> None:
+    named, nameless, others = NAMED[case]
+    pairs = games(random.Random(2), 100, 0.5)
+    every = rows_of("m", pairs)
+    for row, name in zip(every, ["base"] * named + [""] * nameless + [odd] * others):
+        row |= {"baseline": name} if name else {}
+    put(bench, "m", every)
+    if not named:  # the nameless ones are shown to be against base
+        put(bench, "base", rows_of("base", games(random.Random(1), 400, 0)))
+    found = parts(bench, None)
+    assert found.baseline == assumed_baseline(bench, ["j"]) == "base" and len(found.notes) == 1
+    rated = select(found.games, found.games.model == found.games.models.index("m"))
+    assert len(rated) == 2 * (100 - others)
+
+
+def test_the_usual_baseline_comes_first_where_many_games_are_against_it(bench: Bench) -> None:
+    put(bench, "m", rows_of("m", [(1, -1)] * 20, baseline="base"))
+    put(bench, "n", rows_of("n", [(1, -1)] * 10, baseline="gpt-4-0314"))
+    assert (parts(bench, None).baseline, parts(bench, None).notes) == ("gpt-4-0314", [])
+
+
+def test_an_odd_record_does_not_put_categories_together(bench: Bench) -> None:
+    """Where each category has a baseline of its own by the records' names."""
+    every = rows_of("m", [(1, -1)] * 40)
+    for n, row in enumerate(every):
+        row |= {"category": "x" if n < 20 else "y", "baseline": "odd" if n == 7 else "base" if n < 20 else "other"}
+    put(bench, "m", every)
+    found = cut(read_judgments(bench, ["j"]).table, bench, None, None)
+    assert [(each.category, each.baseline, len(each.games)) for each in found] == [
+        ("x", "base", 38),
+        ("y", "other", 40),
+    ]
 
 
 def test_the_browser_takes_and_says_the_same(bench: Bench) -> None:

@@ -246,14 +246,14 @@ JUDGMENTS: list[Any] = [
 def test_a_judgment_that_is_a_list_or_a_mapping_is_shown(tmp_path: Path, text: Any) -> None:
     prompt = [{"role": "user", "content": [{"type": "text", "text": "which one?"}]}]
     game = {"score": "A>B", "judgment": text, "prompt": prompt}
-    judged(tmp_path, "m", [{**row("m", "1", []), "games": [game, {**game, "score": ["A>B"]}]}])
+    judged(tmp_path, "m", [{**row("m", "1", []), "games": [game, {**game, "score": ["A>B", "B>A"]}]}])
     write_rows(tmp_path / "data/b/question.jsonl", [{**question(1), "question_id": 1}])
     site = Site(tmp_path / "data")
     page = site.show("?tab=games&bench=b&model=m&question=1")
     assert "Because" in page and "&lt;b&gt;" in page and "which one?" in page
     assert "Because" in site.show("?tab=games&bench=b&model=m&text=because")
     _, notes = shown(tmp_path, *B_FLAGS)
-    assert any("no verdict, counted as unreadable: 1, the first ['A>B']" in note for note in notes)
+    assert any("no verdict, counted as unreadable: 1, the first ['A>B', 'B>A']" in note for note in notes)
 
 
 # ------------------------------------------------------------------------------------ ids as numbers
