@@ -186,7 +186,7 @@ def rate(
     found = covered(part, questions)
     rows = leaderboard.rows_of(fit, tokens, ranks_of(args, part), scores_by_judge(args, part), found)
     said: list[Text] = footnotes.coverage_notes(found) if found else []
-    said += [footnotes.interval_line(fit, rule), *footnotes.fit_notes(fit, rule), *notes]
+    said += [footnotes.interval_line(fit, rule), *footnotes.fit_notes(fit, rule, part.battles.fought()), *notes]
     if part.table is not None:
         said += footnotes.table_notes(part.table)
     return Result(part, fit, found, rows, said + footnotes.length_notes(lengths))

@@ -31,9 +31,10 @@ from arena_hard.browse.record_file import (
 )
 from arena_hard.data import jsonl
 from arena_hard.data.baselines import Origin, Standing, standing
+from arena_hard.data.bench_files import answer_if_any
 from arena_hard.data.paths import Bench, JudgmentSet, name_of
 from arena_hard.data.record_folder import in_place_of, look_into
-from arena_hard.data.records import Answer, Judgment, Question, answer_from_row, judgment_from_row, question_from_row
+from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row, question_from_row
 from arena_hard.rating.arrays import BoolArray, IntArray
 from arena_hard.rating.same_records import Overruled
 from arena_hard.showing.footnotes import overruled_notes
@@ -287,8 +288,9 @@ class BenchIndex:
         file = self.answers.get(model)
         if file is None:
             return None
-        rows = np.flatnonzero(file.question == question)
-        return None if rows.size == 0 else read_record(file, int(rows[-1]), answer_from_row)
+        rows = np.flatnonzero(file.question == question)[::-1]
+        found = (read_record(file, int(row), answer_if_any) for row in rows)
+        return next((answer for answer in found if answer is not None), None)
 
     def judgment(self, judge: str, model: int, question: int) -> Judgment | None:
         """A judgment, read from its file; None when there is none."""

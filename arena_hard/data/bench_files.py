@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench
@@ -10,6 +12,7 @@ from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import (
     Answer,
     Judgment,
+    NothingSaid,
     Question,
     UserError,
     answer_from_row,
@@ -39,12 +42,28 @@ def load_questions(bench: Bench) -> list[Question]:
 def load_answers(file: Path) -> dict[str, Answer]:
     """Answers by question_id, the last of several; empty when there is no file.
 
-    What the original wrote for a failed call is no answer.
+    What the original wrote for a failed call is no answer, nor is null in the place of a text, which is said.
     """
     if not is_there(file):
         return {}
-    answers = {answer.question_id: answer for answer in jsonl.read(file, answer_from_row)}
+    found = list(jsonl.read(file, answer_if_any))
+    answers = {answer.question_id: answer for answer in found if answer is not None}
+    if empty := found.count(None):
+        warnings.warn(
+            f"{file}: {empty} record{'s' * (empty > 1)} without an answer (null or an empty list in its place) "
+            "not counted. gen_answer.py asks for what is missing.",
+            jsonl.Remark,
+            stacklevel=1,
+        )
     return {key: answer for key, answer in answers.items() if not has_error_mark(answer)}
+
+
+def answer_if_any(row: dict[str, Any]) -> Answer | None:
+    """An answer from a row of either format; None where it holds none. Raises ValueError with the key that is wrong."""
+    try:
+        return answer_from_row(row)
+    except NothingSaid:
+        return None
 
 
 def has_error_mark(answer: Answer) -> bool:

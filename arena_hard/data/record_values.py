@@ -62,6 +62,13 @@ def text_in(value: Any) -> str | None:
     return "".join(texts) if parts and len(texts) == len(parts) else None
 
 
+def holds_nothing(value: Any) -> bool:
+    """Whether null or an empty list stands where `text_in` looks for a text."""
+    if is_object(value):
+        return any(holds_nothing(value[key]) for key in ("content", "answer", "text") if key in value)
+    return value is None or value == []
+
+
 def said_in(value: Any) -> str:
     """What a field holds for people: a text, {answer: text}, parts with a text each, or else its JSON."""
     if isinstance(value, str) or value is None:

@@ -11,11 +11,15 @@ from typing import Any
 
 import msgspec
 
-from arena_hard.data.record_values import is_list, is_object, said_in, text_in, token_count, with_names
+from arena_hard.data.record_values import holds_nothing, is_list, is_object, said_in, text_in, token_count, with_names
 
 
 class UserError(Exception):
     """A mistake that the user can mend: the message says what is wrong, where, and what to do."""
+
+
+class NothingSaid(ValueError):
+    """A record holds no text where one should be, only null or an empty list: what a failed call may leave."""
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -146,7 +150,8 @@ def _entries(row: dict[str, Any], key: str) -> list[Any]:
     if isinstance(value, str) or is_object(value):
         return [value]
     if not is_list(value) or not value:
-        raise ValueError(f"{key} must be a list that is not empty")
+        error = ValueError if value else NothingSaid
+        raise error(f"{key} must be a list that is not empty")
     return value
 
 
@@ -238,6 +243,8 @@ def _turns_from_messages(row: dict[str, Any]) -> list[AnswerTurn]:
 
 def _text_of_turn(turn: Any) -> str:
     text = text_in(turn)
+    if text is None and holds_nothing(turn):
+        raise NothingSaid("a turn must hold a text (as its content), not null")
     if text is None:
         raise ValueError(f"a turn must hold a text (as its content), not {str(turn)[:60]!r}")
     return text

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from arena_hard.data import jsonl
+from arena_hard.data.bench_files import answer_if_any
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.record_folder import record_files
-from arena_hard.data.records import Judgment, Usage, answer_from_row, judgment_from_row
+from arena_hard.data.records import Judgment, Usage, judgment_from_row
 from arena_hard.data.settings import ModelSettings
 from arena_hard.money.account import Bill, bill_lines
 from arena_hard.money.prices import price_by_name, price_of, source_note
@@ -70,7 +71,7 @@ def _superseded(file: Path) -> list[Path]:
 def _sum_answers(file: Path) -> _Sum:
     total = _Sum()
     for each in _superseded(file):
-        for answer in jsonl.read(each, answer_from_row):
+        for answer in filter(None, jsonl.read(each, answer_if_any)):
             turns = sum(len(choice) for choice in answer.choices)
             total.add([answer.usage], answer.served_model)
             total.requests += turns - 1

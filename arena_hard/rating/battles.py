@@ -60,6 +60,10 @@ class Battles:
     def n_questions(self) -> int:
         return len(self.questions) or len(self)
 
+    def fought(self) -> set[str]:
+        """The models that have a battle."""
+        return {self.models[code] for codes in (self.model_a, self.model_b) for code in occurring(codes)}
+
 
 @dataclass(frozen=True)
 class Cells:

@@ -167,6 +167,10 @@ class _Builder:
                 codes = [verdicts.of(games[position]) if len(games) > position else _ABSENT for games in played]
             columns[column] += codes
 
+    def empty_files(self) -> list[Path]:
+        """The files in which no record was found."""
+        return [self.files[code] for code in sorted(set(range(len(self.files))) - set(self.columns["file"]))]
+
     def _foreign(self, columns: dict[str, IntArray]) -> ForeignScores | None:
         """The scores that are no verdict, of the rows that count."""
         games = np.column_stack([columns["first"], columns["second"]]) == _UNKNOWN
@@ -237,6 +241,9 @@ def read_judgments(bench: Bench, judges: Sequence[str], baselines: Sequence[str]
         for file, baseline in files.items():
             builder.add(judge, file, baseline)
     judgments = builder.judgments(bench.data_dir)
+    if empty := builder.empty_files():
+        named = shortened([str(file) for file in empty])
+        warnings.warn(f"Without any judgment, so that its model may be missing: {named}.", Remark, stacklevel=1)
     if len(judgments.table) == 0:
         raise UserError(f"{bench.judgment_folder(judges[0])} holds no game. Run gen_judgment.py first.")
     return judgments

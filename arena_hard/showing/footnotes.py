@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -65,15 +65,19 @@ def _group_text(found: Coverage, group: tuple[int, bool], models: Sequence[str])
     return Note([f"{number} of {found.n_questions} questions{', a stratified sample' * is_sample}: ", named])
 
 
-def fit_notes(fit: Fit, rule: Rule) -> list[Text]:
-    """Notes on models whose score or interval is not what it looks like."""
+def fit_notes(fit: Fit, rule: Rule, read: Collection[str] = ()) -> list[Text]:
+    """Notes on models whose score or interval is not what it looks like. read: those that have a readable verdict."""
     notes = _one_sided_notes(fit, rule)
     others = np.arange(len(fit.models)) != fit.anchor
     unknown = others & np.isnan(fit.ratings)
-    unread = [fit.models[m] for m in np.flatnonzero(unknown & (fit.questions == 0))]
+    unused = [fit.models[m] for m in np.flatnonzero(unknown & (fit.questions == 0))]
+    unread, unstyled = [name for name in unused if name not in read], [name for name in unused if name in read]
     apart = [fit.models[m] for m in np.flatnonzero(unknown & (fit.questions > 0))]
     if unread:
         notes.append(Note([Items(unread), f" {_verb('has', unread)} no readable verdict: no score."]))
+    if unstyled:
+        why = "no battle for style control (answers or token counts are missing, or all was won or lost): no score."
+        notes.append(Note([Items(unstyled), f" {_verb('has', unstyled)} {why}"]))
     if apart:
         notes.append(Note([Items(apart), f" {_verb('is', apart)} not linked to the baseline by battles: no score."]))
     few = np.flatnonzero(others & (fit.questions > 0) & (fit.questions < FEW_QUESTIONS))

@@ -285,6 +285,13 @@ def test_an_odd_record_does_not_put_categories_together(bench: Bench) -> None:
     ]
 
 
+def test_a_file_without_a_record_is_said(bench: Bench) -> None:
+    put(bench, "m", rows_of("m", [(1, -1)]))
+    put(bench, "n", [])
+    with pytest.warns(jsonl.Remark, match=r"Without any judgment.*/n\.jsonl\.$"):
+        read_judgments(bench, ["j"])
+
+
 def test_the_browser_takes_and_says_the_same(bench: Bench) -> None:
     with_own_file(bench)
     index = BenchIndex(bench)

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arena_hard.browse.index import BenchIndex
 from arena_hard.data import jsonl
+from arena_hard.data.bench_files import load_answers
 from arena_hard.data.lengths import served_length
 from arena_hard.data.paths import Bench, file_name, name_of, short_file_name
 from arena_hard.data.records import (
@@ -34,7 +36,7 @@ from arena_hard.data.records import (
 )
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.data.writer import RecordWriter
-from tests.support.pipeline_bench import answer, question
+from tests.support.pipeline_bench import answer, question, write_rows
 
 ROWS = st.lists(st.dictionaries(st.text(), st.text() | st.integers(-(2**60), 2**60) | st.none()), max_size=6)
 
@@ -283,3 +285,30 @@ def test_an_argument_in_a_locale_without_its_letters_is_the_same_file() -> None:
     argument = "bäse é".encode().decode("ascii", "surrogateescape")
     assert file_name(argument) == file_name("bäse é") == "b%C3%A4se %C3%A9"
     assert short_file_name([argument, "x" * 200]) == short_file_name(["bäse é", "x" * 200])
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"choices": []},
+        {"choices": None},
+        {"choices": [{"index": 0, "turns": []}]},
+        {"choices": [{"index": 0, "turns": [{"content": None, "token_len": 0}]}]},
+        {"choices": [{"turns": [None]}]},
+        {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": None}]},
+        {"messages": [{"role": "assistant", "content": {"answer": None}}]},
+    ],
+)
+def test_null_in_the_place_of_an_answer_is_no_answer(tmp_path: Path, nothing: dict[str, Any]) -> None:
+    """The others count, and so does one that was there before it."""
+    bench = Bench(tmp_path, "b")
+    empty = [{"question_id": answer(n, "m")["question_id"], "model_id": "m", **nothing} for n in (1, 2)]
+    write_rows(bench.answer_file("m"), [answer(1, "m", "first"), *empty, answer(3, "m", "third")])
+    with pytest.warns(jsonl.Remark, match="2 records without an answer"):
+        found = load_answers(bench.answer_file("m"))
+    assert [each.turns[0].content for each in found.values()] == ["first", "third"]
+    index = BenchIndex(bench)
+    write_rows(bench.question_file, [question(n) for n in (1, 2, 3)])
+    index.refresh()
+    texts = [each and each.turns[0].content for each in (index.answer("m", n) for n in range(3))]
+    assert texts == ["first", None, "third"]
