@@ -7,9 +7,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from arena_hard.data.name_lists import SHOWN, first_lines, shortened
+from arena_hard.rating.intervals import Fit, Rule
+from arena_hard.showing.footnotes import fit_notes
 from arena_hard.showing.notes import Items, Note, printed, whole
 from tests.loopback import Server
 from tests.support.pipeline_bench import Scratch, run_script, write_rows
@@ -31,6 +34,15 @@ def test_lists_within_lists() -> None:
     assert printed(note) == "Judged 0: model-00, model-01 and 2 more and 4 more."
     assert whole(note).count("model-03") == 5
     assert printed("plain") == whole("plain") == "plain"
+
+
+def test_a_model_without_a_score_gets_the_right_reason() -> None:
+    """With style control one may have verdicts, and lack answers."""
+    unknown = np.array([1000.0, np.nan, np.nan])
+    fit = Fit(["base", "m", "n"], 0, unknown, unknown, unknown, np.array([0, 0, 0]), np.nan, None, None, unknown)
+    said = [whole(note) for note in fit_notes(fit, Rule(kind="rows"), {"base", "m"})]
+    assert len(said) == 2 and said[0] == "n has no readable verdict: no score."
+    assert said[1].startswith("m has no battle for style control (answers or token counts are missing")
 
 
 @pytest.fixture
