@@ -11,12 +11,10 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import (
     Answer,
-    Judgment,
     NothingSaid,
     Question,
     UserError,
     answer_from_row,
-    judgment_from_row,
     question_from_row,
 )
 
@@ -69,13 +67,6 @@ def answer_if_any(row: dict[str, Any]) -> Answer | None:
 def has_error_mark(answer: Answer) -> bool:
     """Whether the original wrote this record for a call that failed."""
     return any(turn.content == ERROR_MARK for turns in answer.choices for turn in turns)
-
-
-def load_judgments(file: Path) -> dict[str, Judgment]:
-    """Judgments by question_id, the last of several; empty when there is no file."""
-    if not is_there(file):
-        return {}
-    return {judgment.question_id: judgment for judgment in jsonl.read(file, judgment_from_row)}
 
 
 def put_in_order(file: Path, questions: list[Question]) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data import jsonl
-from arena_hard.data.bench_files import load_answers, load_judgments, load_questions
+from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.lengths import answer_lengths
 from arena_hard.data.line_notes import is_utf8
 from arena_hard.data.odd_lines import Torn, pieces
@@ -27,6 +27,7 @@ from arena_hard.data.records import UserError
 from arena_hard.data.verdicts import LABELS
 from arena_hard.rating.games import question_categories, read_judgments
 from arena_hard.rating.style_control import style_table
+from tests.support.checked_readers import load_judgments
 
 ODD_VALUES = [
     b'"plain"', b"NaN", b"[Infinity, -Infinity]", b"1e999", b"123456789012345678901234567890", b"null", b"[]",

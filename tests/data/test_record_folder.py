@@ -16,7 +16,7 @@ from arena_hard.browse import tables
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data import jsonl
 from arena_hard.data.baselines import believed
-from arena_hard.data.bench_files import load_answers, load_judgments, load_questions
+from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.lengths import answer_lengths
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import look_into, rank
@@ -25,6 +25,7 @@ from arena_hard.data.verdicts import LABELS
 from arena_hard.money.past_costs import report_lines
 from arena_hard.money.quotes import output_seen_in_judgments
 from arena_hard.rating.games import GameTable, against, read_judgments
+from tests.support.checked_readers import load_judgments
 from tests.support.pipeline_bench import run_script, write_rows
 
 BACKUPS = [

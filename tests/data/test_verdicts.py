@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arena_hard.browse.record_file import verdict_code
-from arena_hard.data.bench_files import load_judgments
 from arena_hard.data.paths import Bench
 from arena_hard.data.verdicts import LABELS, Outcome, is_verdict, outcome, standard_label, swapped
 from arena_hard.judging.plan import is_readable
 from arena_hard.rating.games import read_judgments
 from arena_hard.rating.sequential import totals
+from tests.support.checked_readers import load_judgments
 
 SPELLINGS = (*LABELS, "A<B", "A<<B", "B<A", "B<<A", "B=A")
 NO_VERDICTS = ("", "A", "A>A", "A>>>B", "B==A", "[[A]]", "A>B B>A", "C>D", "A>B, I think")
