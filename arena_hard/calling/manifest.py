@@ -64,7 +64,11 @@ class _Manifest(msgspec.Struct):
 
 
 def _runs(records: Path) -> list[_Run]:
-    return msgspec.convert(load(records), _Manifest).runs
+    return _runs_in(load(records))
+
+
+def _runs_in(manifest: Mapping[str, Any]) -> list[_Run]:
+    return msgspec.convert(manifest, _Manifest).runs
 
 
 def begin_run(tally: RunTally, settings: Iterable[Mapping[str, Any]]) -> None:
@@ -73,13 +77,13 @@ def begin_run(tally: RunTally, settings: Iterable[Mapping[str, Any]]) -> None:
     A run that is killed stays in the manifest like this, begun and not ended; the next one notes what it wrote.
     """
     manifest = load(tally.records)
-    if manifest["runs"] and is_killed(manifest["runs"][-1]):
+    before = _runs_in(manifest)
+    if before and is_killed(manifest["runs"][-1]):
         manifest["runs"][-1] = settled(tally.records, manifest["runs"][-1])
-    tally.earlier = _earlier(_runs(tally.records))
-    before = broken_off_redo(tally.records)
+    tally.earlier = _earlier(before)
     for each in settings:
         manifest["settings"][short_hash(each)] = dict(each)
-    tally.begin(before)
+    tally.begin(_last_redo(tally.records, before))
     tally.place = len(manifest["runs"])
     manifest["runs"].append(tally.entry(ended=None))
     _save(tally.records, manifest)
@@ -96,7 +100,10 @@ def _earlier(runs: Sequence[_Run]) -> Earlier:
 
 def broken_off_redo(records: Path) -> Redo | None:
     """The last --redo of some records, with what its runs have made, also one that was killed; None without one."""
-    runs = _runs(records)
+    return _last_redo(records, _runs(records))
+
+
+def _last_redo(records: Path, runs: Sequence[_Run]) -> Redo | None:
     redo = runs[-1].redo if runs else None
     if redo and not runs[-1].ended:
         return redo.with_more(written_since(records, redo.size))
@@ -168,13 +175,14 @@ def earlier_notes(records: Path, endpoints: Sequence[str], existing: int) -> lis
 
     existing: how many records there are.
     """
-    notes = [killed_note(records, load(records)["runs"]), _moved_note(records, endpoints) if existing else None]
-    return [note for note in notes if note]
+    manifest = load(records)
+    moved = _moved_note(_runs_in(manifest), endpoints) if existing else None
+    return [note for note in (killed_note(records, manifest["runs"]), moved) if note]
 
 
-def _moved_note(records: Path, endpoints: Sequence[str]) -> str | None:
+def _moved_note(runs: Sequence[_Run], endpoints: Sequence[str]) -> str | None:
     """A sentence when none of the runs before that wrote something had these endpoints; None otherwise."""
-    before = {each for run in _runs(records) if run.written or not run.ended for each in run.endpoints}
+    before = {each for run in runs if run.written or not run.ended for each in run.endpoints}
     new = [each for each in endpoints if not before & {each, without_options(each)}]
     if not before or not new:
         return None

@@ -65,11 +65,6 @@ def standing(bench: Bench, judge: str, baseline: str, category: str = "") -> Sta
     return Standing(not record_files(bench.judgment_folder(judge, baseline)), False, origin)
 
 
-def believed(bench: Bench, judge: str, baseline: str, category: str = "") -> bool:
-    """Whether records that name no baseline may be against this one."""
-    return standing(bench, judge, baseline, category).counts
-
-
 def judgment_files(bench: Bench, judge: str, baselines: Sequence[str] = ()) -> dict[Path, str]:
     """The files that may hold a judge's judgments against some baselines, each with the baseline of its folder.
 

@@ -6,8 +6,9 @@ models' judgments, only the baseline's own look like games against itself.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ from arena_hard.data.record_values import is_list, text_of
 from arena_hard.data.records import Answer, Judgment, UserError, judgment_from_row
 from arena_hard.data.self_play import is_plainly_itself, may_be_itself
 from arena_hard.data.verdicts import is_verdict, outcome
+
+Answers = Callable[[str], dict[str, Answer]]  # of a model, by question_id
 
 LOOKED_AT = 10  # records whose prompts are held against the models' answers, one of each file
 _TELLING = 20  # characters of an answer, of which fewer may be in another's by chance
@@ -72,15 +75,20 @@ def _ids_of(bench: Bench, category: str) -> set[str] | None:
 def _by_prompts(bench: Bench, judge: str, asked: str, category: str, ids: set[str] | None) -> Origin:
     """The model whose answers most prompts show beside those of the judged one, or that it is not the one asked for."""
     samples = list(_samples(bench, judge, asked, ids))
+
+    @functools.cache
+    def answers_of(name: str) -> dict[str, Answer]:  # of some models twice
+        return load_answers(bench.answer_file(name))
+
     expected = dict.fromkeys((asked, usual_baseline(bench.name, category)))
     for name in expected:
-        if _shown_in(samples, name, load_answers(bench.answer_file(name)), 1):
+        if _shown_in(samples, name, answers_of(name), 1):
             return _shown(name)
     others = [file for file in bench.answer_files() if name_of(file) not in expected] if samples else []
     for file in others:
         if _shown_in(samples, name_of(file), load_answers(file), _TELLING):
             return _shown(name_of(file))
-    if _is_ruled_out(bench, samples, asked):
+    if _is_ruled_out(answers_of, samples, asked):
         return Origin("", f"their prompts do not show the answers of {asked} as the baseline's", asked)
     return Origin()
 
@@ -137,20 +145,20 @@ def _shows(sample: _Sample, name: str, answer: Answer, telling: int) -> bool | N
     return all(text in sample.prompt for text in said)
 
 
-def _is_ruled_out(bench: Bench, samples: list[_Sample], name: str) -> bool:
+def _is_ruled_out(answers_of: Answers, samples: list[_Sample], name: str) -> bool:
     """Whether most of the prompts that a baseline's answer should be in are without it."""
-    answers = load_answers(bench.answer_file(name)) if samples else {}
+    answers = answers_of(name) if samples else {}
     comparable = [each for each in samples if each.question_id in answers]
-    against = [each for each in comparable if _speaks_against(bench, each, name, answers[each.question_id])]
+    against = [each for each in comparable if _speaks_against(answers_of, each, name, answers[each.question_id])]
     return bool(against) and 2 * len(against) > len(comparable)
 
 
-def _speaks_against(bench: Bench, sample: _Sample, name: str, answer: Answer) -> bool:
+def _speaks_against(answers_of: Answers, sample: _Sample, name: str, answer: Answer) -> bool:
     """Whether a prompt holds answers as they lie here, but not this one, or in one about itself only once."""
     said = [turn.content for turn in answer.turns if turn.content]
     if sample.model == name:
         return any(sample.prompt.count(text) == 1 for text in said if len(text) >= _TELLING)
-    own = load_answers(bench.answer_file(sample.model)).get(sample.question_id)
+    own = answers_of(sample.model).get(sample.question_id)
     is_verbatim = own is None or all(turn.content in sample.prompt for turn in own.turns)
     return is_verbatim and not all(text in sample.prompt for text in said)
 

@@ -15,7 +15,7 @@ import pytest
 from arena_hard.browse import tables
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data import jsonl
-from arena_hard.data.baselines import believed
+from arena_hard.data.baselines import standing
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.lengths import answer_lengths
 from arena_hard.data.paths import Bench
@@ -81,7 +81,7 @@ def seen(bench: Bench) -> dict[str, Any]:
         "checked": {model: load_judgments(bench.judgment_file("j", model)) for model in ("m", "n")},
         "answers": load_answers(bench.answer_file("m")),
         "lengths": answer_lengths(bench, "m"),
-        "believed": believed(bench, "j", "base"),
+        "believed": standing(bench, "j", "base").counts,
         "quoted": output_seen_in_judgments(bench, "j", "gpt-4o"),
         "costs": report_lines(bench),
         "models": index.models,

@@ -12,6 +12,7 @@ import functools
 import importlib.util
 import inspect
 import json
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from typing import Any
 from arena_hard.calling.providers.base import Adapter, CallError, Connection, Dialect, Reply, Request, without_secrets
 from arena_hard.calling.providers.http import http_error
 from arena_hard.calling.providers.own_reply import is_readable, sound_error, sound_reply
-from arena_hard.data import secret_sources, secrets
+from arena_hard.data import secrets
 from arena_hard.data.name_lists import suggestion
 from arena_hard.data.records import UserError
 
@@ -32,6 +33,8 @@ _METHODS = ("open", "body", "send", "close")
 _HELP = "An adapter has open, body, send and close: docs/own-provider.md."
 # what HTTP libraries derive their errors of the network from
 _NETWORK_BASES = {"ClientError", "HTTPError", "TransportError", "RequestException"}
+# of an option, whose names nobody here knows: more than secret_sources takes for the name of a key
+_SECRET_NAME = re.compile(r"(?i)key|secret|token|passw|credential")
 
 
 def is_file(api_type: str) -> bool:
@@ -252,5 +255,5 @@ def _of(value: Any, name: str) -> Any:
 def _know_keys_of(connection: Connection) -> None:
     """Make known what may be secret of a connection's options; addresses are not."""
     for name, value in connection.options.items():
-        if secret_sources.is_secret_name(name) and isinstance(value, str) and "://" not in value:
+        if _SECRET_NAME.search(name) and isinstance(value, str) and "://" not in value:
             secrets.know(value)
