@@ -31,5 +31,6 @@ killed_runs    what a run that was killed wrote
 stored_requests  requests on disk, without the keys that they are sent with
 batch_sizes    how many requests make a batch
 job_queue      many jobs side by side
+listeners      whether what listens at an address is the server of this run
 process_guard  stops a local server with its run, and all that it started
 """

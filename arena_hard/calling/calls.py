@@ -200,6 +200,7 @@ async def _send(asking: _Asking, ticket: Ticket) -> Reply:
         with anyio.fail_after(timeout):
             ticket.sent = True
             came = await model.adapter.send(endpoint.client, body)
+        endpoint.check_owner()
         return read_reply(came, model.settings)
     except TimeoutError:
         raise CallError("transient", f"{_NO_ANSWER} {timeout:.3g} s") from None

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from arena_hard.calling.listeners import MARK, Watch, watching
 from arena_hard.calling.providers.base import without_secrets
 from arena_hard.calling.providers.registry import know_keys_of
 from arena_hard.data import jsonl, secrets
@@ -74,17 +75,19 @@ def serving(model: ModelSettings, log: Path) -> Iterator[ModelSettings]:
         if not base:
             raise UserError(f"{where}: serve has no {{port}}. Write it into the command, or add an api_base.")
     _check_free(model, base)
-    guard = _start(model, command, log)
-    try:
-        print(f"{model.name}: waiting for {command[0]} at {base} (log: {log})", flush=True)
-        _say_what_is_served(model, _wait_until_ready(model, guard, base, key, log))
-        endpoint = msgspec.structs.replace(own, api_base=base, api_key=key)
-        yield msgspec.structs.replace(model, endpoints=[endpoint])
-        if guard.poll() is not None or not _listens(base):  # the guard may still be ending what the server left
-            print(f"{model.name}: the server ended during the run. Its last lines:\n{_tail(log)}", flush=True)
-    finally:
-        _stop(guard)
-        _mask(log)
+    with watching(base) as watch:
+        guard = _start(model, command, log, watch)
+        try:
+            print(f"{model.name}: waiting for {command[0]} at {base} (log: {log})", flush=True)
+            _say_what_is_served(model, _wait_until_ready(model, guard, watch, base, key, log))
+            endpoint = msgspec.structs.replace(own, api_base=base, api_key=key)
+            yield msgspec.structs.replace(model, endpoints=[endpoint])
+            # the guard may still be ending what the server left
+            if guard.poll() is not None or not _listens(base) or watch.stranger():
+                print(f"{model.name}: the server ended during the run. Its last lines:\n{_tail(log)}", flush=True)
+        finally:
+            _stop(guard)
+            _mask(log)
 
 
 def _free_port() -> int:
@@ -93,20 +96,23 @@ def _free_port() -> int:
         return sock.getsockname()[1]
 
 
-def _start(model: ModelSettings, command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _start(model: ModelSettings, command: list[str], log: Path, watch: Watch) -> subprocess.Popen[bytes]:
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         stream = open(log, "wb")  # noqa: SIM115 - closed below, when the guard has it
     except OSError as error:
         raise UserError(f"{log}: the log of serve cannot be written: {error.strerror}. Free its place.") from None
     with stream:
-        return subprocess.Popen(
+        guard = subprocess.Popen(
             [sys.executable, "-I", str(_GUARD), *command],
+            env={**os.environ, MARK: watch.mark},
             stdin=subprocess.PIPE,
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a Ctrl-C in the terminal reaches the run, and the run stops the server
         )
+    watch.guard = guard.pid
+    return guard
 
 
 def _check_free(model: ModelSettings, base: str) -> None:
@@ -129,11 +135,18 @@ def _listens(base: str) -> bool:
         return False
 
 
-def _wait_until_ready(model: ModelSettings, guard: subprocess.Popen[bytes], base: str, key: str, log: Path) -> Models:
+def _wait_until_ready(
+    model: ModelSettings, guard: subprocess.Popen[bytes], watch: Watch, base: str, key: str, log: Path
+) -> Models:
     """The models that the server lists once it answers. Raises UserError."""
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         status, models = _listed(f"{base}/models", key)
+        if status and (other := watch.stranger()):
+            raise UserError(
+                f"{model.name}: another server ({other}) took {base} while the one that serve starts was loading, and "
+                "its answers would pass for the model's. Stop it, or let {port} in the command choose a free port."
+            )
         if guard.poll() is not None:
             raise UserError(f"{model.name}: the server ended before it answered. Its last lines:\n{_tail(log)}")
         if status == HTTPStatus.OK:

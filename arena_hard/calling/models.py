@@ -13,6 +13,7 @@ from typing import Any
 from arena_hard.calling.batch import Mailbox
 from arena_hard.calling.gate import Gate
 from arena_hard.calling.kept_replies import KeptReplies
+from arena_hard.calling.listeners import watch_over
 from arena_hard.calling.probe import Probed
 from arena_hard.calling.providers import addresses
 from arena_hard.calling.providers.base import (
@@ -45,6 +46,13 @@ class Endpoint:
     failed_in_a_row: int = 0
     advice: addresses.Advice | None = None
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def check_owner(self) -> None:
+        """Whether a reply came from the server that the run has started, where it has. Raises CallError."""
+        watch = watch_over(self.connection.base_url)
+        if watch and (other := watch.stranger()):
+            text = f"the server that serve started has ended, and another one ({other}) answers there"
+            raise CallError("final", text, endpoint_wide=True)
 
     @property
     def host(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.loopback import Server
+from tests.support import own_server
+from tests.support.foreign_server import WHEN, run_with_foreign
 from tests.support.pipeline_bench import ROOT, start_script
-from tests.support.processes import wait_until
+from tests.support.processes import free_port, wait_until
 
 
 @pytest.fixture
@@ -135,53 +138,24 @@ def test_a_foreign_server_at_the_address_is_never_asked(tmp_path: Path, wire: Se
     assert not (folder / "data/b/model_answer/m.jsonl").exists()
 
 
-KEYED = """
-import json, subprocess, sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-class Handler(BaseHTTPRequestHandler):
-    def answer(self, status, body):
-        text = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def do_GET(self):
-        if self.headers["authorization"] != "Bearer " + sys.argv[2]:
-            return self.answer(401, {"error": {"message": "who are you?"}})
-        self.answer(200, {"object": "list", "data": [{"id": "weights-7b", "object": "model"}]})
-
-    def do_POST(self):
-        if self.headers["authorization"] != "Bearer " + sys.argv[2]:
-            return self.answer(401, {"error": {"message": "who are you?"}})
-        self.rfile.read(int(self.headers["content-length"]))
-        message = {"role": "assistant", "content": "from the server of this run"}
-        choice = {"index": 0, "finish_reason": "stop", "message": message}
-        self.answer(200, {"id": "1", "object": "chat.completion", "model": "weights-7b", "choices": [choice]})
-        if "die" in sys.argv:
-            deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3)"
-            subprocess.Popen([sys.executable, "-c", deaf])  # a worker that outlives it
-            print("out of memory, key", sys.argv[2], flush=True)
-            raise SystemExit
-
-    def log_message(self, *args):
-        pass
-
-HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
-"""
+@pytest.mark.slow
+@pytest.mark.parametrize("when", WHEN)
+def test_no_answer_of_another_server_becomes_the_models(tmp_path: Path, when: str) -> None:
+    found = run_with_foreign(tmp_path, when, free_port())
+    assert found.code == (1 if when == WHEN[2] else 2)
+    assert "another server" in found.printed or "another one" in found.printed, found.printed
+    assert found.texts == [own_server.SAYS] * (4 if when == WHEN[2] else 0)
+    assert (found.asked > 0) == (when == WHEN[2])
 
 
-def keyed_server(tmp_path: Path, *more: str) -> str:
-    script = tmp_path / "keyed.py"
-    script.write_text(KEYED)
-    return " ".join([sys.executable, str(script), "{port}", "secret-of-this-server", *more])
+def keyed_server(*more: str) -> str:
+    return shlex.join([sys.executable, own_server.__file__, "{port}", "--key", "secret-of-this-server", *more])
 
 
 @pytest.mark.slow
 def test_the_endpoints_key_is_used_and_what_is_served_is_said(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, "x")
-    with_endpoint(folder, keyed_server(tmp_path), "http://127.0.0.1:1/v1", "secret-of-this-server")
+    with_endpoint(folder, keyed_server(), "http://127.0.0.1:1/v1", "secret-of-this-server")
     out, err = start(folder).communicate(timeout=60)
     assert "4 answers written, 0 failed" in out, out + err
     assert "the server lists weights-7b, and model_name is m" in out
@@ -190,14 +164,15 @@ def test_the_endpoints_key_is_used_and_what_is_served_is_said(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_a_wrong_key_is_told_at_once(tmp_path: Path) -> None:
-    out, err = start(folder_with(tmp_path, keyed_server(tmp_path))).communicate(timeout=60)
+    out, err = start(folder_with(tmp_path, keyed_server())).communicate(timeout=60)
     assert err.count("\n") == 1 and "refuses the key (status 401)" in err and "api_key" in err
 
 
 @pytest.mark.slow
 def test_a_server_that_dies_during_the_run_shows_its_log_without_its_key(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, "x")
-    with_endpoint(folder, keyed_server(tmp_path, "die"), "http://127.0.0.1:1/v1", "secret-of-this-server")
+    command = keyed_server("--replies", "1", "--leave-a-worker")
+    with_endpoint(folder, command, "http://127.0.0.1:1/v1", "secret-of-this-server")
     text = (folder / "api.yaml").read_text()
     (folder / "api.yaml").write_text(text + "  attempts: 2\n  backoff: 0.1\n")
     run = start(folder)

@@ -14,14 +14,17 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 @contextmanager
-def serving(handler: Handler, context: ssl.SSLContext | None = None) -> Iterator[str]:
-    """The root URL of a running server, without a path. context: of one that speaks TLS."""
+def serving(handler: Handler, context: ssl.SSLContext | None = None, port: int = 0) -> Iterator[str]:
+    """The root URL of a running server, without a path. context: of one that speaks TLS; port: 0 for a free one.
+
+    Raises OSError where the port is taken.
+    """
     loop = asyncio.new_event_loop()
 
     async def start() -> web.ServerRunner:
         runner = web.ServerRunner(web.Server(handler), shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
         return runner
 
     runner = loop.run_until_complete(start())
