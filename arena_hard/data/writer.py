@@ -4,7 +4,8 @@ One thread writes for all files: what has gathered while it wrote the last lot g
 with one fsync for each file, so that safety costs the event loop nothing.
 
 Others may save, move or remove a file meanwhile (an editor, `sed -i`, `rm`). Before each lot the file is compared with
-how it was left; where it is another one, the run goes on in the file that is there and adds what it has lost.
+how it was left; where it is another one, the run goes on in the file that is there and adds what it has lost. The old
+one is still open, so that what was there before the run is not lost either.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ class _OpenFile:
 
     def __init__(self, path: Path, replacing: frozenset[str]) -> None:
         self.path, self._replacing = path, replacing
-        self._stream: BinaryIO = open(path, "ab", buffering=0)  # noqa: SIM115 - open for the whole run
+        self._stream: BinaryIO = open(path, "a+b", buffering=0)  # noqa: SIM115 - open for the whole run
         self._left = _stamp(self._stream.fileno())
         self._copy: IO[bytes] | None = None
 
@@ -195,22 +196,38 @@ class _OpenFile:
     def go_on(self) -> int:
         """Open the file that is there now and add what it lacks of this run. Returns how many records that were.
 
-        A record that is there in other words stays as it is, for somebody may have edited it on purpose. Raises
-        OSError, and UserError where what is there is no record file.
+        Where none is there, or just the beginning of what was, all the rest is added. Else a record that is there in
+        other words, or was there before the run and is not any more, stays so, for somebody may have edited it on
+        purpose. Raises OSError, and UserError where what is there is no record file.
         """
-        self._stream.close()
+        replaced, old = self._replaced(), self._stream
         self.path.parent.mkdir(parents=True, exist_ok=True)
         jsonl.repair(self.path)
+        self._stream = open(self.path, "a+b", buffering=0)  # noqa: SIM115
+        old.close()
+        there_now = self.path.read_bytes()
+        rest = replaced[len(there_now) :] if replaced.startswith(there_now) else b""
+        lost = [rest] if rest else self._lost()
+        if lost:
+            jsonl.append_to(self._stream, b"".join(lost), len(there_now))
+        self._left = _stamp(self._stream.fileno())
+        return b"".join(lost).count(b"\n")
+
+    def _replaced(self) -> bytes:
+        """What the file holds that was moved or removed; nothing where it is the same file still."""
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.stat(self.path), os.fstat(self._stream.fileno())):
+                return b""
+        self._stream.seek(0)
+        return self._stream.read()
+
+    def _lost(self) -> list[bytes]:
+        """The records of this run that are not in the file."""
         there: dict[str, list[bytes]] = {}
-        for line in jsonl.lines(self.path) if self.path.exists() else ():
+        for line in jsonl.lines(self.path):
             name = jsonl.name_of_line(line)
             there.setdefault(name, []).extend([line] if name in self._replacing else [])
-        lost = {name: line for name, line in self._written() if not self._is_there(name, line, there)}
-        self._stream = open(self.path, "ab", buffering=0)  # noqa: SIM115
-        if lost:
-            jsonl.append_to(self._stream, b"".join(lost.values()), self._stream.tell())
-        self._left = _stamp(self._stream.fileno())
-        return len(lost)
+        return list({name: line for name, line in self._written() if not self._is_there(name, line, there)}.values())
 
     def _is_there(self, name: str, line: bytes, there: Mapping[str, list[bytes]]) -> bool:
         """Whether a record that this run wrote is among those of its question, and not just an older one."""

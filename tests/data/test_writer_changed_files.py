@@ -80,15 +80,48 @@ def test_an_older_state_that_was_saved_gets_what_it_lacks(
     assert (f"{5 - kept} records" in said[0]) == (kept < 5)
 
 
-@pytest.mark.parametrize("change", [Path.unlink, cut_to_nothing])
-def test_what_this_run_wrote_comes_back_after_a_removal(tmp_path: Path, change: Callable[[Path], object]) -> None:
+def moved_away(file: Path) -> None:
+    file.rename(file.with_name("m_backup.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"), [(Path.unlink, 8), (moved_away, 8), (replaced_by(""), 8), (replaced_by(lines(BEFORE[:2])), 6)]
+)
+def test_all_that_was_there_comes_back_after_a_removal(
+    tmp_path: Path, change: Callable[[Path], object], lost: int
+) -> None:
     file, said = written(tmp_path, change)
+    assert rows_of(file) == BEFORE + FIRST + SECOND and f"{lost} records" in said[0]
+
+
+def test_what_this_run_wrote_comes_back_after_the_file_itself_was_cut(tmp_path: Path) -> None:
+    file, said = written(tmp_path, cut_to_nothing)
     assert rows_of(file) == FIRST + SECOND and "5 records" in said[0]
+
+
+def test_what_was_there_before_and_is_left_out_on_purpose_stays_out(tmp_path: Path) -> None:
+    file, said = written(tmp_path, replaced_by(lines([BEFORE[1], *FIRST])))
+    assert rows_of(file) == [BEFORE[1], *FIRST, *SECOND] and "written again" not in said[0]
 
 
 def test_the_change_is_seen_at_the_end_too(tmp_path: Path) -> None:
     file, said = written(tmp_path, Path.unlink, second=[])
-    assert rows_of(file) == FIRST and len(said) == 1
+    assert rows_of(file) == BEFORE + FIRST and len(said) == 1
+
+
+def test_a_file_that_is_removed_again_and_again_loses_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "m.jsonl"
+    file.write_text(lines(BEFORE), encoding="utf-8")
+
+    async def write(writer: RecordWriter) -> None:
+        for row in FIRST:
+            await writer.write(file, lambda row=row: row)
+            file.unlink()
+
+    with RecordWriter() as writer:
+        writer.open(file)
+        asyncio.run(write(writer))
+    assert rows_of(file) == BEFORE + FIRST
 
 
 def test_an_edited_record_stays_edited(tmp_path: Path) -> None:
