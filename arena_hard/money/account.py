@@ -13,7 +13,7 @@ from arena_hard.calling.spending import NoRoom, Outcome, may_be_billed
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
 from arena_hard.money.prices import Price, money, price_of
-from arena_hard.money.purses import PaidTicket, RecordPurse, Room, picodollars
+from arena_hard.money.purses import PER_DOLLAR, PaidTicket, RecordPurse, Room, picodollars
 from arena_hard.money.surplus import STRANGER_TOKENS, Lessons
 
 # ----------------------------------------------------------------------------------------- budget
@@ -24,7 +24,8 @@ class Bill:
     """What one model or judge was paid for: every request that was sent.
 
     usage sums what was reported; silent: requests of which no usage is known and that may cost something all the same;
-    unknown: the dollars for which these were counted. lessons: what the model's replies taught, for all its bills.
+    unsure: those of this run, each with what it was counted for. lessons: what the model's replies taught, tickets: its
+    requests under way, siblings: its bills, this one included; all for all its bills.
     """
 
     model: ModelSettings
@@ -32,9 +33,15 @@ class Bill:
     requests: int = 0
     silent: int = 0
     usage: Usage = Usage()
-    unknown: float = 0.0
+    unsure: list[PaidTicket] = field(default_factory=list)
     lessons: Lessons = field(default_factory=Lessons)
     tickets: set[PaidTicket] = field(default_factory=set)
+    siblings: list[Bill] = field(default_factory=list)
+
+    @property
+    def unknown(self) -> float:
+        """The dollars for which requests without usage were counted."""
+        return sum(ticket.amount for ticket in self.unsure) / PER_DOLLAR
 
     @property
     def dollars(self) -> float | None:
@@ -68,25 +75,26 @@ class Bill:
         price = (self.price.batch if batch else None) or self.price
         return (prompt * max(price.input, price.cache_write) + reply * price.output) / 1e6
 
-    def count(self, outcome: Outcome | None, size: tuple[int, int], most: float) -> float:
+    def count(self, outcome: Outcome | None, ticket: PaidTicket) -> float:
         """A request that was sent has ended; the dollars that it cost, or at most may have cost."""
         self.requests += 1
         usage = outcome.usage if outcome else None
         if isinstance(outcome, Reply) or usage:
-            self._learn(size, usage)
+            self._learn(ticket.size, usage)
         if usage:
             self.usage += usage
             return self.price.cost(usage) if self.price else 0.0
         if not may_be_billed(outcome):
             return 0.0
         self.silent += 1
-        self.unknown += most
-        return most
+        self.unsure.append(ticket)
+        return self.most(ticket.size, ticket.batch)
 
     def _learn(self, size: tuple[int, int], usage: Usage | None) -> None:
-        """What is under way is expected to cost as much as this."""
+        """What is under way is expected to cost as much as this, and what came back without usage to have cost it."""
         if any(size) and self.lessons.learn(*size, usage):
-            for ticket in self.tickets:
+            unsure = (ticket for bill in self.siblings for ticket in bill.unsure)
+            for ticket in (*self.tickets, *unsure):
                 ticket.raise_to(picodollars(self.most(ticket.size, ticket.batch)))
 
 
@@ -107,7 +115,7 @@ class Account:
         self._room = Room(limit)
         self._by_batch = by_batch
         self._half_price = by_batch and not may_go_live
-        self._of_models: dict[str, tuple[Lessons, set[PaidTicket]]] = {}
+        self._of_models: dict[str, tuple[Lessons, set[PaidTicket], list[Bill]]] = {}
         self._counted: dict[str, int] = {}
         self._waiting: dict[tuple[str, str], RecordPurse] = {}
 
@@ -119,8 +127,10 @@ class Account:
                 f"--max-cost: the price of {model.name} is not known. Add price: {{input: …, output: …}} "
                 "(dollars per million tokens) to its entry."
             )
-        lessons, tickets = self._of_models.setdefault(model.name, (Lessons(), set()))
-        self.bills.setdefault(label, Bill(model, price, lessons=lessons, tickets=tickets))
+        if label not in self.bills:
+            lessons, tickets, siblings = self._of_models.setdefault(model.name, (Lessons(), set(), []))
+            self.bills[label] = Bill(model, price, lessons=lessons, tickets=tickets, siblings=siblings)
+            siblings.append(self.bills[label])
 
     def worst(self, label: str, prompts: Sequence[int], max_tokens: int, attempts: int = 1) -> float:
         """The most dollars that some requests may cost: prompts in bytes, which no tokenizer makes more of.

@@ -64,33 +64,37 @@ class Payee(Protocol):
         """Dollars to have in reserve for each request, until a reply has shown how the server counts."""
         ...
 
-    def count(self, outcome: Outcome | None, size: tuple[int, int], most: float) -> float:
+    def count(self, outcome: Outcome | None, ticket: PaidTicket) -> float:
         """A request that was sent has ended; the dollars that it cost, or may have cost."""
         ...
 
 
 class PaidTicket:
-    """One request and what is set aside for it."""
+    """One request and what is set aside for it, or what it was paid for once it has ended."""
 
     def __init__(self, purse: RecordPurse, size: tuple[int, int], batch: bool) -> None:
         self._purse, self.size, self.batch = purse, size, batch
         self.amount = 0
         self.sent = batch
+        self._is_paid = False
 
     def raise_to(self, amount: int) -> None:
-        """Set more aside, whether there is room or not: the request is under way."""
+        """Set more aside, or pay more, whether there is room or not: the request was sent."""
         more = max(0, amount - self.amount)
         self.amount += more
-        self._purse.room.aside += more
+        if self._is_paid:
+            self._purse.room.paid += more
+        else:
+            self._purse.room.aside += more
 
     def settle(self, outcome: Outcome | None) -> None:
         """Pay for it, and give the rest back."""
         purse = self._purse
         purse.tickets.discard(self)
         purse.room.aside -= self.amount
+        self.amount, self._is_paid = 0, True
         if self.sent:
-            most = purse.payee.most(self.size, self.batch)
-            purse.room.paid += picodollars(purse.payee.count(outcome, self.size, most))
+            self.raise_to(picodollars(purse.payee.count(outcome, self)))
             purse.note(outcome)
         purse.room.changed()
 

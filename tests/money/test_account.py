@@ -228,6 +228,28 @@ def test_what_may_be_billed_without_a_word_is(outcome: CallError | None, billed:
     assert account.bills["judge"].requests == 1
 
 
+def test_what_a_reply_teaches_holds_for_what_came_back_without_a_word_too() -> None:
+    account = Account(limit=1.0)
+    for label in ("judge", "judge for m"):
+        account.open(label, model())
+    taught = Usage(prompt_tokens=3000, completion_tokens=10_000)
+
+    async def scene() -> None:
+        outcomes = [CallError("transient", "no answer within 5 s"), Reply("x", "stop", taught, None)]
+        for label, outcome in zip(account.bills, outcomes):
+            async with account.room(label, "1", 0.1) as purse:
+                assert purse is not None
+                ticket = await purse.draw(ask_for(10_000))
+                ticket.sent = True
+                ticket.settle(outcome)
+
+    asyncio.run(scene())
+    assert account.bills["judge"].unknown == pytest.approx(0.1 + 3000 * 2 / 1e6)
+    left = 1.0 - 2 * (0.1 + 3000 * 2 / 1e6)
+    assert not asyncio.run(bought(account, "2", left + 0.001, 1, came(1)))
+    assert asyncio.run(bought(account, "2", left - 0.001, 1, came(1)))
+
+
 def test_a_try_that_nobody_expected_asks_before_it_is_sent() -> None:
     account = Account(limit=0.25)
     account.open("judge", model())
