@@ -1,10 +1,16 @@
-"""Faults and kills for as long as one likes: is anything lost, doubled or poisoned, and what was asked in vain?
+"""All kinds of trouble for as long as one likes: is anything lost, doubled, poisoned, told or paid that must not be?
 
-    python benchmarks/campaign.py                       five seeds, eight kills of each script
-    python benchmarks/campaign.py --seeds 1 2 3 --kills 20 --questions 1000
+    python benchmarks/campaign.py                       every kind, three seeds
+    python benchmarks/campaign.py --kinds faults hostile --seeds 7 --kills 20 --changes 20 --questions 1000
 
-Each campaign answers and judges the questions (two games each) at 64 in flight, against every fault of the
-loopback server at once, while both scripts are killed with kill -9 at random. Exit code 1 when a promise is broken.
+faults    every fault of the loopback server at once, kill -9 of both scripts, record files that other programs change
+hostile   a server that echoes every key, bills all and has two limits; runs under --max-cost, with kills and changes
+foreign   another server takes the address of the one that `serve:` starts: before it, while it loads, when it has died
+billing   --max-cost and the upper end of --quote, with servers that bill empty, cut, broken and late replies
+limits    places, rates and both, with and without Retry-After, in imagined time, over the least that they allow
+
+One line for each kind and seed, from which it can be repeated. Exit code 1 when a promise is broken.
+`benchmarks/limits.py` measures limits in real time.
 """
 
 from __future__ import annotations
@@ -17,45 +23,30 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.support.fault_campaign import PARALLEL, Campaign, run_campaign  # noqa: E402
-from tests.support.pipeline_bench import question  # noqa: E402
+from tests.support.campaigns import KINDS, Size  # noqa: E402
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5], help="one campaign each")
-    parser.add_argument("--kills", type=int, default=8, help="of each script")
-    parser.add_argument("--questions", type=int, default=500)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="one campaign of each kind for each")
+    parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=4, help="of each script")
+    parser.add_argument("--changes", type=int, default=5, help="of each record file, by other programs")
+    parser.add_argument("--tries", type=int, default=10, help="servers of the kinds that have small ones")
     args = parser.parse_args()
-    questions = [question(number) for number in range(1, args.questions + 1)]
-    print(f"{args.questions} questions, {PARALLEL} in flight, {args.kills} kills of each script")
+    size = Size(args.questions, args.kills, args.changes, args.tries)
+    print(f"{size.questions} questions; {size.kills} kills of each script and {size.changes} changes of its file")
     kept = True
-    for seed in args.seeds:
-        start = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder:
-            found = run_campaign(Path(folder), questions, seed, args.kills)
-        broken = broken_promises(found)
-        kept = kept and not broken
-        print(
-            f"seed {seed}: {found.runs} runs in {time.perf_counter() - start:.0f} s, "
-            f"{found.stats['requests']:,} requests, {found.stats['requests'] / found.necessary:.3f} of what "
-            f"{sum(found.stats['faults'].values()):,} faults and the kills ({found.lost} replies lost) made "
-            f"necessary; {'; '.join(broken) or 'nothing lost, doubled or poisoned'}",
-            flush=True,
-        )
+    for kind in args.kinds:
+        for seed in args.seeds:
+            start = time.perf_counter()
+            with tempfile.TemporaryDirectory() as folder:
+                found = KINDS[kind](Path(folder), seed, size)
+            kept = kept and not found.broken
+            said = "; ".join(found.broken) or "all promises kept"
+            print(f"{kind}, seed {seed}: {found.figures}, in {time.perf_counter() - start:.0f} s; {said}", flush=True)
     return 0 if kept else 1
-
-
-def broken_promises(found: Campaign) -> list[str]:
-    """What a campaign found wrong, for people."""
-    broken = []
-    for name, records in (("answers", found.answers), ("judgments", found.judgments)):
-        ids = [row["question_id"] for row in records]
-        broken += [f"{len(ids) - len(set(ids))} {name} doubled"] if len(set(ids)) < len(ids) else []
-        broken += [f"{len(set(found.ids) - set(ids))} {name} lost"] if set(ids) != set(found.ids) else []
-    broken += [f"{len(found.poisoned)} answers poisoned"] if found.poisoned else []
-    broken += ["too many requests"] if found.stats["requests"] > 1.2 * found.necessary else []
-    return broken
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import pytest
 
 from tests.loopback import Server
 from tests.support import own_server
-from tests.support.foreign_server import WHEN, run_with_foreign
+from tests.support.foreign_server import IN_FLIGHT, WHEN, run_with_foreign
 from tests.support.pipeline_bench import ROOT, start_script
 from tests.support.processes import free_port, wait_until
 
@@ -144,8 +144,10 @@ def test_no_answer_of_another_server_becomes_the_models(tmp_path: Path, when: st
     found = run_with_foreign(tmp_path, when, free_port())
     assert found.code == (1 if when == WHEN[2] else 2)
     assert "another server" in found.printed or "another one" in found.printed, found.printed
-    assert found.texts == [own_server.SAYS] * (4 if when == WHEN[2] else 0)
-    assert (found.asked > 0) == (when == WHEN[2])
+    own = 4 if when == WHEN[2] else 0
+    assert own - IN_FLIGHT <= len(found.texts) <= own
+    assert set(found.texts) <= {own_server.SAYS}
+    assert found.asked == 0 or when == WHEN[2]
 
 
 def keyed_server(*more: str) -> str:

@@ -12,18 +12,12 @@ import pytest
 
 from tests.calling.test_own_provider import EXAMPLE
 from tests.support.echo_server import KINDS, EchoServer, echo_server
-from tests.support.key_forms import forms_of
+from tests.support.key_forms import ALL, ENVIRONMENT, IN_BODY, KEY, OF_ENVIRONMENT, PASSWORD, forms_of, leaks
 from tests.support.pipeline_bench import ROOT, Scratch, answer, manifest, question, rows, write_rows
 
 pytestmark = pytest.mark.slow  # scripts, and servers that they start
 
-KEY = 'sk-Zq7/xW9+kLm"2=Vb4TgR8'
-IN_BODY = "cred-8H/fk+20=dLw\\Qz31v"  # a credential among the fields of a request
-OF_ENVIRONMENT = "hf_Tn6wB3mQ9xKe5RuYc2Lp"
-PASSWORD = "pR0xy&w/ord#77"
 TOKEN = "opaque_5_Kd8fJ2sLq0Wx"
-ALL = (KEY, IN_BODY, OF_ENVIRONMENT, PASSWORD)
-ENVIRONMENT = {"HF_TOKEN": OF_ENVIRONMENT, "HTTPS_PROXY": "http://me:pR0xy%26w%2Ford%2377@127.0.0.1:9"}
 
 
 @pytest.fixture
@@ -50,12 +44,6 @@ def check(scratch: Scratch, *arguments: str, keys: tuple[str, ...] = ALL) -> Any
     found = leaks(scratch.folder, done.stdout + done.stderr, keys)
     assert found == []
     return done
-
-
-def leaks(folder: Path, printed: str, keys: tuple[str, ...] = ALL) -> list[tuple[str, str]]:
-    left = [file for file in folder.rglob("*") if file.is_file() and "config" not in file.parts]
-    texts = {str(file): file.read_text(encoding="utf-8") for file in left} | {"printed": printed}
-    return [(name, form) for name, text in texts.items() for key in keys for form in forms_of(key) if form in text]
 
 
 def test_answers(attacked: Scratch) -> None:
@@ -131,7 +119,7 @@ SERVED = """
 import json, os, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 sys.path.insert(0, {root!r})
-from tests.support.key_forms import forms_of
+from tests.support.key_forms import ALL, ENVIRONMENT, IN_BODY, KEY, OF_ENVIRONMENT, PASSWORD, forms_of, leaks
 print("environment", dict(os.environ), *forms_of(os.environ["HF_TOKEN"]), flush=True)
 print("arguments", sys.argv, *forms_of(sys.argv[3]), flush=True)
 

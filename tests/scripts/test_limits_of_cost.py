@@ -8,21 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.billing_server import Billing, billing_server
-from tests.support.pipeline_bench import Scratch
+from tests.support.billing_server import Billing, bench, billing_server, quoted_at_most
 
 pytestmark = pytest.mark.slow
-PRICE = {"input": 1.0, "output": 100.0}
-
-
-def bench(folder: Path, billing: Billing, script: str = "gen_answer.py", **entry: Any) -> Scratch:
-    """Thirty questions, a model and a judge whose replies may have 100 tokens, a cent each."""
-    made = Scratch(folder, billing.address, questions=30)
-    if script == "gen_judgment.py":
-        made.put_answers("m", "base", count=30)
-    for name in ("m", "judge"):
-        made.models[name] |= {"price": PRICE, "max_tokens": 100, "timeout": 0.4, "attempts": 3, "parallel": 4} | entry
-    return made
 
 
 @pytest.mark.parametrize(
@@ -77,18 +65,10 @@ def test_the_upper_end_of_a_quote_is_not_passed(tmp_path: Path, script: str, way
     with billing_server(Billing(ways, text="no verdict", words=100)) as billing:
         made = bench(tmp_path, billing, script, retry_truncated=True)
         made.judging["number_of_judgment_attempts"] = 2
-        quoted = made.run(script, "--quote").stdout.splitlines()
+        quoted = made.run(script, "--quote").stdout
         made.run(script)
     assert billing.requests > 30
-    assert billing.dollars <= at_most(quoted)
-
-
-def at_most(quoted: list[str]) -> float:
-    """The dollars below `at most`."""
-    head = next(line for line in quoted if "at most" in line)
-    end = head.index("at most") + len("at most")
-    row = quoted[quoted.index(head) + 1]
-    return float(row[:end].split()[-1].removeprefix("$"))
+    assert billing.dollars <= quoted_at_most(quoted)
 
 
 def test_a_limit_far_away_changes_nothing(tmp_path: Path) -> None:

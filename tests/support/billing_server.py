@@ -7,11 +7,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from tests.support.pipeline_bench import Scratch
 from tests.support.threaded_server import serving
+
+PRICE = {"input": 1.0, "output": 100.0}  # that of `Billing`, per million tokens
 
 
 @dataclass
@@ -20,6 +24,7 @@ class Billing:
 
     ways: "well", "empty", "cut", "500", "hang", "hang up", "silent" (no usage), "429".
     hidden: prompt tokens beside the text's; beyond: tokens of a reply beyond max_tokens; price: dollars per token.
+    replies: those that a script can take.
     cached, thought: tokens that it counts beside the prompt and the completion, as some gateways do.
     """
 
@@ -33,6 +38,7 @@ class Billing:
     text: str = "[[A>B]]"
     dollars: float = 0.0
     requests: int = 0
+    replies: int = 0
     bodies: list[dict[str, Any]] = field(default_factory=list)
     address: str = ""
 
@@ -51,6 +57,7 @@ class Billing:
             request.transport.close()
         if way == "500":
             return web.json_response({"error": {"message": "after the work"}}, status=500)
+        self.replies += way != "empty"
         text, finish = {"empty": ("", "stop"), "cut": ("half", "length")}.get(way, (self.text, "stop"))
         choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
         found: dict[str, Any] = {"model": "m", "choices": [choice]}
@@ -73,3 +80,21 @@ def billing_server(billing: Billing) -> Iterator[Billing]:
     with serving(billing) as root:
         billing.address = f"{root}/v1"
         yield billing
+
+
+def bench(folder: Path, billing: Billing, script: str = "gen_answer.py", questions: int = 30, **entry: Any) -> Scratch:
+    """Questions, and a model and a judge whose replies may have 100 tokens, a cent each."""
+    made = Scratch(folder, billing.address, questions=questions)
+    if script == "gen_judgment.py":
+        made.put_answers("m", "base", count=questions)
+    for name in ("m", "judge"):
+        made.models[name] |= {"price": PRICE, "max_tokens": 100, "timeout": 0.4, "attempts": 3, "parallel": 4} | entry
+    return made
+
+
+def quoted_at_most(printed: str) -> float:
+    """The dollars below `at most` in a quote."""
+    lines = printed.splitlines()
+    head = next(line for line in lines if "at most" in line)
+    row = lines[lines.index(head) + 1]
+    return float(row[: head.index("at most") + len("at most")].split()[-1].removeprefix("$"))

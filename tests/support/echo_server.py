@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from tests.support.batch_server import BatchServer
 from tests.support.key_forms import forms_of
-from tests.support.threaded_server import serving
+from tests.support.threaded_server import Handler, serving
 
 KINDS = ("answered", "told", "odd", "400", "429", "500", "page", "401")  # by the number of the question, from 1
 
@@ -91,6 +92,35 @@ def _words(keys: list[str]) -> str:
 def _headers(keys: list[str]) -> dict[str, str]:
     return {"x-request-id": keys[-1], "www-authenticate": f"Bearer {keys[-1]}", "retry-after": "0",
             "x-ratelimit-limit-requests": keys[-1], "x-ratelimit-remaining-requests": keys[-1]}  # fmt: skip
+
+
+@dataclass
+class Echoing:
+    """What another server answers, with all keys in all forms besides; an empty reply stays empty."""
+
+    inner: Handler
+    more: tuple[str, ...] = ()
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        keys = [*self.more, *_keys_of(request)]
+        answered = await self.inner(request)
+        if not isinstance(answered, web.Response) or not answered.text:
+            return answered
+        headers = _headers(keys) | {
+            name: value for name, value in answered.headers.items() if name.lower() == "retry-after"
+        }
+        said = _with_words(json.loads(answered.text), keys)
+        return web.json_response(said, status=answered.status, headers=headers)
+
+
+def _with_words(body: dict[str, Any], keys: list[str]) -> dict[str, Any]:
+    words = _words(keys)
+    if "error" in body:
+        return {"error": {"message": f"{body['error']['message']}: {words}", "type": keys[-1], "code": keys[-1]}}
+    for choice in body["choices"]:
+        said = choice["message"]
+        said |= {"content": f"{words} {said['content']}", "reasoning_content": words} if said["content"] else {}
+    return body | {"model": keys[-1], "system_fingerprint": words}
 
 
 @contextmanager

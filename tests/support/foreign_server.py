@@ -20,6 +20,7 @@ from tests.support.processes import wait_until
 from tests.support.threaded_server import serving
 
 SAYS = "from another server"
+IN_FLIGHT = 2  # so many good replies may come too late to be told from the other server's
 WHEN = ("before it starts", "while it loads", "when it has died")
 
 
@@ -55,7 +56,7 @@ def run_with_foreign(folder: Path, when: str, port: int, questions: int = 12, re
     note, foreign = folder / "note", Foreign()
     command = [sys.executable, own_server.__file__, str(port), "--note", str(note), "--replies", str(replies)]
     command += ["--load", "1" if when == "while it loads" else "0"]
-    made.models["m"] |= {"serve": shlex.join(command), "parallel": 2, "attempts": 3, "backoff": 0.3}
+    made.models["m"] |= {"serve": shlex.join(command), "parallel": IN_FLIGHT, "attempts": 3, "backoff": 0.3}
     with contextlib.ExitStack() as stack:
         if when == "before it starts":
             stack.enter_context(serving(foreign, port=port))

@@ -1,4 +1,4 @@
-"""The ways in which servers, logs and libraries write a key."""
+"""The ways in which servers, logs and libraries write a key, keys for tests, and where a run has left one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import base64
 import html
 import json
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
+
+KEY = 'sk-Zq7/xW9+kLm"2=Vb4TgR8'
+IN_BODY = "cred-8H/fk+20=dLw\\Qz31v"  # a credential among the fields of a request
+OF_ENVIRONMENT = "hf_Tn6wB3mQ9xKe5RuYc2Lp"
+PASSWORD = "pR0xy&w/ord#77"
+ALL = (KEY, IN_BODY, OF_ENVIRONMENT, PASSWORD)
+ENVIRONMENT = {"HF_TOKEN": OF_ENVIRONMENT, "HTTPS_PROXY": "http://me:pR0xy%26w%2Ford%2377@127.0.0.1:9"}
 
 
 def for_pages(key: str) -> str:
@@ -44,3 +52,10 @@ SHORTENED: dict[str, Callable[[str], str]] = {
 def forms_of(key: str) -> list[str]:
     """A key in all these ways."""
     return list(dict.fromkeys(form(key) for form in (*WHOLE.values(), *SHORTENED.values())))
+
+
+def leaks(folder: Path, printed: str, keys: tuple[str, ...] = ALL) -> list[tuple[str, str]]:
+    """Each file of a folder, but for the configs, and each stream that has a key in some form, with the form."""
+    left = [file for file in folder.rglob("*") if file.is_file() and "config" not in file.parts]
+    texts = {str(file): file.read_text(encoding="utf-8") for file in left} | {"printed": printed}
+    return [(name, form) for name, text in texts.items() for key in keys for form in forms_of(key) if form in text]

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.support.server_limits import Limit
-from tests.support.threaded_server import serving
+from tests.support.threaded_server import Handler, serving
 
 
 @dataclass
@@ -22,6 +22,7 @@ class Limited:
     """seconds: for a reply; tells: 'nothing' of when to come again, 'seconds' (whole ones), or 'exactly'.
 
     status: of a refusal; key: the only one that is taken, any other is refused after `key_seconds`.
+    inner: what says the replies to what is taken, where it is not always the same.
     began, ended: when the first request came and the last reply went.
     """
 
@@ -31,6 +32,7 @@ class Limited:
     status: int = 429
     key: str | None = None
     key_seconds: float = 0.0
+    inner: Handler | None = None
     in_work: int = 0
     requests: int = 0
     taken: int = 0
@@ -53,10 +55,14 @@ class Limited:
         self.in_work += 1
         try:
             await asyncio.sleep(self.seconds)
+            reply = await (self.inner or self._well)(request)
         finally:
             self.in_work -= 1
         self.taken += 1
         self.ended = time.monotonic()
+        return reply
+
+    async def _well(self, _: web.BaseRequest) -> web.StreamResponse:
         message = {"role": "assistant", "content": "fine"}
         choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "message": message}
         usage = {"prompt_tokens": 3, "completion_tokens": 1}

@@ -61,6 +61,18 @@ class Windows:
 
 
 @dataclass
+class Both:
+    """So many at once, and so many in a time; what is refused for the one takes nothing from the other."""
+
+    places: Places
+    rate: Limit
+
+    def refuses(self, in_work: int, number: int) -> float | None:
+        told = self.places.refuses(in_work, number)
+        return self.rate.refuses(in_work, number) if told is None else told
+
+
+@dataclass
 class Whatever:
     """Every n-th request is refused, however they come; `every` 1 refuses all."""
 

@@ -22,7 +22,7 @@ def serving(handler: Handler, context: ssl.SSLContext | None = None, port: int =
     loop = asyncio.new_event_loop()
 
     async def start() -> web.ServerRunner:
-        runner = web.ServerRunner(web.Server(handler), shutdown_timeout=0.1)
+        runner = web.ServerRunner(web.Server(handler, handler_cancellation=True), shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
         return runner
