@@ -19,7 +19,7 @@ from arena_hard.answering.requests import opening_messages, prompts_of, room_for
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.local_server import serving
-from arena_hard.calling.manifest import earlier_notes
+from arena_hard.calling.manifest import earlier_notes, finish_killed
 from arena_hard.calling.progress import Progress
 from arena_hard.calling.record_run import Group, Job, RecordRun, Row, report_failures
 from arena_hard.calling.run_tally import remark_lines
@@ -67,10 +67,13 @@ def main() -> int:
     if args.dry_run:
         print_requests(plans, settings, chosen)
         return 0
+    complete = [plan for plan in plans if not plan.missing]
     plans = [plan for plan in plans if plan.missing]
     if args.quote:
         print_quote(stage.account, plans, settings)
         return 0
+    for plan in complete:
+        finish_killed(plan.output.path, questions)
     if not plans:
         print("Nothing to ask.")
         return 0

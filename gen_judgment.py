@@ -17,7 +17,7 @@ import utils
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.local_server import serving
-from arena_hard.calling.manifest import earlier_notes
+from arena_hard.calling.manifest import earlier_notes, finish_killed
 from arena_hard.calling.progress import Progress
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.record_run import Group, RecordRun, Row, report_failures
@@ -94,6 +94,9 @@ def parse_arguments() -> argparse.Namespace:
 def judge_with(stage: Stage, candidates: list[Candidate], questions: list[Question]) -> int:
     """Run one judge; its own server runs for just this time. Returns the exit code."""
     looks = planned_looks(stage, candidates)
+    for candidate in candidates:
+        if not candidate.missing:
+            finish_killed(candidate.file, questions)
     if not any(candidate.missing for candidate in candidates):
         print(f"{stage.judge.name}: nothing to judge.")
         if looks:  # again at all that the runs before have looked at: each look has spent some of the error

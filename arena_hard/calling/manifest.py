@@ -19,8 +19,10 @@ from arena_hard.calling.probe import Probed
 from arena_hard.calling.redo import Redo, written_since
 from arena_hard.calling.run_tally import Earlier, RunTally
 from arena_hard.data import jsonl, secrets
-from arena_hard.data.records import UserError
+from arena_hard.data.bench_files import put_in_order
+from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import short_hash
+from arena_hard.data.writer import is_being_written
 
 
 def manifest_file(records: Path) -> Path:
@@ -178,6 +180,18 @@ def earlier_notes(records: Path, endpoints: Sequence[str], existing: int) -> lis
     manifest = load(records)
     moved = _moved_note(_runs_in(manifest), endpoints) if existing else None
     return [note for note in (killed_note(records, manifest["runs"]), moved) if note]
+
+
+def finish_killed(records: Path, questions: list[Question]) -> None:
+    """Put records in order that a run was killed over; no other run does where none is missing. Raises UserError."""
+    manifest = load(records)
+    *_, last = [{"ended": True}, *manifest["runs"]]
+    if not is_killed(last) or last.get("redo") or not records.exists() or is_being_written(records):
+        return
+    if not last.get("killed"):  # what it wrote is found by its place in the file
+        manifest["runs"][-1] = settled(records, last)
+        _save(records, manifest)
+    put_in_order(records, questions)
 
 
 def _moved_note(runs: Sequence[_Run], endpoints: Sequence[str]) -> str | None:

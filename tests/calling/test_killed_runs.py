@@ -11,6 +11,7 @@ import pytest
 from arena_hard.calling import manifest
 from arena_hard.calling.killed_runs import killed_note, settled
 from arena_hard.calling.run_tally import RunTally
+from arena_hard.data.records import Question
 from arena_hard.data.writer import RecordWriter
 
 ANSWER = {
@@ -82,3 +83,27 @@ def test_the_next_run_settles_it_and_says_so_before(tmp_path: Path) -> None:
     assert (killed["killed"], killed["written"], killed["requests"], killed["ended"]) == (True, 2, 4, None)
     assert ended["ended"] and not {"killed", "size"} & ended.keys()
     assert manifest.earlier_notes(file, [], existing=3) == []
+
+
+@pytest.mark.parametrize(
+    ("last", "in_order"),
+    [
+        (entry(size=0), True),
+        (entry(size=0, killed=True, written=2), True),
+        (entry(size=0, ended="2026-01-02T03:05:05Z", written=2), False),  # somebody may have sorted it otherwise
+        (
+            entry(size=0, redo={"name": "all", "ids": ["a"], "done": [], "size": 0}),
+            False,
+        ),  # which goes on where it was killed
+    ],
+)
+def test_the_records_of_a_killed_run_are_put_in_order(tmp_path: Path, last: dict[str, Any], in_order: bool) -> None:
+    file = tmp_path / "m.jsonl"
+    file.write_bytes(b"".join(line(ANSWER | {"question_id": key}) for key in "ba"))
+    manifest.manifest_file(file).write_bytes(msgspec.json.encode({"settings": {}, "runs": [last]}))
+    manifest.finish_killed(file, [Question(key, (key,)) for key in "ab"])
+    keys = [msgspec.json.decode(row)["question_id"] for row in file.read_bytes().splitlines()]
+    assert "".join(keys) == ("ab" if in_order else "ba")
+    (noted,) = manifest.load(file)["runs"]
+    assert noted["written"] == (0 if noted.get("redo") else 2)
+    manifest.finish_killed(tmp_path / "none.jsonl", [])
