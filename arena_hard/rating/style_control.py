@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -56,7 +57,7 @@ def controlled_fit(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[
             f"token counts; no battle has both ({part.baseline} is the baseline)."
         )
     used = _cut(battles, known)
-    features = style_fit.style_features(a[known], b[known], args.style_formula, columns)
+    features = style_fit.style_features(a[known], b[known], used.rows.astype(float), args.style_formula, columns)
     found = style_fit.bootstrap_style(
         _rows(used, features), part.anchor, args.style_formula, args.num_rounds, args.seed, args.level,
         args.interval, args.jobs, args.backend, args.address,
@@ -72,8 +73,8 @@ def _with_finite_models(battles: Battles, anchor: int) -> Battles:
 
 
 def _cut(battles: Battles, mask: BoolArray) -> Battles:
-    columns = (getattr(battles, name)[mask] for name in ("model_a", "model_b", "question", "winner", "rows"))
-    return Battles(battles.models, battles.questions, *columns)
+    columns = {name: getattr(battles, name)[mask] for name in ("model_a", "model_b", "question", "winner", "rows")}
+    return replace(battles, **columns)
 
 
 def _rows(battles: Battles, features: FloatArray) -> style_fit.Rows:

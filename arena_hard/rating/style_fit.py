@@ -83,10 +83,13 @@ def chosen_features(choices: Iterable[str]) -> tuple[int, ...]:
     return tuple(column for column, name in enumerate(FEATURES) if name in names)
 
 
-def style_features(a: FloatArray, b: FloatArray, formula: str, columns: Sequence[int] = (0, 1, 2, 3)) -> FloatArray:
+def style_features(
+    a: FloatArray, b: FloatArray, weight: FloatArray, formula: str, columns: Sequence[int] = (0, 1, 2, 3)
+) -> FloatArray:
     """z-scored features [n, k] from the counts [n, 4] of both answers. A column that never differs is 0.
 
-    Raises UserError for an unknown formula.
+    weight: [n] how many rows of the original's battle file each game is: mean and spread are over rows, as in both
+    published definitions. Raises UserError for an unknown formula.
     """
     if formula not in FORMULAS:
         raise UserError(f"--style-formula {formula}: not known. Known are {', '.join(FORMULAS)}.")
@@ -97,8 +100,11 @@ def style_features(a: FloatArray, b: FloatArray, formula: str, columns: Sequence
         extra[0] = 0.0
     total = a + b + extra
     raw = np.divide(a - b, total, out=np.zeros_like(a), where=total != 0)[:, list(columns)]
-    spread = raw.std(axis=0)
-    return np.where(spread > 0, (raw - raw.mean(axis=0)) / np.where(spread > 0, spread, 1.0), 0.0)
+    centred = raw - np.average(raw, axis=0, weights=weight)
+    # what never differs is told by its values: rounding leaves a spread of 1e-17
+    varies = (raw != raw[:1]).any(axis=0)
+    spread = np.sqrt(np.average(centred**2, axis=0, weights=weight))
+    return np.where(varies, centred / np.where(varies, spread, 1.0), 0.0)
 
 
 # ----------------------------------------------------------------------------------------------- fit

@@ -20,8 +20,8 @@ def rows_of(
     model = rng.integers(1, 4, n)
     lean = 0.3 * model - 0.6 + (b - a)[:, 0] / 40
     won = np.digitize(rng.logistic(size=n) - lean, [-0.2, 0.2]) / 2.0
-    features = style_fit.style_features(a.astype(float), b.astype(float), formula, columns)
     weight = np.where(rng.random(n) < 0.3, 3.0, 1.0)
+    features = style_fit.style_features(a.astype(float), b.astype(float), weight, formula, columns)
     return style_fit.Rows(4, np.zeros(n, dtype=int), model, np.arange(n) // 6, won, weight, features)
 
 
@@ -37,13 +37,15 @@ def test_counts_leave_code_out() -> None:
 
 def test_formulas_by_hand() -> None:
     a, b = np.array([[30, 2, 0, 0], [10, 0, 0, 0]]), np.array([[10, 0, 0, 0], [10, 1, 0, 0]])
+    weight = np.array([3, 1])
     for formula, tokens, headers in (
         ("v0.1", [20 / 41, 0.0], [2 / 3, -1 / 2]),
         ("v2.0", [0.5, 0.0], [(2 / 31) / (2 / 31 + 1), -(1 / 11) / (1 / 11 + 1)]),
     ):
-        found = style_fit.style_features(a, b, formula)
+        found = style_fit.style_features(a, b, weight, formula)
         for column, raw in enumerate((np.array(tokens), np.array(headers))):
-            assert found[:, column] == pytest.approx((raw - raw.mean()) / raw.std())
+            rows = np.repeat(raw, weight)  # of the original's battle file
+            assert found[:, column] == pytest.approx((raw - rows.mean()) / rows.std())
         assert not found[:, 2:].any()
 
 
@@ -73,7 +75,7 @@ def test_choices() -> None:
     with pytest.raises(UserError, match="colour"):
         style_fit.chosen_features(["colour"])
     with pytest.raises(UserError, match="v3"):
-        style_fit.style_features(np.ones((2, 4)), np.ones((2, 4)), "v3")
+        style_fit.style_features(np.ones((2, 4)), np.ones((2, 4)), np.ones(2), "v3")
 
 
 @pytest.mark.parametrize("unit", ["rows", "questions"])
