@@ -11,7 +11,7 @@ import argparse
 import datetime
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from arena_hard.data import streams
@@ -28,9 +28,9 @@ from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.categories import Part, assumed_baseline, covered, cut
 from arena_hard.rating.coverage import Coverage, judged_in
-from arena_hard.rating.games import Judgments, read_judgments, select, without_own
+from arena_hard.rating.games import Judgments, read_judgments, without_own
 from arena_hard.rating.intervals import Fit
-from arena_hard.showing import flags, footnotes, formats, leaderboard, rounds_bar
+from arena_hard.showing import analyses, flags, footnotes, formats, leaderboard, rounds_bar
 from arena_hard.showing.notes import Text
 from utils import parser, run_main
 
@@ -67,8 +67,8 @@ def main() -> int:
     parts, inputs, notes = load(args, bench)
     questions, unknown = questions_of(args, bench)
     results = [rate(args, bench, part, inputs, questions) for part in parts]
-    overall = over_categories(args, results) if parts[1:] else []
-    page = formats.Page(args, results, inputs, notes + unknown, overall)
+    overall, said = over_categories(args, results)
+    page = formats.Page(args, results, inputs, [*notes, *unknown, *said], overall)
     show = streams.print_document if args.format in flags.DOCUMENTS else print
     show(formats.FORMATS[args.format](page))
     if args.output:
@@ -140,6 +140,8 @@ def load_cached(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tup
         file, note = caches.find_battles(bench, case)
         found = battles.read_battles(file)
         judged = note.judged if note else None
+        most = battles.most_rows(args.weight, args.first_game_only, len(args.judge_name))
+        found = replace(found, most=most)
         parts.append(Part(category, anchor_of(found, file, case.baseline), found, judged=judged))
         inputs = note.inputs if note else inputs
         if note is None:
@@ -184,7 +186,7 @@ def rate(
     lengths = {model: answer_lengths(bench, model) for model in fit.models}
     tokens = {model: length.average for model, length in lengths.items()}
     found = covered(part, questions)
-    rows = leaderboard.rows_of(fit, tokens, ranks_of(args, part), scores_by_judge(args, part), found)
+    rows = leaderboard.rows_of(fit, tokens, analyses.ranks_of(args, part), analyses.scores_by_judge(args, part), found)
     said: list[Text] = footnotes.coverage_notes(found) if found else []
     said += [footnotes.interval_line(fit, rule), *footnotes.fit_notes(fit, rule, part.battles.fought()), *notes]
     if part.table is not None:
@@ -192,10 +194,17 @@ def rate(
     return Result(part, fit, found, rows, said + footnotes.length_notes(lengths))
 
 
-def over_categories(args: argparse.Namespace, results: Sequence[Result]) -> list[leaderboard.Row]:
-    """The rows of the mean over categories."""
-    fits, coverages = [result.fit for result in results], [result.covered for result in results]
-    return leaderboard.over_categories(fits, flags.rule(args), coverages)
+def over_categories(
+    args: argparse.Namespace, results: Sequence[Result]
+) -> tuple[list[leaderboard.Row], Sequence[Text]]:
+    """The rows of the mean over categories, and what has to be said of them; nothing with a single part."""
+    if not results[1:]:
+        return [], []
+    from arena_hard.rating.category_mean import category_mean
+
+    mean = category_mean([result.fit for result in results], flags.rule(args))
+    rows = leaderboard.over_categories(mean, [result.covered for result in results])
+    return rows, footnotes.mean_notes(mean, [result.part for result in results])
 
 
 def cached_rounds(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[FloatArray | None, list[str]]:
@@ -217,30 +226,6 @@ def write_rounds(
     lines = caches.round_lines(fit.models, fit.rounds) if fit.rounds is not None else []
     problem = caches.save(caches.round_file(bench, case, draw.interval), lines, case, inputs, draw)
     return [problem] if problem else []
-
-
-def ranks_of(args: argparse.Namespace, part: Part) -> dict[str, tuple[int, int]] | None:
-    """The rank interval of each model (--ranks), from paired tests on the same questions."""
-    if not args.ranks or part.table is None:
-        return None
-    from arena_hard.rating import paired
-
-    found = paired.influences(part.table, args.weight, args.first_game_only)
-    return {one.model: (one.best, one.worst) for one in paired.rank_intervals(found, args.level)}
-
-
-def scores_by_judge(args: argparse.Namespace, part: Part) -> dict[str, dict[str, float]] | None:
-    """Each judge's own scores, where several judge together."""
-    if len(args.judge_name) < 2 or part.table is None:
-        return None
-    scores = {}
-    for code, judge in enumerate(part.table.judges):
-        own = select(part.table, part.table.judge == code)
-        fought = battles.from_games(own, part.baseline, args.weight, args.first_game_only)
-        cells = battles.cells_of(fought)
-        found = ratings.win_rate(ratings.fit(cells, cells.counts(fought), 0))
-        scores[judge] = dict(zip(fought.models, found.tolist()))
-    return scores
 
 
 # ------------------------------------------------------------------------------------- the output

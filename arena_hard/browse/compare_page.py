@@ -1,4 +1,4 @@
-"""The page *Compare*: two models on all questions, and where they differ most."""
+"""The page *Compare*: two models, or one and the baseline, on all questions, and where they differ most."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import paired
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.games import select
+from arena_hard.rating.outcomes import outcomes
 from arena_hard.rating.paired import Difference
 
 SHOWN = 100
@@ -59,14 +60,14 @@ class Result(NamedTuple):
 
 def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
     """Template and values of the page."""
-    names = game_selection.rated_models(index, view.judge, settings)
+    names = game_selection.comparable(index, view.judge, settings)
     one = view.model if view.model in names else (names or [""])[0]
     rest = [name for name in names if name != one]
     other = view.other if view.other in rest else (rest or [""])[0]
     context: dict[str, Any] = {"title": "Compare", "names": names, "one": one, "other": other, "result": None}
     if not one or not other:
         return "compare.html", context | {"rows": []}
-    rows = rows_of(index, view, one, other)
+    rows = rows_of(index, view, settings, one, other)
     rows.sort(key=lambda row: (-abs(row.gap), row.question))
     return "compare.html", context | {
         "rows": rows[:SHOWN],
@@ -88,25 +89,44 @@ def points_of(index: BenchIndex, judge: str, model: str) -> FloatArray:
         return 50.0 + 25.0 * (one + two) / np.where(number, number, np.nan)
 
 
-def rows_of(index: BenchIndex, view: View, one: str, other: str) -> list[Row]:
-    """Every question on which both models have a readable verdict."""
-    points = [points_of(index, view.judge, model) for model in (one, other)]
-    both = np.flatnonzero(~np.isnan(points[0]) & ~np.isnan(points[1]))
+def rows_of(index: BenchIndex, view: View, settings: JudgeSettings | None, one: str, other: str) -> list[Row]:
+    """Every question on which both models have a readable verdict; the baseline has one where the other model has."""
+    points = _points_of_both(index, view.judge, settings, (one, other))
+    if points is None:
+        return []
+    both = np.flatnonzero(~np.isnan(points[one]) & ~np.isnan(points[other]))
     base = View(tab="games", bench=view.bench, judge=view.judge)
+    rated = game_selection.rated_models(index, view.judge, settings)
+    shown = [name if name in rated else {one: other, other: one}[name] for name in (one, other)]
     rows = []
     for code in both.tolist():
         question, name = index.questions[code], index.question_ids[code]
+        words = [verdicts(index, view.judge, each, code) if each in rated else "baseline" for each in (one, other)]
         rows.append(
             Row(
                 question=name,
                 words=short(question.turns[0], 110) if question else name,
                 cluster=(question.cluster or question.category) if question else "",
-                points=(float(points[0][code]), float(points[1][code])),
-                verdicts=(verdicts(index, view.judge, one, code), verdicts(index, view.judge, other, code)),
-                views=(base.but(model=one, question=name), base.but(model=other, question=name)),
+                points=(float(points[one][code]), float(points[other][code])),
+                verdicts=(words[0], words[1]),
+                views=(base.but(model=shown[0], question=name), base.but(model=shown[1], question=name)),
             )
         )
     return rows
+
+
+def _points_of_both(
+    index: BenchIndex, judge: str, settings: JudgeSettings | None, models: tuple[str, str]
+) -> dict[str, FloatArray] | None:
+    """The points of two models; a baseline has 50 wherever the other was judged against it. None for two baselines."""
+    rated = [name for name in models if name in game_selection.rated_models(index, judge, settings)]
+    points = {name: points_of(index, judge, name) for name in rated}
+    if len(rated) == 1:
+        (model,), (baseline,) = rated, set(models) - set(rated)
+        played = dict(game_selection.baselines_of(index, judge, index.models.index(model), settings))
+        points[model] = np.where(played.get(baseline, False), points[model], np.nan)
+        points[baseline] = np.where(np.isnan(points[model]), np.nan, 50.0)
+    return points if rated else None
 
 
 def verdicts(index: BenchIndex, judge: str, model: str, question: int) -> str:
@@ -121,8 +141,12 @@ def result_of(
     """The difference of two models' win rates, paired by question; None without a common question."""
     if not rows:
         return None
+    rated = [name for name in models if name in game_selection.rated_models(index, view.judge, settings)]
+    baseline = next((name for name in models if name not in rated), None)
     table = tables.game_table(index, [view.judge], settings)
-    table = select(table, np.isin(table.model, [index.models.index(model) for model in models]))
-    difference = paired.differences(paired.influences(table), models)[0]
+    table = select(table, np.isin(table.model, [index.models.index(model) for model in rated]))
+    if baseline is not None:
+        table = tables.of_baseline(table, table.baselines.index(baseline))
+    difference = paired.differences(outcomes(table, baseline=baseline), models)[0]
     counts = [sum(1 for row in rows if np.sign(row.gap) == sign) for sign in (1, 0, -1)]
     return Result(difference, difference.model != models[0], len(rows), *counts)

@@ -43,6 +43,9 @@ class Export:
     folder: Path
     title: str = ""
 
+    def __post_init__(self) -> None:
+        self._numbers = {name: number for number, name in enumerate(self.index.models)}  # and baselines without answers
+
     def link(self, view: View) -> str:
         """The file of a view; filters of the games are kept behind a '#'."""
         if view.tab != "games":
@@ -57,7 +60,7 @@ class Export:
         return "games.html#" + "&".join(f"{key}={quote(value, safe='')}" for key, value in wanted.items() if value)
 
     def _number(self, model: str) -> int:
-        return self.index.models.index(model)
+        return self._numbers.setdefault(model, len(self._numbers))
 
     def write(self, view: View, template: str, context: dict[str, Any], name: str | None = None) -> None:
         """Render one page into its file."""
@@ -129,7 +132,7 @@ def _check_case(folder: Path, case: dict[str, str]) -> None:
 
 def _write_pairs(work: Export) -> int:
     """The pages of two models; compare.html is the first of them."""
-    names = game_selection.rated_models(work.index, work.view.judge, work.settings)
+    names = game_selection.comparable(work.index, work.view.judge, work.settings)
     pairs = [(one, other) for one in names for other in names if one != other]
     if len(pairs) > MOST_PAIRS:
         pairs = list(zip(names[:-1], names[1:]))

@@ -233,6 +233,24 @@ def rated_models(index: BenchIndex, judge: str, settings: JudgeSettings | None) 
     return [index.models[code] for code in np.flatnonzero(compared.any(axis=1))]
 
 
+def comparable(index: BenchIndex, judge: str, settings: JudgeSettings | None) -> list[str]:
+    """The rated models and their baselines, which are models like the others where two are compared."""
+    rated = rated_models(index, judge, settings)
+    return rated + [name for name in _baseline_names(index, judge, settings) if rated and name not in rated]
+
+
+def _baseline_names(index: BenchIndex, judge: str, settings: JudgeSettings | None) -> list[str]:
+    """The baselines that a judge's judgments name, and those of the others."""
+    if judge not in index.judged:
+        return []
+    table = index.judged[judge]
+    codes = np.unique(table.baseline[table.row >= 0]).tolist()
+    unnamed = np.flatnonzero(((table.row >= 0) & (table.baseline < 0)).any(axis=0)).tolist()
+    categories = {found.category if found else "" for found in (index.questions[code] for code in unnamed)}
+    names = {index.baselines[code] for code in codes if code >= 0}
+    return sorted(names | {unnamed_baseline(index, judge, settings, category) for category in categories})
+
+
 # ---------------------------------------------------------------------------------------- texts
 
 

@@ -9,7 +9,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from arena_hard.browse import address, blind_page, compare_page, games_page, judge_page, leaderboard_page
+from arena_hard.browse import (
+    address,
+    blind_page,
+    compare_page,
+    game_selection,
+    games_page,
+    judge_page,
+    leaderboard_page,
+)
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.paths import Bench, benches
@@ -109,10 +117,12 @@ def completed(view: View, index: BenchIndex, settings: JudgeSettings | None) -> 
     judges = index.judges
     wanted = [label for label in _sets_of(settings, index) if label in judges] if settings else []
     judge = view.judge if view.judge in judges else (wanted or judges or [""])[0]
+    tab = view.tab if view.tab in PAGES else next(iter(PAGES))
+    names = game_selection.comparable(index, judge, settings) if tab == "compare" else index.models
     known = {
-        "model": view.model if view.model in index.models else "",
-        "other": view.other if view.other in index.models else "",
-        "tab": view.tab if view.tab in PAGES else next(iter(PAGES)),
+        "model": view.model if view.model in names else "",
+        "other": view.other if view.other in names else "",
+        "tab": tab,
     }
     if known["model"] and known["tab"] == "games":
         known["at"] = ""

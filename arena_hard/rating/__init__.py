@@ -8,10 +8,14 @@ same_records     which of several records of one judgment counts
 battles          games as rows of the fit
 ratings          the Bradley–Terry fit
 intervals        confidence intervals by three rules
+separation       bounds of models without a finite rating
 caches           battles and rounds on disk
+category_mean    the mean of several categories
 categories       a bench cut into what is rated on its own
 coverage         which questions each model was judged on
-paired           differences, ranks, planning on the same questions
+outcomes         what each model's games came to by question
+paired           differences on common questions, ranks
+planning         how many questions a difference takes
 sequential       boundaries for stopping early
 judge_stats      position bias, consistency, agreement of judges
 blind_agreement  how a person and the judge agree
@@ -21,6 +25,7 @@ benchmarks       sources for --correlate, matched by model
 
 Inside:
 
+unseen           bounds where games have no spread
 bootstrap        resampled ratings
 style_fit        its formulas, fit and rounds
 """

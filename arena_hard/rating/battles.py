@@ -36,7 +36,8 @@ class Battles:
     """Battles in the order of the files; codes index `models` and `questions`.
 
     model_a, model_b, question: int arrays [n]; winner: [n] index into WINNERS;
-    rows: [n] how many rows of the original's battle file a battle is (the weight of a strong verdict).
+    rows: [n] how many rows of the original's battle file a battle is (the weight of a strong verdict);
+    most: how many rows all battles of two models on one question may be; None where only those that are there tell it.
     Where battles come without questions, `questions` is empty and each battle is a question of its own.
     """
 
@@ -47,6 +48,7 @@ class Battles:
     question: IntArray
     winner: IntArray
     rows: IntArray
+    most: int | None = None
 
     def __len__(self) -> int:
         return len(self.winner)
@@ -59,6 +61,15 @@ class Battles:
     @property
     def n_questions(self) -> int:
         return len(self.questions) or len(self)
+
+    def most_rows(self) -> int:
+        """How many rows all battles of two models on one question may be."""
+        if self.most is not None or not self.questions:
+            return self.most or 1
+        one, other = np.minimum(self.model_a, self.model_b), np.maximum(self.model_a, self.model_b)
+        pair = one.astype(np.int64) * len(self.models) + other
+        met, of_battle = np.unique(pair * self.n_questions + self.question, return_inverse=True)
+        return int(weight_sums(of_battle, self.rows, len(met)).max())
 
     def fought(self) -> set[str]:
         """The models that have a battle."""
@@ -139,7 +150,13 @@ def from_games(table: GameTable, baseline: str, weight: int = 3, first_game_only
         question=table.question[used],
         winner=winners_of(table)[used],
         rows=rows,
+        most=most_rows(weight, first_game_only, len(occurring(table.judge))),
     )
+
+
+def most_rows(weight: int, first_game_only: bool, judges: int) -> int:
+    """How many rows of battles a question is at most: strong verdicts of all judges in each game."""
+    return weight * (1 if first_game_only else 2) * judges
 
 
 def readable_battles(table: GameTable, baseline: str, judge: str, weight: int, first_game_only: bool) -> Battles:
@@ -224,7 +241,8 @@ def read_battles(file: Path) -> Battles:
     if questions in ([], [""]):
         columns["question"], questions = np.arange(len(columns["winner"]), dtype=np.int32), []
     rows = np.ones(len(columns["winner"]), dtype=np.int8)
-    return Battles(names["model"], questions, rows=rows, **columns)
+    model_a, model_b, question, winner = (columns[name] for name in ("model_a", "model_b", "question", "winner"))
+    return Battles(names["model"], questions, model_a, model_b, question, winner, rows)
 
 
 def _from_jsonl(file: Path) -> tuple[dict[str, list[str]], dict[str, IntArray]]:

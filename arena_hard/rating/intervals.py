@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from arena_hard.rating import bootstrap, ratings
+from arena_hard.rating import bootstrap, ratings, separation
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, weight_sums
 from arena_hard.rating.battles import Battles, Cells
+from arena_hard.rating.unseen import unseen_share, with_unseen
 
 KINDS = ("rows", "questions", "sandwich")
+_FLAT = 1e-6  # rating points: no width but that of rounding
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Fit:
     rows the clustered standard error is (median over models; NaN where there is none).
     monte_carlo: how far, in points of the win rate, an end of an interval would move with other random
     numbers (median; None for a rule without any). rounds: [rounds, p] or None. clustered: the clustered
-    standard errors in rating points.
+    standard errors in rating points. flat: whose games have no spread, so that their ends are bounds; None where
+    nobody's. graph: who beat whom, where some rating is infinite.
     """
 
     models: list[str]
@@ -42,6 +45,8 @@ class Fit:
     monte_carlo: float | None
     rounds: FloatArray | None
     clustered: FloatArray
+    flat: BoolArray | None = None
+    graph: separation.Graph | None = None
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,13 @@ def fit_with_intervals(
 ) -> Fit:
     """Ratings and intervals of all models. `rounds` [rounds, p] may be given, from a cache.
 
-    `progress` wraps the rounds as they are drawn. A model that won or lost everything gets a binomial bound.
+    `progress` wraps the rounds as they are drawn. Where the rule says nothing, the ends are those of `with_bounds`.
     """
     point = ratings.fit(cells, cells.counts(battles), anchor)
     questions = questions_of_models(battles)
     clustered, by_rows = standard_errors(battles, cells, point, anchor)
     if rule.kind == "sandwich":
-        reach = _reach(clustered, len(np.unique(battles.question)), rule.level)
+        reach = _reach(clustered, questions, rule.level)
         lower, upper, error = point - reach, point + reach, None
     else:
         if rounds is None:
@@ -80,13 +85,13 @@ def fit_with_intervals(
             rounds = bootstrap.rounds_of_ratings(cells, progress(counts, rule.rounds), anchor, point)
         lower, upper = percentile_ends(rounds, rule, anchor)
         error = monte_carlo_error(point, by_rows if rule.kind == "rows" else clustered, len(rounds), rule.level)
-    lower, upper = with_bounds(point, lower, upper, questions, rule, anchor)
     ratio = _median(clustered / np.where(by_rows > 0, by_rows, np.nan))
-    return Fit(battles.models, anchor, point, lower, upper, questions, ratio, error, rounds, clustered)
+    found = Fit(battles.models, anchor, point, lower, upper, questions, ratio, error, rounds, clustered)
+    return with_bounds(found, battles, cells, rule)
 
 
-def _reach(errors: FloatArray, questions: int, level: float) -> FloatArray:
-    """Half the width [p]; 0 where the error is, as the anchor's, also when there is but one question."""
+def _reach(errors: FloatArray, questions: IntArray, level: float) -> FloatArray:
+    """Half the width [p], each model's with the degrees of freedom of its own questions; 0 where the error is."""
     factor = t_quantile(level, questions - 1)
     return np.multiply(errors, factor, out=errors.copy(), where=errors > 0)
 
@@ -100,32 +105,37 @@ def percentile_ends(rounds: FloatArray, rule: Rule, anchor: int) -> tuple[FloatA
     return ends[0] + ratings.ANCHOR_RATING - ends[0][anchor], ends[1] + ratings.ANCHOR_RATING - ends[1][anchor]
 
 
-def with_bounds(
-    point: FloatArray, lower: FloatArray, upper: FloatArray, questions: IntArray, rule: Rule, anchor: int
-) -> tuple[FloatArray, FloatArray]:
-    """The ends where the rule cannot give any: nothing lost, nothing won, or a single question."""
-    lower, upper = lower.copy(), upper.copy()
-    for model in np.flatnonzero(np.isinf(point)):
-        least = separation_bound(int(questions[model]), rule.level)
-        if point[model] > 0:
-            lower[model], upper[model] = least, np.inf
-        else:
-            lower[model], upper[model] = -np.inf, 2 * ratings.ANCHOR_RATING - least
+def with_bounds(found: Fit, battles: Battles, cells: Cells, rule: Rule) -> Fit:
+    """The fit with ends where the rule cannot give any: no finite rating, no spread of questions, a single question."""
+    point, lower, upper, graph = found.ratings, found.lower, found.upper, None
+    above, below = np.isposinf(point), np.isneginf(point)
+    if above.any() or below.any():
+        graph = separation.graph_of(battles, ratings.win_matrix(cells, cells.counts(battles)))
+        bounds = separation.separation_bounds(graph, point, found.anchor, rule.level, battles.most_rows())
+        lower, upper = np.where(above, bounds, lower), np.where(above, np.inf, upper)
+        lower, upper = np.where(below, -np.inf, lower), np.where(below, bounds, upper)
+    others = np.isfinite(point) & (np.arange(len(point)) != found.anchor)
+    flat = others & (found.questions > 1) & (upper - lower < _FLAT)
+    if flat.any():
+        low, high = _unseen_ends(battles, point, found.questions, rule.level)
+        lower, upper = np.where(flat, low, lower), np.where(flat, high, upper)
     if rule.kind != "rows":
-        single = (questions == 1) & np.isfinite(point)
-        single[anchor] = False
-        lower[single], upper[single] = -np.inf, np.inf
-    return lower, upper
+        single = others & (found.questions == 1)
+        lower, upper = np.where(single, -np.inf, lower), np.where(single, np.inf, upper)
+    return replace(found, lower=lower, upper=upper, flat=flat if flat.any() else None, graph=graph)
 
 
-def separation_bound(questions: int, level: float) -> float:
-    """The rating that a model which won on all of n questions exceeds with confidence.
-
-    Clopper & Pearson, Biometrika 26 (1934) 404: with n wins of n the lower end of the win rate is
-    ((1 − level) / 2)^(1/n). Two games of a question are no two trials, so n counts questions.
-    """
-    share = ((1.0 - level) / 2.0) ** (1.0 / questions)
-    return ratings.ANCHOR_RATING + 400.0 * math.log10(share / (1.0 - share))
+def _unseen_ends(
+    battles: Battles, point: FloatArray, questions: IntArray, level: float
+) -> tuple[FloatArray, FloatArray]:
+    """Ends [p] on the rating scale that leave room for questions of which none was met."""
+    p = len(point)
+    rows = weight_sums(battles.model_a, battles.rows, p) + weight_sums(battles.model_b, battles.rows, p)
+    share, unseen = ratings.win_rate(point) / 100.0, unseen_share(questions, level)
+    low, high = with_unseen(share, rows / np.maximum(questions, 1), battles.most_rows(), unseen)
+    with np.errstate(divide="ignore"):
+        ends = [ratings.ANCHOR_RATING + 400.0 * np.log10(end / (1.0 - end)) for end in (low, high)]
+    return ends[0], ends[1]
 
 
 def questions_of_models(battles: Battles) -> IntArray:
@@ -259,18 +269,11 @@ def normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf((1.0 + level) / 2.0)
 
 
-def t_quantile(level: float, freedom: int) -> float:
-    """Student's t for P(|T| < t) = level: Cornish–Fisher's expansion, good to 1 % from 5 degrees on.
+def t_quantile(level: float, freedom: IntArray) -> FloatArray:
+    """Student's t for P(|T| < t) = level, for each number of degrees of freedom; infinite without any."""
+    from scipy.special import stdtrit
 
-    Abramowitz & Stegun 26.7.5. Infinite without a degree of freedom.
-    """
-    if freedom < 1:
-        return math.inf
-    z, v = normal_quantile(level), float(freedom)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / v + second / v**2 + third / v**3
+    return np.where(freedom < 1, np.inf, stdtrit(np.maximum(freedom, 1), (1.0 + level) / 2.0))
 
 
 def monte_carlo_error(point: FloatArray, errors: FloatArray, rounds: int, level: float) -> float:

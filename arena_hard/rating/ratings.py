@@ -70,7 +70,7 @@ def newton_ratings(wins: FloatArray, anchor: int, start: FloatArray | None = Non
     Only the models that are tied to the anchor by wins in both directions have a finite rating: a
     model from which no chain of wins leads back is +inf or −inf, one that neither side reaches NaN.
     """
-    below, above = _reached(wins > 0, anchor), _reached(wins.T > 0, anchor)
+    below, above = reached(wins > 0, anchor), reached(wins.T > 0, anchor)
     ratings = np.select([below & above, above, below], [0.0, np.inf, -np.inf], np.nan)
     finite = np.flatnonzero(below & above)
     inner = wins[np.ix_(finite, finite)]
@@ -80,8 +80,8 @@ def newton_ratings(wins: FloatArray, anchor: int, start: FloatArray | None = Non
     return ratings
 
 
-def _reached(edges: BoolArray, start: int) -> BoolArray:
-    """Mask [p] of what can be reached from `start` along edges [p, p]."""
+def reached(edges: BoolArray, start: int) -> BoolArray:
+    """Mask [p] of what can be reached from `start`, which is, along edges [p, p]."""
     reached = np.zeros(len(edges), dtype=bool)
     reached[start] = True
     while True:

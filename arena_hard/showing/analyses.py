@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from arena_hard.data.paths import Bench
-from arena_hard.data.records import UserError
-from arena_hard.rating import judge_stats
+from arena_hard.rating import battles, judge_stats, paired, planning, ratings
 from arena_hard.rating.categories import Part
-from arena_hard.rating.games import GameTable
+from arena_hard.rating.games import GameTable, select
 from arena_hard.rating.judge_stats import GRADES, Agreement, JudgeReport, RuleEffect
+from arena_hard.rating.outcomes import outcomes
+from arena_hard.rating.paired import Difference
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,39 @@ def sections_of(args: argparse.Namespace, part: Part) -> list[Section]:
     return sections
 
 
+# ------------------------------------------------------------------------------ beside the rows
+
+
+def ranks_of(args: argparse.Namespace, part: Part) -> dict[str, tuple[int, int]] | None:
+    """The rank interval of each model (--ranks), from paired tests on the same questions."""
+    if not args.ranks or part.table is None:
+        return None
+    found = outcomes(part.table, args.weight, args.first_game_only, part.baseline)
+    return {one.model: (one.best, one.worst) for one in paired.rank_intervals(found, args.level)}
+
+
+def scores_by_judge(args: argparse.Namespace, part: Part) -> dict[str, dict[str, float]] | None:
+    """Each judge's own scores, where several judge together."""
+    if len(args.judge_name) < 2 or part.table is None:
+        return None
+    scores = {}
+    for code, judge in enumerate(part.table.judges):
+        own = select(part.table, part.table.judge == code)
+        fought = battles.from_games(own, part.baseline, args.weight, args.first_game_only)
+        cells = battles.cells_of(fought)
+        found = ratings.win_rate(ratings.fit(cells, cells.counts(fought), 0))
+        scores[judge] = dict(zip(fought.models, found.tolist()))
+    return scores
+
+
 # ------------------------------------------------------------------------------ who is really better
 
 
 def differences(args: argparse.Namespace, part: Part) -> Section:
-    """--compare: paired differences on the same questions. Raises UserError for an unknown model."""
-    from arena_hard.rating import paired
-
+    """--compare: paired differences on common questions, the baseline if it is named. Raises UserError."""
     assert part.table is not None
-    if part.baseline in args.compare:
-        raise UserError(
-            f"--compare {part.baseline}: that is the baseline, and the table itself compares every model with it."
-        )
-    found = paired.influences(part.table, args.weight, args.first_game_only)
+    baseline = part.baseline if part.baseline in args.compare else None
+    found = outcomes(part.table, args.weight, args.first_game_only, baseline)
     pairs = paired.differences(found, args.compare, args.level)
     rows = [
         [
@@ -70,28 +91,48 @@ def differences(args: argparse.Namespace, part: Part) -> Section:
             f"{one.p_value:.2g}",
             f"{one.corrected:.2g}",
             str(one.questions),
+            f"{one.score:.1f} − {one.other_score:.1f}",
         ]
         for one in pairs
     ]
-    columns = ["pair", "points", f"{100 * args.level:g}% CI", "p", "p corrected", "questions"]
-    title = "Paired differences of win rates on the same questions"
-    remark = "p corrected: for the number of pairs, by Holm's method."
-    return Section(title, columns, rows, plain_data(pairs), remark)
+    columns = ["pair", "points", f"{100 * args.level:g}% CI", "p", "p corrected", "questions", "win rates on them"]
+    title = "Paired differences of win rates on common questions"
+    remarks = ["p corrected: for the number of pairs, by Holm's method."]
+    remarks += [_unpaired(one) for one in pairs if not one.has_same_questions]
+    remarks += [
+        f"{one} and {other} have no question in common: nothing is said of them, because the difference of their win "
+        "rates is that of the questions, too."
+        for one, other in paired.without_common(found, args.compare)
+    ]
+    return Section(title, columns, rows, plain_data(pairs), " ".join(remarks))
+
+
+def _unpaired(one: Difference) -> str:
+    """What two win rates on different questions differ by, and why that is no difference of the models."""
+    return (
+        f"{one.model} was judged on {one.model_questions} questions, {one.other} on {one.other_questions}, both on "
+        f"{one.questions}: their whole win rates are {one.unpaired:+.1f} points apart, but that is the questions' "
+        "difficulty, too."
+    )
 
 
 def plan(args: argparse.Namespace, part: Part) -> Section:
     """--plan: how many questions a difference takes. Raises UserError."""
-    from arena_hard.rating import paired
-
     assert part.table is not None
-    found = paired.influences(part.table, args.weight, args.first_game_only)
-    one = paired.plan(found, args.plan, args.level)
+    found = outcomes(part.table, args.weight, args.first_game_only)
+    one = planning.plan(found, args.plan, args.level)
+    most = f"{100 * planning.MOST:g} % of the pairs"
     rows = [
         [f"questions needed to see {one.delta:g} points", str(one.needed)],
+        [f"… in {most}", str(one.needed_by_most)],
+        [f"… in {most}, with Holm's correction for all {one.pairs}", str(one.corrected)],
         [f"smallest difference that the {one.questions} questions here show", f"{one.visible:.1f} points"],
         ["spread of a question's difference (median over pairs)", f"{one.sigma:.1f} points"],
     ]
-    remark = f"Seen: significant at {100 * (1 - one.level):.3g} % in {100 * one.power:g} % of repetitions."
+    remark = (
+        f"Seen: significant at {100 * (1 - one.level):.3g} % in {100 * one.power:g} % of repetitions; where nothing "
+        "else is said, in the median pair and tested alone: in half of the pairs it takes more."
+    )
     return Section("Planning", ["", ""], rows, plain_data(one), remark)
 
 

@@ -9,10 +9,13 @@ import numpy as np
 from arena_hard.data.lengths import AnswerLengths
 from arena_hard.data.verdicts import LABELS
 from arena_hard.rating.categories import Part
+from arena_hard.rating.category_mean import CategoryMean
 from arena_hard.rating.coverage import Coverage
 from arena_hard.rating.games import ForeignScores, GameTable, games_of_judgments
 from arena_hard.rating.intervals import Fit, Rule
+from arena_hard.rating.ratings import SCALE
 from arena_hard.rating.same_records import Overruled
+from arena_hard.rating.separation import Graph
 from arena_hard.showing.leaderboard import percent
 from arena_hard.showing.notes import Items, Note, Text
 
@@ -65,6 +68,29 @@ def _group_text(found: Coverage, group: tuple[int, bool], models: Sequence[str])
     return Note([f"{number} of {found.n_questions} questions{', a stratified sample' * is_sample}: ", named])
 
 
+def mean_notes(mean: CategoryMean, parts: Sequence[Part]) -> list[Text]:
+    """Which models are not in the mean over categories, and what they lack. Baselines are in their own only."""
+    baselines = {part.baseline for part in parts}
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for model, lacks in mean.missing.items():
+        if model not in baselines:
+            groups.setdefault(tuple(lacks), []).append(model)
+    return [
+        Note(
+            [
+                Items(names),
+                f" {_verb('is', names)} not in the mean over categories: no score in ",
+                _listed(lacks, parts),
+            ]
+        )
+        for lacks, names in groups.items()
+    ]
+
+
+def _listed(places: Sequence[int], parts: Sequence[Part]) -> str:
+    return f"{', '.join(parts[place].category for place in places)}."
+
+
 def fit_notes(fit: Fit, rule: Rule, read: Collection[str] = ()) -> list[Text]:
     """Notes on models whose score or interval is not what it looks like. read: those that have a readable verdict."""
     notes = _one_sided_notes(fit, rule)
@@ -84,27 +110,74 @@ def fit_notes(fit: Fit, rule: Rule, read: Collection[str] = ()) -> list[Text]:
     if len(few):
         named = [f"{fit.models[m]} {fit.questions[m]}" for m in few[np.argsort(fit.questions[few], kind="stable")]]
         notes.append(Note(["Few questions with a readable verdict, so the intervals mean little: ", Items(named), "."]))
-    flat = others & np.isfinite(fit.ratings) & (fit.upper == fit.lower)
-    if flat.any():
-        named = [fit.models[m] for m in np.flatnonzero(flat)]
-        notes.append(Note(["No variation between questions, so the interval has no width: ", Items(named), "."]))
+    if fit.flat is not None:
+        named = Items([fit.models[m] for m in np.flatnonzero(fit.flat)])
+        notes.append(
+            Note(
+                [
+                    "All questions came out alike, so the interval is a binomial bound for others that were not met: ",
+                    named,
+                    ".",
+                ]
+            )
+        )
     return notes
 
 
 def _one_sided_notes(fit: Fit, rule: Rule) -> list[Text]:
-    """Models that won or lost everything."""
+    """Models that won or lost all games that tie them to the baseline."""
     notes: list[Text] = []
     for what, rating in (("lost", np.inf), ("won", -np.inf)):
-        found = [m for m in np.flatnonzero(fit.ratings == rating) if m != fit.anchor]
-        if len(found) == 1:
-            bound = f"the other end of its interval is the {percent(rule.level)} % binomial bound for "
-            bound += f"{fit.questions[found[0]]} questions."
-        else:
-            bound = f"the other ends of their intervals are {percent(rule.level)} % binomial bounds."
-        if found:
-            names = Items([fit.models[m] for m in found])
-            notes.append(Note([names, f" {what} nothing, so no finite rating fits; {bound}"]))
+        found = [int(m) for m in np.flatnonzero(fit.ratings == rating) if m != fit.anchor]
+        results = fit.graph.wins.sum(axis=0 if what == "lost" else 1) if fit.graph else np.zeros(len(fit.models))
+        alone, others = [m for m in found if not results[m]], [m for m in found if results[m]]
+        if alone:
+            ends = _bound(fit, rule, alone)
+            notes.append(Note([_names(fit, alone), f" {what} nothing, so no finite rating fits; {ends}."]))
+        if others and fit.graph:
+            among, ends = _ratings_among(fit, others, fit.graph), _bound(fit, rule, others)
+            notes.append(
+                Note([_names(fit, others), f" {_ONE_SIDED[what]}, so no finite rating fits; {ends}", *among, "."])
+            )
     return notes
+
+
+_ONE_SIDED = {
+    "lost": "lost only among models that the baseline, and whoever it is tied to, never beat",
+    "won": "won only among models that never beat the baseline, nor whoever it is tied to",
+}
+
+
+def _names(fit: Fit, found: Sequence[int]) -> Items:
+    return Items([fit.models[m] for m in found])
+
+
+def _bound(fit: Fit, rule: Rule, found: Sequence[int]) -> str:
+    """What the bounded ends of models are: binomial where each met the baseline alone."""
+    is_one = len(found) == 1
+    ends = "the other end of its interval is" if is_one else "the other ends of their intervals are"
+    graph, level = fit.graph, percent(rule.level)
+    met = (graph.wins + graph.wins.T)[found] > 0 if graph else np.zeros((len(found), 0), dtype=bool)
+    if np.delete(met, fit.anchor, axis=1).any():
+        them = "it" if is_one else "them"
+        return f"{ends} what the games that tie {them} to the baseline allow ({level} %)"
+    if not is_one:
+        return f"{ends} {level} % binomial bounds"
+    return f"{ends} the {level} % binomial bound for {fit.questions[found[0]]} questions"
+
+
+def _ratings_among(fit: Fit, found: Sequence[int], graph: Graph) -> list[str | Items]:
+    """The ratings of each group of models that are tied by wins in both directions, its best one first."""
+    groups: dict[int, list[int]] = {}
+    for model in sorted(found, key=lambda m: -graph.within[m]):
+        groups.setdefault(int(graph.component[model]), []).append(model)
+    tied = [members for members in groups.values() if len(members) > 1]
+    texts = [", ".join(f"{fit.models[m]} {_behind(graph, m, members[0])}" for m in members) for members in tied]
+    return [". Rating points among themselves: ", Items(texts, "; ")] if texts else []
+
+
+def _behind(graph: Graph, model: int, best: int) -> str:
+    return f"{SCALE * (graph.within[model] - graph.within[best]):.0f}".replace("-", "−")
 
 
 def _verb(word: str, subjects: Sequence[str]) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from arena_hard.rating.arrays import FloatArray
+from arena_hard.rating.category_mean import CategoryMean
 from arena_hard.rating.coverage import Coverage
-from arena_hard.rating.intervals import Fit, Rule, t_quantile
-from arena_hard.rating.ratings import SCALE, win_rate
+from arena_hard.rating.intervals import Fit
+from arena_hard.rating.ratings import win_rate
 
 
 @dataclass(frozen=True)
@@ -80,31 +80,21 @@ def rows_of(
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:
-    """Best first, models without a score last, equal ones by name."""
-    known = sorted((row for row in rows if not math.isnan(row.score)), key=lambda row: (-row.score, row.model))
+    """Best first, models without a score last, equal ones by name, those without a finite rating by its bound."""
+    known = sorted((row for row in rows if not math.isnan(row.score)), key=_place)
     return known + sorted((row for row in rows if math.isnan(row.score)), key=lambda row: row.model)
 
 
-def over_categories(fits: Sequence[Fit], rule: Rule, covered: Sequence[Coverage | None] = ()) -> list[Row]:
-    """The mean of the categories' win rates, for the models that all categories have; no ratings.
+def _place(row: Row) -> tuple[float, float, str]:
+    bound = {math.inf: row.rating_lower, -math.inf: row.rating_upper}.get(row.rating, 0.0)
+    return -row.score, -bound, row.model
 
-    Categories hold different questions, so their errors are independent: rounds are averaged one by one,
-    or variances added.
-    """
-    shared = [model for model in fits[0].models if all(model in fit.models for fit in fits)]
-    places = [[fit.models.index(model) for model in shared] for fit in fits]
-    scores = np.mean([win_rate(fit.ratings)[place] for fit, place in zip(fits, places)], axis=0)
-    rounds = [fit.rounds for fit in fits if fit.rounds is not None]
-    if len(rounds) == len(fits):
-        drawn = np.mean([win_rate(each)[:, place] for each, place in zip(rounds, places)], axis=0)
-        tail = (1.0 - rule.level) / 2.0
-        lower, upper = np.quantile(drawn, tail, axis=0), np.quantile(drawn, 1.0 - tail, axis=0)
-    else:
-        reach = _reach_over_categories(fits, places, rule)
-        lower, upper = np.clip(scores - reach, 0, 100), np.clip(scores + reach, 0, 100)
+
+def over_categories(mean: CategoryMean, covered: Sequence[Coverage | None] = ()) -> list[Row]:
+    """The rows of the mean of the categories' win rates, for the models that all categories have; no ratings."""
     nan = float("nan")
-    ends = np.round([scores, lower, upper], 2).T.tolist()
-    rows = [Row(name, each[0], each[1], each[2], nan, nan, nan, None, 0) for name, each in zip(shared, ends)]
+    ends = np.round([mean.score, mean.lower, mean.upper], 2).T.tolist()
+    rows = [Row(name, each[0], each[1], each[2], nan, nan, nan, None, 0) for name, each in zip(mean.models, ends)]
     return in_order([_judged_over_categories(row, covered) for row in rows])
 
 
@@ -115,15 +105,6 @@ def _judged_over_categories(row: Row, covered: Sequence[Coverage | None]) -> Row
         return row
     judged = sum(each.counts()[row.model] for each in known)
     return replace(row, judged=judged, bench_questions=sum(each.n_questions for each in known))
-
-
-def _reach_over_categories(fits: Sequence[Fit], places: Sequence[Sequence[int]], rule: Rule) -> FloatArray:
-    variance = np.zeros(len(places[0]))
-    for fit, place in zip(fits, places):
-        share = win_rate(fit.ratings)[place] / 100.0
-        variance += (100.0 * share * (1.0 - share) * np.nan_to_num(fit.clustered[place]) / SCALE) ** 2
-    questions = min(int(fit.questions.max()) for fit in fits)
-    return t_quantile(rule.level, questions - 1) * np.sqrt(variance) / len(fits)
 
 
 # -------------------------------------------------------------------------------------- the table

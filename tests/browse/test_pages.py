@@ -231,7 +231,7 @@ def test_every_link_of_an_export_leads_to_a_file(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     number = export(Site(tmp_path / "data"), folder)
     pages = list(folder.glob("*.html"))
-    assert number == len(pages) == 3 + 1 + 2 + 8
+    assert number == len(pages) == 3 + 1 + 6 + 8
     for page in pages:
         html = page.read_text(encoding="utf-8")
         for target in re.findall(r'(?:href|src|option value)="([^"#]+\.(?:html|css|js))', html):

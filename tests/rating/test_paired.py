@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
-from arena_hard.rating import judge_stats, paired
+from arena_hard.rating import judge_stats, paired, planning
 from arena_hard.rating.arrays import FloatArray, IntArray
 from arena_hard.rating.games import GameTable, read_judgments
+from arena_hard.rating.outcomes import outcomes
 
 
 def table_of(grades: IntArray) -> GameTable:
@@ -39,16 +40,16 @@ def test_scores_are_the_weighted_win_rates() -> None:
     grades[0, :5] = -1
     table = table_of(grades)
     for weight in (1, 3):
-        found = paired.influences(table, weight)
+        found = outcomes(table, weight)
         assert found.score == pytest.approx(judge_stats.weighted_scores(table, weight))
-        assert found.value.sum(axis=1) == pytest.approx(np.zeros(4), abs=1e-12)
+        assert found.influence.sum(axis=1) == pytest.approx(np.zeros(4), abs=1e-12)
 
 
 def test_with_equal_weights_it_is_the_paired_t_test() -> None:
     from scipy.stats import ttest_rel
 
     grades = drawn(2, p=2)
-    (found,) = paired.differences(paired.influences(table_of(grades), weight=1))
+    (found,) = paired.differences(outcomes(table_of(grades), weight=1))
     wins = 100 * (1 + np.sign(grades - 2)).mean(axis=2) / 2
     better = int(found.model[1])
     oracle = ttest_rel(wins[better], wins[1 - better])
@@ -62,15 +63,15 @@ def test_with_equal_weights_it_is_the_paired_t_test() -> None:
 def test_influences_are_the_jackknife() -> None:
     """Leaving a question out moves a ratio by minus its influence, to first order."""
     grades = drawn(3, p=2, q=400)
-    found = paired.influences(table_of(grades))
+    found = outcomes(table_of(grades))
     for question in range(5):
-        left = paired.influences(table_of(np.delete(grades, question, axis=1)))
-        assert found.score - left.score == pytest.approx(found.value[:, question], rel=0.02)
+        left = outcomes(table_of(np.delete(grades, question, axis=1)))
+        assert found.score - left.score == pytest.approx(found.influence[:, question], rel=0.02)
 
 
 def test_error_agrees_with_a_bootstrap_of_questions() -> None:
     grades = drawn(4, p=2, q=200, strengths=np.array([0.0, 0.4]))
-    (one,) = paired.differences(paired.influences(table_of(grades)))
+    (one,) = paired.differences(outcomes(table_of(grades)))
     rng = np.random.default_rng(0)
     rows = np.where(np.abs(grades - 2) == 2, 3.0, 1.0)
     won, games = (rows * (1 + np.sign(grades - 2)) / 2).sum(axis=2), rows.sum(axis=2)
@@ -95,14 +96,14 @@ def test_holm_lies_between_the_plain_value_and_bonferroni(values: list[float]) -
 def test_no_spread_and_one_question_are_no_nan() -> None:
     grades = np.full((3, 10, 2), 4)
     grades[2] = 0
-    found = paired.differences(paired.influences(table_of(grades)))
-    assert [(one.value, one.p_value) for one in found] == [(0.0, 1.0), (100.0, 0.0), (100.0, 0.0)]
-    (single,) = paired.differences(paired.influences(table_of(grades[1:, :1])))
+    found = paired.differences(outcomes(table_of(grades)))
+    assert [(one.value, one.p_value) for one in found] == [(0.0, 1.0), (100.0, 2 / 1024), (100.0, 2 / 1024)]
+    (single,) = paired.differences(outcomes(table_of(grades[1:, :1])))
     assert (single.lower, single.upper, single.p_value) == (-100.0, 100.0, 1.0)
 
 
 def test_models_are_chosen_by_name() -> None:
-    found = paired.influences(table_of(drawn(5)))
+    found = outcomes(table_of(drawn(5)))
     assert len(paired.differences(found)) == 6
     assert {one.model for one in paired.differences(found, ["m0", "m3"])} <= {"m0", "m3"}
     with pytest.raises(UserError, match="nobody has no readable verdict"):
@@ -117,7 +118,7 @@ def test_ranks_hold_the_true_ones_at_once() -> None:
     all_inside = 0
     found: tuple[paired.RankInterval, ...] = ()
     for seed in range(100):
-        found = paired.rank_intervals(paired.influences(table_of(drawn(seed, 5, 80, strengths))))
+        found = paired.rank_intervals(outcomes(table_of(drawn(seed, 5, 80, strengths))))
         truth = [(5, 5), (4, 4), (3, 3), (1, 2), (1, 2)]
         all_inside += all(one.best <= low and one.worst >= high for one, (low, high) in zip(found, truth))
         assert all(one.best <= one.rank <= one.worst for one in found)
@@ -126,20 +127,20 @@ def test_ranks_hold_the_true_ones_at_once() -> None:
 
 
 def test_plan_gives_the_known_figures() -> None:
-    assert paired.needed_questions(6.3, 50.0) in range(494, 501)
-    assert paired.needed_questions(2.0, 50.2) == pytest.approx(4940, abs=10)
-    found = paired.influences(table_of(drawn(6)))
-    planned = paired.plan(found, 5.0)
+    assert planning.needed_questions(6.3, 50.0) in range(494, 501)
+    assert planning.needed_questions(2.0, 50.2) == pytest.approx(4940, abs=10)
+    found = outcomes(table_of(drawn(6)))
+    planned = planning.plan(found, 5.0)
     assert planned.sigma == np.median([one.sigma for one in paired.differences(found)])
-    assert paired.needed_questions(planned.visible, planned.sigma) in (planned.questions, planned.questions + 1)
+    assert planning.needed_questions(planned.visible, planned.sigma) in (planned.questions, planned.questions + 1)
     with pytest.raises(UserError, match="above 0"):
-        paired.plan(found, 0.0)
+        planning.plan(found, 0.0)
     with pytest.raises(UserError, match="two models"):
-        paired.plan(paired.influences(table_of(drawn(6, p=1))), 5.0)
+        planning.plan(outcomes(table_of(drawn(6, p=1))), 5.0)
 
 
 def test_real_judgments(shared_data: Path) -> None:
-    found = paired.influences(read_judgments(Bench(shared_data, "arena-ta"), ["gpt-4o_images"]).table)
+    found = outcomes(read_judgments(Bench(shared_data, "arena-ta"), ["gpt-4o_images"]).table)
     assert dict(zip(found.models, found.score))["Yi-34B-Chat"] == pytest.approx(42.70, abs=0.005)
     ranks = {one.model: one for one in paired.rank_intervals(found)}
     assert (ranks["gemma-2-9b-it"].best, ranks["gemma-2-9b-it"].worst) == (1, 1)

@@ -15,6 +15,7 @@ from arena_hard.data.records import UserError
 from arena_hard.rating import caches
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.caches import Case, Draw
+from arena_hard.rating.category_mean import category_mean
 from arena_hard.rating.intervals import Fit, Rule
 from arena_hard.showing import leaderboard
 from arena_hard.showing.leaderboard import Row
@@ -66,13 +67,14 @@ def fit_of(points: list[float], rounds: FloatArray | None) -> Fit:
 
 def test_the_mean_over_categories_by_hand() -> None:
     level = 400 * np.log10(3)  # 75 % against the baseline
-    rows = leaderboard.over_categories([fit_of([1000, 1000 + level], None), fit_of([1000, 1000.0], None)], Rule())
+    fits = [fit_of([1000, 1000 + level], None), fit_of([1000, 1000.0], None)]
+    rows = leaderboard.over_categories(category_mean(fits, Rule()))
     (mean, base) = rows
     assert (mean.model, mean.score, base.score) == ("m1", 62.5, 50.0)
-    # errors of 20 rating points are 100·p(1−p)·20·ln(10)/400 points; two independent categories, halved
-    scale = 20 * np.log(10) / 400
-    error = np.hypot(18.75 * scale, 25 * scale) / 2
-    assert mean.upper - mean.score == pytest.approx(1.9695 * error, abs=0.011)
+    # ends of 20 rating points are points of the win rate above and below each score; their squares add, halved
+    rates = [[100 / (1 + 10 ** (-(points + side) / 400)) for side in (-20, 0, 20)] for points in (level, 0)]
+    below, above = (np.hypot(rates[0][i] - rates[0][1], rates[1][i] - rates[1][1]) / 2 for i in (0, 2))
+    assert (mean.score - mean.lower, mean.upper - mean.score) == pytest.approx((below, above), abs=0.011)
 
 
 def test_rounds_go_to_disk_and_come_back_with_infinite_ends(tmp_path: Path) -> None:

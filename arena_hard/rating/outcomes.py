@@ -1,0 +1,86 @@
+"""What the games of each model came to, question by question, and what each question adds to its win rate.
+
+A model's win rate is a ratio, weighted wins over weighted games. A question's *influence* on it is
+100·Σ w(y − score)/Σ w over the question's games: influences sum to zero, and sums of their squares give
+the variance clustered by question (linearisation of a ratio; Cochran, Sampling Techniques, ch. 6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from arena_hard.rating.arrays import BoolArray, FloatArray, occurring, weight_sums
+from arena_hard.rating.games import GameTable
+from arena_hard.rating.judge_stats import TIE, grades
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What the models' games against the baseline came to, by question.
+
+    models: names; won, games: [p, q] weighted wins (a tie is half a win) and weighted games, both 0 where a
+    question was not judged. Only questions that somebody was judged on. most: the largest weight that the games of a
+    question may have; baseline: its name if it is among the models.
+    """
+
+    models: tuple[str, ...]
+    won: FloatArray
+    games: FloatArray
+    most: float
+    baseline: str | None = None
+
+    @property
+    def judged(self) -> BoolArray:
+        """[p, q] whether a question was judged."""
+        return self.games > 0
+
+    @property
+    def score(self) -> FloatArray:
+        """[p] win rates in percent, each on all questions of its model."""
+        return 100.0 * self.won.sum(axis=1) / self.games.sum(axis=1)
+
+    @property
+    def influence(self) -> FloatArray:
+        """[p, q] what each question adds to the win rates, in points; 0 where it was not judged."""
+        return influences(self.won, self.games)[1]
+
+
+def outcomes(
+    table: GameTable, weight: float = 3, first_game_only: bool = False, baseline: str | None = None
+) -> Outcomes:
+    """What the models with a readable verdict came to; a strong one counts `weight` times.
+
+    baseline: its name, to have it among the models: against itself it has won half of each question.
+    """
+    grade = grades(table)
+    used = (grade >= 0) & ((table.game == 0) | (not first_game_only))
+    grade, model, question = grade[used], table.model[used], table.question[used]
+    shape = len(table.models), len(table.questions)
+    rows = np.where(np.abs(grade - TIE) == TIE, float(weight), 1.0)
+    place = model.astype(np.int64) * shape[1] + question
+    won, games = (
+        weight_sums(place, values, shape[0] * shape[1]).reshape(shape)
+        for values in (rows * (1 + np.sign(grade - TIE)) / 2.0, rows)
+    )
+    there = games.sum(axis=1) > 0
+    won, games = won[np.ix_(there, games.any(axis=0))], games[np.ix_(there, games.any(axis=0))]
+    most = weight * (1 if first_game_only else 2) * len(occurring(table.judge))
+    found = Outcomes(tuple(name for name, known in zip(table.models, there) if known), won, games, most)
+    return found if baseline is None else _with_baseline(found, baseline)
+
+
+def _with_baseline(found: Outcomes, name: str) -> Outcomes:
+    half = np.full((1, found.games.shape[1]), 0.5)
+    return Outcomes(
+        (*found.models, name), np.vstack([found.won, half]), np.vstack([found.games, 2 * half]), found.most, name
+    )
+
+
+def influences(won: FloatArray, games: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Win rates [k] in percent and influences [k, q] of weighted wins and games [k, q]; NaN and 0 without a game."""
+    total = games.sum(axis=1, keepdims=True)
+    known = np.where(total > 0, total, np.nan)
+    share = won.sum(axis=1, keepdims=True) / known
+    return 100.0 * share[:, 0], np.nan_to_num(100.0 * (won - share * games) / known)

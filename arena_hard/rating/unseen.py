@@ -1,0 +1,31 @@
+"""What no question that was met shows, and some that were not may: bounds where games have no spread.
+
+Of n questions that all came out alike, another outcome may be left out by chance. With confidence `level` its share is
+at most 1 − ((1 − level)/2)^(1/n) (Clopper & Pearson, Biometrika 26 (1934) 404, for none of n). Two games of a question
+are no two trials, so n counts questions; and what was not met may weigh more than what was: a strong loss in both games
+counts three times as much as two wins.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from arena_hard.rating.arrays import FloatArray
+
+
+def unseen_share(questions: Any, level: float) -> FloatArray:
+    """The largest share of questions of which none was met among so many (at least one)."""
+    return np.asarray(1.0 - ((1.0 - level) / 2.0) ** (1.0 / np.maximum(questions, 1)))
+
+
+def with_unseen(score: Any, rows: Any, most: float, unseen: Any) -> tuple[FloatArray, FloatArray]:
+    """The lowest and the highest win rate (0 to 1) if a share of questions is all lost, or all won.
+
+    score: the win rate on those that were met; rows: how many rows of battles each of them is, on average; most: how
+    many another one may be.
+    """
+    met, others = np.asarray((1.0 - unseen) * rows), np.asarray(unseen * most)
+    with np.errstate(invalid="ignore"):
+        return met * score / (met + others), (met * score + others) / (met + others)
