@@ -62,7 +62,7 @@ def main() -> int:
         return print_correlation(args)
     bench = Bench(args.data_dir, args.bench_name)
     if args.costs:
-        return print_costs(bench)
+        return print_costs(args, bench)
 
     parts, inputs, notes = load(args, bench)
     questions, unknown = questions_of(args, bench)
@@ -263,17 +263,17 @@ def print_correlation(args: argparse.Namespace) -> int:
     reference = benchmarks.read_source(args.correlate)
     names = benchmarks.read_name_map(args.name_map) if args.name_map else None
     found = benchmarks.compare(sources, reference, names, not args.as_published, args.level, seed=args.seed)
-    as_text = correlation_table.as_json if args.format == "json" else correlation_table.as_table
-    print(as_text(found))
+    print(correlation_table.as_json(found) if args.format == "json" else correlation_table.as_table(found, args.level))
     return 0
 
 
-def print_costs(bench: Bench) -> int:
+def print_costs(args: argparse.Namespace, bench: Bench) -> int:
     """What the records of a bench have cost (--costs)."""
     from arena_hard.money import past_costs
 
     bench.check()
-    print("\n".join(past_costs.report_lines(bench)))
+    bills = past_costs.past_bills(bench)
+    print(past_costs.report_json(bills) if args.format == "json" else "\n".join(past_costs.report_lines(bills)))
     return 0
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import answer_if_any
@@ -14,6 +17,8 @@ from arena_hard.data.records import Judgment, Usage, judgment_from_row
 from arena_hard.data.settings import ModelSettings
 from arena_hard.money.account import Bill, bill_lines
 from arena_hard.money.prices import price_by_name, price_of, source_note
+
+_PRICES = "prices: {}, as of today"
 
 
 @dataclass
@@ -33,7 +38,7 @@ class _Sum:
             self.served.add(served)
 
 
-def report_lines(bench: Bench, models: Mapping[str, ModelSettings] | None = None) -> list[str]:
+def past_bills(bench: Bench, models: Mapping[str, ModelSettings] | None = None) -> list[tuple[str, Bill]]:
     """What all records of a bench have cost, by model and judge (show_result.py --costs).
 
     models: entries of the endpoint file by name, for their `price:` and api_type; for names that are not
@@ -50,8 +55,27 @@ def report_lines(bench: Bench, models: Mapping[str, ModelSettings] | None = None
         for file in record_files(each.folder):
             label = f"judgments by {each.judge} of {name_of(file)}{end}"
             rows.append((label, _bill(each.judge, _sum_judgments(file), known)))
-    rows = [(label, bill) for label, bill in rows if bill.requests]
-    return [*bill_lines(rows), f"prices: {source_note()}, as of today"]
+    return [(label, bill) for label, bill in rows if bill.requests]
+
+
+def report_lines(bills: Sequence[tuple[str, Bill]]) -> list[str]:
+    """The bills for people."""
+    return [*bill_lines(bills), _PRICES.format(source_note())]
+
+
+def report_json(bills: Sequence[tuple[str, Bill]]) -> str:
+    """The bills for programs; dollars are null where no usage was reported or no price is known."""
+    rows = [
+        {
+            "of": label,
+            "requests": bill.requests,
+            "without_usage": bill.silent,
+            "usage": msgspec.structs.asdict(bill.usage),
+            "dollars": None if bill.says_nothing else bill.dollars,
+        }
+        for label, bill in bills
+    ]
+    return json.dumps({"bills": rows, "notes": [_PRICES.format(source_note())]}, ensure_ascii=False, indent=2)
 
 
 def _bill(name: str, counted: _Sum, known: Mapping[str, ModelSettings]) -> Bill:

@@ -1,17 +1,20 @@
 """Reading benchmarks and references, and matching their models, for `--correlate`.
 
 A source is given as FILE, or as FILE:BENCHMARK where one file holds several. Columns are known by name:
-model and score (or rating); lower and upper (or rating_q025, rating_q975); mean, var (or variance), if there;
-benchmark in files that hold several.
+model and score (or rating); lower and upper (or rating_q025 and rating_q975, or those of another level, whose digits
+stand behind the point: rating_q0005 and rating_q9995); mean, var (or variance), if there; benchmark in files that
+hold several.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -24,12 +27,13 @@ from arena_hard.rating.metrics import Correlation, Source, correlate
 
 _COLUMNS = {
     "score": ("score", "rating"),
-    "lower": ("lower", "rating_q025"),
-    "upper": ("upper", "rating_q975"),
+    "lower": ("lower",),
+    "upper": ("upper",),
     "mean": ("mean",),
     "variance": ("var", "variance"),
 }
-_HALF_WIDTH = 1.959963984540054  # 95 % intervals are this many standard deviations wide on either side
+_LEVEL = 0.95  # of intervals that do not say theirs
+_QUANTILE = re.compile(r"rating_q(\d{3,})")
 
 
 @dataclass(frozen=True)
@@ -119,13 +123,27 @@ def _source(file: Path, name: str, rows: list[dict[str, str]]) -> Source:
     twice = {model for model in models if models.count(model) > 1}
     if twice:
         raise UserError(f"{file}: {sorted(twice)[0]} stands twice in {name}. Keep one of its rows.")
-    columns = {key: np.array([_number(file, row, names) for row in rows]) for key, names in _COLUMNS.items()}
+    quantiles, level = _quantile_columns(file, rows[0])
+    known = {key: (*names, *quantiles.get(key, ())) for key, names in _COLUMNS.items()}
+    columns = {key: np.array([_number(file, row, names) for row in rows]) for key, names in known.items()}
     if np.isnan(columns["score"]).any():
         raise UserError(f"{file}: {models[int(np.isnan(columns['score']).argmax())]} has no score in {name}.")
-    from_width = (columns["upper"] - columns["lower"]) / (2.0 * _HALF_WIDTH)
+    from_width = (columns["upper"] - columns["lower"]) / (2.0 * NormalDist().inv_cdf((1.0 + level) / 2.0))
     std = np.where(np.isnan(columns["variance"]), from_width, np.sqrt(columns["variance"]))
     mean = np.where(np.isnan(columns["mean"]), columns["score"], columns["mean"])
     return Source(name, models, columns["score"], columns["lower"], columns["upper"], mean, std)
+
+
+def _quantile_columns(file: Path, row: Mapping[str, str]) -> tuple[dict[str, tuple[str]], float]:
+    """The columns of both ends where they are named after their quantiles, and the level of the intervals."""
+    found = [(float(f"0.{name[1]}"), name[0]) for name in map(_QUANTILE.fullmatch, filter(None, row)) if name]
+    if not found or any(row.get(name) for name in ("lower", "upper")):
+        return {}, _LEVEL
+    (low, lower), (high, upper) = min(found), max(found)
+    if len(found) != 2 or abs(low + high - 1.0) > 1e-9:
+        names = ", ".join(name for _, name in found)
+        raise UserError(f"{file} must have two columns for the ends of an interval; it has {names}.")
+    return {"lower": (lower,), "upper": (upper,)}, high - low
 
 
 def _number(file: Path, row: Mapping[str, str], names: Sequence[str]) -> float:

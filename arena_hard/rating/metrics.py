@@ -45,15 +45,16 @@ class Correlation:
     """A benchmark against a reference, over the models that both have.
 
     separability: share 0 to 1 of pairs; agreement: signed, −1 to 1; half_credit: the same as 0 to 1;
-    spearman, kendall: of scores; brier: mean squared error over pairs, lower is better.
+    spearman, kendall: of scores; brier: mean squared error over pairs, lower is better. What takes intervals is over
+    the pairs whose intervals are known, and None where none is.
     """
 
     name: str
     reference: str
     models: int
     pairs: int
-    overlapping: int
-    reference_pairs: int
+    overlapping: int | None
+    reference_pairs: int | None
     separability: Metric
     agreement: Metric
     half_credit: Metric
@@ -67,7 +68,8 @@ def separations(source: Source, rule: str = "closed") -> IntArray:
 
     rule: "closed": intervals that share a point overlap; "touching": those that share only an end do not;
     "published": an overlap must have a length, so that a pinned model's zero-width interval overlaps with
-    nothing even inside another. Unknown intervals overlap. Raises ValueError for another rule.
+    nothing even inside another. 0 where an interval is not known, which `compared` tells apart. Raises
+    ValueError for another rule.
     """
     i, j = np.triu_indices(len(source.models), 1)
     lower, upper = source.lower, source.upper
@@ -81,6 +83,13 @@ def separations(source: Source, rule: str = "closed") -> IntArray:
     else:
         apart = low >= high
     return np.where(apart, np.sign(source.score[i] - source.score[j]), 0.0).astype(int)
+
+
+def compared(source: Source) -> FloatArray:
+    """[pairs] 1 where both intervals are known, so that something can be said of their overlap, else 0."""
+    known = ~np.isnan(source.lower) & ~np.isnan(source.upper)
+    i, j = np.triu_indices(len(source.models), 1)
+    return (known[i] & known[j]).astype(float)
 
 
 def brier_errors(source: Source, reference: Source) -> FloatArray:
@@ -143,25 +152,25 @@ def correlate(
     """
     if source.models != reference.models or len(source.models) < 3:
         raise ValueError("both sources must hold the same models, three or more, in the same order")
-    apart = separations(source, "touching") != 0
+    apart, told = separations(source, "touching") != 0, compared(source)
+    both = told * compared(reference)
     rule = "closed" if closed else "published"
     seen, truth = separations(source, rule), separations(reference, rule)
     errors = brier_errors(source, reference)
     picks = np.random.default_rng(seed).integers(0, len(source.models), (rounds, len(source.models)))
     weight = _pair_weights(picks)
-    agreement = _metric(signed_agreement(seen, truth), signed_agreement(seen, truth, weight), level)
+    agreement = _metric(signed_agreement(seen, truth, both), signed_agreement(seen, truth, weight * both), level)
     with np.errstate(invalid="ignore"):
-        total = weight.sum(axis=1)
-        separability = _metric(apart.mean(), weight @ apart / total, level)
-        brier = _metric(errors.mean(), weight @ errors / total, level)
+        separability = _metric((apart @ told) / told.sum(), (weight @ (apart * told)) / (weight @ told), level)
+        brier = _metric(errors.mean(), weight @ errors / weight.sum(axis=1), level)
     scores = source.score, reference.score
     return Correlation(
         name=source.name,
         reference=reference.name,
         models=len(source.models),
         pairs=len(seen),
-        overlapping=int((~apart).sum()),
-        reference_pairs=int((truth != 0).sum()),
+        overlapping=int(told[~apart].sum()) if told.any() else None,
+        reference_pairs=int((truth != 0).sum()) if compared(reference).any() else None,
         separability=separability,
         agreement=agreement,
         half_credit=Metric(*(None if end is None else (end + 1.0) / 2.0 for end in _ends(agreement))),

@@ -5,6 +5,7 @@ For the scripts and the other rooms:
 leaderboard        the rows, as table, CSV and Markdown
 notes              notes with long lists, cut or whole
 footnotes          what has to be said below a table
+analyses           the further analyses as small tables
 formats            a result in each printed form
 figures            intervals drawn
 correlation_table  the table of --correlate
@@ -14,6 +15,5 @@ rounds_bar         a bar for rounds that take long
 
 Inside:
 
-analyses           the further analyses as small tables
 html_page          one self-contained page
 """

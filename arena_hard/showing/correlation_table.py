@@ -10,9 +10,12 @@ from arena_hard.data.name_lists import shortened
 from arena_hard.rating.benchmarks import Comparison
 from arena_hard.rating.metrics import Correlation, Metric
 from arena_hard.showing.analyses import plain_data
+from arena_hard.showing.leaderboard import percent
+
+_UNKNOWN = "not known"
 
 
-def table_lines(comparisons: Sequence[Comparison], intervals: bool = True) -> list[str]:
+def table_lines(comparisons: Sequence[Comparison], level: str = "95", intervals: bool = True) -> list[str]:
     """The table as Markdown lines, a column for each benchmark, then what could not be matched."""
     found = [comparison.correlation for comparison in comparisons]
     rows = [
@@ -22,17 +25,19 @@ def table_lines(comparisons: Sequence[Comparison], intervals: bool = True) -> li
         ["separability % (overlapping pairs)", *(_separability(one, intervals) for one in found)],
         ["agreement, signed", *(_text(one.agreement, 4, intervals) for one in found)],
         ["agreement, half credit", *(_text(one.half_credit, 4, intervals) for one in found)],
-        ["pairs the reference separates", *(f"{one.reference_pairs} of {one.pairs}" for one in found)],
+        ["pairs the reference separates", *(_separated(one) for one in found)],
         ["Spearman", *(_text(one.spearman, 4, intervals) for one in found)],
         ["Kendall τ-b", *(_text(one.kendall, 4, intervals) for one in found)],
         ["Brier (lower is better)", *(_text(one.brier, 6, intervals) for one in found)],
     ]
-    return ["| " + " | ".join(row) + " |" for row in rows] + unmatched_lines(comparisons)
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    shown = [f"In brackets: {level} % intervals, by a bootstrap over the models in common."] if intervals else []
+    return lines + shown + unmatched_lines(comparisons)
 
 
-def as_table(comparisons: Sequence[Comparison]) -> str:
-    """The table and what could not be matched, for people."""
-    return "\n".join(table_lines(comparisons))
+def as_table(comparisons: Sequence[Comparison], level: float = 0.95) -> str:
+    """The table, the level of its intervals and what could not be matched, for people."""
+    return "\n".join(table_lines(comparisons, percent(level)))
 
 
 def as_json(comparisons: Sequence[Comparison]) -> str:
@@ -44,12 +49,16 @@ def _separability(one: Correlation, intervals: bool) -> str:
     percent = Metric(*(None if end is None else 100.0 * end for end in vars(one.separability).values()))
     text = _text(percent, 2, intervals)
     value, _, interval = text.partition(" ")
-    return f"{value} ({one.overlapping}) {interval}".rstrip()
+    return text if one.overlapping is None else f"{value} ({one.overlapping}) {interval}".rstrip()
+
+
+def _separated(one: Correlation) -> str:
+    return _UNKNOWN if one.reference_pairs is None else f"{one.reference_pairs} of {one.pairs}"
 
 
 def _text(metric: Metric, digits: int, intervals: bool) -> str:
     if metric.value is None:
-        return "–"
+        return _UNKNOWN
     value = f"{metric.value:.{digits}f}"
     if not intervals or metric.lower is None or metric.upper is None:
         return value

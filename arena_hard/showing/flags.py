@@ -11,6 +11,7 @@ from arena_hard.rating.caches import Draw
 from arena_hard.rating.intervals import KINDS, Rule
 
 FORMATS = ("table", "json", "markdown", "html")  # showing.formats has what makes them
+MOST_WEIGHT = 100
 DOCUMENTS = ("json", "html")  # for files and programs, in UTF-8 whatever the terminal is
 
 
@@ -117,6 +118,8 @@ def check(args: argparse.Namespace) -> None:
         raise UserError(f"--level {args.level:g} must lie between 0 and 1, such as 0.95.")
     if args.weight < 1:
         raise UserError(f"--weight {args.weight}: a strong verdict counts for at least one row.")
+    if args.weight > MOST_WEIGHT:
+        raise UserError(f"--weight {args.weight}: at most {MOST_WEIGHT}, because the battle file has a line for each.")
     if not 0 <= args.seed < 2**32:
         raise UserError(f"--seed {args.seed} must lie between 0 and {2**32 - 1}.")
     if args.jobs == 0 or args.jobs < -1:
@@ -149,10 +152,19 @@ def _check_together(args: argparse.Namespace) -> None:
     for flag, wanted in needs_games.items():
         if wanted and (args.battles or args.load_battles):
             raise UserError(f"{flag} is computed from the judgments: run it without --load-battles and --battles.")
+    _check_format(args)
     if (args.bench or args.name_map or args.as_published) and not args.correlate:
         raise UserError("--bench, --name-map and --as-published belong to --correlate.")
     if args.category and args.battles:
         raise UserError("--category needs judgments; battles from --battles carry none.")
+
+
+def _check_format(args: argparse.Namespace) -> None:
+    """--correlate and --costs have not all forms."""
+    forms = {"--correlate": (args.correlate, ("table", "markdown", "json")), "--costs": (args.costs, ("table", "json"))}
+    for flag, (wanted, formats) in forms.items():
+        if wanted and args.format not in formats:
+            raise UserError(f"{flag} has no form {args.format}. Known are {', '.join(formats)}.")
 
 
 def rule(args: argparse.Namespace) -> Rule:

@@ -169,7 +169,7 @@ def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> s
     """
     partial = any(row.is_partial for row in rows)
     columns: list[str] = list(CSV_COLUMNS)
-    columns[2:4] = [f"rating_q{1000 * (1 + sign * level) / 2:03.0f}" for sign in (-1, 1)]
+    columns[2:4] = [_quantile_column((1 + sign * level) / 2) for sign in (-1, 1)]
     columns += PARTIAL_COLUMNS if partial else ()
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -182,6 +182,12 @@ def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> s
         judged = (row.judged, row.bench_questions) if partial else ()
         writer.writerow([row.model, row.score, row.lower, row.upper, ends, tokens, date.isoformat(), *judged])
     return out.getvalue()
+
+
+def _quantile_column(share: float) -> str:
+    """0.025 → 'rating_q025': the digits behind the point, three or as many as there are."""
+    digits = f"{share:.12f}".partition(".")[2].rstrip("0")
+    return f"rating_q{digits:0<3}"
 
 
 def markdown_lines(rows: Sequence[Row], level: float = 0.95) -> list[str]:

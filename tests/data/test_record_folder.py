@@ -22,7 +22,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import look_into, rank
 from arena_hard.data.records import UserError
 from arena_hard.data.verdicts import LABELS
-from arena_hard.money.past_costs import report_lines
+from arena_hard.money.past_costs import past_bills, report_lines
 from arena_hard.money.quotes import output_seen_in_judgments
 from arena_hard.rating.games import GameTable, against, read_judgments
 from tests.support.checked_readers import load_judgments
@@ -83,7 +83,7 @@ def seen(bench: Bench) -> dict[str, Any]:
         "lengths": answer_lengths(bench, "m"),
         "believed": standing(bench, "j", "base").counts,
         "quoted": output_seen_in_judgments(bench, "j", "gpt-4o"),
-        "costs": report_lines(bench),
+        "costs": report_lines(past_bills(bench)),
         "models": index.models,
         "browser": games_in(tables.game_table(index, ["j"], None)),
         "browser's records": found,
@@ -238,7 +238,7 @@ def test_what_is_in_the_place_of_a_file_is_said_by_every_reader(
         lambda: load_judgments(places[0]),
         lambda: load_answers(places[1]),
         lambda: answer_lengths(bench, "m"),
-        lambda: report_lines(bench),
+        lambda: report_lines(past_bills(bench)),
     ]
     for read in readers:
         with pytest.warns(jsonl.Remark) as caught:

@@ -17,7 +17,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
 from arena_hard.money.account import Account
-from arena_hard.money.past_costs import report_lines
+from arena_hard.money.past_costs import past_bills, report_lines
 from arena_hard.money.prices import price_by_name, price_of, source_note
 from arena_hard.money.quotes import Output, output_of, quote, quote_lines
 from arena_hard.money.surplus import Lessons
@@ -327,7 +327,7 @@ def test_the_report_sums_all_records_and_what_they_replaced(tmp_path: Path) -> N
     file = bench.judgment_file("judge", "m")
     write(file, judgment("1", usage, usage), judgment("2", usage, None))
     write(file.with_name("m.superseded"), judgment("1", usage))
-    lines = report_lines(bench, {"judge": model()})
+    lines = report_lines(past_bills(bench, {"judge": model()}))
     # 4 games with usage: each 50k at 2, 50k at 0.5, 10k at 10 dollars a million
     assert "judgments by judge of m: 5 requests, 400,000 input tokens (200,000 of them cached)" in lines[1]
     assert "$0.9" in lines[1] and "saved $0.3" in lines[1] and "1 requests reported no usage" in lines[1]
@@ -337,10 +337,10 @@ def test_the_report_sums_all_records_and_what_they_replaced(tmp_path: Path) -> N
 def test_the_report_says_which_prices_it_lacks(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "bench")
     write(bench.judgment_file("judge", "m"), judgment("1", {"prompt_tokens": 10, "completion_tokens": 1}))
-    lines = report_lines(bench)
+    lines = report_lines(past_bills(bench))
     assert "price unknown" in lines[1] and lines[2] == "  all: unknown"
     write(bench.judgment_file("judge", "m"), judgment("1", None))
-    lines = report_lines(bench)
+    lines = report_lines(past_bills(bench))
     assert "cost unknown; 1 requests reported no usage" in lines[1] and "all: unknown" in lines[2]
 
 
