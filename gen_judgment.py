@@ -102,6 +102,7 @@ def judge_with(stage: Stage, candidates: list[Candidate], questions: list[Questi
         if looks:  # again at all that the runs before have looked at: each look has spent some of the error
             for said in looks.look_again(judgments_of(stage, candidates), stage.questions):
                 print(said)
+            looks.note_in([candidate.file for candidate in candidates])
         return report_missing_answers(candidates)
     with serving(stage.judge, stage.bench.log_file(stage.judge.name)) as served:
         stage.judge = served
@@ -139,6 +140,7 @@ async def judge_in_waves(
         print(said)
         if enough or stage.account.not_sent:
             break
+    looks.note_in([candidate.file for candidate in candidates])
     return code
 
 

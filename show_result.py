@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
+from arena_hard.calling import manifest
 from arena_hard.data import streams
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.lengths import answer_lengths
@@ -30,6 +33,7 @@ from arena_hard.rating.categories import Part, assumed_baseline, covered, cut
 from arena_hard.rating.coverage import Coverage, judged_in
 from arena_hard.rating.games import Judgments, read_judgments, without_own
 from arena_hard.rating.intervals import Fit
+from arena_hard.rating.stopped import Looked
 from arena_hard.showing import analyses, flags, footnotes, formats, leaderboard, rounds_bar
 from arena_hard.showing.notes import Text
 from utils import parser, run_main
@@ -98,12 +102,24 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
         notes += said + footnotes.own_notes(every, games, baseline)
         judge = " + ".join(args.judge_name)
         fought = battles.readable_battles(games, baseline, judge, args.weight, args.first_game_only)
-        parts.append(Part(category, baseline, fought, games, judged_in(games)))
+        parts.append(
+            Part(category, baseline, fought, games, judged_in(games), looked_of(bench, args, baseline, fought))
+        )
     notes += footnotes.overruled_notes(judgments.overruled)
     notes += [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]
     notes += footnotes.gameless_notes(judgments.without_game)
     notes += footnotes.other_baseline_notes(judgments.table, parts) if not args.category else []
     return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments)
+
+
+def looked_of(bench: Bench, args: argparse.Namespace, baseline: str, fought: Battles) -> dict[str, Looked]:
+    """How judging was looked at while it went on, by model, as the manifests say it."""
+    (judge, *others), found = args.judge_name, dict[str, Looked]()
+    for model in fought.models if not others else ():
+        for file in (bench.judgment_file(judge, model), bench.judgment_file(judge, model, baseline)):
+            if manifest.manifest_file(file).is_file() and (looked := manifest.load(file).get("looks")):
+                found[model] = msgspec.convert(looked, Looked)
+    return found
 
 
 def anchor_of(found: Battles, file: Path, baseline: str) -> str:

@@ -121,6 +121,11 @@ def end_run(tally: RunTally) -> None:
     _save(tally.records, manifest)
 
 
+def note(records: Path, name: str, value: Any) -> None:
+    """Write something besides runs and settings into a manifest. Raises UserError."""
+    _save(records, load(records) | {name: value})
+
+
 def _save(records: Path, manifest: Mapping[str, Any]) -> None:
     text = msgspec.json.format(secrets.mask_json(msgspec.json.encode(manifest)), indent=1)
     jsonl.replace(manifest_file(records), [text, b"\n"])

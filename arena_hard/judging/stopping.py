@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from arena_hard.calling import manifest
 from arena_hard.data.name_lists import suggestion
 from arena_hard.data.records import Judgment, Question, UserError
 from arena_hard.rating import sequential
 from arena_hard.rating.arrays import FloatArray
+from arena_hard.rating.stopped import Looked
 
 Totals = Mapping[str, tuple[FloatArray, FloatArray]]
 
@@ -50,12 +53,23 @@ class Goal:
 class Looks:
     """The looks so far. A boundary spends error by the share of the questions that was judged, not planned.
 
-    questions: how many there are in all.
+    questions: how many there are in all; judged: how many of them were at each look.
     """
 
     goal: Goal
     questions: int
-    shares: list[float] = field(default_factory=list)
+    judged: list[int] = field(default_factory=list)
+
+    @property
+    def looked(self) -> Looked:
+        """What the manifests say of them."""
+        return Looked(self.questions, tuple(self.judged), self.goal.decided, self.goal.width)
+
+    def note_in(self, files: Iterable[Path]) -> None:
+        """Write them into the manifests of judgment files, for show_result.py to allow for. Raises UserError."""
+        for file in files if self.judged else ():
+            if file.is_file():
+                manifest.note(file, "looks", self.looked)
 
     def look_again(
         self, judgments: Mapping[str, Mapping[str, Judgment]], questions: Sequence[Question]
@@ -75,11 +89,10 @@ class Looks:
         judgments: of each model by question_id. A question counts as judged when every model has it judged.
         """
         judged = [key for key in seen if all(key in of_model for of_model in judgments.values())]
-        share = len(judged) / self.questions
-        if share <= (self.shares[-1] if self.shares else 0.0):
+        if len(judged) <= (self.judged[-1] if self.judged else 0):
             return False, f"judged {len(judged)} of {self.questions} questions: nothing new to look at"
-        self.shares.append(share)
-        boundary = sequential.boundaries(self.shares)[-1]
+        self.judged.append(len(judged))
+        boundary = sequential.boundaries(self.looked.shares)[-1]
         totals = {name: sequential.totals(of_model, judged) for name, of_model in judgments.items()}
         enough, said = self.goal.met(totals, boundary)
         return enough, f"judged {len(judged)} of {self.questions} questions: {said}"

@@ -17,6 +17,7 @@ outcomes         what each model's games came to by question
 paired           differences on common questions, ranks
 planning         how many questions a difference takes
 sequential       boundaries for stopping early
+stopped          what is known after such looks
 judge_stats      position bias, consistency, agreement of judges
 blind_agreement  how a person and the judge agree
 style_control    style control on a bench

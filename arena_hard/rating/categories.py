@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from arena_hard.rating.arrays import occurring
 from arena_hard.rating.battles import Battles, baseline_of
 from arena_hard.rating.coverage import Coverage, JudgedQuestions, coverage, fought_in
 from arena_hard.rating.games import GameTable, against, in_categories, question_categories, select
+from arena_hard.rating.stopped import Looked
 
 _FEW = 0.1  # of the games: so few that name a baseline do not decide against all others
 
@@ -26,7 +27,8 @@ _FEW = 0.1  # of the games: so few that name a baseline do not decide against al
 class Part:
     """Games against one baseline; `category` is empty for a whole bench, `table` None for battles from a file.
 
-    judged: what was judged, where it is known besides the table.
+    judged: what was judged, where it is known besides the table; looked: how judging was looked at while it went on,
+    by model.
     """
 
     category: str
@@ -34,6 +36,7 @@ class Part:
     battles: Battles
     table: GameTable | None = None
     judged: JudgedQuestions | None = None
+    looked: Mapping[str, Looked] = field(default_factory=dict[str, Looked])
 
     @property
     def anchor(self) -> int:

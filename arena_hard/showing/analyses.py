@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from arena_hard.data.paths import Bench
-from arena_hard.rating import battles, judge_stats, paired, planning, ratings
+from arena_hard.rating import battles, judge_stats, paired, planning, ratings, stopped
 from arena_hard.rating.categories import Part
 from arena_hard.rating.games import GameTable, select
 from arena_hard.rating.judge_stats import GRADES, Agreement, JudgeReport, RuleEffect
 from arena_hard.rating.outcomes import outcomes
 from arena_hard.rating.paired import Difference
+from arena_hard.rating.stopped import AfterLooks
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ def sections_of(args: argparse.Namespace, part: Part) -> list[Section]:
     sections: list[Section] = []
     if part.table is None:
         return sections
+    if part.looked:
+        sections += looks(args, part)
     if args.compare:
         sections.append(differences(args, part))
     if args.plan is not None:
@@ -75,6 +78,36 @@ def scores_by_judge(args: argparse.Namespace, part: Part) -> dict[str, dict[str,
 
 
 # ------------------------------------------------------------------------------ who is really better
+
+
+def looks(args: argparse.Namespace, part: Part) -> list[Section]:
+    """What holds of models whose judging was looked at while it went on, so that it could end; empty without any."""
+    assert part.table is not None
+    found = outcomes(part.table, args.weight, args.first_game_only)
+    after: list[AfterLooks] = []
+    for looked in dict.fromkeys(part.looked.values()):
+        models = [name for name, own in part.looked.items() if own == looked]
+        pair = stopped.difference_after(found, looked)
+        after += [*([pair] if pair else []), *stopped.scores_after(found, models, looked)]
+    rows = [
+        [
+            one.name,
+            f"{one.value:+.1f}" if one.is_difference else f"{one.value:.1f}",
+            "" if one.estimate is None else f"{one.estimate:+.1f}",
+            f"({one.lower:+.1f}, {one.upper:+.1f})" if one.is_difference else f"({one.lower:.1f}, {one.upper:.1f})",
+            "" if one.p_value is None else f"{one.p_value:.2g}",
+            f"{one.questions}, {one.looks} looks",
+        ]
+        for one in after
+    ]
+    columns = ["", "points", "corrected", "95% CI at all looks", "p", "questions"]
+    remark = (
+        "Judging was looked at while it went on and ended when enough was known (--until-decided, --until-width): "
+        "intervals and p-values that take the number of questions for fixed are too sure, and a difference that ended "
+        "it is too large. These hold all the same; corrected is the median-unbiased estimate."
+    )
+    title = "Judging that was looked at while it went on"
+    return [Section(title, columns, rows, plain_data(after), remark)] if after else []
 
 
 def differences(args: argparse.Namespace, part: Part) -> Section:

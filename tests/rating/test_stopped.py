@@ -1,0 +1,72 @@
+"""What holds after looks: the stagewise ordering against simulated walks, scores and differences on made judgments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from arena_hard.rating import paired, stopped
+from arena_hard.rating.outcomes import outcomes
+from arena_hard.rating.sequential import boundaries
+from tests.rating.test_paired import drawn, table_of
+
+SHARES = [0.25, 0.5, 0.75, 1.0]
+
+
+def walks(drift: float, number: int = 40_000) -> tuple[np.ndarray, np.ndarray]:
+    """At which look each of many walks ends, and its z there."""
+    rng = np.random.default_rng(3)
+    steps = rng.normal(size=(number, 4)) * 0.5 + drift * 0.25
+    z = steps.cumsum(axis=1) / np.sqrt(SHARES)
+    crossed = np.abs(z) > boundaries(SHARES)
+    crossed[:, -1] = True
+    look = crossed.argmax(axis=1)
+    return look, z[np.arange(number), look]
+
+
+@pytest.mark.parametrize("drift", [0.0, 2.0])
+def test_the_chance_of_more_is_that_of_simulated_walks(drift: float) -> None:
+    look, z = walks(drift)
+    bounds = boundaries(SHARES)
+    for place, seen in ((0, bounds[0] + 0.3), (1, bounds[1] + 0.1), (2, -bounds[2] - 0.2), (3, 0.4)):
+        above = ((look < place) & (z > 0)) | ((look == place) & (z > seen)) | ((look > place) & (seen < 0))
+        found = stopped.chance_of_more(SHARES[: place + 1], bounds[: place + 1], seen, drift)
+        assert found == pytest.approx(above.mean(), abs=0.01)
+
+
+def test_half_of_the_estimates_lie_above_the_truth_where_the_plain_ones_do_not() -> None:
+    look, z = walks(2.5, 400)
+    bounds = boundaries(SHARES)
+    plain = z / np.sqrt(np.array(SHARES)[look])
+    above = [stopped.chance_of_more(SHARES[: k + 1], bounds[: k + 1], seen, 2.5) < 0.5 for k, seen in zip(look, z)]
+    assert np.mean(above) == pytest.approx(0.5, abs=0.07)  # as often as the median-unbiased estimate is above 2.5
+    assert np.median(plain) > 2.7
+
+
+def test_one_look_is_the_usual_test() -> None:
+    found = outcomes(table_of(drawn(2, p=2, q=400, strengths=np.array([0.0, 0.2]))))
+    (one,) = paired.differences(found)
+    seen = stopped.difference_after(found, stopped.Looked(400, (400,), (one.model, one.other)))
+    assert seen is not None and seen.estimate == pytest.approx(one.value, rel=1e-3)
+    assert seen.p_value == pytest.approx(one.p_value, rel=0.05)
+    assert seen.upper - seen.lower == pytest.approx(one.upper - one.lower, rel=0.05)  # 95.5 % with the reserve
+
+
+def test_an_early_end_is_drawn_back_and_its_interval_is_wider() -> None:
+    grades = drawn(4, p=2, q=100, strengths=np.array([0.0, 0.6]))
+    found = outcomes(table_of(grades))
+    (one,) = paired.differences(found)
+    seen = stopped.difference_after(found, stopped.Looked(500, (50, 100), (one.other, one.model)))
+    assert seen is not None and seen.estimate is not None and 0 < seen.estimate < one.value
+    assert seen.lower < one.lower and one.upper < seen.upper and seen.is_difference
+    (score, _) = stopped.scores_after(found, ["m0", "m1"], stopped.Looked(500, (50, 100), width=10.0))
+    assert score.questions == 100 and score.lower < score.value < score.upper
+
+
+def test_what_was_judged_since_is_another_matter() -> None:
+    found = outcomes(table_of(drawn(4, p=2, q=100)))
+    looked = stopped.Looked(500, (40, 80), ("m0", "m1"))
+    assert stopped.difference_after(found, looked) is None and stopped.scores_after(found, ["m0"], looked) == []
+    assert stopped.difference_after(found, stopped.Looked(500, (50, 100), ("m0", "gone"))) is None
+    with_width = stopped.difference_after(found, stopped.Looked(500, (50, 100), ("m0", "m1"), 10.0))
+    assert with_width is not None and with_width.estimate is None and with_width.p_value is None
