@@ -26,10 +26,10 @@ from arena_hard.data.presets import categories_with_baselines, usual_baseline, u
 from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.typed_jsonl import InputFile
-from arena_hard.rating import battles, caches, intervals, ratings
+from arena_hard.rating import battles, caches, intervals, judge_stats, ratings
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
-from arena_hard.rating.categories import Part, assumed_baseline, covered, cut
+from arena_hard.rating.categories import Part, assumed_baseline, covered, cut, without_half_read
 from arena_hard.rating.coverage import Coverage, judged_in
 from arena_hard.rating.games import Judgments, read_judgments, without_own
 from arena_hard.rating.intervals import Fit
@@ -63,7 +63,10 @@ def main() -> int:
     args = flags.add_to(parser(__doc__ or "", EXAMPLES)).parse_args()
     flags.check(args)
     if args.correlate:
-        return print_correlation(args)
+        from arena_hard.showing import correlation_table
+
+        print(correlation_table.text_of(args))
+        return 0
     bench = Bench(args.data_dir, args.bench_name)
     if args.costs:
         return print_costs(args, bench)
@@ -100,6 +103,10 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
     for category, baseline, every, said in cut(judgments.table, bench, args.baseline, args.category):
         games = without_own(every, baseline)
         notes += said + footnotes.own_notes(every, games, baseline)
+        if args.interval == "v2.0":
+            whole = without_half_read(games)
+            notes += footnotes.half_read_notes(games, whole)
+            games = whole
         judge = " + ".join(args.judge_name)
         fought = battles.readable_battles(games, baseline, judge, args.weight, args.first_game_only)
         parts.append(
@@ -139,7 +146,7 @@ def case_of(args: argparse.Namespace, category: str, baseline: str) -> caches.Ca
 def write_battles(args: argparse.Namespace, bench: Bench, parts: Sequence[Part], judgments: Judgments) -> list[str]:
     """Write the battles for --load-battles and for other tools; a folder that takes no file is but a note."""
     problems = []
-    for part in parts:
+    for part in parts if args.interval != "v2.0" else ():  # of which some judgments are left out
         case = case_of(args, part.category, part.baseline)
         lines = battles.battle_lines(part.battles)
         problems.append(caches.save(caches.battle_file(bench, case), lines, case, judgments.inputs, None, part.judged))
@@ -197,8 +204,10 @@ def rate(
         rounds, notes = cached_rounds(args, bench, part)
         cells = battles.cells_of(part.battles)
         fit = intervals.fit_with_intervals(part.battles, cells, part.anchor, rule, rounds, rounds_bar.rounds_with_bar)
-        if rounds is None and fit.rounds is not None and inputs:
+        if rounds is None and fit.rounds is not None and inputs and args.interval != "v2.0":
             notes = write_rounds(args, bench, part, fit, inputs)
+    silent = judge_stats.same_place(part.table) if part.table else []
+    fit = intervals.without_ends(fit, silent)
     lengths = {model: answer_lengths(bench, model) for model in fit.models}
     tokens = {model: length.average for model, length in lengths.items()}
     found = covered(part, questions)
@@ -206,7 +215,7 @@ def rate(
     said: list[Text] = footnotes.coverage_notes(found) if found else []
     said += [footnotes.interval_line(fit, rule), *footnotes.fit_notes(fit, rule, part.battles.fought()), *notes]
     if part.table is not None:
-        said += footnotes.table_notes(part.table)
+        said += [*footnotes.same_place_notes(silent), *footnotes.table_notes(part.table)]
     return Result(part, fit, found, rows, said + footnotes.length_notes(lengths))
 
 
@@ -268,19 +277,6 @@ def plot(args: argparse.Namespace, results: Sequence[Result]) -> None:
             file = file.with_name(f"{file.stem}_{file_name(result.part.category)}{file.suffix}")
             print(f"written: {file}", file=sys.stderr)
         draw(result.rows, file, args.level, result.part.baseline)
-
-
-def print_correlation(args: argparse.Namespace) -> int:
-    """How benchmarks agree with a reference (--correlate); needs no judgments."""
-    from arena_hard.rating import benchmarks
-    from arena_hard.showing import correlation_table
-
-    sources = benchmarks.read_benches(args.bench, args.correlate)
-    reference = benchmarks.read_source(args.correlate)
-    names = benchmarks.read_name_map(args.name_map) if args.name_map else None
-    found = benchmarks.compare(sources, reference, names, not args.as_published, args.level, seed=args.seed)
-    print(correlation_table.as_json(found) if args.format == "json" else correlation_table.as_table(found, args.level))
-    return 0
 
 
 def print_costs(args: argparse.Namespace, bench: Bench) -> int:

@@ -11,7 +11,7 @@ from arena_hard.browse import tables
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.settings import JudgeSettings
-from arena_hard.rating import battles, intervals, ratings
+from arena_hard.rating import battles, intervals, judge_stats, ratings
 from arena_hard.rating.games import GameTable, without_own
 from arena_hard.showing import footnotes
 from arena_hard.showing.notes import whole
@@ -86,6 +86,7 @@ def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board
     own = footnotes.own_notes(tables.of_baseline(every, code), table, baseline)
     covering = footnotes.coverage_notes(covered) if covered else []
     notes = [whole(note) for note in (*own, *footnotes.single_game_notes(table), *covering)]
+    notes += map(whole, footnotes.same_place_notes(judge_stats.same_place(table)))
     notes = _nameless_notes(index, every, baseline) + notes
     about = (covered.n_questions if covered else 0, notes)
     if len(fought) == 0:
@@ -93,6 +94,7 @@ def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board
     cells = battles.cells_of(fought)
     nulls = np.bincount(table.model[table.verdict < 0], minlength=len(table.models))
     fit = intervals.fit_with_intervals(fought, cells, 0, intervals.Rule(kind=rule or "rows"))
+    fit = intervals.without_ends(fit, judge_stats.same_place(table))
     score, lower, upper = (ratings.win_rate(values).tolist() for values in (fit.ratings, fit.lower, fit.upper))
     place = {model: code for code, model in enumerate(table.models)}
     rows = []

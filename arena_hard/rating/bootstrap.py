@@ -37,6 +37,23 @@ def question_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> I
         yield weight_sums(cells.of_battle, times[battles.question] * battles.rows, len(cells))
 
 
+def model_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterator[FloatArray]:
+    """Counts of cells [k] for rounds that draw the rows of each model for themselves, as v2.0 does.
+
+    Each model has as many rows in every round; battles are those of a star, so that each row is one model's.
+    """
+    generator = np.random.default_rng(seed)
+    model = np.maximum(cells.model_a, cells.model_b)  # the baseline is the first of the models
+    counts = cells.counts(battles)
+    places = [np.flatnonzero(model == code) for code in np.unique(model)]
+    for _ in range(rounds):
+        drawn = np.zeros(len(cells))
+        for place in places:
+            total = counts[place].sum()
+            drawn[place] = generator.multinomial(int(total), counts[place] / total)
+        yield drawn
+
+
 def rounds_of_ratings(cells: Cells, counts: Iterable[FloatArray], anchor: int, point: FloatArray) -> FloatArray:
     """Ratings [rounds, p] of each round's counts; `point` [p] is where Newton's method starts."""
     if ratings.is_star(cells, anchor):

@@ -43,6 +43,14 @@ class Part:
         return self.battles.models.index(self.baseline)
 
 
+def without_half_read(table: GameTable) -> GameTable:
+    """The table without judgments of which some game has no readable verdict, which v2.0 leaves out whole."""
+    places = [table.judge, table.model, table.question]
+    judgment = np.ravel_multi_index(places, (len(table.judges), len(table.models), len(table.questions)))
+    unread = np.unique(judgment[table.verdict < 0])
+    return select(table, ~np.isin(judgment, unread))
+
+
 def covered(part: Part, questions: Sequence[Question]) -> Coverage | None:
     """What the models of a part were judged on, of its category's questions; None where no question is known.
 

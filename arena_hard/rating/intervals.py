@@ -1,15 +1,16 @@
-"""Confidence intervals of ratings, by three rules, and what can be said where none of them holds.
+"""Confidence intervals of ratings, by four rules, and what can be said where none of them holds.
 
 rows: the original's bootstrap. It treats the copies of a strong verdict and the two games of a question
 as independent and so is too narrow; published tables use it. questions: the bootstrap of whole
 questions. sandwich: the closed form of the latter, H⁻¹ (Σ g gᵀ) H⁻¹ with the score g of each question
-(Liang & Zeger, Biometrika 73 (1986) 13), on the scale of log-odds.
+(Liang & Zeger, Biometrika 73 (1986) 13), on the scale of log-odds. v2.0: the bootstrap of Arena-Hard v2.0, as too
+narrow as that of rows: each model's own rows are drawn, and its tables have 90 % intervals.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +20,9 @@ from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, weight_sum
 from arena_hard.rating.battles import Battles, Cells
 from arena_hard.rating.unseen import unseen_share, with_unseen
 
-KINDS = ("rows", "questions", "sandwich")
+KINDS = ("rows", "questions", "sandwich", "v2.0")
+_DRAWS = {"rows": bootstrap.row_counts, "questions": bootstrap.question_counts, "v2.0": bootstrap.model_counts}
+BY_ROWS = ("rows", "v2.0")  # the copies of a strong verdict and the games of a question are taken for independent
 _FLAT = 1e-6  # rating points: no width but that of rounding
 
 
@@ -80,11 +83,10 @@ def fit_with_intervals(
         lower, upper, error = point - reach, point + reach, None
     else:
         if rounds is None:
-            draw = bootstrap.row_counts if rule.kind == "rows" else bootstrap.question_counts
-            counts = draw(battles, cells, rule.rounds, rule.seed)
+            counts = _DRAWS[rule.kind](battles, cells, rule.rounds, rule.seed)
             rounds = bootstrap.rounds_of_ratings(cells, progress(counts, rule.rounds), anchor, point)
         lower, upper = percentile_ends(rounds, rule, anchor)
-        error = monte_carlo_error(point, by_rows if rule.kind == "rows" else clustered, len(rounds), rule.level)
+        error = monte_carlo_error(point, by_rows if rule.kind in BY_ROWS else clustered, len(rounds), rule.level)
     ratio = _median(clustered / np.where(by_rows > 0, by_rows, np.nan))
     found = Fit(battles.models, anchor, point, lower, upper, questions, ratio, error, rounds, clustered)
     return with_bounds(found, battles, cells, rule)
@@ -119,10 +121,18 @@ def with_bounds(found: Fit, battles: Battles, cells: Cells, rule: Rule) -> Fit:
     if flat.any():
         low, high = _unseen_ends(battles, point, found.questions, rule.level)
         lower, upper = np.where(flat, low, lower), np.where(flat, high, upper)
-    if rule.kind != "rows":
+    if rule.kind not in BY_ROWS:
         single = others & (found.questions == 1)
         lower, upper = np.where(single, -np.inf, lower), np.where(single, np.inf, upper)
     return replace(found, lower=lower, upper=upper, flat=flat if flat.any() else None, graph=graph)
+
+
+def without_ends(found: Fit, models: Collection[str]) -> Fit:
+    """The fit with unknown ends for models of which the games say nothing."""
+    unknown = np.array([name in models for name in found.models], dtype=bool)
+    ends = (np.where(unknown, np.nan, end) for end in (found.lower, found.upper))
+    flat = found.flat & ~unknown if found.flat is not None else None
+    return replace(found, lower=next(ends), upper=next(ends), flat=flat)
 
 
 def _unseen_ends(

@@ -24,6 +24,11 @@ from arena_hard.rating.battles import Battles, cells_of
 from arena_hard.rating.categories import Part
 from arena_hard.rating.intervals import Fit
 
+_SCORES = {
+    False: "scores as published: with the mean difference of style (--at-equal-style: without any)",
+    True: "scores at equal style",
+}
+
 
 class _Usage(msgspec.Struct):
     completion_tokens: Any = None
@@ -57,11 +62,15 @@ def controlled_fit(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[
             f"token counts; no battle has both ({part.baseline} is the baseline)."
         )
     used = _cut(battles, known)
-    features = style_fit.style_features(a[known], b[known], used.rows.astype(float), args.style_formula, columns)
+    answers = a[known], b[known], used.rows.astype(float), args.style_formula, columns
+    features = style_fit.style_features(*answers)
     found = style_fit.bootstrap_style(
         _rows(used, features), part.anchor, args.style_formula, args.num_rounds, args.seed, args.level,
         args.interval, args.jobs, args.backend, args.address,
     )  # fmt: skip
+    if args.at_equal_style:
+        equal = style_fit.equal_style(*answers)
+        found = style_fit.at_equal_style(found, equal, part.anchor, args.style_formula, args.level)
     return _as_fit(part, used, found), _notes(args, columns, found, missing, len(battles), part.battles, battles)
 
 
@@ -115,8 +124,8 @@ def _notes(
         for i, column in enumerate(columns)
     ]
     notes = [
-        f"Style control, formula of {args.style_formula}; coefficients in log-odds per standard deviation, with "
-        f"{100 * args.level:g} % intervals: {'; '.join(texts)}."
+        f"Style control, formula of {args.style_formula}, {_SCORES[args.at_equal_style]}; coefficients in log-odds per "
+        f"standard deviation, with {100 * args.level:g} % intervals: {'; '.join(texts)}."
     ]
     if missing:
         notes.append(f"{missing} of {battles} battles left out: an answer or its token count is missing.")

@@ -1,4 +1,4 @@
-"""Style control: win rates as they would be if the answers were equally long and equally marked up.
+"""Style control: win rates of which a part is put down to the style of the answers.
 
 Two definitions were published. v0.1 (December 2024): (a−b)/(a+b+1) on tokens, headers, lists and bold, with
 scikit-learn's default penalty. v2.0: tokens as (a−b)/(a+b), the other three as densities count/(tokens+1) with
@@ -20,6 +20,7 @@ from arena_hard.data.jsonl import Remark
 from arena_hard.data.records import UserError
 from arena_hard.data.style_counts import FEATURES
 from arena_hard.rating.arrays import FloatArray, IntArray
+from arena_hard.rating.ratings import SCALE
 
 CHOICES = {"length": ("tokens",), "markdown": ("headers", "lists", "bold")}
 FORMULAS = ("v0.1", "v2.0")
@@ -91,6 +92,22 @@ def style_features(
     weight: [n] how many rows of the original's battle file each game is: mean and spread are over rows, as in both
     published definitions. Raises UserError for an unknown formula.
     """
+    raw, mean, spread = _raw_features(a, b, weight, formula, columns)
+    return np.where(spread > 0, (raw - mean) / np.where(spread > 0, spread, 1.0), 0.0)
+
+
+def equal_style(
+    a: FloatArray, b: FloatArray, weight: FloatArray, formula: str, columns: Sequence[int] = (0, 1, 2, 3)
+) -> FloatArray:
+    """What `style_features` would be [k] for two answers of the same style."""
+    _, mean, spread = _raw_features(a, b, weight, formula, columns)
+    return np.where(spread > 0, -mean / np.where(spread > 0, spread, 1.0), 0.0)
+
+
+def _raw_features(
+    a: FloatArray, b: FloatArray, weight: FloatArray, formula: str, columns: Sequence[int]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Differences of style [n, k], their mean and spread over rows [k]."""
     if formula not in FORMULAS:
         raise UserError(f"--style-formula {formula}: not known. Known are {', '.join(FORMULAS)}.")
     a, b = a.astype(float), b.astype(float)
@@ -100,11 +117,10 @@ def style_features(
         extra[0] = 0.0
     total = a + b + extra
     raw = np.divide(a - b, total, out=np.zeros_like(a), where=total != 0)[:, list(columns)]
-    centred = raw - np.average(raw, axis=0, weights=weight)
+    mean = np.average(raw, axis=0, weights=weight)
     # what never differs is told by its values: rounding leaves a spread of 1e-17
     varies = (raw != raw[:1]).any(axis=0)
-    spread = np.sqrt(np.average(centred**2, axis=0, weights=weight))
-    return np.where(varies, centred / np.where(varies, spread, 1.0), 0.0)
+    return raw, mean, np.where(varies, np.sqrt(np.average((raw - mean) ** 2, axis=0, weights=weight)), 0.0)
 
 
 # ----------------------------------------------------------------------------------------------- fit
@@ -196,6 +212,20 @@ def bootstrap_style(
     coefficient_lower, coefficient_upper = np.quantile(coefficients, ends, axis=0)
     rating = np.median(ratings, axis=0) if formula == "v2.0" else fit.ratings
     return StyleRounds(fit, rating, lower, upper, coefficient_lower, coefficient_upper, ratings, coefficients)
+
+
+def at_equal_style(found: StyleRounds, equal: FloatArray, anchor: int, formula: str, level: float) -> StyleRounds:
+    """The ratings for answers of the same style, where model_a is the anchor in every battle.
+
+    equal: [k] as `equal_style` gives it. The mean difference of style, which the published score leaves in, is a shift
+    of all models against the anchor.
+    """
+    others = (np.arange(len(found.rating)) != anchor).astype(float)
+    ratings = found.ratings - SCALE * (found.coefficients @ equal)[:, None] * others
+    fitted = found.fit.ratings - SCALE * float(found.fit.coefficients @ equal) * others
+    lower, upper = np.quantile(ratings, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
+    rating = np.median(ratings, axis=0) if formula == "v2.0" else fitted
+    return replace(found, rating=rating, lower=lower, upper=upper, ratings=ratings)
 
 
 def _run(tasks: list[tuple[Any, ...]], jobs: int, backend: str, address: str | None) -> list[StyleFit]:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
 import msgspec
 
 from arena_hard.data.name_lists import shortened
+from arena_hard.rating import benchmarks
 from arena_hard.rating.benchmarks import Comparison
 from arena_hard.rating.metrics import Correlation, Metric
 from arena_hard.showing.analyses import plain_data
 from arena_hard.showing.leaderboard import percent
 
 _UNKNOWN = "not known"
+
+
+def text_of(args: argparse.Namespace) -> str:
+    """How benchmarks agree with a reference (--correlate), as it is printed. Raises UserError."""
+    sources = benchmarks.read_benches(args.bench, args.correlate)
+    reference = benchmarks.read_source(args.correlate)
+    names = benchmarks.read_name_map(args.name_map) if args.name_map else None
+    found = benchmarks.compare(sources, reference, names, not args.as_published, args.level, seed=args.seed)
+    return as_json(found) if args.format == "json" else as_table(found, args.level)
 
 
 def table_lines(comparisons: Sequence[Comparison], level: str = "95", intervals: bool = True) -> list[str]:

@@ -43,9 +43,10 @@ def case_of(args: argparse.Namespace, category: str, baseline: str) -> CsvCase:
     options = [f"battles-{args.battles.stem}"] if args.battles else []
     options += [f"weight{args.weight}"] * (args.weight != 3) + ["first-game"] * args.first_game_only
     options += [args.interval] * (args.interval != "rows") + ["unanchored"] * args.compat_unanchored
-    options += [f"level{percent(args.level)}"] * (args.level != 0.95)
+    options += [f"level{percent(args.level)}"] * (args.level != (0.9 if args.interval == "v2.0" else 0.95))
     if args.control_features:
         options += [f"style-{args.style_formula}", *sorted(args.control_features)]
+        options += ["equal-style"] * args.at_equal_style
     return CsvCase(source, args.bench_name, tuple(args.judge_name), baseline, category, tuple(options))
 
 

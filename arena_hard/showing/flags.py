@@ -54,7 +54,7 @@ def _add_intervals(group: argparse._ArgumentGroup) -> None:
         help="rows: as in published tables, too narrow; questions: bootstrap of questions; "
         "sandwich: clustered by question, without random numbers (default: rows)",
     )
-    group.add_argument("--level", type=float, default=0.95, help="confidence level (default: %(default)s)")
+    group.add_argument("--level", type=float, help="confidence level (default: 0.95; 0.9 for v2.0's intervals)")
     group.add_argument("--num-rounds", type=int, default=100, help="bootstrap rounds (default: %(default)s)")
     group.add_argument("--seed", type=int, default=42, help="of the bootstrap (default: 42, the original's)")
     group.add_argument("--load-bootstrap", action="store_true", help="use an earlier run's rounds (--load-battles)")
@@ -97,6 +97,11 @@ def _add_style(group: argparse._ArgumentGroup) -> None:
         metavar="FEATURE",
         help="length, markdown, or single ones: tokens, headers, lists, bold",
     )
+    group.add_argument(
+        "--at-equal-style",
+        action="store_true",
+        help="scores for answers of the same style; published ones keep the mean difference in",
+    )
     group.add_argument("--style-formula", choices=("v0.1", "v2.0"), default="v2.0", help="default: %(default)s")
     group.add_argument("--jobs", type=int, default=1, help="processes for the rounds (-1: all cores; default: 1)")
     group.add_argument("--backend", choices=("loky", "dask", "ray"), default="loky", help="default: %(default)s")
@@ -114,6 +119,8 @@ def check(args: argparse.Namespace) -> None:
     """Raises UserError for values that make no sense, or not together."""
     if args.num_rounds < 1:
         raise UserError(f"--num-rounds {args.num_rounds}: one round is the least.")
+    if args.level is None:
+        args.level = 0.9 if args.interval == "v2.0" else 0.95
     if not 0.0 < args.level < 1.0:
         raise UserError(f"--level {args.level:g} must lie between 0 and 1, such as 0.95.")
     if args.weight < 1:
@@ -141,12 +148,16 @@ def _check_together(args: argparse.Namespace) -> None:
         raise UserError("--load-bootstrap has no use with --interval sandwich, which draws no rounds.")
     if args.compat_unanchored and args.interval != "rows":
         raise UserError("--compat-unanchored reproduces the original's intervals: use it with --interval rows.")
+    if args.interval == "v2.0" and (args.battles or args.load_battles or args.control_features):
+        raise UserError("--interval v2.0 is made from judgments, without style control: it leaves some of them out.")
     if args.battles and args.load_battles:
         raise UserError("--battles FILE and --load-battles name two sources. Use one of them.")
     if args.load_battles and args.category and "all" in args.category:
         raise UserError("--load-battles needs the categories by name, not all.")
     if args.control_features and args.interval == "sandwich":
         raise UserError("Style control has bootstrap intervals only: --interval rows or questions.")
+    if args.at_equal_style and not args.control_features:
+        raise UserError("--at-equal-style belongs to --control-features: name the features.")
     needs_games = {"--compare": args.compare, "--ranks": args.ranks, "--plan": args.plan is not None}
     needs_games |= {"--full-stats": args.full_stats, "--control-features": args.control_features}
     for flag, wanted in needs_games.items():

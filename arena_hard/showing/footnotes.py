@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from arena_hard.rating.categories import Part
 from arena_hard.rating.category_mean import CategoryMean
 from arena_hard.rating.coverage import Coverage
 from arena_hard.rating.games import ForeignScores, GameTable, games_of_judgments
-from arena_hard.rating.intervals import Fit, Rule
+from arena_hard.rating.intervals import BY_ROWS, Fit, Rule
 from arena_hard.rating.ratings import SCALE
 from arena_hard.rating.same_records import Overruled
 from arena_hard.rating.separation import Graph
@@ -22,6 +23,7 @@ from arena_hard.showing.notes import Items, Note, Text
 FEW_QUESTIONS = 10
 FEW_GROUPS = 4
 FEW_FILES = 3
+FEW_BEYOND = 2.5  # rounds beyond an end: 100 rounds at 95 %, as the original has them
 
 
 def interval_line(fit: Fit, rule: Rule) -> str:
@@ -29,17 +31,28 @@ def interval_line(fit: Fit, rule: Rule) -> str:
     parts = [f"Interval: {rule.kind}, {percent(rule.level)} %"]
     if rule.kind == "sandwich":
         parts[0] = f"Interval: sandwich, clustered by question, {percent(rule.level)} %"
+    if rule.kind == "v2.0":
+        parts[0] = f"Interval: v2.0's, rows drawn within each model, {percent(rule.level)} %"
     if fit.rounds is not None:
         parts[0] += f", {len(fit.rounds)} rounds, seed {rule.seed}"
         if rule.compat_unanchored:
             parts[0] += ", unanchored as the original's"
         if fit.monte_carlo is not None and np.isfinite(fit.monte_carlo):
             parts.append(f"chance of the rounds moves an end by ±{fit.monte_carlo:.2f} points")
-    if rule.kind == "rows" and np.isfinite(fit.ratio):
+        parts += _few_rounds(len(fit.rounds), rule.level)
+    if rule.kind in BY_ROWS and np.isfinite(fit.ratio):
         parts.append(
             f"clustered by question the intervals are {fit.ratio:.2f} times as wide on this data (--interval sandwich)"
         )
     return "; ".join(parts) + "."
+
+
+def _few_rounds(rounds: int, level: float) -> list[str]:
+    """What to say where an end is among the most extreme rounds."""
+    enough = math.ceil(FEW_BEYOND * 2.0 / (1.0 - level))
+    if rounds >= enough:
+        return []
+    return [f"{rounds} rounds are too few for this level, whose ends are their extremes: --num-rounds {enough} or more"]
 
 
 def coverage_notes(found: Coverage) -> list[Text]:
@@ -198,6 +211,23 @@ def table_notes(table: GameTable) -> list[Text]:
         if len(given) > 1 and (given == given[0]).all():
             notes.append(f"{judge} gave the same verdict, {LABELS[given[0]]}, in all of its {len(given)} games.")
     return notes + single_game_notes(table) + _coverage_notes(table)
+
+
+def half_read_notes(games: GameTable, whole: GameTable) -> list[str]:
+    """How many judgments v2.0's rule leaves out."""
+    left_out = games_of_judgments(games)[0] - games_of_judgments(whole)[0]
+    head = "Judgments with a game without a readable verdict, left out whole as in v2.0"
+    return [f"{head}: {left_out}."] if left_out else []
+
+
+def same_place_notes(models: Sequence[str]) -> list[Text]:
+    """Models of which a judge that always prefers one place says nothing."""
+    if not models:
+        return []
+    head = (
+        "The judge preferred the same place in all games, in both orders, which says nothing of the model, so that no "
+    )
+    return [Note([head, "interval is known: ", Items(models), "."])]
 
 
 def own_notes(every: GameTable, games: GameTable, baseline: str) -> list[str]:

@@ -177,10 +177,12 @@ def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> s
     for row in rows:
         if math.isnan(row.score):
             continue
-        ends = f"(-{row.score - row.lower:.2f}, +{row.upper - row.score:.2f})"
+        known = not math.isnan(row.lower)
+        ends = f"(-{row.score - row.lower:.2f}, +{row.upper - row.score:.2f})" if known else ""
         tokens = "" if row.avg_tokens is None else float(int(row.avg_tokens))
         judged = (row.judged, row.bench_questions) if partial else ()
-        writer.writerow([row.model, row.score, row.lower, row.upper, ends, tokens, date.isoformat(), *judged])
+        limits = (row.lower, row.upper) if known else ("", "")
+        writer.writerow([row.model, row.score, *limits, ends, tokens, date.isoformat(), *judged])
     return out.getvalue()
 
 
