@@ -180,7 +180,7 @@ def standard_errors(battles: Battles, cells: Cells, point: FloatArray, anchor: i
         variances = _star_variances(battles, cells, residual, counts, expected, anchor)
     else:
         variances = _general_variances(battles, cells, residual, counts, expected, anchor, finite)
-    errors = [np.where(finite, ratings.SCALE * np.sqrt(variance), np.nan) for variance in variances]
+    errors = [np.where(finite, ratings.SCALE * np.sqrt(np.maximum(variance, 0.0)), np.nan) for variance in variances]
     return errors[0], errors[1]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from arena_hard.data.verdicts import LABELS, outcome
 from arena_hard.rating.arrays import FloatArray, IntArray, occurring, weight_sums
 from arena_hard.rating.games import GameTable, select
+from arena_hard.rating.unseen import FEW, NO_SPREAD, unseen_share
 
 GRADES = ("strong loss", "loss", "tie", "win", "strong win")
 N_GRADES = len(GRADES)
@@ -203,13 +204,19 @@ def position_bias(table: GameTable, level: float = 0.95) -> Estimate | None:
 
 
 def _clustered(value: float, influence: FloatArray, level: float) -> Estimate:
-    """An estimate from the influence of each cluster [g] on it."""
+    """An estimate in points (−100 to 100) from the influence of each cluster [g] on it.
+
+    With few clusters, or none that differs, its interval leaves room for those that were not met (unseen.py).
+    """
     from scipy.special import stdtrit
 
     clusters = len(influence)
     error = float(np.sqrt((influence**2).sum() * clusters / (clusters - 1)))
     reach = float(stdtrit(clusters - 1, (1.0 + level) / 2.0)) * error
-    return Estimate(float(value), error, float(value - reach), float(value + reach))
+    unseen = float(unseen_share(clusters, level)) if clusters <= FEW or error < NO_SPREAD else 0.0
+    lower = min(value - reach, value - unseen * (100.0 + value))
+    upper = max(value + reach, value + unseen * (100.0 - value))
+    return Estimate(float(value), error, float(lower), float(upper))
 
 
 # ------------------------------------------------------------------------------------------ agreement

@@ -17,11 +17,7 @@ from arena_hard.data.name_lists import shortened
 from arena_hard.data.records import UserError
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
 from arena_hard.rating.outcomes import Outcomes, influences
-from arena_hard.rating.unseen import unseen_share, with_unseen
-
-# Up to so many questions an interval also holds what was not met: differences that are alike by chance have no spread.
-FEW = 12
-_SAME = 1e-9  # weighted wins are sums of a few weights
+from arena_hard.rating.unseen import FEW, NO_SPREAD, unseen_share, with_unseen
 
 
 @dataclass(frozen=True)
@@ -193,8 +189,8 @@ def _are_baseline(found: Outcomes) -> BoolArray:
 
 def _differing(own: FloatArray, own_games: FloatArray, others: FloatArray, their_games: FloatArray) -> IntArray:
     """On how many questions two models, [k, q] each, neither won the same share nor gained the same."""
-    share = np.abs(own * their_games - others * own_games) > _SAME
-    gain = np.abs((own - own_games / 2) - (others - their_games / 2)) > _SAME
+    share = np.abs(own * their_games - others * own_games) > NO_SPREAD
+    gain = np.abs((own - own_games / 2) - (others - their_games / 2)) > NO_SPREAD
     return (share | gain).sum(axis=1)
 
 
@@ -207,7 +203,7 @@ def _p_values(paired: _Pairs) -> FloatArray:
     from scipy.special import stdtr
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where(paired.error > _SAME, np.abs(paired.value) / paired.error, np.inf)
+        statistic = np.where(paired.error > NO_SPREAD, np.abs(paired.value) / paired.error, np.inf)
     student = 2.0 * stdtr(np.maximum(paired.questions - 1.0, 1.0), -statistic)
     least = np.minimum(1.0, 2.0 * 0.5**paired.differing)
     return np.where(paired.questions > 0, np.maximum(student, least), np.nan)
@@ -223,7 +219,7 @@ def _ends(found: Outcomes, pairs: IntArray, paired: _Pairs, level: float) -> tup
 
     value, n = paired.value, paired.questions
     reach = paired.error * stdtrit(np.maximum(n - 1.0, 1.0), (1.0 + level) / 2.0)
-    unseen = np.where((n <= FEW) | (paired.error < _SAME), unseen_share(n, level), 0.0)
+    unseen = np.where((n <= FEW) | (paired.error < NO_SPREAD), unseen_share(n, level), 0.0)
     shares = [np.where(_are_baseline(found)[side], 0.0, unseen) for side in pairs.T]  # it is 50 on any question
     low, high = with_unseen(paired.first_score / 100.0, paired.first_games, found.most, shares[0])
     their_low, their_high = with_unseen(paired.second_score / 100.0, paired.second_games, found.most, shares[1])

@@ -20,12 +20,14 @@ from arena_hard.data.records import Judgment, Question
 from arena_hard.data.sample import SEED, in_sample_order
 from arena_hard.data.verdicts import is_verdict, outcome
 from arena_hard.rating.arrays import FloatArray
+from arena_hard.rating.unseen import NO_SPREAD, unseen_share, with_unseen
 
 ALPHA = 0.045  # the promise is 5 %; the rest is kept for what the normal approximation costs
 POWER = 1.0
 LOOKS = 10
 SMALLEST_WAVE = 20
 STRONG_WEIGHT = 3
+_LEAST = 1e-300  # probability
 _GRID = 1001
 
 
@@ -146,7 +148,10 @@ def look_at(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, Floa
     if n < 2:
         return Look(n, 0.0, 0.0, boundary)
     (score, own), (other, others) = (influence(wins[both], weights[both]) for wins, weights in (first, second))
-    return Look(n, float(score - other), float(standard_error(own - others)), with_few(boundary, n))
+    difference, error = float(score - other), float(standard_error(own - others))
+    if error < NO_SPREAD:  # differences that are all alike are as sure as the sign test makes them
+        error = abs(difference) / -NormalDist().inv_cdf(max(0.5**n, _LEAST))
+    return Look(n, difference, error, with_few(boundary, n))
 
 
 def with_few(boundary: float, questions: int) -> float:
@@ -163,4 +168,9 @@ def width_of(wins: FloatArray, weights: FloatArray, boundary: float) -> float:
     if n < 2:
         return math.inf
     score, values = influence(wins[judged], weights[judged])
-    return 2 * with_few(boundary, n) * float(standard_error(values)) if 0 < score < 100 else math.inf
+    error = float(standard_error(values))
+    if error < NO_SPREAD and 0 < score < 100:
+        unseen = unseen_share(n, 2.0 * NormalDist().cdf(boundary) - 1.0)
+        ends = with_unseen(score / 100.0, weights[judged].mean(), 2 * STRONG_WEIGHT, unseen)
+        return 100.0 * float(ends[1] - ends[0])
+    return 2 * with_few(boundary, n) * error if 0 < score < 100 else math.inf

@@ -14,6 +14,9 @@ import numpy as np
 
 from arena_hard.rating.arrays import FloatArray
 
+FEW = 12  # questions up to which an interval leaves room for others: those that are alike by chance have no spread
+NO_SPREAD = 1e-9  # points: what rounding leaves
+
 
 def unseen_share(questions: Any, level: float) -> FloatArray:
     """The largest share of questions of which none was met among so many (at least one)."""
