@@ -171,7 +171,8 @@ def _paired(found: Outcomes, pairs: IntArray) -> _Pairs:
         second_score[k], their_influence = influences(others, their_games)
         squares = ((influence - their_influence) ** 2).sum(axis=1)
         questions[k] = n = both.sum(axis=1)
-        first_games[k], second_games[k] = own_games.sum(axis=1) / n, their_games.sum(axis=1) / n
+        at_least = np.maximum(n, 1)
+        first_games[k], second_games[k] = own_games.sum(axis=1) / at_least, their_games.sum(axis=1) / at_least
         error[k] = np.where(n > 1, np.sqrt(squares * n / np.maximum(n - 1.0, 1.0)), np.inf)
         value[k] = first_score[k] - second_score[k]
         differing[k] = _differing(own, own_games, others, their_games)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -384,3 +385,19 @@ def test_two_records_on_the_last_line_are_kept_and_not_asked_for_again(answered:
     done = answered.run("gen_judgment.py")
     assert done.returncode == 0 and "nothing to judge" in done.stdout and "torn" not in done.stdout + done.stderr
     assert not file.with_suffix(".torn").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("features", ["length", "markdown", "style"])
+def test_style_control_of_ko_arena_is_that_of_an_independent_fit(ko_arena: Path, features: str) -> None:
+    reference = json.loads((ko_arena / "data" / KO / "style_reference.json").read_bytes())[features]
+    chosen = ["length", "markdown"] if features == "style" else [features]
+    flags = (*KO_FLAGS, "--style-formula", "v0.1", "--num-rounds", "1", "--control-features", *chosen)
+    found, notes = shown(ko_arena, *flags)
+    for model, score in reference["scores"].items():
+        assert found[model]["score"] == pytest.approx(score, abs=0.02)
+    (said,) = [note for note in notes if note.startswith("Style control")]
+    coefficients = [float(text) for text in re.findall(r"[a-z] ([+-]\d\.\d{3}) \(", said)]
+    assert coefficients == pytest.approx(reference["coefficients"], abs=0.001)
+    if features == "style":
+        assert shown(ko_arena, *flags, "--at-equal-style")[0]["deepseek-r1"]["score"] == pytest.approx(52.2, abs=0.05)
