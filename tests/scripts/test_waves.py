@@ -59,6 +59,30 @@ def test_a_stop_that_is_reached_is_reached_again_without_asking(sixty: Scratch, 
 
 
 @pytest.mark.slow
+def test_the_results_know_that_judging_was_looked_at(sixty: Scratch, wire: Server) -> None:
+    shown = (
+        "--bench-name",
+        sixty.judging["bench_name"],
+        "--judge-name",
+        "judge",
+        "--baseline",
+        "base",
+        "--format",
+        "json",
+    )
+    sixty.run("gen_judgment.py", "--until-width", "90")
+    title = "Judging that was looked at while it went on"
+    (part,) = json.loads(sixty.run("show_result.py", *shown).stdout)["parts"]
+    found = {each["name"]: each for each in part["analyses"][title]}
+    row = next(row for row in part["rows"] if row["model"] == "m")
+    assert set(found) == {"m", "n"} and found["m"]["questions"] == row["questions"] < QUESTIONS
+    assert found["m"]["lower"] < row["lower"] < row["upper"] < found["m"]["upper"]
+    sixty.run("gen_judgment.py")  # the rest, which no look has seen
+    (part,) = json.loads(sixty.run("show_result.py", *shown).stdout)["parts"]
+    assert title not in part["analyses"]
+
+
+@pytest.mark.slow
 def test_a_server_of_ones_own_is_started_once_for_all_waves(sixty: Scratch, tmp_path: Path) -> None:
     script = tmp_path / "server.sh"
     script.write_text(
