@@ -122,8 +122,9 @@ def ordered(rows: list[Row], column: str, reverse: bool) -> list[Row]:
     """The rows by a column: numbers from the highest, names from a; `reverse` turns it round."""
     if column == "model":
         return sorted(rows, key=lambda row: row.model.lower(), reverse=reverse)
-    known = sorted(rows, key=lambda row: -1.0 if getattr(row, column) is None else getattr(row, column))
-    return known if reverse else known[::-1]
+    return sorted(
+        rows, key=lambda row: -1.0 if getattr(row, column) is None else getattr(row, column), reverse=not reverse
+    )
 
 
 def summary(boards: list[Board]) -> str:
