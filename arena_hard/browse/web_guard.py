@@ -20,6 +20,7 @@ _OPEN = re.compile(
     r"/|/(assets|static)/[\w./-]+|/(theme\.css|favicon\.ico|robots\.txt|config|login|logout|manifest\.json)/?"
     r"|/gradio_api/(component_server|startup-events|login_check|app_id)/?|/gradio_api/heartbeat/\w+"
 )
+_PAGE = ("/", "/config", "/config/")  # their query is read by our page alone; of some keys Gradio makes an error
 _POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
@@ -51,6 +52,8 @@ class Guard:
                 message["headers"] = [*message.get("headers", []), *_HEADERS]
             await send(message)
 
+        if scope["type"] == "http" and scope["path"] in _PAGE:
+            scope = {**scope, "query_string": b""}
         await self.app(scope, receive, send_with_policy)
 
     def _is_open(self, scope: Scope) -> bool:

@@ -40,7 +40,9 @@ def named_in(file: Path) -> Iterator[tuple[str, str]]:
     with open(file, "rb") as stream:
         for span in jsonl.spans(stream, msgspec.json.Decoder(_Head).decode):
             if span.error is None:
-                yield text_of(span.value.question_id or span.value.uid), str(span.value.baseline or "")
+                key, name = (text_of(each) for each in (span.value.question_id or span.value.uid, span.value.baseline))
+                if isinstance(key, str) and isinstance(name, str | None):
+                    yield key, name or ""
 
 
 @dataclass(frozen=True)

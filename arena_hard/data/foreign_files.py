@@ -17,7 +17,6 @@ _KINDS = (
          b"access to ", b"invalid username", b"401: ", b"403: "),
         f"is a server's message, not the file itself. {_DOWNLOAD}",
     ),
-    ((b'{"error"', b'{"errors"', b'{"detail"'), f"is a server's message (JSON), not the file itself. {_DOWNLOAD}"),
     ((b"\x1f\x8b",), f"is compressed (gzip). {_UNPACK}"),
     ((b"pk\x03\x04",), f"is an archive (zip). {_UNPACK}"),
     ((b"\x28\xb5\x2f\xfd",), f"is compressed (zstd). {_UNPACK}"),
@@ -28,6 +27,9 @@ _KINDS = (
 )  # fmt: skip
 
 
+_MESSAGE = re.compile(rb'\{\s*"(?:errors?|detail|message|msg|status(?:_?code)?|code|title)"\s*:')  # of no record
+_ID = re.compile(rb'"(?:question_id|uid)"\s*:')
+
 _WHOLE = (
     (re.compile(rb"\[\s*(?:\{|\]|$)"), "is one JSON array", "jq -c '.[]'"),
     (re.compile(rb"\{[^\S\r\n]*(?:\r\n|\n)"), "holds JSON objects over several lines each", "jq -c ."),
@@ -36,6 +38,9 @@ _WHOLE = (
 
 def misfit(file: Path) -> str | None:
     """What a file is that is no JSONL, though the whole may be readable as something else; else None."""
+    foreign = foreign_kind(file)
+    if foreign:
+        return foreign
     start = _start_of(file)
     for beginning, words, remedy in _WHOLE:
         if beginning.match(start):
@@ -43,7 +48,7 @@ def misfit(file: Path) -> str | None:
                 f"{file} {words}, not one record a line. Write each on a line of its own "
                 f"(`{remedy} FILE > NEW`, and NEW in the place of FILE), then run again."
             )
-    return foreign_kind(file)
+    return None
 
 
 def foreign_kind(file: Path) -> str | None:
@@ -52,6 +57,8 @@ def foreign_kind(file: Path) -> str | None:
     for beginnings, words in _KINDS:
         if start.startswith(beginnings):
             return f"{file} {words}, then run again."
+    if _MESSAGE.match(start) and not _ID.search(start):
+        return f"{file} is a server's message (JSON), not the file itself. {_DOWNLOAD}, then run again."
     if b"\0" in start[:2]:
         return f"{file} is in UTF-16. Save it as UTF-8, then run again."
     return None

@@ -182,17 +182,18 @@ def torn_file(file: Path) -> Path:
 def repair(file: Path) -> int:
     """Move a torn end to FILE.torn, and end a whole last line with its newline. Returns the bytes moved.
 
-    Raises UserError for a last line without its newline that is no record: it is not ours to cut off.
+    Raises UserError for a last line without its newline that is no record (it is not ours to cut off), and for what is
+    no record file at all.
     """
     if not file.exists() or file.stat().st_size == 0:
         return 0
+    if foreign := misfit(file):
+        raise UserError(foreign)
     with open(file, "r+b") as stream:
         start, tail = _last_line(stream)
         if tail.endswith(b"\n"):
             return 0
         found = list(spans([tail], decode_object))
-        if tail and not found and (foreign := misfit(file)):  # of UTF-16 a lone zero is the last line
-            raise UserError(foreign)
         for broken in (span for span in found if span.error is not None and not span.is_torn):
             stream.seek(0)
             before = stream.read(start).count(b"\n")

@@ -200,7 +200,8 @@ def _pairs(file: Path, ids: set[str] | None) -> Iterator[tuple[str, tuple[int, i
             row: _Row | None = span.value
             if row is None or row.baseline or not is_list(row.games) or len(row.games) < 2:
                 continue
-            if ids is not None and text_of(row.question_id or row.uid) not in ids:
+            question_id = text_of(row.question_id or row.uid)
+            if not isinstance(question_id, str) or (ids is not None and question_id not in ids):
                 continue
             winners = [_winner(game) for game in row.games[:2]]
             if winners[0] is not None and winners[1] is not None:

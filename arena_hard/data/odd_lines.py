@@ -23,6 +23,8 @@ _LINE_END = re.compile("[\r\n]")
 _MARKS = re.compile(r'\\["\\/bfnrtu]|["{}\[\]]')
 _BEGINNING = re.compile(r'\{\s*"(?:[^"\\]|\\.)*"\s*:')
 
+_CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?=[ \r\n]|$)", re.MULTILINE)
+
 FILE_ENDS = "the file ends within this line"
 
 
@@ -94,6 +96,11 @@ def _unreadable(text: str, place: int, error: Exception) -> tuple[int, ValueErro
     Where a run was killed within a record, another program may have gone on in the same line.
     """
     stop = _line_end(text, place)
+    if conflict := _CONFLICT.match(text, place):
+        return stop, ValueError(
+            f"a mark of a merge conflict ({conflict.group()}): Git has left both versions of some records here, of which "
+            "one is to be kept"
+        )
     depth, in_string = 0, False
     for match in _MARKS.finditer(text, place, stop):
         mark, at = match.group(), match.start()

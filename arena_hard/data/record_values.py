@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeGuard
 
 import msgspec
@@ -11,6 +12,7 @@ NAMES = frozenset(
     {"question_id", "uid", "model", "model_id", "judge", "baseline", "category", "subcategory", "cluster"}
     | {"answer_id", "ans_id", "model_a", "model_b"}
 )
+_COUNT = re.compile(r"\s*[0-9]{1,15}(?:\.[0-9]*)?\s*")
 
 
 def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
@@ -39,10 +41,12 @@ def with_names(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def token_count(value: Any) -> float | None:
-    """A count of tokens where it is one (-1 and NaN say that nobody counted); None for anything else.
+    """A count of tokens where it is one, be it as a text (-1 and NaN say that nobody counted); None for anything else.
 
     No record is refused for it.
     """
+    if isinstance(value, str) and _COUNT.fullmatch(value):
+        value = float(value)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     return value if 0 <= value < 1e15 else None

@@ -179,12 +179,13 @@ def usage_from_row(row: Any) -> Usage | None:
 def answer_from_row(row: dict[str, Any]) -> Answer:
     """An answer from a row of either format. Raises ValueError with the key that is wrong."""
     row = with_names(row)
+    question_id = _text(row, "question_id", "uid")  # before the texts: what names no question is no answer that failed
     total = _total_tokens(row)
     turns = turns_in(row)
     if len(turns[0]) == 1 and turns[0][0].token_len is None:  # the total is that of the one turn
         turns[0] = [msgspec.structs.replace(turns[0][0], token_len=total)]
     return Answer(
-        question_id=_text(row, "question_id", "uid"),
+        question_id=question_id,
         model=_text(row, "model_id", "model"),
         choices=tuple(map(tuple, turns)),
         answer_id=row.get("answer_id") or row.get("ans_id") or "",

@@ -44,6 +44,8 @@ def case_of(args: argparse.Namespace, category: str, baseline: str) -> CsvCase:
     options += [f"weight{args.weight}"] * (args.weight != 3) + ["first-game"] * args.first_game_only
     options += [args.interval] * (args.interval != "rows") + ["unanchored"] * args.compat_unanchored
     options += [f"level{percent(args.level)}"] * (args.level != (0.9 if args.interval == "v2.0" else 0.95))
+    if args.control_features or args.interval != "sandwich":  # which draws nothing
+        options += [f"rounds{args.num_rounds}"] * (args.num_rounds != 100) + [f"seed{args.seed}"] * (args.seed != 42)
     if args.control_features:
         options += [f"style-{args.style_formula}", *sorted(args.control_features)]
         options += ["equal-style"] * args.at_equal_style

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from arena_hard.browse.web_guard import Guard, Scope
 from tests.support.browse_bench import ROOT, served, write_bench
 
 
@@ -63,6 +66,29 @@ def test_the_page_carries_its_policy_and_calls_nobody(address: str) -> None:
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "connect-src 'self'" in headers["content-security-policy"]
     assert '"analytics_enabled":false' in body.replace(" ", "")
+
+
+@pytest.mark.parametrize("path", ["/", "/config"])
+def test_what_an_address_asks_of_our_page_does_not_reach_gradio(path: str) -> None:
+    """Of ?page=games it makes an error, of ?deep_link=… a search for a file."""
+    asked: list[object] = []
+
+    async def app(scope: Scope, *_: object) -> None:
+        asked.append((scope["path"], scope["query_string"]))
+
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"page=games&tab=judge", "headers": []}
+    asyncio.run(Guard(app)(scope, _nothing, _nothing))
+    assert asked == [(path, b"")] and scope["query_string"]
+
+
+async def _nothing(*_: object) -> Any:
+    """Nothing comes from the client, and nothing goes to it."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("query", ["page=games", "deep_link=x", "deep_link=../x&page=", "tab=games&page=1"])
+def test_an_address_with_keys_of_gradio_shows_the_page(address: str, query: str) -> None:
+    assert ask(address, f"/?{query}")[:2] == ask(address, "/")[:2]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,9 +19,11 @@ from hypothesis import strategies as st
 
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data import jsonl
+from arena_hard.data.baselines import JudgmentFolder, named_in
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.lengths import answer_lengths
 from arena_hard.data.line_notes import is_utf8
+from arena_hard.data.nameless import origin_of
 from arena_hard.data.odd_lines import Torn, pieces
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
@@ -358,7 +361,83 @@ def test_what_holds_no_text_is_no_question(turns: Any) -> None:
         assert index.problems[0].startswith(f"{path}:1: ")
 
 
-def test_a_servers_message_in_the_place_of_records_is_named_as_that() -> None:
-    refused = pytest.raises(UserError, match=r"m\.jsonl is a server's message \(JSON\), not the file itself\.")
-    with bench_of("model_judgment/j/m.jsonl", b'{"error": "Entry not found"}\n') as (bench, _), refused:
-        read_judgments(bench, ["j"])
+MESSAGES = {
+    b'{"error":"Repository not found"}': r"is a server's message \(JSON\)",
+    b'{ "detail" : "Not authenticated" }\n': r"is a server's message \(JSON\)",
+    b'{\n  "message": "Not Found",\n  "status": "404"\n}\n': r"is a server's message \(JSON\)",
+    b"<!DOCTYPE html>\n<html></html>\n": r"is a web page \(HTML\)",
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n": "is a Git LFS pointer",
+}
+
+
+@pytest.mark.parametrize("kind", READ)
+@pytest.mark.parametrize("message", MESSAGES)
+def test_a_servers_message_in_the_place_of_records_is_named_by_all_who_read_or_append(
+    kind: str, message: bytes
+) -> None:
+    place, readers = READ[kind]
+    refused = rf"{Path(place).name} {MESSAGES[message]}"
+    with bench_of(place, message) as (bench, file):
+        for read in (*readers, lambda _, file: jsonl.repair(file)):
+            with pytest.raises(UserError, match=refused):
+                read(bench, file)
+        assert file.read_bytes() == message
+
+
+@pytest.mark.parametrize("first", ["error", "message", "code"])
+def test_a_record_whose_first_key_is_a_message_is_none(first: str) -> None:
+    """Its broken line is named, as that of any other record."""
+    record = json.dumps({first: None, **answer("1", 1)[0]}).encode()
+    with bench_of("model_answer/m.jsonl", record + b"\n{]\n") as (_, file):
+        with pytest.raises(UserError, match=r"m\.jsonl:2: not a readable record"):
+            load_answers(file)
+        file.write_bytes(record)
+        assert list(load_answers(file)) == ["1"] and jsonl.repair(file) == 0
+
+
+@pytest.mark.parametrize("kind", READ)
+@pytest.mark.parametrize("mark", ["<<<<<<< HEAD", "=======", ">>>>>>> theirs", "||||||| 1a2b3c"])
+def test_a_mark_of_a_merge_conflict_is_named_by_every_reader(kind: str, mark: str) -> None:
+    place, readers = READ[kind]
+    lines = [json.dumps(ROWS[kind](name, 3)[0]) for name in ("1", "2")]
+    with bench_of(place, "\r\n".join([lines[0], mark, lines[1], ""]).encode()) as (bench, file):
+        words = re.escape(f"{file.name}:2: a mark of a merge conflict ({mark[:7]})")
+        for read in readers:
+            with pytest.raises(UserError, match=words):
+                read(bench, file)
+        index = BenchIndex(bench)
+        index.refresh()
+        assert re.search(words, index.problems[0])
+
+
+@pytest.mark.parametrize("kind", READ)
+@pytest.mark.parametrize("odd", [["1"], {"$oid": "1"}, True])
+def test_an_id_that_is_no_name_is_named_by_every_reader(kind: str, odd: Any) -> None:
+    place, readers = READ[kind]
+    rows = [ROWS[kind](name, 3)[0] for name in ("1", "2")]
+    rows[1]["question_id"] = odd
+    with bench_of(place, "".join(json.dumps(row) + "\n" for row in rows).encode()) as (bench, file):
+        for read in readers:
+            with pytest.raises(UserError, match=rf"{file.name}:2: .*question_id"):
+                read(bench, file)
+
+
+@pytest.mark.parametrize("key", ["question_id", "baseline"])
+@pytest.mark.parametrize("odd", [["1"], {"$oid": "1"}])
+def test_those_who_look_for_baselines_pass_over_records_that_cannot_be_read(key: str, odd: Any) -> None:
+    good, bad = judgment("1", 1)[0], {**judgment("2", 1)[0], key: odd}
+    data = "".join(json.dumps(row) + "\n" for row in (bad, good)).encode()
+    with bench_of("model_judgment/j/m.jsonl", data) as (bench, file):
+        assert list(named_in(file)) == [("1", "")]
+        assert JudgmentFolder(bench, "j", {"1": "x"}).file_for("m", "base", "x", True) == file
+        assert origin_of(bench, "j", "base", "x").baseline == ""
+
+
+@pytest.mark.parametrize("count", ["743", "743.0", " 743 ", 743.0])
+def test_a_count_of_tokens_may_be_a_text(count: Any) -> None:
+    turns: list[dict[str, Any]] = [{"choices": [{"turns": [{"content": "a", "token_len": count}]}]}]
+    for row in (*turns, {"choices": [{"turns": ["a"]}], "conv_metadata": {"token_len": count}}):
+        data = json.dumps({"question_id": "1", "model_id": "m", **row}).encode()
+        with bench_of("model_answer/m.jsonl", data) as (bench, file):
+            assert load_answers(file)["1"].token_len == answer_lengths(bench, "m").average == 743
+            assert style_table(bench, ["m"], ["1"])[0][0][0] == indexed(bench).answers["m"].facts[0, 0] == 743

@@ -283,7 +283,7 @@ def test_show_result_with_a_backup_prints_what_it_prints_without(bench: Bench) -
     assert after.stderr.count("note: ") == 1 and "m_backup.jsonl of m.jsonl" in after.stderr
 
 
-@pytest.mark.parametrize("unknown", [-1, -1.0, "12", None, True, float("nan"), float("inf")])
+@pytest.mark.parametrize("unknown", [-1, -1.0, "12 words", "-3", "", None, True, float("nan"), float("inf")])
 def test_what_is_no_count_of_tokens_is_one_for_no_reader(bench: Bench, unknown: Any) -> None:
     answers = [answer(q, "yes") for q in "123"]
     answers[0]["choices"][0]["turns"][0]["token_len"] = unknown

@@ -1,6 +1,7 @@
 """Style control: counts by hand, fits against scipy's optimiser, the same bits on every backend."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,6 +113,18 @@ def test_bad_options_are_told() -> None:
         style_fit.bootstrap_style(rows_of(), 0, rounds=0)
     with pytest.raises(UserError, match="abacus"):
         style_fit.bootstrap_style(rows_of(), 0, rounds=1, backend="abacus")
+
+
+@pytest.mark.parametrize("formula", style_fit.FORMULAS)
+def test_a_model_without_battles_makes_no_fit_ill_conditioned(formula: str) -> None:
+    rows = rows_of()
+    with_one_more = replace(rows, n_models=rows.n_models + 1)
+    style_fit._doubt_once.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found, plain = (style_fit.fit_style(each, 0, formula) for each in (with_one_more, rows))
+    assert found.ratings[:-1] == pytest.approx(plain.ratings, abs=1e-6)
+    assert found.coefficients == pytest.approx(plain.coefficients, abs=1e-9)
 
 
 def test_an_ill_conditioned_fit_is_one_note() -> None:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from arena_hard.showing.csv_files import case_of
+from arena_hard.showing.flags import add_to
 from tests.support.pipeline_bench import run_script, write_rows
+from utils import parser
 
 DAY = f"arena_hard_leaderboard_{datetime.date.today():%Y%m%d}"
 JUDGE = "gpt-4-1106-preview"
@@ -28,7 +31,7 @@ def put(folder: Path, bench: str, judge: str, baseline: str | None, *verdicts: s
 
 def output(folder: Path, *flags: str) -> tuple[list[str], str]:
     """The CSV files that are there after a run, and what it said of them."""
-    done = run_script(folder, "show_result.py", "--output", "--num-rounds", "5", *flags)
+    done = run_script(folder, "show_result.py", "--output", *flags)
     assert done.returncode == 0, done.stderr
     return sorted(file.name for file in (folder / "leaderboard").glob("*.csv")), done.stderr
 
@@ -53,6 +56,7 @@ def test_each_case_has_a_name_of_its_own(folder: Path) -> None:
         f"arena-hard-v0.1_{JUDGE}_vs_gpt-4-0314_first-game": ("--first-game-only",),
         f"arena-hard-v0.1_{JUDGE}_vs_gpt-4-0314_sandwich": ("--interval", "sandwich"),
         f"arena-hard-v0.1_{JUDGE}_vs_gpt-4-0314_level90": ("--level", "0.9"),
+        f"arena-hard-v0.1_{JUDGE}_vs_gpt-4-0314_rounds5_seed7": ("--num-rounds", "5", "--seed", "7"),
     }
     for flags in cases.values():
         _, said = output(folder, *flags)
@@ -62,6 +66,19 @@ def test_each_case_has_a_name_of_its_own(folder: Path) -> None:
     assert (folder / "leaderboard" / f"{DAY}.csv").read_bytes() == first
     for flags in ((), *cases.values()):  # the same case again is the same file
         assert output(folder, *flags)[0] == files
+
+
+@pytest.mark.parametrize(
+    ("flags", "options"),
+    [
+        (("--seed", "7"), ("seed7",)),
+        (("--num-rounds", "50", "--interval", "questions"), ("questions", "rounds50")),
+        (("--seed", "7", "--num-rounds", "50", "--interval", "sandwich"), ("sandwich",)),  # it draws nothing
+    ],
+)
+def test_what_is_drawn_is_in_the_name(flags: tuple[str, ...], options: tuple[str, ...]) -> None:
+    args = add_to(parser("", "")).parse_args(list(flags))
+    assert case_of(args, "", "base").options == options
 
 
 @pytest.mark.slow
