@@ -196,13 +196,26 @@ def baseline_name(index: BenchIndex, judge: str, model: int, question: int, sett
 
 
 def unnamed_baseline(index: BenchIndex, judge: str, settings: JudgeSettings | None, category: str) -> str:
-    """The baseline for judgments that name none: their folder's, else the one they show, else the config's."""
+    """The baseline for judgments that name none: their folder's, else the config's, unless they show another one."""
     found, usual = index.sets.get(judge), usual_baseline(index.bench.name, category)
     if found and found.baseline:
         return found.baseline
-    wanted = (settings.baseline_of(category) if settings else None) or usual
-    stands = index.standing(judge, wanted, category)
-    return stands.origin.baseline or (wanted if stands.counts else usual)
+    named = settings.baseline_of(category) if settings else None
+    stands = index.standing(judge, named or usual, category)
+    if named and stands.counts:
+        return named
+    return stands.origin.baseline or (named or usual if stands.counts else usual)
+
+
+def nameless_words(index: BenchIndex, judge: str, baseline: str, category: str = "") -> str:
+    """What shows that judgments which name no baseline are against this one."""
+    found = index.sets.get(judge)
+    if found and found.baseline == baseline:
+        return f"it is {baseline}, whose folder they are in"
+    stands = index.standing(judge, baseline, category)
+    if stands.is_shown and stands.origin.why:
+        return f"it is {baseline}, because {stands.origin.why}"
+    return f"{baseline} is assumed, from the config or by default"
 
 
 def baselines_of(

@@ -85,6 +85,7 @@ def page_of(index: BenchIndex, view: View, selection: Selection, settings: Judge
         "title": f"{pair.model.model} · {short(first_turn(pair), 60)}",
         "pair": pair,
         "summary": agreement_words(pair),
+        "nameless": nameless(index, view.judge, pair),
         "prompts": question_turns(pair, view),
         "boards": [board(pair, number, view, patterns) for number in (1, 2)],
         "at": view.but(question=pair.question_id, at="" if view.model else pair.model.model),
@@ -188,6 +189,14 @@ def short(text: str, most: int) -> str:
 def first_turn(pair: Pair) -> str:
     """The question's first turn, or its id when the question is unknown."""
     return pair.question.turns[0] if pair.question else pair.question_id
+
+
+def nameless(index: BenchIndex, judge: str, pair: Pair) -> str:
+    """What shows the baseline of a judgment that names none, in the leaderboard's words."""
+    if pair.judgment is None or pair.judgment.baseline:
+        return ""
+    category = pair.question.category if pair.question else ""
+    return game_selection.nameless_words(index, judge, pair.baseline.model, category)
 
 
 def verdict_words(code: int, pair: Pair, number: int) -> tuple[str, str]:

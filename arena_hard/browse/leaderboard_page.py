@@ -9,6 +9,7 @@ import numpy as np
 
 from arena_hard.browse import tables
 from arena_hard.browse.address import View
+from arena_hard.browse.game_selection import nameless_words
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import battles, intervals, judge_stats, ratings
@@ -111,11 +112,7 @@ def _nameless_notes(index: BenchIndex, every: GameTable, baseline: str) -> list[
     """What shows that judgments which name no baseline are against this one."""
     if baseline in index.baselines:
         return []
-    stands = index.standing(every.judges[0], baseline, "")
-    why = f"it is {baseline}, because {stands.origin.why}" if stands.is_shown and stands.origin.why else ""
-    return [
-        f"The judgments do not name their baseline: {why or f'{baseline} is assumed, from the config or by default'}."
-    ]
+    return [f"The judgments do not name their baseline: {nameless_words(index, every.judges[0], baseline)}."]
 
 
 def ordered(rows: list[Row], column: str, reverse: bool) -> list[Row]:

@@ -54,16 +54,18 @@ class Standing:
     origin: Origin
 
 
-def standing(bench: Bench, judge: str, baseline: str, category: str = "") -> Standing:
+def standing(bench: Bench, judge: str, baseline: str, category: str = "", is_named: bool = True) -> Standing:
     """How judgments that name no baseline stand to this one.
 
     They do not count where something shows that they are against another, nor, if nothing shows anything, where this
-    one's judgments have a folder of their own.
+    one's judgments have a folder of their own. is_named: whether somebody has named it; what the games alone show does
+    not weigh more than that.
     """
     origin = origin_of(bench, judge, baseline, category)
-    if origin.baseline or origin.is_not:
-        is_shown = origin.baseline == baseline
-        return Standing(is_shown, is_shown, origin)
+    if origin.baseline == baseline:
+        return Standing(True, True, origin)
+    if origin.is_not or (origin.baseline and not (origin.is_open and is_named)):
+        return Standing(False, False, origin)
     return Standing(not record_files(bench.judgment_folder(judge, baseline)), False, origin)
 
 
@@ -195,7 +197,8 @@ class JudgmentFolder:
                 "assumed, and this run goes on with them. If they are against another, move their files to a folder "
                 "vs_NAME/ there, or give this judge another name."
             )
-        why = f"they are not against {baseline}: {origin.why}. Those against {baseline} go to {folder.name}/."
+        why = f"they are not against {baseline}: {origin.why}. Those against {baseline} go to {folder.name}/; if the others are "
+        why += "against it all the same, move their files there."
         if not origin.why:
             why = (
                 f"nothing shows that they are against {baseline}. New ones go to {folder.name}/; if the others are "

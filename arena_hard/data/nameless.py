@@ -1,7 +1,8 @@
 """Whom judgments are against that do not name their baseline: what shows it, from as few records as suffice.
 
 First the prompts, which hold both answers. Where they do not (texts stripped, pictures instead), the games: of all
-models' judgments, only the baseline's own look like games against itself.
+models' judgments, only the baseline's own look like games against itself. Where another one's answers are the same,
+so do its games; whoever is asked for is the baseline then, or who was not judged.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from arena_hard.data import jsonl
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.presets import usual_baseline
-from arena_hard.data.record_folder import record_files
+from arena_hard.data.record_folder import look_into, record_files
 from arena_hard.data.record_values import is_list, text_of
 from arena_hard.data.records import Answer, Judgment, UserError, judgment_from_row
 from arena_hard.data.self_play import is_plainly_itself, may_be_itself
@@ -36,11 +37,13 @@ class Origin:
     """Whom nameless judgments are against.
 
     baseline: empty where nothing shows it. why: what shows it, or why it is not the one asked for (is_not).
+    is_open: only the games show it, and nothing else speaks against the one asked for.
     """
 
     baseline: str = ""
     why: str = ""
     is_not: str = ""
+    is_open: bool = False
 
 
 class _Sample(NamedTuple):
@@ -56,9 +59,9 @@ def origin_of(bench: Bench, judge: str, asked: str, category: str = "") -> Origi
     if by_prompts.baseline:
         return by_prompts
     by_games = _by_games(bench, judge, asked, ids)
-    if by_prompts.is_not and by_games.baseline in ("", asked):
-        return by_prompts
-    return by_games
+    if by_prompts.is_not:
+        return by_prompts if by_games.baseline in ("", asked) else replace(by_games, is_open=False)
+    return _by_answers(bench, by_games, asked)
 
 
 def _ids_of(bench: Bench, category: str) -> set[str] | None:
@@ -179,15 +182,16 @@ class _Row(msgspec.Struct, gc=False):
 
 
 def _by_games(bench: Bench, judge: str, asked: str, ids: set[str] | None) -> Origin:
-    """The only model whose games look like those of the baseline against itself."""
+    """The only model whose games look like those of the baseline against itself, or one of several that say the same."""
     outcomes: dict[str, Counter[tuple[int, int]]] = {}
     for file in record_files(bench.judgment_folder(judge)):
         for model, pair in _pairs(file, ids):
             outcomes.setdefault(model, Counter())[pair] += 1
     itself = [model for model, counts in outcomes.items() if is_plainly_itself(counts)]
     others = [model for model, counts in outcomes.items() if not may_be_itself(counts)]
-    if len(itself) == 1 and others:
-        return Origin(itself[0], f"the judgments of {itself[0]} are plainly of the baseline against itself")
+    if itself and others and all(_have_same_answers(bench, itself[0], each) for each in itself[1:]):
+        why = f"the judgments of {' and '.join(itself)} are plainly of the baseline against itself"
+        return Origin(asked if asked in itself else itself[0], why, is_open=asked not in others)
     if asked in others:
         return Origin("", f"the judgments of {asked} are not of the baseline against itself", asked)
     return Origin()
@@ -211,3 +215,35 @@ def _pairs(file: Path, ids: set[str] | None) -> Iterator[tuple[str, tuple[int, i
 def _winner(game: _Game | None) -> int | None:
     score = game.score if game else None
     return {"A": 1, "B": -1, None: 0}[outcome(score).winner] if is_verdict(score) else None
+
+
+# ----------------------------------------------------------------------------------- by the answers
+
+
+def _by_answers(bench: Bench, shown: Origin, asked: str) -> Origin:
+    """What the games show, unless the one asked for, or else one that was not judged, has given the same answers."""
+    if shown.baseline in ("", asked):
+        return shown
+    judged = bench.judged_names()
+    unjudged = [name_of(file) for file in look_into(bench.answer_folder, judged).files if name_of(file) not in judged]
+    is_asked = _have_same_answers(bench, shown.baseline, asked)
+    if is_asked is False:
+        shown = replace(shown, is_open=False)
+    same = [asked] if is_asked else [each for each in unjudged if _have_same_answers(bench, shown.baseline, each)]
+    if not same:
+        return shown
+    return replace(shown, baseline=same[0], why=f"{shown.why}, and its answers are those of {same[0]}")
+
+
+def _have_same_answers(bench: Bench, name: str, other: str) -> bool | None:
+    """Whether two models have answered all that both have answered in the same words; None where that is not known."""
+    files = [bench.answer_file(each) for each in (other, name)]
+    if not all(file.is_file() for file in files):
+        return None
+    try:
+        first, second = map(load_answers, files)
+    except UserError:  # whoever needs the answers says so
+        return None
+    common = first.keys() & second.keys()
+    said = [[[turn.content for turn in each[key].turns] for key in common] for each in (first, second)]
+    return said[0] == said[1] if common else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -117,12 +118,13 @@ def _part(category: str, games: GameTable, bench: Bench, asked: str | None) -> C
     recorded = _recorded(games)
     judges = [games.judges[code] for code in occurring(games.judge)]
     baseline = asked or _baseline_for(games, bench, category)
-    stands = [standing(bench, judge, baseline, category) for judge in judges] if "" in recorded else []
+    nameless = judges if "" in recorded else []
+    stands = [standing(bench, judge, baseline, category, bool(asked)) for judge in nameless]
     unnamed = bool(stands) and all(each.counts for each in stands)
     if baseline in recorded or unnamed:
         games = against(games, baseline, unnamed)
     elif stands and (recorded == [""] or any(each.origin.why for each in stands)):
-        raise _other_baseline(baseline, stands)
+        raise _other_baseline(baseline, stands, bench.judgment_folder(judges[0], baseline))
     said = _nameless_note(baseline, stands, asked, recorded) if unnamed else []
     if not asked and not said and baseline != usual_baseline(bench.name, category):
         said = [f"The baseline is {baseline}, because the judgments name it (--baseline chooses another)."]
@@ -134,18 +136,24 @@ def _nameless_note(baseline: str, stands: Sequence[Standing], asked: str | None,
     if not all(each.is_shown for each in stands):
         if baseline in recorded:
             return [f"Judgments that do not name their baseline are taken to be against {baseline}, as others name it."]
+        if why := next((each.origin.why for each in stands if each.origin.baseline not in ("", baseline)), ""):
+            return [f"The judgments do not name their baseline: {baseline} is taken, as asked, although {why}."]
         return [f"The judgments do not name their baseline, and nothing in them shows it: {baseline} is assumed."]
     why = stands[0].origin.why
     return [] if asked else [f"The judgments do not name their baseline: it is {baseline}, because {why}."]
 
 
-def _other_baseline(baseline: str, stands: Sequence[Standing]) -> UserError:
-    """The message for judgments that name no baseline, and are not against the one asked for."""
+def _other_baseline(baseline: str, stands: Sequence[Standing], folder: Path) -> UserError:
+    """The message for judgments that name no baseline, and are not against the one asked for.
+
+    folder: where those are that count as against it, whatever they show.
+    """
     origin = next(each.origin for each in stands if not each.counts)
     remedy = f"Run with --baseline {origin.baseline}" if origin.baseline else "Name the right one with --baseline"
     return UserError(
         f"The judgments do not name their baseline, and are not against {baseline}: {origin.why}. "
-        f"{remedy}, or judge against {baseline} first."
+        f"{remedy}, or judge against {baseline} first. If they are against {baseline} all the same, move their files "
+        f"to {folder}/."
     )
 
 

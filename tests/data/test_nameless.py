@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from arena_hard.browse import game_selection, games_page
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.leaderboard_page import boards_of
 from arena_hard.browse.tables import Snapshot
@@ -157,7 +158,51 @@ def test_real_folders(shared_data: Path) -> None:
     assert standing(ta, "gpt-4o_images", "gpt4_1106_preview").counts
 
 
+def with_twin(bench: Bench) -> None:
+    """Judgments against base without its own, but with those of a model that says the same."""
+    with_own_file(bench)
+    bench.judgment_file("j", "base").unlink()
+    write_rows(bench.answer_file("twin"), [answer(n, "twin", f"What base has to say to question {n}.") for n in (1, 2)])
+    put(bench, "twin", rows_of("twin", games(random.Random(1), 400, 0)))
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("base", "base"), ("twin", "twin"), ("stranger", "base"), ("m", "base")])
+def test_of_two_that_say_the_same_the_one_asked_for_or_not_judged_is_the_baseline(
+    bench: Bench, asked: str, shown: str
+) -> None:
+    with_twin(bench)
+    found = origin_of(bench, "j", asked)
+    assert found.baseline == shown and "judgments of twin are plainly" in found.why
+    assert ("its answers are those of base" in found.why) == (shown == "base")
+
+
+def test_both_of_two_that_say_the_same_may_have_been_judged(bench: Bench) -> None:
+    with_twin(bench)
+    put(bench, "base", rows_of("base", games(random.Random(2), 400, 0)))
+    for asked, shown in (("twin", "twin"), ("base", "base"), ("stranger", "base")):
+        assert origin_of(bench, "j", asked).baseline == shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "counts"), [("base", True), ("stranger", True), ("other", False), ("m", False), ("vs", False)]
+)
+def test_a_name_weighs_more_than_games_unless_answers_speak_against_it(bench: Bench, asked: str, counts: bool) -> None:
+    with_own_file(bench)
+    put(bench, "n", rows_of("n", [(1, -1)]), "vs")
+    assert standing(bench, "j", asked).counts == counts
+    assert standing(bench, "j", asked, is_named=False).counts == (asked == "base")
+    bench.answer_file("base").unlink()  # so that they say nothing
+    assert standing(bench, "j", "other").counts and not standing(bench, "j", "m").counts
+
+
 # ------------------------------------------------------------------------------------------- what is judged
+
+
+def test_judgments_of_a_model_that_says_what_the_baseline_says_are_not_made_again(bench: Bench) -> None:
+    with_twin(bench)
+    assert {file_for(bench, model, "base") for model in ("m", "n", "twin")} == {"m.jsonl", "n.jsonl", "twin.jsonl"}
+    with pytest.warns(jsonl.Remark, match="not against other: .*plainly.*, move their files there"):
+        assert file_for(bench, "m", "other") == "vs_other/m.jsonl"
 
 
 def file_for(bench: Bench, model: str, baseline: str) -> str:
@@ -234,6 +279,20 @@ def test_where_nothing_shows_it_the_baseline_is_said_to_be_assumed(bench: Bench)
     assert done.returncode == 0 and "nothing in them shows it: gpt-4-0314 is assumed" in done.stdout
 
 
+def test_a_baseline_that_was_named_is_rated_though_another_looks_like_it(bench: Bench) -> None:
+    with_twin(bench)
+    assert (parts(bench, "base").notes, len(parts(bench, "base").games)) == ([], 2 * 3 * 400)
+    assert "it is base, because the judgments of twin are" in parts(bench, None).notes[0]
+    assert "stranger is taken, as asked, although the judgments of twin" in parts(bench, "stranger").notes[0]
+    with pytest.raises(UserError, match=r"not against other: .*move their files to .*/j/vs_other/\."):
+        parts(bench, "other")
+    folder = bench.judgment_folder("j", "other")
+    folder.mkdir()
+    for file in bench.judgment_folder("j").glob("*.jsonl"):
+        file.rename(folder / file.name)
+    assert set(parts(bench, "other").games.models) == {"m", "n", "twin"}
+
+
 def test_a_further_baseline_hides_nothing(bench: Bench) -> None:
     """Those without a name count as before, whatever was judged since, here or in a folder of its own."""
     with_own_file(bench)
@@ -298,7 +357,15 @@ def test_the_browser_takes_and_says_the_same(bench: Bench) -> None:
     index.refresh()
     (board,) = boards_of(Snapshot(index, "j", None), "")
     assert board.baseline == "base" and "it is base, because" in board.notes[0]
+    pair = game_selection.load(index, "j", index.models.index("m"), 0, None)
+    assert games_page.nameless(index, "j", pair) in board.notes[0]
     bench.judgment_file("j", "base").unlink()
     index.refresh()
     (board,) = boards_of(Snapshot(index, "j", None), "")
     assert board.baseline == "gpt-4-0314" and "gpt-4-0314 is assumed" in board.notes[0]
+    pair = game_selection.load(index, "j", index.models.index("m"), 0, None)
+    assert games_page.nameless(index, "j", pair) in board.notes[0]
+    put(bench, "m", rows_of("m", [(1, -1)]), "other")
+    index.refresh()
+    (board,) = boards_of(Snapshot(index, "j against other", None), "")
+    assert "it is other, whose folder they are in" in board.notes[0]
