@@ -35,7 +35,7 @@ from arena_hard.rating.games import Judgments, read_judgments, without_own
 from arena_hard.rating.intervals import Fit
 from arena_hard.rating.stopped import Looked
 from arena_hard.showing import analyses, flags, footnotes, formats, leaderboard, rounds_bar
-from arena_hard.showing.notes import Text
+from arena_hard.showing.notes import Text, as_data, from_data
 from utils import parser, run_main
 
 EXAMPLES = """\
@@ -109,14 +109,14 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
             games = whole
         judge = " + ".join(args.judge_name)
         fought = battles.readable_battles(games, baseline, judge, args.weight, args.first_game_only)
-        parts.append(
-            Part(category, baseline, fought, games, judged_in(games), looked_of(bench, args, baseline, fought))
-        )
+        said = [*footnotes.same_place_notes(judge_stats.same_place(games)), *footnotes.table_notes(games)]
+        looked = looked_of(bench, args, baseline, fought)
+        parts.append(Part(category, baseline, fought, games, judged_in(games), looked, said))
     notes += footnotes.overruled_notes(judgments.overruled)
     notes += [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]
     notes += footnotes.gameless_notes(judgments.without_game)
     notes += footnotes.other_baseline_notes(judgments.table, parts) if not args.category else []
-    return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments)
+    return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments, notes)
 
 
 def looked_of(bench: Bench, args: argparse.Namespace, baseline: str, fought: Battles) -> dict[str, Looked]:
@@ -143,13 +143,16 @@ def case_of(args: argparse.Namespace, category: str, baseline: str) -> caches.Ca
     return caches.Case(args.bench_name, judges, baseline, args.weight, args.first_game_only, category)
 
 
-def write_battles(args: argparse.Namespace, bench: Bench, parts: Sequence[Part], judgments: Judgments) -> list[str]:
+def write_battles(
+    args: argparse.Namespace, bench: Bench, parts: Sequence[Part], judgments: Judgments, notes: Sequence[Text]
+) -> list[str]:
     """Write the battles for --load-battles and for other tools; a folder that takes no file is but a note."""
     problems = []
     for part in parts if args.interval != "v2.0" else ():  # of which some judgments are left out
         case = case_of(args, part.category, part.baseline)
         lines = battles.battle_lines(part.battles)
-        problems.append(caches.save(caches.battle_file(bench, case), lines, case, judgments.inputs, None, part.judged))
+        file, said = caches.battle_file(bench, case), [as_data(part.said), as_data(notes)]
+        problems.append(caches.save(file, lines, case, judgments.inputs, None, part.judged, said))
     return [problem for problem in problems if problem]
 
 
@@ -163,9 +166,10 @@ def load_cached(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tup
         file, note = caches.find_battles(bench, case)
         found = battles.read_battles(file)
         judged = note.judged if note else None
-        most = battles.most_rows(args.weight, args.first_game_only, len(args.judge_name))
-        found = replace(found, most=most)
-        parts.append(Part(category, anchor_of(found, file, case.baseline), found, judged=judged))
+        found = replace(found, most=battles.most_rows(args.weight, args.first_game_only, len(args.judge_name)))
+        of_part, of_all = map(from_data, note.said if note and note.said else ((), ()))
+        notes += [each for each in of_all if each not in notes]
+        parts.append(Part(category, anchor_of(found, file, case.baseline), found, judged=judged, said=of_part))
         inputs = note.inputs if note else inputs
         if note is None:
             notes.append(f"{file} says nothing of its inputs (the original's files do not); it is taken as it is.")
@@ -214,9 +218,7 @@ def rate(
     rows = leaderboard.rows_of(fit, tokens, analyses.ranks_of(args, part), analyses.scores_by_judge(args, part), found)
     said: list[Text] = footnotes.coverage_notes(found) if found else []
     said += [footnotes.interval_line(fit, rule), *footnotes.fit_notes(fit, rule, part.battles.fought()), *notes]
-    if part.table is not None:
-        said += [*footnotes.same_place_notes(silent), *footnotes.table_notes(part.table)]
-    return Result(part, fit, found, rows, said + footnotes.length_notes(lengths))
+    return Result(part, fit, found, rows, [*said, *part.said, *footnotes.length_notes(lengths)])
 
 
 def over_categories(

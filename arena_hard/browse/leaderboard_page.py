@@ -86,8 +86,10 @@ def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board
     judged = covered.counts() if covered else {}
     own = footnotes.own_notes(tables.of_baseline(every, code), table, baseline)
     covering = footnotes.coverage_notes(covered) if covered else []
-    notes = [whole(note) for note in (*own, *footnotes.single_game_notes(table), *covering)]
-    notes += map(whole, footnotes.same_place_notes(judge_stats.same_place(table)))
+    lengths = {name: tables.lengths_of(index, name) for name in fought.models}
+    own += footnotes.same_place_notes(judge_stats.same_place(table))
+    said = (*own, *footnotes.single_game_notes(table), *covering, *footnotes.part_length_notes(lengths))
+    notes = [whole(note) for note in said]
     notes = _nameless_notes(index, every, baseline) + notes
     about = (covered.n_questions if covered else 0, notes)
     if len(fought) == 0:

@@ -11,7 +11,7 @@ import numpy as np
 
 from arena_hard.data import jsonl
 from arena_hard.data.foreign_files import misfit
-from arena_hard.data.lengths import AnswerRow, length_of
+from arena_hard.data.lengths import AnswerRow, is_failed, length_of
 from arena_hard.data.line_notes import LineNotes
 from arena_hard.data.record_folder import rank
 from arena_hard.data.verdicts import LABELS, standard_label
@@ -48,7 +48,8 @@ class RecordFile(NamedTuple):
 
     question: [n] codes of the questions; offset, length: [n] bytes; facts: [n, 4] what the kind of
     file has to say (judgments: verdict of game 1 and 2, codes of the baseline and the model; answers: tokens or -1,
-    whether it was cut off, 0, 0). problems: lines that could not be read, said in words; notes: what else is odd.
+    whether it was cut off, whether the call failed, 0). problems: lines that could not be read, said in words; notes:
+    what else is odd.
     """
 
     path: Path
@@ -107,10 +108,10 @@ def verdict_code(label: Any) -> int:
 
 
 def answer_facts(row: AnswerHead) -> tuple[int, int, int, int]:
-    """Tokens as the leaderboard counts them, or -1; whether the answer was cut off; 0; 0."""
+    """Tokens as the leaderboard counts them, or -1; whether the answer was cut off; whether the call failed; 0."""
     length = length_of(row)
     cut = isinstance(row.finish_reason, str) and row.finish_reason in CUT_OFF
-    return -1 if length is None else int(length[0]), int(cut), 0, 0
+    return -1 if length is None else int(length[0]), int(cut), int(is_failed(row)), 0
 
 
 def stamp_of(path: Path) -> tuple[int, int] | None:

@@ -7,6 +7,7 @@ import numpy as np
 from arena_hard.browse.game_selection import unnamed_baseline
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.record_file import NO_GAME, last_rows
+from arena_hard.data.lengths import AnswerLengths
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import games as game_tables
 from arena_hard.rating.arrays import IntArray, occurring
@@ -116,9 +117,16 @@ def of_baseline(table: GameTable, code: int) -> GameTable:
     return game_tables.select(table, table.baseline == code)
 
 
+def lengths_of(index: BenchIndex, model: str) -> AnswerLengths:
+    """How long a model's answers are on average, and of how many that is known."""
+    file = index.answers.get(model)
+    if file is None:
+        return AnswerLengths(None)
+    facts = file.facts[last_rows(file)]
+    known = facts[facts[:, 0] >= 0, 0]
+    return AnswerLengths(float(known.mean()) if len(known) else None, len(known), of=int((facts[:, 2] == 0).sum()))
+
+
 def tokens_of(index: BenchIndex, model: str) -> float | None:
     """Mean tokens of a model's answers, None where no answer says how long it is."""
-    file = index.answers.get(model)
-    lengths = file.facts[last_rows(file), 0] if file is not None else np.array([])
-    known = lengths[lengths >= 0]
-    return float(known.mean()) if len(known) else None
+    return lengths_of(index, model).average

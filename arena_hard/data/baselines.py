@@ -197,8 +197,10 @@ class JudgmentFolder:
                 "assumed, and this run goes on with them. If they are against another, move their files to a folder "
                 "vs_NAME/ there, or give this judge another name."
             )
-        why = f"they are not against {baseline}: {origin.why}. Those against {baseline} go to {folder.name}/; if the others are "
-        why += "against it all the same, move their files there."
+        why = (
+            f"they are not against {baseline}: {origin.why}. Those against {baseline} go to {folder.name}/; if the "
+            "others are against it all the same, move their files there."
+        )
         if not origin.why:
             why = (
                 f"nothing shows that they are against {baseline}. New ones go to {folder.name}/; if the others are "

@@ -49,11 +49,13 @@ class AnswerRow(msgspec.Struct, gc=False):
 
 class AnswerLengths(msgspec.Struct, frozen=True):
     """average: tokens per answer, None without a countable answer; answers: how many were counted;
-    by_server: how many of them by the server's own count, which is another tokenizer's."""
+    by_server: how many of them by the server's own count, which is another tokenizer's; of: how many answers there are.
+    """
 
     average: float | None
     answers: int = 0
     by_server: int = 0
+    of: int = 0
 
 
 def answer_lengths(bench: Bench, model: str) -> AnswerLengths:
@@ -69,23 +71,30 @@ def answer_lengths(bench: Bench, model: str) -> AnswerLengths:
 
 def _average(file: Path) -> AnswerLengths:
     lengths: dict[str, tuple[float, bool] | None] = {}
+    failed: set[str] = set()
     reader: Reader[AnswerRow] = Reader(AnswerRow)
     for rows in reader.blocks(file):
         lengths.update((row.question_id or row.uid, length_of(row)) for row in rows)
+        failed |= {row.question_id or row.uid for row in rows if is_failed(row)}
     reader.check_ids(file, lengths)
     known = [length for length in lengths.values() if length is not None]
+    there = len(lengths) - sum(lengths[key] is None for key in failed)
     if not known:
-        return AnswerLengths(None)
+        return AnswerLengths(None, of=there)
     total = sum(length for length, _ in known)
-    return AnswerLengths(total / len(known), len(known), sum(server for _, server in known))
+    return AnswerLengths(total / len(known), len(known), sum(server for _, server in known), there)
+
+
+def is_failed(row: AnswerRow) -> bool:
+    """Whether the original wrote this record for a call that failed."""
+    return any(turn == ERROR_MARK or bytes(getattr(turn, "content", b"")) == _ERROR_MARK for turn in _turns_of(row))
 
 
 def length_of(row: AnswerRow) -> tuple[float, bool] | None:
     """(tokens of all turns of the first choice, whether the server counted them); None where nobody did."""
+    if is_failed(row):
+        return None
     turns = _turns_of(row)
-    for turn in turns:
-        if turn == ERROR_MARK or (isinstance(turn, _Turn) and bytes(turn.content) == _ERROR_MARK):
-            return None
     counted = sum_of_counts([getattr(turn, "token_len", None) for turn in turns])
     if counted is None:
         counted = first_count([getattr(each, "token_len", None) for each in (row.metadata, row.conv_metadata)])

@@ -182,7 +182,7 @@ class _Row(msgspec.Struct, gc=False):
 
 
 def _by_games(bench: Bench, judge: str, asked: str, ids: set[str] | None) -> Origin:
-    """The only model whose games look like those of the baseline against itself, or one of several that say the same."""
+    """The only model whose games look like the baseline's against itself, or one of several that say the same."""
     outcomes: dict[str, Counter[tuple[int, int]]] = {}
     for file in record_files(bench.judgment_folder(judge)):
         for model, pair in _pairs(file, ids):

@@ -98,8 +98,8 @@ def _unreadable(text: str, place: int, error: Exception) -> tuple[int, ValueErro
     stop = _line_end(text, place)
     if conflict := _CONFLICT.match(text, place):
         return stop, ValueError(
-            f"a mark of a merge conflict ({conflict.group()}): Git has left both versions of some records here, of which "
-            "one is to be kept"
+            f"a mark of a merge conflict ({conflict.group()}): Git has left both versions of some records here, of "
+            "which one is to be kept"
         )
     depth, in_string = 0, False
     for match in _MARKS.finditer(text, place, stop):

@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -49,7 +50,8 @@ class Draw(msgspec.Struct, frozen=True):
 class Note(msgspec.Struct, frozen=True):
     """The note beside a cache: its case, the inputs' fingerprints, and the cache's own.
 
-    judged: beside battles, what was judged; a question without a readable verdict has no battle.
+    judged: beside battles, what was judged; a question without a readable verdict has no battle. said: what had to be
+    said of the judgments, in a form that only those who said it know.
     """
 
     case: Case
@@ -57,6 +59,7 @@ class Note(msgspec.Struct, frozen=True):
     itself: InputFile
     draw: Draw | None = None
     judged: JudgedQuestions | None = None
+    said: Any = None
 
 
 def default_battle_file(bench: Bench) -> Path:
@@ -199,11 +202,12 @@ def save(
     inputs: Sequence[InputFile],
     draw: Draw | None,
     judged: JudgedQuestions | None = None,
+    said: Any = None,
 ) -> str | None:
     """Write a cache and its note, unless the same is there. Returns why it could not be written, or None."""
     old = read_note(file)
-    made_from = (case, _contents(inputs), draw, judged)
-    if old is not None and (old.case, _contents(old.inputs), old.draw, old.judged) == made_from:
+    made_from = (case, _contents(inputs), draw, judged, said)
+    if old is not None and (old.case, _contents(old.inputs), old.draw, old.judged, old.said) == made_from:
         return None
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     digest = hashlib.sha256()
@@ -216,7 +220,7 @@ def save(
         os.replace(temporary, file)
         status = file.stat()
         itself = InputFile(file.name, status.st_size, status.st_mtime_ns, digest.hexdigest())
-        note_file(file).write_bytes(msgspec.json.encode(Note(case, tuple(inputs), itself, draw, judged)))
+        note_file(file).write_bytes(msgspec.json.encode(Note(case, tuple(inputs), itself, draw, judged, said)))
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Part:
     """Games against one baseline; `category` is empty for a whole bench, `table` None for battles from a file.
 
     judged: what was judged, where it is known besides the table; looked: how judging was looked at while it went on,
-    by model.
+    by model; said: notes on its games, for people.
     """
 
     category: str
@@ -38,6 +38,7 @@ class Part:
     table: GameTable | None = None
     judged: JudgedQuestions | None = None
     looked: Mapping[str, Looked] = field(default_factory=dict[str, Looked])
+    said: Sequence[Any] = ()
 
     @property
     def anchor(self) -> int:

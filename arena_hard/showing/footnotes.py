@@ -311,7 +311,13 @@ def length_notes(lengths: Mapping[str, AnswerLengths]) -> list[Text]:
     if by_server:
         head = "Tokens as the server counted them, with the model's own tokenizer: "
         notes.append(Note([head, Items(by_server), "."]))
-    return notes
+    return notes + part_length_notes(lengths)
+
+
+def part_length_notes(lengths: Mapping[str, AnswerLengths]) -> list[Text]:
+    """Of how many answers the mean length is, where some have no token count."""
+    part = [f"{model} {each.answers} of {each.of}" for model, each in lengths.items() if 0 < each.answers < each.of]
+    return [Note(["Tokens are the mean of the answers that have a count: ", Items(part), "."])] if part else []
 
 
 def _coverage_notes(table: GameTable) -> list[Text]:

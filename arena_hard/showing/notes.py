@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from arena_hard.data.name_lists import SHOWN, shortened
 
@@ -35,6 +38,19 @@ def printed(note: Text) -> str:
 def whole(note: Text) -> str:
     """The note with all of its lists."""
     return _text(note, is_whole=True)
+
+
+def as_data(notes: Sequence[Text]) -> list[Any]:
+    """Notes as plain values, to be kept in a file."""
+    return msgspec.to_builtins(notes)
+
+
+def from_data(kept: Any) -> list[Text]:
+    """The notes that were kept so; none where there is something else."""
+    try:
+        return msgspec.convert(kept, list[Text])
+    except msgspec.ValidationError:
+        return []
 
 
 def _text(note: Text, is_whole: bool) -> str:

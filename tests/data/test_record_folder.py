@@ -14,6 +14,7 @@ import pytest
 
 from arena_hard.browse import tables
 from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.leaderboard_page import boards_of
 from arena_hard.data import jsonl
 from arena_hard.data.baselines import standing
 from arena_hard.data.bench_files import load_answers, load_questions
@@ -25,6 +26,8 @@ from arena_hard.data.verdicts import LABELS
 from arena_hard.money.past_costs import past_bills, report_lines
 from arena_hard.money.quotes import output_seen_in_judgments
 from arena_hard.rating.games import GameTable, against, read_judgments
+from arena_hard.showing.footnotes import length_notes
+from arena_hard.showing.notes import printed
 from tests.support.checked_readers import load_judgments
 from tests.support.pipeline_bench import run_script, write_rows
 
@@ -291,3 +294,16 @@ def test_what_is_no_count_of_tokens_is_one_for_no_reader(bench: Bench, unknown: 
     write_rows(bench.answer_file("m"), answers)
     assert answer_lengths(bench, "m").average == tables.tokens_of(browsed(bench), "m") == 3
     assert [each.token_len for each in load_answers(bench.answer_file("m")).values()] == [None, None, 3]
+
+
+def test_of_how_many_answers_the_mean_length_is_known_is_the_same_for_the_browser(bench: Bench) -> None:
+    answers = [answer(q, "$ERROR$" if q == "5" else "yes") for q in "12345"]
+    for each in answers[:3]:
+        each["choices"][0]["turns"][0].pop("token_len")
+    write_rows(bench.answer_file("m"), answers)
+    length = answer_lengths(bench, "m")
+    assert (length.average, length.answers, length.of) == (3, 1, 4) and length == tables.lengths_of(browsed(bench), "m")
+    (note,) = length_notes({"m": length, "n": answer_lengths(bench, "n")})
+    assert printed(note) == "Tokens are the mean of the answers that have a count: m 1 of 4."
+    (board,) = boards_of(tables.Snapshot(browsed(bench), "j", None), "")
+    assert printed(note) in board.notes

@@ -221,6 +221,17 @@ def test_a_judge_that_never_differs_and_a_model_without_verdicts_are_noted(tmp_p
 
 
 @pytest.mark.slow
+def test_battles_that_are_loaded_come_with_all_that_was_said_of_the_judgments(tmp_path: Path) -> None:
+    doubled = [row("m", str(n), ["A>B", None if n % 2 else "B>A"]) for n in (*range(12), 0)]
+    write(tmp_path, "j", "m", doubled)
+    write(tmp_path, "j", "base", [row("base", str(n), ["A=B", "A=B"]) for n in range(12)])
+    said = run(tmp_path)
+    assert "say nothing and are left out: 12." in said and "replaced by a later line" in said and "(6 of 24)" in said
+    assert run(tmp_path, "--load-battles") == said
+    assert run(tmp_path, "--load-battles") == said
+
+
+@pytest.mark.slow
 def test_battles_of_any_pairs_from_jsonl_and_parquet(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

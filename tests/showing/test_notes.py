@@ -7,17 +7,26 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from arena_hard.data.name_lists import SHOWN, first_lines, shortened
 from arena_hard.rating.intervals import Fit, Rule
 from arena_hard.showing.footnotes import fit_notes
-from arena_hard.showing.notes import Items, Note, printed, whole
+from arena_hard.showing.notes import Items, Note, Text, as_data, from_data, printed, whole
 from tests.loopback import Server
 from tests.support.pipeline_bench import Scratch, run_script, write_rows
 
 NAMES = [f"model-{number:02}" for number in range(84)]
+
+
+def test_notes_that_were_kept_come_back_with_their_lists() -> None:
+    notes: list[Text] = ["plain", Note(["of ", Items([Note(["a: ", Items(NAMES)]), "b"], "; ", 4), "."])]
+    kept = msgspec.json.decode(msgspec.json.encode(as_data(notes)))
+    assert kept == as_data(notes) and from_data(kept) == notes
+    assert list(map(printed, from_data(kept))) == list(map(printed, notes))
+    assert from_data({"a": 1}) == from_data(None) == []
 
 
 def test_a_list_is_cut_where_that_makes_it_shorter() -> None:
