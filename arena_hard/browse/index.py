@@ -32,6 +32,7 @@ from arena_hard.browse.record_file import (
 from arena_hard.data import jsonl
 from arena_hard.data.baselines import Origin, Standing, standing
 from arena_hard.data.bench_files import answer_if_any
+from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, JudgmentSet, name_of
 from arena_hard.data.record_folder import in_place_of, look_into
 from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row, question_from_row
@@ -86,6 +87,7 @@ class BenchIndex:
         self._question_notes: list[str] = []
         self._folder_notes: dict[str, list[str]] = {}
         self._overruled: list[Overruled] = []
+        self._owner_notes: list[str] = []
         self._lock = threading.Lock()
 
     # ------------------------------------------------------------------------------- building
@@ -190,7 +192,7 @@ class BenchIndex:
         games = (row.games or [])[:2]
         verdicts = [UNREADABLE if game is None else verdict_code(game.score) for game in games]
         verdicts += [NO_GAME] * (2 - len(verdicts))
-        model = self._model_codes.setdefault(row.model, len(self._model_codes))
+        model = self._model_codes.setdefault(row.model or "", len(self._model_codes))
         return verdicts[0], verdicts[1], self._baseline_code(row.baseline), model
 
     def _baseline_code(self, name: str | None) -> int:
@@ -219,27 +221,26 @@ class BenchIndex:
     def _gather_judgments(self) -> None:
         """The judgments by judge and model: a model's may be in several files, and one file may hold several's."""
         parts: dict[tuple[str, str], list[RecordFile]] = {}
+        self._owner_notes = []
         for (label, name), file in self._judgment_files.items():
-            for model, part in self._parts_by_model(label, name, file):
+            for model, part in self._parts_by_model(name, file):
                 parts.setdefault((label, model), []).append(part)
         self.judgments, self._overruled = {}, []
         for key, files in parts.items():
             self.judgments[key], overruled = each_once(files, key[1])
             self._overruled += overruled
 
-    def _parts_by_model(self, label: str, name: str, file: RecordFile) -> Iterator[tuple[str, RecordFile]]:
-        """A file's rows by the model that they are of.
-
-        A file that is named otherwise, as where a slash was replaced, gives its model this name, under which its
-        answers are; but not where files have the model's own name.
-        """
+    def _parts_by_model(self, name: str, file: RecordFile) -> Iterator[tuple[str, RecordFile]]:
+        """A file's rows by the model that they are of."""
         names, models = list(self._model_codes), file.facts[:, 3]
-        found = np.unique(models).tolist()
-        for code in found:
-            own = names[code]
-            is_known = len(found) > 1 or own in self.answers or (label, own) in self._judgment_files
-            yield own if own and is_known else name, part_of(file, models == code)
-        if not found:
+        rows = {names[code]: models == code for code in np.unique(models).tolist()}
+        questions = {own: set(file.question[mask].tolist()) for own, mask in rows.items()}
+        whose = owners(self.bench, file.path, questions)
+        self._owner_notes += whose.notes
+        for model in dict.fromkeys(whose.of.values()):
+            masks = [mask for own, mask in rows.items() if whose.of[own] == model]
+            yield model, part_of(file, np.any(masks, axis=0))
+        if not rows:
             yield name, file
 
     # -------------------------------------------------------------------------------- reading
@@ -258,7 +259,7 @@ class BenchIndex:
     def notes(self) -> list[str]:
         """What is odd in and beside the files, though everything in them could be read."""
         beside = [note for notes in self._folder_notes.values() for note in notes]
-        within = self._question_notes + [note for file in self._files() for note in file.notes]
+        within = self._question_notes + [note for file in self._files() for note in file.notes] + self._owner_notes
         return beside + within + [whole(note) for note in overruled_notes(self._overruled)]
 
     def _files(self) -> list[RecordFile]:

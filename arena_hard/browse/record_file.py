@@ -33,7 +33,7 @@ class JudgmentHead(msgspec.Struct):
     games: list[_GameHead | None] | None = None
     question_id: str = ""
     uid: str = ""
-    model: str = ""
+    model: str | None = None
     baseline: str | None = None
 
 

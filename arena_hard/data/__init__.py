@@ -32,6 +32,7 @@ tokens         counting tokens
 style_counts   headers, lists and bold of an answer
 foreign_files  what lies in the place of a file: a pointer, a web page, an archive
 record_folder  the record files of a folder, and what stands beside them or in their place
+owners         whose judgments a file holds: by the names in its records, or its own
 line_notes     what is odd about lines whose records can be read
 
 Inside:

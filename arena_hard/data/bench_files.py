@@ -6,8 +6,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from arena_hard.data import jsonl
-from arena_hard.data.paths import Bench
+from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import (
     Answer,
@@ -53,7 +55,9 @@ def load_answers(file: Path) -> dict[str, Answer]:
             jsonl.Remark,
             stacklevel=1,
         )
-    return {key: answer for key, answer in answers.items() if not has_error_mark(answer)}
+    whole = {key: answer for key, answer in answers.items() if not has_error_mark(answer)}
+    nameless = {key: answer for key, answer in whole.items() if not answer.model}
+    return whole | {key: msgspec.structs.replace(answer, model=name_of(file)) for key, answer in nameless.items()}
 
 
 def answer_if_any(row: dict[str, Any]) -> Answer | None:

@@ -18,6 +18,7 @@ import msgspec
 
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import load_answers, load_questions
+from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.presets import usual_baseline
 from arena_hard.data.record_folder import look_into, record_files
@@ -108,7 +109,8 @@ def _samples(bench: Bench, judge: str, asked: str, ids: set[str] | None) -> Iter
     for file in files:
         judgment = _first_of(file, ids)
         if judgment and (prompt := _prompt_of(judgment)):
-            yield _Sample(judgment.question_id, judgment.model, prompt)
+            model = owners(bench, file, {judgment.model: {judgment.question_id}}).of[judgment.model]
+            yield _Sample(judgment.question_id, model, prompt)
             found += 1
         if found == LOOKED_AT:
             return
@@ -185,8 +187,13 @@ def _by_games(bench: Bench, judge: str, asked: str, ids: set[str] | None) -> Ori
     """The only model whose games look like the baseline's against itself, or one of several that say the same."""
     outcomes: dict[str, Counter[tuple[int, int]]] = {}
     for file in record_files(bench.judgment_folder(judge)):
-        for model, pair in _pairs(file, ids):
-            outcomes.setdefault(model, Counter())[pair] += 1
+        found = list(_pairs(file, ids))
+        questions: dict[str, set[str]] = {}
+        for name, question, _ in found:
+            questions.setdefault(name, set()).add(question)
+        whose = owners(bench, file, questions).of
+        for name, _, pair in found:
+            outcomes.setdefault(whose[name], Counter())[pair] += 1
     itself = [model for model, counts in outcomes.items() if is_plainly_itself(counts)]
     others = [model for model, counts in outcomes.items() if not may_be_itself(counts)]
     if itself and others and all(_have_same_answers(bench, itself[0], each) for each in itself[1:]):
@@ -197,8 +204,8 @@ def _by_games(bench: Bench, judge: str, asked: str, ids: set[str] | None) -> Ori
     return Origin()
 
 
-def _pairs(file: Path, ids: set[str] | None) -> Iterator[tuple[str, tuple[int, int]]]:
-    """(model, who won its two games) of each judgment that names no baseline."""
+def _pairs(file: Path, ids: set[str] | None) -> Iterator[tuple[str, str, tuple[int, int]]]:
+    """(name of the model, question, who won its two games) of each judgment that names no baseline."""
     with open(file, "rb") as stream:
         for span in jsonl.spans(stream, msgspec.json.Decoder(_Row).decode):
             row: _Row | None = span.value
@@ -209,7 +216,7 @@ def _pairs(file: Path, ids: set[str] | None) -> Iterator[tuple[str, tuple[int, i
                 continue
             winners = [_winner(game) for game in row.games[:2]]
             if winners[0] is not None and winners[1] is not None:
-                yield str(text_of(row.model)), (winners[0], winners[1])
+                yield str(text_of(row.model) or ""), question_id, (winners[0], winners[1])
 
 
 def _winner(game: _Game | None) -> int | None:

@@ -142,7 +142,7 @@ def _plain_of(file: Path, there: dict[str, Path]) -> Path | None:
     plain = _named_plain(file, there, _BACKUP)
     copied = None if plain else _named_plain(file, there, (_COUNTED,))
     for other in filter(None, (plain, copied)):
-        if other.stat().st_size and _is_about(file, other):
+        if other.stat().st_size and _is_about(file, other, is_said=bool(plain)):
             return other if other == plain or _keys(file) & _keys(other) else None
     return None
 
@@ -153,10 +153,15 @@ def _named_plain(file: Path, there: dict[str, Path], patterns: Iterable[re.Patte
     return next((there[match["plain"]] for match in found if match and match["plain"] in there), None)
 
 
-def _is_about(file: Path, plain: Path) -> bool:
-    """Whether the records of a file are of the model that another one is named after."""
-    model = next((model for model, _, _ in _heads(file)), "")
-    return bool(model) and bool(rank(plain, model)) and not rank(file, model)
+def _is_about(file: Path, plain: Path, is_said: bool = False) -> bool:
+    """Whether the records of a file are of the model that another one is named after.
+
+    is_said: whether the file's own name says so, where its records name none.
+    """
+    model = next((model for model, _, _ in _heads(file)), None)
+    if model == "":
+        return is_said
+    return model is not None and bool(rank(plain, model)) and not rank(file, model)
 
 
 def _instead_note(file: Path, there: dict[str, Path]) -> str:

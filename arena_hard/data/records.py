@@ -65,7 +65,7 @@ class AnswerTurn(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One model's record for one question: `choices[k][t]` is turn t of choice k.
+    """One model's record for one question: `choices[k][t]` is turn t of choice k. model: empty where it names none.
 
     total_tokens: of all turns of the first choice, where the record says just that.
     """
@@ -113,7 +113,10 @@ class Game(msgspec.Struct, frozen=True):
 
 
 class Judgment(msgspec.Struct, frozen=True):
-    """The judge's record for one question and model. Game 1: A = baseline, B = model; game 2 swapped."""
+    """The judge's record for one question and model. Game 1: A = baseline, B = model; game 2 swapped.
+
+    model: empty where the record names none, so that only its file tells it.
+    """
 
     question_id: str
     model: str
@@ -186,7 +189,7 @@ def answer_from_row(row: dict[str, Any]) -> Answer:
         turns[0] = [msgspec.structs.replace(turns[0][0], token_len=total)]
     return Answer(
         question_id=question_id,
-        model=_text(row, "model_id", "model"),
+        model=_optional(row, "model_id") or _optional(row, "model") or "",
         choices=tuple(map(tuple, turns)),
         answer_id=row.get("answer_id") or row.get("ans_id") or "",
         tstamp=row.get("tstamp"),
@@ -259,7 +262,7 @@ def judgment_from_row(row: dict[str, Any]) -> Judgment:
         raise ValueError("games must be a list")
     return Judgment(
         question_id=_text(row, "question_id", "uid"),
-        model=_text(row, "model"),
+        model=_optional(row, "model") or "",
         judge=row.get("judge") or "",
         games=tuple(_game_from_row(game) for game in games),
         baseline=_optional(row, "baseline"),

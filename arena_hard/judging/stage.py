@@ -8,7 +8,8 @@ from pathlib import Path
 
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.data import jsonl
-from arena_hard.data.name_lists import first_lines
+from arena_hard.data.name_lists import first_lines, shortened
+from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row
@@ -111,12 +112,25 @@ def load_judged(stage: Stage, name: str, file: Path, questions: list[Question]) 
     first = stage.bench.judgment_file(stage.judge.name, name)
     found: dict[str, Judgment] = {}
     for each in dict.fromkeys((first, file)):
-        for judgment in jsonl.read(each, judgment_from_row) if is_there(each) else ():
+        for judgment in own_judgments(stage.bench, name, each) if is_there(each) else ():
             key = judgment.question_id
             is_named = judgment.baseline is not None and judgment.baseline == wanted.get(key)
             if is_named or (each == file and (judgment.baseline is None or key not in wanted)):
                 found[key] = judgment
     return found
+
+
+def own_judgments(bench: Bench, name: str, file: Path) -> list[Judgment]:
+    """The judgments of a file that are of this model; what is odd about whose they are is a warning."""
+    judgments = list(jsonl.read(file, judgment_from_row))
+    questions: dict[str, set[str]] = {}
+    for judgment in judgments:
+        questions.setdefault(judgment.model, set()).add(judgment.question_id)
+    whose = owners(bench, file, questions)
+    others = sorted({model for model in whose.of.values() if model != name})
+    elsewhere = [f"{file} also holds judgments of {shortened(others)}; they do not count as {name}'s."] * bool(others)
+    jsonl.warn(whose.notes + elsewhere)
+    return [judgment for judgment in judgments if whose.of[judgment.model] == name]
 
 
 def judgments_of(stage: Stage, candidates: list[Candidate]) -> dict[str, dict[str, Judgment]]:

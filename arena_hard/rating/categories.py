@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from arena_hard.data.baselines import Standing, named_in, standing
 from arena_hard.data.paths import Bench
 from arena_hard.data.presets import categories_of, is_published, usual_baseline
-from arena_hard.data.record_folder import record_files
+from arena_hard.data.record_folder import is_there, record_files
 from arena_hard.data.records import Question, UserError
+from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating.arrays import occurring
 from arena_hard.rating.battles import Battles, baseline_of
 from arena_hard.rating.coverage import Coverage, JudgedQuestions, coverage, fought_in
-from arena_hard.rating.games import GameTable, against, in_categories, question_categories, select
+from arena_hard.rating.games import Codes, GameTable, against, select
 from arena_hard.rating.stopped import Looked
 
 _FEW = 0.1  # of the games: so few that name a baseline do not decide against all others
@@ -201,3 +203,28 @@ def _names(table: GameTable, wanted: Sequence[str]) -> list[str]:
     if unknown:
         raise UserError(f"No games in the category {unknown[0]!r}. Categories here: {', '.join(known)}; or all.")
     return list(dict.fromkeys(wanted))
+
+
+class _Question(msgspec.Struct):
+    question_id: str = ""
+    uid: str = ""
+    category: str | None = None
+
+
+def question_categories(file: Path) -> dict[str, str]:
+    """The category of each question by id; empty without a question file. Raises UserError."""
+    if not is_there(file):
+        return {}
+    reader: Reader[_Question] = Reader(_Question)
+    found = {row.question_id or row.uid: row.category or "" for rows in reader.blocks(file) for row in rows}
+    reader.check_ids(file, found)
+    return found
+
+
+def in_categories(table: GameTable, category_of: Mapping[str, str]) -> GameTable:
+    """The table with the category of each question where the records do not say one themselves."""
+    codes = Codes((name, code) for code, name in enumerate(table.categories))
+    of_question = np.array([codes[category_of.get(question, "")] for question in table.questions], dtype=np.int32)
+    unknown = np.array([not name for name in table.categories])[table.category]
+    category = np.where(unknown, of_question[table.question], table.category).astype(np.int32)
+    return replace(table, category=category, categories=list(codes))

@@ -6,7 +6,7 @@ Texts are not kept: a judgment of 2.6 kB becomes two rows of a few bytes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ import msgspec
 import numpy as np
 
 from arena_hard.data.baselines import judgment_files
-from arena_hard.data.jsonl import Remark
+from arena_hard.data.jsonl import Remark, warn
 from arena_hard.data.name_lists import shortened
-from arena_hard.data.paths import Bench
-from arena_hard.data.record_folder import is_there
+from arena_hard.data.owners import owners
+from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader
 from arena_hard.data.verdicts import LABELS, standard_label
@@ -89,7 +89,7 @@ class _Game(msgspec.Struct, gc=False):
 
 
 class _Row(msgspec.Struct, gc=False):
-    model: str
+    model: str | None = None
     games: list[_Game | None] | None = None
     question_id: str = ""
     uid: str = ""
@@ -125,13 +125,15 @@ class _VerdictCodes(dict[object, int]):
 class _Builder:
     """Gathers the rows of judgment files as columns of codes."""
 
-    def __init__(self) -> None:
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
         self.reader: Reader[_Row] = Reader(_Row, fingerprints=True)
         self.names = {column: Codes() for column in ("question", "model", "judge", "baseline", "category")}
         self.columns: dict[str, list[int]] = {column: [] for column in (*self.names, "first", "second", "file")}
         self.unnamed: list[str] = []
         self.files: list[Path] = []
         self.verdicts = _VerdictCodes()
+        self.is_renamed = False
 
     def add(self, judge: str, file: Path, unnamed: str = "") -> None:
         """Read one file. unnamed: whom records without a baseline are against.
@@ -139,17 +141,33 @@ class _Builder:
         Raises UserError with the line of a broken row.
         """
         self.unnamed.append(unnamed)
+        start = len(self.columns["model"])
         for rows in self.reader.blocks(file):
             self._add_rows(self.names["judge"][judge], len(self.files), rows)
         self.files.append(file)
         self.reader.check_ids(file, self.names["question"])
+        self._give_to_owners(file, start)
+
+    def _give_to_owners(self, file: Path, start: int) -> None:
+        """Code the rows of a file, which begin at `start`, by whose they are; a warning where that is odd."""
+        names, codes = list(self.names["model"]), self.columns["model"][start:]
+        if {names[code] for code in set(codes)} <= {name_of(file)}:
+            return
+        questions: dict[str, set[int]] = {}
+        for code, question in zip(codes, self.columns["question"][start:]):
+            questions.setdefault(names[code], set()).add(question)
+        whose = owners(self.bench, file, questions)
+        warn(whose.notes)
+        if any(name != model for name, model in whose.of.items()):
+            self.is_renamed = True
+            self.columns["model"][start:] = [self.names["model"][whose.of[names[code]]] for code in codes]
 
     def _add_rows(self, judge: int, file: int, rows: list[_Row]) -> None:
         question, model = self.names["question"], self.names["model"]
         baseline, category = self.names["baseline"], self.names["category"]
         verdicts, columns = self.verdicts, self.columns
         columns["question"] += [question[row.question_id or row.uid] for row in rows]
-        columns["model"] += [model[row.model] for row in rows]
+        columns["model"] += [model[row.model or ""] for row in rows]
         columns["baseline"] += [baseline[row.baseline or self.unnamed[file]] for row in rows]
         columns["category"] += [category[row.category or ""] for row in rows]
         columns["judge"] += [judge] * len(rows)
@@ -199,7 +217,7 @@ class _Builder:
         columns = {name: values[found.kept] for name, values in columns.items()}
         nothing = int(((columns["first"] == _ABSENT) & (columns["second"] == _ABSENT)).sum())
         table = self._table(columns)
-        table = _recoded(table) if found.overruled else table
+        table = _recoded(table) if found.overruled or self.is_renamed else table
         foreign, inputs = self._foreign(columns), self.reader.inputs(base)
         return Judgments(table, inputs, found.duplicates, found.overruled, foreign, nothing)
 
@@ -233,7 +251,7 @@ def read_judgments(bench: Bench, judges: Sequence[str], baselines: Sequence[str]
 
     baselines: those whose own folders are read too. Raises UserError for a judge without judgments or a broken line.
     """
-    builder = _Builder()
+    builder = _Builder(bench)
     for judge in judges:
         files = judgment_files(bench, judge, baselines)
         if not files:
@@ -320,28 +338,3 @@ def games_of_judgments(table: GameTable) -> tuple[int, int]:
     """How many judgments a table has, and how many of them have one game only."""
     first = int((table.game == 0).sum())
     return first, first - int((table.game == 1).sum())
-
-
-class _Question(msgspec.Struct):
-    question_id: str = ""
-    uid: str = ""
-    category: str | None = None
-
-
-def question_categories(file: Path) -> dict[str, str]:
-    """The category of each question by id; empty without a question file. Raises UserError."""
-    if not is_there(file):
-        return {}
-    reader: Reader[_Question] = Reader(_Question)
-    found = {row.question_id or row.uid: row.category or "" for rows in reader.blocks(file) for row in rows}
-    reader.check_ids(file, found)
-    return found
-
-
-def in_categories(table: GameTable, category_of: Mapping[str, str]) -> GameTable:
-    """The table with the category of each question where the records do not say one themselves."""
-    codes = Codes((name, code) for code, name in enumerate(table.categories))
-    of_question = np.array([codes[category_of.get(question, "")] for question in table.questions], dtype=np.int32)
-    unknown = np.array([not name for name in table.categories])[table.category]
-    category = np.where(unknown, of_question[table.question], table.category).astype(np.int32)
-    return replace(table, category=category, categories=list(codes))

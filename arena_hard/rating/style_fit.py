@@ -140,7 +140,7 @@ def fit_style(rows: Rows, anchor: int, formula: str = "v2.0") -> StyleFit:
     design[np.arange(n), rows.model_a] = math.log(10.0)
     design[np.arange(n), rows.model_b] = -math.log(10.0)
     design[:, p:] = rows.features
-    kept = design[rows.weight > 0].any(axis=0)  # nothing tells of a model without battles
+    kept = np.asarray(design[rows.weight > 0].any(axis=0))  # nothing tells of a model without battles
     kept[anchor] = formula == "v0.1"
     design = design[:, kept]
     outcome = np.repeat([1, 0], n)

@@ -19,10 +19,13 @@ from arena_hard.data import jsonl
 from arena_hard.data.baselines import standing
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.lengths import answer_lengths
+from arena_hard.data.nameless import origin_of
+from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import look_into, rank
 from arena_hard.data.records import UserError
 from arena_hard.data.verdicts import LABELS
+from arena_hard.judging.stage import own_judgments
 from arena_hard.money.past_costs import past_bills, report_lines
 from arena_hard.money.quotes import output_seen_in_judgments
 from arena_hard.rating.games import GameTable, against, read_judgments
@@ -307,3 +310,80 @@ def test_of_how_many_answers_the_mean_length_is_known_is_the_same_for_the_browse
     assert printed(note) == "Tokens are the mean of the answers that have a count: m 1 of 4."
     (board,) = boards_of(tables.Snapshot(browsed(bench), "j", None), "")
     assert printed(note) in board.notes
+
+
+def renamed(bench: Bench, name: Any, file: str = "m") -> None:
+    """Model m's judgments in a file, with another name in the records, or with none."""
+    rows = [{**row(q, "A>B"), "model": name} for q in "123"]
+    bench.judgment_file("j", "m").unlink()
+    write_rows(bench.judgment_file("j", file), [{k: v for k, v in r.items() if v is not ...} for r in rows])
+
+
+NO_MODEL = [..., None, ""]
+
+
+@pytest.mark.filterwarnings("ignore::arena_hard.data.jsonl.Remark")
+@pytest.mark.parametrize("name", [*NO_MODEL, 4, "path/to/ckpt", "checkpoint-17"])
+def test_a_file_is_of_the_model_that_it_is_named_after_where_its_records_tell_of_none(bench: Bench, name: Any) -> None:
+    before = seen(bench)
+    renamed(bench, name)
+    after = seen(bench)
+    for reader in set(before) - {"checked", "browser's records"}:
+        assert after[reader] == before[reader], reader
+    assert [len(found.games) for found in after["browser's records"]] == [2, 2, 2]
+    words = "name no model" if name in NO_MODEL else f"name the model {name}, of which nothing else is here"
+    file = bench.judgment_file("j", "m")
+    for read in (lambda: read_judgments(bench, ["j"]), lambda: own_judgments(bench, "m", file)):
+        with pytest.warns(jsonl.Remark, match=rf"m\.jsonl: .*{words}.* taken to be of m, after which") as said:
+            read()
+        assert len(said) == 1
+    assert len(own_judgments(bench, "m", file)) == 3 and words in browsed(bench).notes[0]
+    assert origin_of(bench, "j", "m") == origin_of(bench, "j", "stranger")
+
+
+@pytest.mark.filterwarnings("ignore::arena_hard.data.jsonl.Remark")
+def test_records_of_a_model_that_is_known_are_its_own_in_whatever_file(bench: Bench) -> None:
+    renamed(bench, "n")
+    bench.judgment_file("j", "n").unlink()
+    index = browsed(bench)
+    for table in (read_judgments(bench, ["j"]).table, tables.game_table(index, ["j"], None)):
+        assert {model for model, _, _ in games_in(table)} == {"n"}
+    with pytest.warns(jsonl.Remark, match=r"m\.jsonl also holds judgments of n; they do not count as m's"):
+        assert own_judgments(bench, "m", bench.judgment_file("j", "m")) == []
+
+
+@pytest.mark.parametrize(
+    ("questions", "of"),
+    [
+        ({"4": {"1"}}, {"4": "m"}),
+        ({"4": {"1"}, "m": {"2"}}, {"4": "m", "m": "m"}),  # as a run goes on with what is there
+        ({"4": {"1"}, "m": {"1"}}, {"4": "4", "m": "m"}),
+        ({"4": {"1"}, "5": {"2"}, "": {"3"}}, {"4": "4", "5": "5", "": "m"}),
+        ({"n": {"1"}}, {"n": "n"}),
+        ({"../x": {"1"}}, {"../x": "m"}),
+        ({}, {}),
+    ],
+)
+def test_whose_records_are(bench: Bench, questions: dict[str, set[str]], of: dict[str, str]) -> None:
+    assert owners(bench, bench.judgment_file("j", "m"), questions).of == of
+
+
+def test_another_spelling_is_no_remark_and_without_answers_the_records_tell(bench: Bench) -> None:
+    spelled = owners(bench, bench.judgment_file("j", "m"), {"maker/M": {"1"}})
+    assert spelled == ({"maker/M": "m"}, [])
+    bench.answer_file("m").unlink()
+    assert owners(bench, bench.judgment_file("j", "m"), {"maker/M": {"1"}}).of == {"maker/M": "maker/M"}
+
+
+def test_a_backup_is_one_without_a_model_in_its_records_too(bench: Bench) -> None:
+    renamed(bench, ...)
+    folder = bench.judgment_folder("j")
+    for name in ("m_backup", "m-0613"):
+        (folder / f"{name}.jsonl").write_bytes((folder / "m.jsonl").read_bytes())
+    assert {file.stem for file in look_into(folder).files} == {"m", "m-0613", "n"}
+
+
+def test_answers_that_name_no_model_are_of_the_one_that_the_file_is_named_after(bench: Bench) -> None:
+    write_rows(bench.answer_file("m"), [{k: v for k, v in answer(q, "yes").items() if k != "model_id"} for q in "123"])
+    assert {each.model for each in load_answers(bench.answer_file("m")).values()} == {"m"}
+    assert browsed(bench).answer("m", 0) is not None
