@@ -23,7 +23,7 @@ _LINE_END = re.compile("[\r\n]")
 _MARKS = re.compile(r'\\["\\/bfnrtu]|["{}\[\]]')
 _BEGINNING = re.compile(r'\{\s*"(?:[^"\\]|\\.)*"\s*:')
 
-_CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?=[ \r\n]|$)", re.MULTILINE)
+MERGE_MARK = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?=[ \r\n]|$)", re.MULTILINE)
 
 FILE_ENDS = "the file ends within this line"
 
@@ -96,7 +96,7 @@ def _unreadable(text: str, place: int, error: Exception) -> tuple[int, ValueErro
     Where a run was killed within a record, another program may have gone on in the same line.
     """
     stop = _line_end(text, place)
-    if conflict := _CONFLICT.match(text, place):
+    if conflict := MERGE_MARK.match(text, place):
         return stop, ValueError(
             f"a mark of a merge conflict ({conflict.group()}): Git has left both versions of some records here, of "
             "which one is to be kept"

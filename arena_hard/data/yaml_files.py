@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from arena_hard.data.foreign_files import foreign_kind
+from arena_hard.data.odd_lines import MERGE_MARK
 from arena_hard.data.places import Key
 from arena_hard.data.record_values import is_list, is_object
 from arena_hard.data.records import UserError
@@ -295,6 +296,12 @@ def _line(node: Any) -> int:
 
 
 def _said_of_error(file: Path, error: Any, text: str) -> str:
+    for number, each in enumerate(text.splitlines(), 1):
+        if mark := MERGE_MARK.match(each):
+            return (
+                f"{file}:{number}: a mark of a merge conflict ({mark.group()}): Git has left both versions of "
+                "some lines here. Keep one of them."
+            )
     mark, position = getattr(error, "problem_mark", None), getattr(error, "position", None)
     line = mark.line + 1 if mark else None if position is None else text.count("\n", 0, position) + 1
     reason = " ".join(str(getattr(error, "problem", None) or error).split())

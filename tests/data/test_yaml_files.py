@@ -225,6 +225,7 @@ def test_many_keys_there_twice_are_counted(file: Path) -> None:
         ("m: !!timestamp x\n", r"api\.yaml:1: 'x' is no timestamp"),
         ("m: !ENV x\n", r"api\.yaml:1: not readable as YAML"),
         ("? [a]\n: 1\n", r"api\.yaml:1: not readable as YAML"),
+        ("a: 1\n<<<<<<< HEAD\nb: 1\n=======\n>>>>>>> theirs\n", r"api\.yaml:2: a mark of a merge conflict"),
         ("- m\n", "is not a config"),
         ("", "is not a config"),
     ],
