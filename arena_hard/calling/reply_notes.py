@@ -33,7 +33,7 @@ class ReplyNotes:
         """A record was written whose replies have these notes."""
         found: dict[tuple[str, str], str] = {}
         for kind, what in notes:
-            name, _, shown = what.partition(": ") if kind == "field" else (what, "", "")
+            name, _, shown = what.partition(": ") if kind in ("field", "end") else (what, "", "")
             found.setdefault((kind, name), shown)
         for (kind, name), shown in found.items():
             sighting = self.seen.setdefault(kind, {}).setdefault(name, Sighting(0, question_id, shown))
@@ -51,7 +51,13 @@ class ReplyNotes:
 
     def remarks(self, unit: str) -> list[str]:
         """A line of each kind, for people. unit: what the records are called, in the plural."""
-        says = {"finish": _of_reasons, "field": _of_fields, "thought": _of_thoughts, "template": _of_templates}
+        says = {
+            "finish": _of_reasons,
+            "end": _of_no_reasons,
+            "field": _of_fields,
+            "thought": _of_thoughts,
+            "template": _of_templates,
+        }
         return [
             say(f"{self.records[kind]} {unit if self.records[kind] != 1 else unit.removesuffix('s')}", _ranked(seen))
             for kind, say in says.items()
@@ -62,6 +68,7 @@ class ReplyNotes:
         """Everything that was seen, for the manifest; without the kinds of which nothing was."""
         names = {
             "finish": "unknown_finish_reasons",
+            "end": "no_finish_reason",
             "field": "unreadable_fields",
             "thought": "suspected_thoughts",
             "template": "chat_template_remains",
@@ -81,6 +88,10 @@ def _ranked(sightings: dict[str, Sighting]) -> Ranked:
 
 def _of_reasons(records: str, ranked: Ranked) -> str:
     return f"unknown finish_reason in {records}, kept as it came: {_counted(ranked)}."
+
+
+def _of_no_reasons(records: str, ranked: Ranked) -> str:
+    return f"no finish_reason in {records}, which may be whole or half: see question {ranked[0][1].example}."
 
 
 def _of_fields(records: str, ranked: Ranked) -> str:

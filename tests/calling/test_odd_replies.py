@@ -28,7 +28,7 @@ ODD: dict[str, tuple[Any, str, Usage | None, str | None]] = {
     "finish_reason an object": (openai(finish_reason={"type": "stop", "matched": 7}), "fine", TEN, None),
     "finish_reason an empty object": (openai(finish_reason={"a": 1}), "fine", TEN, 'finish_reason: {"a": 1}'),
     "finish_reason a list": (openai(finish_reason=["stop"]), "fine", TEN, None),
-    "finish_reason null": (openai(finish_reason=None), "fine", TEN, None),
+    "finish_reason null": (openai(finish_reason=None), "fine", TEN, "finish_reason: null"),
     "usage in floats": (openai(usage={"prompt_tokens": 10.0, "completion_tokens": 20.0}), "fine", TEN, None),
     "usage in texts": (openai(usage={"prompt_tokens": "10", "completion_tokens": "20"}), "fine", TEN, None),
     "usage in other names": (openai(usage={"input_tokens": 10, "output_tokens": 20}), "fine", TEN, None),
@@ -178,7 +178,9 @@ FAILURES = [
     "function_call_filter: MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "unexpected_end", "cancelled", "canceled",
     "timeout", "server_error", "internal_error", "failed", "engine_overloaded", "interrupted", "TooManyRequestsError",
     "server_shutdown", "shutdown", "killed", "process killed", "worker_crashed", "TIME_LIMIT", "FinishReason.ERROR",
-    "resource-exhausted", "upstream error", "unavailable", "rate_limit_exceeded",
+    "resource-exhausted", "upstream error", "unavailable", "rate_limit_exceeded", "deadline_exceeded", "stop: cancelled",
+    "connection_reset", "terminated", "oom", "quota_exceeded", "budget_exceeded", "internal", "incomplete", "503", "429",
+    "dropped", "stop: error", "error_no_memory", "bad_gateway", "throttled", "broken_pipe",
 ]  # fmt: skip
 
 
@@ -201,6 +203,9 @@ def test_what_tells_of_failure(reason: str) -> None:
         ("<FinishReason.STOP: 1>", "stop"), ("FINISH_REASON_SAFETY", "content_filter"), ("stopped", "stop"),
         ("eosFound", "stop"), ("FinishReason.OTHER", "FinishReason.OTHER"), ("overkill", "overkill"), ("x.y", "x.y"),
         ("no_error", "stop"), ("NoError", "stop"), ("SUCCESS", "stop"), ("no_errors_seen", "no_errors_seen"),
+        ("ERROR_NONE", "stop"), ("ERROR: none", "stop"), ("stop_error_free", "stop"), ("NO_ERROR", "stop"),
+        ("incomplete: max_output_tokens", "length"), ("token_budget_exceeded", "length"), ("stop: 5034", "stop"),
+        ("internalized", "internalized"), ("broker", "broker"), ("terminated_by_eos", "terminated_by_eos"),
     ],
 )  # fmt: skip
 def test_reasons_in_our_words(reason: str | None, ours: str) -> None:
@@ -217,6 +222,8 @@ BROKEN = [
     ("openai", half("insufficient_system_resource"), "insufficient_system_resource"),
     ("openai", half("abort"), "abort"),
     ("openai", half({"type": "abort"}), "abort"),
+    ("openai", half(503), "503"),
+    ("openai", half(None, more={"base_resp": {"status_code": 1013, "status_msg": "internal"}}), "internal"),
     ("openai", half({"type": "abort", "message": "the worker died", "status_code": 503}), "503: the worker died"),
     ("openai", half("stop", native_finish_reason="MALFORMED_FUNCTION_CALL"), "MALFORMED_FUNCTION_CALL"),
     ("openai", half(None, native_finish_reason="network_error"), "network_error"),

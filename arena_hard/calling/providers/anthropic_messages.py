@@ -97,10 +97,11 @@ def read_message(found: Any, asked: dict[str, Any] | None = None) -> Reply:
     text, thought = whole.said("content")
     reason, usage = whole.word("stop_reason"), anthropic_usage(whole.inner("usage"), bool(text or thought))
     finish = reason and in_our_words(reason)
-    error = error_beside(found, text, finish, asked)
+    error = error_beside((found, whole.whole), text, finish, asked)
     if error is not None:
         error.usage = usage
         raise error
+    whole.note_no_end("stop_reason")
     return Reply(
         content=text,
         finish_reason=finish or "stop",

@@ -305,10 +305,11 @@ def read_response(found: Any) -> Reply:
     is_text = isinstance(output.raw("message"), str)
     text, thought = output.said("message") if is_text else output.inner("message").said("content")
     reason, usage = whole.word("stopReason"), bedrock_usage(whole.inner("usage"), bool(text or thought))
-    error = error_beside(found, text, reason and in_our_words(reason))
+    error = error_beside((found, whole.whole), text, reason and in_our_words(reason))
     if error is not None:
         error.usage = usage
         raise error
+    whole.note_no_end("stopReason")
     return Reply(text, reason or "stop", usage, None, thought=thought or None, notes=tuple(whole.notes))
 
 

@@ -92,7 +92,7 @@ def message_of(body: Any) -> str:
     if not isinstance(body, Mapping):
         return web_page(str(body)) or str(body)
     inner = inner_of(body)
-    words = _words(inner)
+    words = words_within(inner)
     if words is None:
         return str(dict(inner))
     place = inner.get("loc")  # FastAPI names the field that it refuses
@@ -103,7 +103,8 @@ def message_of(body: Any) -> str:
     return f"{words}: {raw}" if isinstance(raw, str) and raw else words
 
 
-def _words(inner: Mapping[str, Any]) -> str | None:
+def words_within(inner: Mapping[str, Any]) -> str | None:
+    """The words for people in an error object; None where it has none."""
     return next((words for key in _WORDS if (words := _text(inner.get(key)))), None)
 
 
@@ -136,7 +137,7 @@ def tells_error(body: Any) -> bool:
     if isinstance(body, str):
         return bool(body.strip())
     inner = inner_of(body)
-    words = _words(inner)
+    words = words_within(inner)
     return words is not None and (code_of(inner) not in _GOOD or words.lower() not in ("ok", "success"))
 
 

@@ -43,6 +43,11 @@ class Fields:
     def __contains__(self, key: str) -> bool:
         return self._values.get(key) is not None
 
+    @property
+    def whole(self) -> Mapping[str, Any]:
+        """The object itself."""
+        return self._values
+
     def raw(self, key: str) -> Any:
         """Whatever stands there; None where nothing does."""
         return self._values.get(key)
@@ -87,7 +92,7 @@ class Fields:
         return found
 
     def word(self, key: str) -> str | None:
-        """A word such as a finish reason, also as an object that has it as its type."""
+        """A word such as a finish reason, also as an object that has it as its type, or as the number of an error."""
         value = self._values.get(key)
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
@@ -99,7 +104,13 @@ class Fields:
             return value.strip() or None
         if value is not None:
             self._note(key, value)
-        return None
+        number = whole_number(value)
+        return str(number) if number is not None and 400 <= number < 600 else None
+
+    def note_no_end(self, key: str) -> None:
+        """Note that a reason stands there and says nothing, so that nobody knows whether the answer is whole."""
+        if key in self._values and self._values[key] in (None, ""):
+            self.notes.append(("end", f"{self._name(key)}: {_in_json(self._values[key])}"))
 
     def said(self, key: str) -> tuple[str, str]:
         """(answer, thought) of a content: a text, or parts with a text, of which some are thoughts."""

@@ -29,8 +29,6 @@ _WORDS = {
         "succeeded",
         "ok",
         "normal",
-        "no_error",
-        "noerror",
         "none",
         "null",
     ),
@@ -45,6 +43,7 @@ _WORDS = {
         "max_token",
         "token_limit",
         "length_limit",
+        "token_budget",
         "output_limit",
         "truncated",
         "model_context_window_exceeded",
@@ -67,9 +66,16 @@ _MEANING = {word: meaning for meaning, words in _WORDS.items() for word in words
 # What servers say of replies that broke off: DeepSeek's insufficient_system_resource, GLM's network_error, Gemini's
 # MALFORMED_FUNCTION_CALL (with "function_call_filter: " before it), vLLM's and SGLang's abort, OpenRouter's error.
 _FAILURE = re.compile(
-    r"(?<![a-z])(?<!no_)(?<!without_)(?:error|abort|cancel|fail|malformed|unexpected|timeout|timed_?out|insufficient|exhausted|overload"
-    r"|unavailable|interrupt|disconnect|exception|preempt|evict|rate_?limit|too_many_tool"
-    r"|shut_?down|kill|crash|out_of_memory|time_?limit)"
+    r"(?<![a-z])(?:error|abort|cancel|fail|malformed|unexpected|timeout|timed_?out|insufficient|exhausted|overload"
+    r"|unavailable|interrupt|disconnect|exception|preempt|evict|rate_?limit|too_many|throttl"
+    r"|shut_?down|kill|crash|out_of_memory|oom(?![a-z])|time_?limit|deadline|connection|(?:bad_)?gateway"
+    r"|terminated(?!_?(?:by_)?eos)|quota|budget_exceeded|internal(?![a-z])|incomplete|unfinished|dropped|broken?(?![a-z])"
+    r"|busy|panic)|\A[45]\d\d(?!\d)"
+)
+# what says that there was none
+_NO_FAILURE = re.compile(
+    r"(?<![a-z])(?:(?:no|without)_?(?:errors?|failures?|exceptions?)(?![a-z])"
+    r"|(?:error|failure|exception)s?[_:]*(?:none|no|null|free|false|ok|0)\Z)"
 )
 _PREFIX = re.compile(r"(?:[a-z_]*reason[._:\s]+|[a-z_]\w*\.)+(?=\w)")  # of a member of an enum
 _REACHED = re.compile(r"(?<=.)_(?:reached|exceeded|hit)$")
@@ -84,11 +90,15 @@ def in_our_words(reason: str | None) -> str:
     """
     if reason is None:
         return "stop"
-    plain = _plain(reason)
-    first = plain.partition(":")[0].strip("_")
+    plain = _NO_FAILURE.sub("", _plain(reason)).strip("_: ") or "stop"
+    first, _, detail = plain.partition(":")
     member = _PREFIX.sub("", plain).partition(":")[0].strip("_")
-    forms = (plain, first, member, _REACHED.sub("", member))
-    return next((_MEANING[form] for form in forms if form in _MEANING), reason)
+    forms = (plain, first.strip("_"), member, _REACHED.sub("", member))
+    meaning = next((_MEANING[form] for form in forms if form in _MEANING), None)
+    if meaning is None or meaning == "stop" and detail:  # what it adds may say otherwise
+        detail = detail.strip("_")
+        meaning = None if _FAILURE.search(detail) else _MEANING.get(detail, meaning)
+    return meaning or reason
 
 
 def is_known(reason: str) -> bool:
@@ -99,7 +109,11 @@ def is_known(reason: str) -> bool:
 @functools.lru_cache
 def tells_failure(reason: str | None) -> bool:
     """Whether a reply broke off, so that what came of it is no answer."""
-    return reason is not None and in_our_words(reason) not in _WORDS and bool(_FAILURE.search(_plain(reason)))
+    return (
+        reason is not None
+        and in_our_words(reason) not in _WORDS
+        and bool(_FAILURE.search(_NO_FAILURE.sub("", _plain(reason))))
+    )
 
 
 def _plain(reason: str) -> str:

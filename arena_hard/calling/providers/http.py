@@ -6,7 +6,7 @@ import email.utils
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,8 @@ from arena_hard.calling.providers.error_bodies import (
     status_told,
     tells_error,
 )
+from arena_hard.calling.providers.failures_beside import failure_in, perhaps_failed, surely_failed
+from arena_hard.calling.providers.fields import alone
 from arena_hard.calling.providers.finish_reasons import is_known
 from arena_hard.calling.providers.lessons import lesson
 from arena_hard.calling.providers.quotas import Quota, quota_from
@@ -214,8 +216,10 @@ def error_told(found: Any, asked: dict[str, Any] | None = None) -> CallError | N
 
     asked: the request's body, for what the server may want asked otherwise.
     """
-    if not tells_error(found):
-        return None
+    return _error_in(found, asked) if tells_error(found) else None
+
+
+def _error_in(found: Any, asked: dict[str, Any] | None) -> CallError:
     inner, text = inner_of(found), without_secrets(message_of(found))
     status = status_told(found, text)
     if _quota_is_gone(names_of(inner), text.lower(), _told_wait(inner, text), freely=status != 400):
@@ -233,15 +237,20 @@ def error_told(found: Any, asked: dict[str, Any] | None = None) -> CallError | N
     return error
 
 
-def error_beside(found: Any, text: str, finish: str | None, asked: dict[str, Any] | None = None) -> CallError | None:
+def error_beside(
+    bodies: Iterable[Any], text: str, finish: str | None, asked: dict[str, Any] | None = None
+) -> CallError | None:
     """The error that a reply with status 200 tells of; beside a text that ended well nothing is one.
 
-    text: what it holds of an answer; finish: the reason that it gives, in our words; asked: as for `error_told`.
+    bodies: the reply, and the object in it that holds the answer. text: what it holds of an answer; finish: the reason
+    that it gives, in our words; asked: as for `error_told`.
     """
     if not text.strip():
-        return error_told(found, asked)
-    told = found.get("error") if isinstance(found, Mapping) else None
-    return error_told({"error": told}, asked) if told and not (finish and is_known(finish)) else None
+        return next((error for body in bodies if (error := error_told(body, asked))), None)
+    if finish and is_known(finish):
+        return None
+    failed = (failure_in(body) for body in map(alone, bodies) if surely_failed(body) or perhaps_failed(body))
+    return next((_error_in(body, asked) for body in failed), None)
 
 
 def _key_is_wrong(names: set[str], lowered: str) -> bool:

@@ -91,12 +91,14 @@ def read_completion(found: Any, asked: dict[str, Any] | None = None) -> Reply:
     finish = _finish_reason(choice)
     text, thought = _said(choice)
     usage = openai_usage(whole.inner("usage"), bool(text or thought))
-    error = _error_of(choice, text, finish, asked) or error_beside(found, text, finish, asked)
+    error = _error_of(choice, text, finish, asked) or error_beside((found, whole.whole), text, finish, asked)
     if error is None and not whole.raw("choices"):
         error = CallError("transient", "the reply holds no choices")
     if error is not None:
         error.usage = usage
         raise error
+    if finish is None:
+        choice.note_no_end("finish_reason")
     return Reply(
         content=text,
         finish_reason=finish or "stop",
@@ -113,7 +115,7 @@ def _error_of(choice: Fields, text: str, finish: str | None, asked: dict[str, An
     reason = choice.raw("finish_reason")
     if isinstance(reason, dict) and tells_failure(finish):
         return error_told(reason, asked)
-    return error_beside({"error": choice.raw("error")}, text, finish, asked) if choice.raw("error") else None
+    return error_beside([choice.whole], text, finish, asked) if text.strip() or choice.raw("error") else None
 
 
 def _finish_reason(choice: Fields) -> str | None:

@@ -8,6 +8,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from arena_hard.calling.providers.failures_beside import failure_in, perhaps_failed, surely_failed
+from arena_hard.calling.providers.fields import Fields
+from arena_hard.calling.providers.finish_reasons import in_our_words, is_known
+
 _BEGINS = re.compile(r"\s*(?:(?:data|event|id|retry):|:)")
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")  # no others: a text may hold U+2028
 _END = "[DONE]"
@@ -38,9 +42,15 @@ def events_of(text: str) -> tuple[list[Any], bool]:
 
 
 def _data(value: str) -> list[Any]:
-    """The JSON of an event; none where it only keeps the connection."""
+    """The JSON of an event, and words as a message; none where it only keeps the connection."""
     parsed = _parsed(value)
-    return [parsed] if parsed is not _UNREAD or (value[:1] in "{[" and value not in ("", _END)) else []
+    if isinstance(parsed, str):
+        value, parsed = parsed.strip(), _UNREAD
+    if parsed is not _UNREAD or value in ("", _END):
+        return [] if value == _END or parsed is _UNREAD else [parsed]
+    if value[:1] in "{[":
+        return [parsed]
+    return [{"message": value}] if re.search(r"\w\W+\w", value) else []
 
 
 def _parsed(data: str, otherwise: Any = _UNREAD) -> Any:
@@ -67,10 +77,10 @@ def reply_of(events: list[Any], ended: bool) -> Any:
     answers = [part for part in parts if any(name in part for name in ("choices", "content", "output"))]
     if answers and _is_whole(answers[0]) and not is_parts(parts):  # what stands behind it is no matter
         return answers[0]
-    failure = next((found for found in map(_failure, parts) if found), None)
+    failure = _failure(parts)
     if failure is not None:
         usages = [part["usage"] for part in parts if isinstance(part.get("usage"), Mapping)]
-        return {"error": failure} | ({"usage": usages[-1]} if usages else {})
+        return failure | ({"usage": usages[-1]} if usages else {})
     unread = any(event is _UNREAD for event in events)
     if any(part.get("type") == "message_start" for part in parts):
         return _message(parts, unread)
@@ -95,15 +105,21 @@ def _unwrapped(event: Any) -> Any:
     return event
 
 
-def _failure(part: Mapping[str, Any]) -> Any:
-    """What an event tells of an error; None where it tells of none."""
-    if part.get("error"):
-        return part["error"]
-    if "error" in (part.get("object"), part.get("type")) or (
-        "detail" in part and not {"choices", "type"} & part.keys()
-    ):
-        return part
-    return None
+def _failure(parts: list[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What the parts tell of an error, before an answer has ended well: afterwards nothing is lost; None for none."""
+    ends = [at for at, part in enumerate(parts) if _ends_well(part)]
+    before = parts[: ends[-1]] if ends else parts
+    failed = next(filter(surely_failed, before), None)
+    if failed is None and not ends:
+        failed = next(filter(perhaps_failed, parts), None)
+    return failed and failure_in(failed)
+
+
+def _ends_well(part: Mapping[str, Any]) -> bool:
+    """Whether a part says why the answer ended, and that it is whole."""
+    told = [Fields(choice).word("finish_reason") for choice in _choices(part)]
+    told += [Fields(part.get("delta")).word("stop_reason")] if part.get("type") == "message_delta" else []
+    return any(reason and is_known(in_our_words(reason)) for reason in told)
 
 
 def _choices(part: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -157,8 +173,7 @@ def _completion(
             if key in _TEXTS and isinstance(value, (int, float)):
                 value = str(value)
             message[key] = _grown(message.get(key), value) if key != "role" else value
-    if not ended:
-        choice.setdefault("finish_reason", BROKE_OFF)
+    choice.setdefault("finish_reason", None if ended else BROKE_OFF)
     if unread:
         choice["finish_reason"] = BROKE_OFF
     return whole | {"choices": [choice | {"message": message}]}
