@@ -182,6 +182,21 @@ def _loader(file: Path, text: str) -> Any:
     class Loader(yaml.SafeLoader):
         """Keeps the text of what it reads as a number, date, boolean or null, and the lines of keys."""
 
+        def flatten_mapping(self, node: Any) -> None:
+            """Resolve merges (<<): of the mappings in a list the earlier one counts. PyYAML's versions differ."""
+            merges = [value for key, value in node.value if key.tag == _MERGE]
+            lists = [value.value if value.id == "sequence" else [value] for value in merges]
+            sources = [source for each in lists for source in reversed(each)]
+            if any(source.id != "mapping" for source in sources):
+                parent: Any = super()
+                parent.flatten_mapping(node)  # says what is wrong
+            for source in sources:
+                self.flatten_mapping(source)
+            pairs = [pair for source in sources for pair in source.value]
+            pairs += [pair for pair in node.value if pair[0].tag != _MERGE]
+            last = {key.value if key.id == "scalar" else id(key): (key, value) for key, value in pairs}
+            node.value = list(last.values()) if merges else pairs
+
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             parent: Any = super()
             values: dict[Any, Any] = parent.construct_mapping(node, deep)

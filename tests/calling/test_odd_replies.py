@@ -178,9 +178,9 @@ FAILURES = [
     "function_call_filter: MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "unexpected_end", "cancelled", "canceled",
     "timeout", "server_error", "internal_error", "failed", "engine_overloaded", "interrupted", "TooManyRequestsError",
     "server_shutdown", "shutdown", "killed", "process killed", "worker_crashed", "TIME_LIMIT", "FinishReason.ERROR",
-    "resource-exhausted", "upstream error", "unavailable", "rate_limit_exceeded", "deadline_exceeded", "stop: cancelled",
-    "connection_reset", "terminated", "oom", "quota_exceeded", "budget_exceeded", "internal", "incomplete", "503", "429",
-    "dropped", "stop: error", "error_no_memory", "bad_gateway", "throttled", "broken_pipe",
+    "resource-exhausted", "upstream error", "unavailable", "rate_limit_exceeded", "deadline_exceeded",
+    "stop: cancelled", "connection_reset", "terminated", "oom", "quota_exceeded", "budget_exceeded", "internal",
+    "incomplete", "503", "429", "dropped", "stop: error", "error_no_memory", "bad_gateway", "throttled", "broken_pipe",
 ]  # fmt: skip
 
 

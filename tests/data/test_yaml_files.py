@@ -181,6 +181,30 @@ m:
     assert load(file, text, "other").parallel == 16
 
 
+@pytest.mark.parametrize(
+    ("merged", "temperature"),
+    [
+        ("<<: [*a, *b]", 0.1),
+        ("<<: [*b, *a]", 0.2),
+        ("<<: [*c, *b]", 0.1),
+        ("<<: [*b, *c]", 0.2),
+        ("<<: *a\n  <<: *b", 0.2),  # a key that is there twice
+        ("temperature: 0.3\n  <<: [*a, *b]", 0.3),
+        ("<<: [*a, *b]\n  temperature: 0.3", 0.3),
+        ("<<: []\n  temperature: 0.3", 0.3),
+    ],
+)
+def test_of_mappings_that_are_merged_the_earlier_one_counts(file: Path, merged: str, temperature: float) -> None:
+    shared = "a: &a {temperature: 0.1}\nb: &b {temperature: 0.2, parallel: 3}\nc: &c {<<: [*a, *b]}\n"
+    model = load(file, f"{shared}m:\n  {merged}\n  model_name: x\n")
+    assert (model.temperature, model.model_name) == (temperature, "x")
+
+
+def test_what_is_merged_has_to_be_a_mapping(file: Path) -> None:
+    with pytest.raises(UserError, match=r":2: .*expected a mapping"):
+        load(file, "m:\n  <<: [x, {temperature: 0.1}]\n  model_name: x\n")
+
+
 def test_a_key_there_twice_with_equal_values_is_nothing_to_speak_of(file: Path) -> None:
     entry = "m:\n  model_name: x\n  endpoints:\n  - {api_base: http://h/v1, api_key: k}\n"
     entry += "  temperature: 0\n  retry_truncated: on\n  thinking:\n"

@@ -1,7 +1,7 @@
 """Whether what stands beside an answer, or among the parts of one, tells that it broke off.
 
-Gateways put much there that is harmless: codes that all is well, words such as success, progress. So a sure sign is told
-from one that counts only where nothing else says that the answer ended well.
+Gateways put much there that is harmless: codes that all is well, words such as success, progress. So a sure sign is
+told from one that counts only where nothing else says that the answer ended well.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ERROR_WORDS = ("error_msg", "error_message", "errorMessage", "err_msg", "errmsg
 _WORDS = ("message", "msg", "Message", "status_msg", "detail")
 _GOOD_CODES = (0, 200)
 _WELL = re.compile(
-    r"^\W*(?:ok|okay|0|200|true|false|none|null|no[ _]?errors?|normal|[\w ]{0,20}(?:complete|completed|finished|done|ended|end)"
+    r"^\W*(?:ok|okay|0|200|true|false|none|null|no[ _]?errors?|normal|[\w ]{0,20}(?:completed?|finished|done|ended|end)"
     r"|processing|pending|running|queued|started|connected|thinking|ping|pong|close|eof)?\W*$"
     r"|(?<!un)success|succeeded|成功|keep.?alive|heart.?beat|in.progress",
     re.IGNORECASE,
@@ -70,7 +70,7 @@ def surely_failed(body: Any) -> bool:
 
 
 def perhaps_failed(body: Any) -> bool:
-    """Whether a body says in words what may be a failure: none that says of what kind it is, or that holds an answer."""
+    """Whether a body says in words what may be a failure: no event of a kind that it names, no part of an answer."""
     beside = apart(body)
     if "detail" in beside and not is_well(_flat(beside["detail"])):
         return "type" not in beside
