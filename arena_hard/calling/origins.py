@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from arena_hard.calling.providers.addresses import shown, understood
-from arena_hard.calling.providers.registry import Provider, provider_of, regions_of
+from arena_hard.calling.providers.registry import YES_OR_NO, Provider, provider_of, regions_of
 from arena_hard.data.settings import ModelSettings, short_hash
 from arena_hard.data.variables import with_environment
 
@@ -42,6 +42,9 @@ def _places(model: ModelSettings) -> list[tuple[str, ...]]:
 
 def _trust(verify: bool | str | None) -> str:
     """Whose certificates are trusted, where it is not the usual ones."""
+    if isinstance(verify, str):
+        text = with_environment(verify).strip()
+        verify = YES_OR_NO.get(text.lower(), text)
     if verify is None or verify is True:
         return ""
     return f" (certificates: {verify})" if verify else " (certificates not checked)"

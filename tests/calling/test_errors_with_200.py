@@ -126,6 +126,15 @@ EMPTY = [
     {"error": {"message": "No auth credentials found"}},
     {"error": {"message": "无效的令牌"}},
     "Error: insufficient credits",
+    # wrong keys
+    {"error": {"grpcCode": 16, "httpCode": 401, "message": "Unauthorized"}},
+    {"errors": [{"code": 10000, "message": "Authentication error"}]},
+    {"message": "Unauthorized"},
+    {"message": "401 Unauthorized"},
+    {"error": "Forbidden"},
+    {"error_code": 110, "error_msg": "Access token invalid or no longer valid"},
+    {"message": "Invalid token"},
+    {"status": "UNAUTHENTICATED", "message": "who are you"},
 ]
 PASSING = [
     {"message": "Quota exceeded for requests per minute; see billing for more."},
@@ -134,6 +143,8 @@ PASSING = [
     {"message": "The balance of load is bad; insufficient memory"},
     {"message": "no credit is given to sources"},
     {"message": "busy"},
+    {"message": "401 tokens are too many"},
+    {"message": "HTTP 429 Too Many Requests"},
 ]
 OF_ONE_RECORD = [
     {"code": 400, "message": "Invalid prompt: my balance is insufficient, and login says Not authenticated"},

@@ -58,6 +58,16 @@ ODD: dict[str, tuple[Any, str, Usage | None, str | None]] = {
     "parts and null": (said([None, {"type": "text", "text": "fine"}, 7]), "fine7", TEN, "content: 7"),
     "content an object": (said({"type": "text", "text": "fine"}), "fine", TEN, None),
     "content a number": (said(42), "42", TEN, "content: 42"),
+    "content of parts": (said({"parts": [{"text": "fi"}, {"text": "ne"}]}), "fine", TEN, None),
+    "content an object with a text": (said({"answer": "fine", "n": 1}), "fine", TEN, 'content: {"answer": "fine"'),
+    "content an object with a number": (said({"answer": 42}), "42", TEN, 'content: {"answer": 42}'),
+    "content an object of texts": (
+        said({"verdict": "A", "why": "b"}), '{"verdict": "A", "why": "b"}', TEN, 'content: {"verdict": "A"'
+    ),
+    "messages": (
+        openai(more={"choices": [{"messages": [{"sender_type": "USER", "text": "no"}, {"text": "fine"}]}]}),
+        "fine", TEN, None,
+    ),
     "a completion in a list": ([openai()], "fine", TEN, None),
     "a completion in a text": (json.dumps(json.dumps(openai())), "fine", TEN, None),
     "a number in a part": (said([{"type": "text", "text": 4}]), "4", TEN, "content.text: 4"),
@@ -123,6 +133,11 @@ def test_a_completion_is_found_within_others(name: str) -> None:
 @pytest.mark.parametrize("content", [[[{"type": "text", "text": "fine"}]], [{"text": "fi"}, ["ne"]]])
 def test_blocks_and_messages_in_lists(content: Any) -> None:
     assert read_message([anthropic(content)]).content == "fine"
+
+
+@pytest.mark.parametrize("content", [{}, {"answer": ""}, {"image_url": {"url": "x"}}])
+def test_an_object_without_a_text_is_no_answer(content: Any) -> None:
+    assert read_completion(said(content)).content == ""
 
 
 @pytest.mark.parametrize(

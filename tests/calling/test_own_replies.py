@@ -37,6 +37,7 @@ def sent(folder: Path, code: str) -> list[Any]:
 
 ODD: list[tuple[str, str, Usage | None, str | None]] = [
     # arguments of Reply, answer, usage, what is noted
+    ("'fine'", "fine", None, None),
     ("'fine', 'stop', 10.0, 'm'", "fine", None, "usage: 10.0"),
     ("'fine', 'stop', '5', 'm'", "fine", None, 'usage: "5"'),
     ("'fine', 'stop', {'prompt_tokens': 10, 'completion_tokens': '20'}, 'm'", "fine", TEN, None),

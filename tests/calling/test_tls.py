@@ -208,6 +208,14 @@ def test_endpoints_that_trust_differently_share_no_client_and_are_told_apart_in_
     assert origins(same) == ["openai https://127.0.0.1:1/v1 (certificates: ca.pem)"]
 
 
+@pytest.mark.parametrize(
+    ("verify", "told"), [("False", " (certificates not checked)"), ("0", " (certificates not checked)"), ("yes", "")]
+)
+def test_manifests_read_true_and_false_in_texts_as_the_call_does(verify: str, told: str) -> None:
+    model = ModelSettings("m", "m", [EndpointSettings("https://127.0.0.1:1/v1", "key", verify=verify)])
+    assert origins(model) == [f"openai https://127.0.0.1:1/v1{told}"]
+
+
 @pytest.mark.slow
 def test_a_run_from_the_config_to_the_manifest(scratch: Scratch, authority: Authority) -> None:
     with served(authority.self_signed()) as base:

@@ -49,9 +49,9 @@ class Reply:
     """
 
     content: str
-    finish_reason: str
-    usage: Usage | None
-    served_model: str | None
+    finish_reason: str = "stop"
+    usage: Usage | None = None
+    served_model: str | None = None
     fingerprint: str | None = None
     thought: str | None = None
     quotas: Mapping[str, Quota] = field(default_factory=dict)

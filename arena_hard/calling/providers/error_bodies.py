@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from arena_hard.calling.providers.addresses import web_page
@@ -30,6 +31,8 @@ _WORDS = (
 )
 _CODES = (
     "status_code",
+    "httpCode",
+    "httpStatus",
     "code",
     "status",
     "error_code",
@@ -51,10 +54,20 @@ _STATUS_OF_NAMES = {
     "invalidparameter": 400,
     "datainspectionfailed": 400,
     "authenticationerror": 401,
+    "authenticationfailed": 401,
+    "unauthenticated": 401,
+    "invalidtoken": 401,
+    "invalidaccesstoken": 401,
+    "invalidauthorization": 401,
+    "invalidcredentials": 401,
+    "tokenexpired": 401,
     "invalidapikey": 401,
     "unauthorized": 401,
     "permissionerror": 403,
     "permissiondeniederror": 403,
+    "permissiondenied": 403,
+    "forbidden": 403,
+    "accessdenied": 403,
     "notfounderror": 404,
     "modelnotfound": 404,
     "ratelimiterror": 429,
@@ -68,6 +81,8 @@ _STATUS_OF_NAMES = {
     "requestlimitexceeded": 429,
 }
 _STATUS_OF_MINIMAX = {1002: 429, 1004: 401, 1008: 402, 1026: 400, 1027: 400, 1039: 429, 1041: 429, 2013: 400, 2049: 401}
+_BEGINS_WITH_STATUS = re.compile(r"\W*(?:http|status|error|code|[\s:])*([45]\d\d)\W+", re.IGNORECASE)
+_PHRASES = {each.value: each.phrase.lower() for each in HTTPStatus}
 _LIMIT_WORDS = ("rate limit", "ratelimit", "too many requests", "requests per minute")
 
 
@@ -152,8 +167,17 @@ def status_told(body: Any, text: str) -> int:
         return _STATUS_OF_MINIMAX.get(code or 0, 500)
     if code is not None and 400 <= code < 600:
         return code
-    names = {re.sub("[^a-z0-9]", "", name) for name in names_of(inner)}
+    if code is None and (told := _status_in(text)):
+        return told
+    names = {re.sub("[^a-z0-9]", "", name.lower()) for name in (*names_of(inner), text)}
     told = next((status for name, status in _STATUS_OF_NAMES.items() if name in names), None)
     if told is not None:
         return told
     return 429 if any(words in text.lower() for words in _LIMIT_WORDS) else 500
+
+
+def _status_in(text: str) -> int | None:
+    """The status that a text begins with and names, as '401 Unauthorized' does."""
+    begins = _BEGINS_WITH_STATUS.match(text)
+    known = begins and _PHRASES.get(int(begins[1]))
+    return int(begins[1]) if begins and known and text[begins.end() :].lower().startswith(known) else None

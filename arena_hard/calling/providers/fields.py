@@ -119,6 +119,8 @@ class Fields:
         value = self._values.get(key)
         for part in value if isinstance(value, list) else [value]:
             self._take(key, part, answer, thought)
+        if isinstance(value, Mapping) and value and not value.get("type") and not any((*answer, *thought)):
+            answer.append(self._odd_object(key, value))
         return "".join(answer), "\n\n".join(filter(None, thought))
 
     def _take(self, key: str, part: Any, answer: list[str], thought: list[str]) -> None:
@@ -141,6 +143,11 @@ class Fields:
         if "reasoningContent" in part:  # Bedrock's, whose parts have no type
             thought.append(words_of(part["reasoningContent"], _THOUGHTS))
             return
+        if "parts" in part and not kind:  # Gemini's
+            self._take(key, part["parts"], answer, thought)
+            return
+        if str(part.get("role") or part.get("sender_type")).lower() == "user":  # what was asked
+            return
         if part.get("thought") is True or any(word in kind for word in _THOUGHT_KINDS):
             thought.append(words_of(part, _THOUGHTS))
             return
@@ -152,6 +159,17 @@ class Fields:
         if number:
             self._take(f"{key}.{number}", part[number], answer, thought)
         answer.append(words)
+
+    def _odd_object(self, key: str, value: Mapping[str, Any]) -> str:
+        """An object in the place of a text: the one text in it, else its JSON, which a gateway took for data."""
+        texts = [each for each in value.values() if isinstance(each, str) and each.strip()]
+        numbers = [each for each in value.values() if _is_number(each)]
+        if not texts and len(numbers) != 1:
+            return ""
+        self._note(key, value)
+        if not texts:
+            return json.dumps(numbers[0])
+        return texts[0] if len(texts) == 1 else _in_json(value)
 
     def thought(self, *keys: str) -> str:
         """The words under the first of these names that has any: a text, an object with one, or a list of those."""

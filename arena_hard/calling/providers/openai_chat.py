@@ -129,8 +129,8 @@ def _finish_reason(choice: Fields) -> str | None:
 
 def _said(choice: Fields) -> tuple[str, str]:
     """(text, thought) of a choice. A refusal in its own field is an answer too."""
-    if "message" not in choice and "delta" not in choice:  # as the older completions have it
-        return choice.said("text")
+    if "message" not in choice and "delta" not in choice:  # as the older completions have it, MiniMax's, and others
+        return next((said for key in ("text", "messages", "content") if any(said := choice.said(key))), ("", ""))
     if isinstance(choice.raw("message"), str):
         return choice.said("message")
     message = choice.inner("message" if "message" in choice else "delta")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 AWS_KEYS = ("aws_region", "aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 AWS_REGION = "us-west-2"  # the original's, where neither the entry nor the SDK nor the variable knows one
 REGION = "global"  # of Vertex
-_YES_OR_NO = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
+YES_OR_NO = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
 
 
 @dataclass(frozen=True)
@@ -267,8 +267,8 @@ def _verify(endpoint: EndpointSettings, where: _Where) -> bool | str:
         raise UserError(
             f"{where.of('verify')}: verify is empty. Write true, false, or the file with the certificates to trust."
         )
-    if text.lower() in _YES_OR_NO:
-        return _YES_OR_NO[text.lower()]
+    if text.lower() in YES_OR_NO:
+        return YES_OR_NO[text.lower()]
     file = os.path.expanduser(text)
     if (endpoint.api_base or "").startswith("http:"):
         return file

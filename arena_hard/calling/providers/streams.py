@@ -172,6 +172,7 @@ def _completion(
         for key, value in _given(delta).items():
             if key in _TEXTS and isinstance(value, (int, float)):
                 value = str(value)
+            value = [value] if key == "content" and isinstance(value, Mapping) else value
             message[key] = _grown(message.get(key), value) if key != "role" else value
     choice.setdefault("finish_reason", None if ended else BROKE_OFF)
     if unread:
