@@ -119,6 +119,14 @@ def test_a_refusal_in_the_handshake(
     assert words in message and "ALERT" in message
 
 
+def test_a_server_that_hangs_up_without_a_word_may_want_a_certificate(authority: Authority) -> None:
+    context = wants_a_certificate(authority)
+    asked = ask(
+        lambda *_: completion("fine"), context=context, bases=["https://{}/v1"], verify=str(authority.file), attempts=1
+    )
+    assert "as those do that want a certificate of the client" in asked.first.message
+
+
 def test_a_server_that_hangs_up_in_the_handshake_is_asked_again() -> None:
     async def run() -> tuple[int, CallError]:
         seen = 0

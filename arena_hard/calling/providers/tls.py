@@ -19,8 +19,14 @@ from arena_hard.data.records import UserError
 Verify = bool | str
 VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # that name whom to trust
 LOOK_SECONDS = 5.0
+WAIT_SECONDS = 1.0  # in which a server that wants no request hangs up
 
 SPEAKS_TLS = "the server speaks TLS on this port. Write https:// instead of http:// in api_base."
+_CLIENT_CERTIFICATE = "the server wants a certificate of the client ({}), which is not supported here."
+MAY_WANT_CERTIFICATE = (
+    "; the server hangs up as soon as TLS is set up, as those do that want a certificate of the client, which is not "
+    "supported here"
+)
 # OpenSSL's numbers for what it found wrong with a certificate
 _TOO_EARLY, _TOO_LATE, _SELF_SIGNED, _SELF_SIGNED_ROOT, _UNKNOWN, _UNKNOWN_LEAF = 9, 10, 18, 19, 20, 21
 _OTHER_HOST, _OTHER_ADDRESS = 62, 64
@@ -133,7 +139,7 @@ def fault(error: BaseException, verify: Verify, key: str = "api_base", *variable
     if any(word in reason for word in _NOT_TLS):
         return Unusable(f"the server does not speak TLS on this port. Write http:// instead of https:// in {key}.")
     if any(word in reason for word in _WANTS_CERTIFICATE):
-        return Unusable(f"the server wants a certificate of the client ({reason}), which is not supported here.")
+        return Unusable(_CLIENT_CERTIFICATE.format(reason))
     if any(word in reason for word in _NO_AGREEMENT):
         return Unusable(f"the server and this machine agree on no version or cipher of TLS ({reason}).")
     return None
@@ -196,3 +202,24 @@ async def speaks_tls(host: str, port: int) -> bool:
         return False
     writer.close()
     return True
+
+
+async def refusal_after_handshake(host: str, port: int, context: ssl.SSLContext) -> Unusable | str | None:
+    """Why a server hangs up after a handshake that went well, where it wants a certificate of the client, or may.
+
+    In TLS 1.3 it says so when the request is on its way already, and whoever writes sees a broken pipe; some hang up
+    without a word. None where it waits for a request, as others do.
+    """
+    try:
+        reader, writer = await asyncio.wait_for(
+            asyncio.open_connection(host, port, ssl=context, server_hostname=host), LOOK_SECONDS
+        )
+        try:
+            came = await asyncio.wait_for(reader.read(1), WAIT_SECONDS)
+        finally:
+            writer.close()
+    except (OSError, asyncio.TimeoutError, ValueError) as error:
+        reason = str(getattr(_within(error), "reason", None) or "")
+        is_told = any(word in reason for word in _WANTS_CERTIFICATE)
+        return Unusable(_CLIENT_CERTIFICATE.format(reason)) if is_told else None
+    return None if came else MAY_WANT_CERTIFICATE

@@ -29,7 +29,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         self._verify = verify
         self._context: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
-        self._doubted = True  # whether the server might speak TLS where it is asked in plain HTTP
+        self._doubted = True  # whether the server might speak TLS where it is asked without, or want more of it
 
     def prepare_tls(self) -> ssl.SSLContext:
         """Whom this transport trusts, read when it is first needed. Raises UserError."""
@@ -76,14 +76,17 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         return self._session
 
     async def _explained(self, error: Exception, request: httpx2.Request) -> httpx2.TransportError:
-        """What went wrong; a server that hangs up on its first request may have expected TLS."""
+        """What went wrong; a server that hangs up on its first request may have expected TLS, or more of it."""
         found = tls.fault(error, self._verify) or transport_error(error, request)
         url = request.url
-        if self._doubted and url.scheme == "http" and isinstance(found, (httpx2.RemoteProtocolError, httpx2.ReadError)):
+        if not self._doubted or not isinstance(found, (httpx2.RemoteProtocolError, httpx2.ReadError)):
+            return found
+        if url.scheme == "http":
             self._doubted = await tls.speaks_tls(url.host, url.port or 80)
-            if self._doubted:
-                return tls.Unusable(tls.SPEAKS_TLS)
-        return found
+            return tls.Unusable(tls.SPEAKS_TLS) if self._doubted else found
+        refused = await tls.refusal_after_handshake(url.host, url.port or 443, self.prepare_tls())
+        self._doubted = refused is not None
+        return type(found)(f"{found}{refused}", request=request) if isinstance(refused, str) else refused or found
 
 
 class ProxiedTransport(httpx2.AsyncHTTPTransport):
