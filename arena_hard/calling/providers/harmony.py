@@ -11,6 +11,11 @@ _FIRST = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*\w+")
 _TAGS = re.compile(
     r"<\|start\|>\s*assistant|<\|channel\|>\s*\w+(?:[^\n<]{0,80}(?=<\|))?|<\|constrain\|>\s*\w+|<\|(?:message|end|call)\|>"
 )
+# a message of the model's after its first final one; the role of another ends the reply
+_FURTHER = re.compile(
+    r"(?:<\|end\|>\s*)?<\|start\|>\s*assistant\s*(?:<\|channel\|>\s*(\w+)[^\n]{0,80}?)?<\|message\|>"
+    r"|(?:<\|end\|>\s*)?<\|start\|>\s*(?!assistant)\w"
+)
 _LAST_TAG = re.compile(r"<\|(?:return|end)\|>\s*\Z")
 _BARE = re.compile(r"\s*analysis(?=[^\sa-z])(.*?)assistantfinal(.*)", re.DOTALL)
 
@@ -28,5 +33,25 @@ def split_channels(text: str, code: Code, has_own_field: bool) -> tuple[str, str
         return None
     final = next((each for each in _FINAL.finditer(text) if not code.holds(*each.span())), None)
     if final:
-        return _LAST_TAG.sub("", text[final.end() :]), _TAGS.sub("\n", text[: final.start()]).strip()
+        answer, later = _messages(code, final.end())
+        thoughts = [_TAGS.sub("\n", text[: final.start()]).strip(), *later]
+        return _LAST_TAG.sub("", answer), "\n\n".join(filter(None, thoughts))
     return None if has_own_field or not first else ("", _TAGS.sub("\n", text).strip())
+
+
+def _messages(code: Code, start: int) -> tuple[str, list[str]]:
+    """(answer, thoughts) of what a first final channel begins: other final ones belong to the answer too."""
+    text, is_final = code.text, True
+    answers: list[str] = []
+    thoughts: list[str] = []
+    for further in _FURTHER.finditer(text, start):
+        if code.holds(*further.span()):
+            continue
+        (answers if is_final else thoughts).append(text[start : further.start()].strip())
+        start, is_final = further.end(), further[1] in (None, "final")
+        if not further[0].endswith("<|message|>"):
+            return "\n\n".join(filter(None, answers)) + text[further.start() :], list(filter(None, thoughts))
+    if not answers:
+        return text[start:], []
+    (answers if is_final else thoughts).append(_LAST_TAG.sub("", text[start:]).strip())
+    return "\n\n".join(filter(None, answers)), list(filter(None, thoughts))

@@ -9,17 +9,24 @@ from dataclasses import dataclass
 
 BARE_FINAL = "assistantfinal"  # what is left of harmony's channels where a server takes special tokens out
 # What certainly stands around thoughts: <think>, <seed:think>, <|begin_of_thought|>, [THINK], ◁think▷ and their kin;
-# after them Gemma's and MedGemma's.
+# after them Gemma's, MedGemma's, openPangu's and Apertus'.
 _TAG = re.compile(
     r"<\s{0,2}/?\s{0,2}(?:[a-z]{1,10}:|(?:longcat|inner|internal|redacted)_|ant)?(?:think(?:ing)?|thought)\s{0,2}>"
     r"|</?\|\s?/?(?:(?:begin|start|end)_(?:of_)?)?(?:think(?:ing)?|thought)(?:_(?:begin|start|end))?\s?\|>"
     r"|(?-i:\[/?THINK(?:ING)?\])|◁/?think▷"
-    r"|<\|channel>thought\b|<channel\|>|<unused94>(?:thought\b)?|<unused95>",
+    r"|<\|channel>thought\b|<channel\|>|<unused94>(?:thought\b)?|<unused95>"
+    r"|\[unused1[67]\]|<\|inner_(?:prefix|suffix)\|>",
     re.IGNORECASE,
 )
 _EDGE = re.compile(r"(begin|start|end)_(?:of_)?|_(begin|start|end)(?=\|)")
-_CLOSINGS = ("<channel|>", "<unused95>")  # those that do not say so
-_NAMES = {"<channel|>": "<|channel>thought", "<unused94>": "<unused94>thought", "<unused95>": "<unused94>thought"}
+_CLOSINGS = ("<channel|>", "<unused95>", "[unused17]", "<|inner_suffix|>")  # those that do not say so
+_NAMES = {
+    "<channel|>": "<|channel>thought",
+    "<unused94>": "<unused94>thought",
+    "<unused95>": "<unused94>thought",
+    "[unused17]": "[unused16]",
+    "<|inner_suffix|>": "<|inner_prefix|>",
+}
 # Words for a thought that are also what a prompt has the parts of an answer called
 _WORD = re.compile(
     r"<\s?(reasoning|reflections?|scratchpad|analysis|thoughts|(?:inner|internal)_(?:thoughts|monologue|reasoning)"
@@ -30,6 +37,9 @@ _WORD_CLOSING = re.compile(r"</\s?(?:reasoning|reflections?|scratchpad|analysis|
 _LIKE_AN_OPENING = re.compile(
     r"\s*(<\s?\|?[\w:-]{0,20}(?:think|thought|reason|reflect|scratchpad|analysis|monologue|deliberat)[\w:-]{0,20}\|?\s?>"
     r"|\[(?:THINK|THINKING|REASONING)\]|<\|?channel\|?>|<unused\d+>|<details type=.?reasoning\b[^>\n]{0,80}>"
+    r"|\[unused\d+\]|(?:\\<|&lt;)\s?\|?(?:think(?:ing)?|thought|reasoning)\|?\s?(?:\\?>|&gt;)"
+    r"|[<‹〈＜]\s?(?:思考|思维|思維|推理|深度思考)(?:过程|過程|开始)?\s?[>›〉＞]"
+    r"|<details[^<>\n]{0,80}>\s*<summary>[^<>\n]{0,40}(?:think|thought|reasoning|思考)"
     r"|(?-i:analysis(?=[A-Z])))",
     re.IGNORECASE,
 )
@@ -38,7 +48,7 @@ _LIKE_AN_OPENING = re.compile(
 _STEM = "[tT](?:hink|HINK|hought)"
 _HINT = re.compile(
     rf"<(?:{_STEM}|/(?:[ |]?{_STEM}|[rR]e(?:ason|flect)|[sS](?:eed:|cratchp)|[aA]n(?:alys|t)|mm:|longcat_"
-    r"|in(?:ner|ternal)_|redacted_)|\|(?:/|channel|[bBsSeEtT])|seed:|[aA]nt|mm:|longcat_|in(?:ner|ternal)_|redacted_|channel\||unused9)"
+    r"|in(?:ner|ternal)_|redacted_)|\|(?:/|channel|inner_|[bBsSeEtT])|seed:|[aA]nt|mm:|longcat_|in(?:ner|ternal)_|redacted_|channel\||unused9)"
 )
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 
@@ -94,7 +104,7 @@ def may_hold_a_thought(text: str) -> bool:
     """Whether a closer look is worth its time, which takes longer by far; most replies hold none of this."""
     return (
         ("<" in text and _HINT.search(text) is not None)
-        or ("[" in text and "THINK" in text)
+        or ("[" in text and ("THINK" in text or "[unused1" in text))
         or "◁" in text
         or BARE_FINAL in text
         or _LIKE_AN_OPENING.match(text) is not None
