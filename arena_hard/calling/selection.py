@@ -11,6 +11,7 @@ from typing import Any
 
 from arena_hard.calling import manifest
 from arena_hard.calling.calls import request_body
+from arena_hard.calling.origins import origins
 from arena_hard.calling.providers.base import Message
 from arena_hard.calling.redo import left_of
 from arena_hard.data import settings
@@ -143,5 +144,6 @@ def redo_name(args: argparse.Namespace, model: str) -> str:
 def print_request(model: ModelSettings, messages: list[Message], temperature: float, max_tokens: int) -> None:
     """One request as it would go over the wire (--dry-run)."""
     body = request_body(model, messages, temperature, max_tokens)
-    print(f"\none request to {model.name} ({model.api_type}):")
+    addresses = [each if " " in each else f"{each} at its own address" for each in origins(model)]
+    print(f"\none request to {model.name} ({'; '.join(addresses)}):")
     print(json.dumps(body, indent=2, ensure_ascii=False))

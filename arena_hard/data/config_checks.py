@@ -14,7 +14,7 @@ from arena_hard.data.places import Place
 from arena_hard.data.presets import categories_of
 from arena_hard.data.record_values import is_list, is_object
 from arena_hard.data.records import UserError
-from arena_hard.data.settings import DEFAULT_PATTERN, JudgeSettings, ModelSettings, places_of
+from arena_hard.data.settings import DEFAULT_PATTERN, EndpointSettings, JudgeSettings, ModelSettings, places_of
 from arena_hard.data.variables import names_variable, with_environment
 from arena_hard.data.yaml_files import ConfigNote, plain
 
@@ -33,10 +33,29 @@ def check_model(where: Place, model: ModelSettings) -> None:
         if "" in texts:
             raise UserError(f"{where.line_only(key)}: {key} holds an empty text. Take it out.")
     _check_think_pattern(where.line_only("think_pattern"), model.think_pattern)
+    _check_split_endpoints(where.at("endpoints"), model.endpoints or [])
     for number, endpoint in enumerate(model.endpoints or [], 1):
         if endpoint.api_base is not None and model.api_type != "recorded":
             place = where.at("endpoints").item(number)
             _check_address(place.line_only("api_base"), endpoint.api_base)
+
+
+def _check_split_endpoints(where: Place, endpoints: list[EndpointSettings]) -> None:
+    """Two items that follow each other and share no key are one endpoint: apart, one would go to another address.
+
+    What all of them say may come from the entry.
+    """
+    usual = EndpointSettings()
+    said = [{key for key in each.__struct_fields__ if getattr(each, key) != getattr(usual, key)} for each in endpoints]
+    own = [keys - set.intersection(*said) for keys in said]
+    for number, (first, second) in enumerate(zip(own, own[1:]), 1):
+        if first and second and not first & second:
+            place, names = where.item(number + 1), [", ".join(sorted(keys)) for keys in (first, second)]
+            raise UserError(
+                f"{place}: {names[1]} stands in an item of its own, after one with {names[0]} (line "
+                f"{where.item(number).line}). Take out the - before it where both are one endpoint; else write "
+                "api_base in each."
+            )
 
 
 def _check_think_pattern(where: Place, pattern: str | None) -> None:

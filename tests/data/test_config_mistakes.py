@@ -105,6 +105,16 @@ def test_a_key_of_another_place_is_told_where_it_belongs(
         (ModelSettings, "model_name: {x}", "must be a text. Put it into quotes if the braces"),
         (ModelSettings, "model_name: ${NAME}", "environment variables are read in endpoints only"),
         (ModelSettings, "thinking: {type: enabled}", "thinking is a mapping and must be a whole number"),
+        (
+            ModelSettings,
+            "endpoints:\n  - api_base: http://h/v1\n  - api_key: k",
+            ":5: m: endpoints 2: api_key stands in an item of its own, after one with api_base (line 4). Take out the -",
+        ),
+        (
+            ModelSettings,
+            "endpoints: [{api_base: 'http://a/v1'}, {api_base: 'http://b/v1'}, {api_key: k, api_version: v}]",
+            "endpoints 3: api_key, api_version stands in an item of its own",
+        ),
         (ModelSettings, "endpoints: sk-secret", "endpoints 1 is a text and must be an address, or keys with values"),
         (
             ModelSettings,
