@@ -71,15 +71,24 @@ def with_api_type(values: Values) -> Understood:
     api_type, model = text_of(values.get("api_type")).strip(), text_of(values.get("model_name"))
     if "/" in api_type and ":" not in api_type:  # litellm/azure, azure/gpt-4o
         first, _, second = api_type.partition("/")
-        api_type, model = (second, model) if _folded(first) == "litellm" else (first, model or second)
+        inner, _, name = second.partition("/")
+        api_type, model = (inner, model or name) if _folded(first) == "litellm" else (first, model or second)
+    remarks: list[str] = []
     if _folded(api_type) == "litellm" or (not api_type and not _has_address(values)):
-        api_type, model = _split_prefix(api_type, model)
+        is_litellms = bool(api_type) or model.startswith("litellm/")
+        api_type, model = _split_prefix(api_type, model.removeprefix("litellm/"))
+        if is_litellms and api_type == "openai" and "/" in model and not _has_address(values):
+            prefix = model.partition("/")[0]
+            remarks.append(
+                f"model_name: {prefix}/ is no api_type here, so {model} is asked of openai; for another server write "
+                "api_type and endpoints"
+            )
     model = model or _OWN_MODELS.get(_folded(api_type), "")
     known = _known(api_type, values)
     named: Values = {"api_type": "openai" if known in LOCAL_SERVERS else known} if known else {}
     named |= {"model_name": model} if model else {}
     if known not in LOCAL_SERVERS or _has_address(values) or text_of(values.get("serve")):
-        return Understood({**values, **named}, [])
+        return Understood({**values, **named}, remarks)
     return _at_its_usual_address({**values, **named}, known)
 
 

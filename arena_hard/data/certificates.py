@@ -50,7 +50,10 @@ def certificates_of(variable: str) -> str:
 
 def certificates_in(place: Path, kinds: tuple[str, ...] = ("file", "folder")) -> str:
     """The certificates of a file or folder, one PEM after the other. Raises UserError with the reason and a remedy."""
-    if not (place.exists() and ("folder" if place.is_dir() else "file") in kinds):
+    kind = "folder" if place.is_dir() else "file"
+    if place.exists() and kind not in kinds:
+        raise UserError(f"that is a {kind}. Name the {kinds[0]} with the certificates to trust")
+    if not place.exists():
         raise UserError(f"there is no such {kinds[0]}. Name the {kinds[0]} with the certificates to trust")
     try:
         files = (

@@ -47,7 +47,7 @@ def _check_split_endpoints(where: Place, endpoints: list[EndpointSettings]) -> N
     """
     usual = EndpointSettings()
     said = [{key for key in each.__struct_fields__ if getattr(each, key) != getattr(usual, key)} for each in endpoints]
-    own = [keys - set.intersection(*said) for keys in said]
+    own = [{key for key in keys if not all(key in each for each in said)} for keys in said]
     for number, (first, second) in enumerate(zip(own, own[1:]), 1):
         if first and second and not first & second:
             place, names = where.item(number + 1), [", ".join(sorted(keys)) for keys in (first, second)]

@@ -6,6 +6,8 @@ was decided or has no effect. What it does not know stays, and is a mistake.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -50,6 +52,8 @@ OF_A_REQUEST = (
     *("top_p", "top_k", "min_p", "seed", "presence_penalty", "frequency_penalty", "repetition_penalty"),
     *("logit_bias", "chat_template_kwargs"),
 )
+_WHOLE_NUMBERS = ("top_k", "seed")
+_NUMBERS = (*_WHOLE_NUMBERS, "top_p", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty")
 _OF_AN_ENDPOINT = {
     *("api_base", "base_url", "api_key", "api_version", "verify"),
     *("aws_access_key_id", "aws_secret_access_key", "aws_session_token"),
@@ -193,15 +197,19 @@ def _with_endpoints(values: Values) -> Values:
         endpoints = there = [Values()]
     own = {key: values[key] for key in values if key in _OF_AN_ENDPOINT and any(not _says(each, key) for each in there)}
     if not own and _is_nothing(given):
-        return values
+        return {**values, "endpoints": None} if given else values
     rest = {key: value for key, value in values.items() if key not in own}
     filled = [_filled(each, own) if is_object(each) else each for each in endpoints]
     return {**rest, "endpoints": filled}
 
 
 def _is_nothing(value: Any) -> bool:
-    """Null, or a list or mapping without anything in it."""
-    return value in (None, [], {}) or (isinstance(value, Written) and value.value is None and not value.problem)
+    """Null, also as Python says it, or a list or mapping without anything in it."""
+    if is_list(value) and len(value) == 1 and not is_object(value[0]):
+        return _is_nothing(value[0])
+    return value in (None, [], {}, "None", "none") or (
+        isinstance(value, Written) and value.value is None and not value.problem
+    )
 
 
 def _with_address(endpoint: Any) -> Any:
@@ -238,10 +246,21 @@ def _with_request_fields(values: Values) -> Values:
     extra = values.get("extra_body", {})
     if isinstance(extra, Written) and extra.value is None:
         extra = {}
-    if not fields or not is_object(extra):
+    if not (fields or extra) or not is_object(extra):
         return values
     rest = {key: value for key, value in values.items() if key not in fields}
-    return {**rest, "extra_body": {**fields, **extra}}
+    return {**rest, "extra_body": {key: _number(key, value) for key, value in {**fields, **extra}.items()}}
+
+
+def _number(key: str, value: Any) -> Any:
+    """The value of a field that is a number for all servers, also where it stands in quotes, or as 5.0 or 1e2."""
+    number = value.value if isinstance(value, Written) else value
+    if isinstance(number, str) and key in _NUMBERS:
+        with contextlib.suppress(ValueError):
+            number = float(number)
+    if not isinstance(number, float) or key not in _NUMBERS or not math.isfinite(number):
+        return value
+    return int(number) if number.is_integer() and key in _WHOLE_NUMBERS else number
 
 
 # ------------------------------------------------------------------------------------ thoughts

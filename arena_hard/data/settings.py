@@ -272,7 +272,8 @@ def _settled(struct: type[msgspec.Struct], place: Place) -> dict[str, Any]:
             settled[field.name] = False  # as Python takes it
     for field in fields.values():
         if field.required and field.name not in settled:
-            raise UserError(f"{place}: the key {field.name!r} is missing. {remedy(field)}")
+            missing = place.line_only(field.name)  # one that is there and says nothing has a line
+            raise UserError(f"{missing}: the key {field.name!r} is missing. {remedy(field)}")
     return settled
 
 
@@ -287,15 +288,30 @@ def _meant(key: str, value: Any, struct: type[msgspec.Struct]) -> str:
         return f"It belongs in {places}."
     if foreign_configs.is_server_option(key):
         return f"It belongs in the command of serve, in {_PLACES[ModelSettings][1]}."
-    near = nearest(key, _own_words(struct) | foreign_configs.NOTES, NEAR_KEY)
-    elsewhere = {word for each in _PLACES for word in known_keys(each)}
+    own, elsewhere = _own_words(struct), {word for each in _PLACES for word in known_keys(each)}
+    meant = _MEANT.get(key.lower(), ())
+    near = next((word for word in meant if word in own), None) or nearest(key, own | foreign_configs.NOTES, NEAR_KEY)
     if near is None and struct is EndpointSettings and is_object(value):
         return "Endpoints have no names. Write them as a list: a - before the first key of each, in place of its name."
-    if near is None and (other := nearest(key, elsewhere, NEAR_KEY)):
+    if near is None and (other := next(iter(meant), None) or nearest(key, elsewhere, NEAR_KEY)):
         return f"Did you mean {other!r}, which belongs in {places_of(other, struct)}?"
     if near is not None:
         return f"Did you mean {near!r}?"
     return f"Known are: {shortened(sorted(known_keys(struct)), 40)}. README.md (Settings) says what they mean."
+
+
+# words for keys that no likeness tells, by what they may mean
+_MEANT = {
+    "location": ("regions", "aws_region"),
+    "judge": ("judge_model",),
+    "judges": ("judge_model",),
+    "temp": ("temperature",),
+    "key": ("api_key",),
+    "token": ("api_key",),
+    "url": ("api_base",),
+    "address": ("api_base",),
+    "baseline_answer": ("baseline_model",),
+}
 
 
 def places_of(key: str, struct: type[msgspec.Struct] | None = None) -> str:

@@ -27,9 +27,24 @@ def is_null(value: Any, hint: Any) -> bool:
     """Whether a value says nothing: null, the word None where no text is meant, an empty text where it means none."""
     seen = value.value if isinstance(value, Written) and value.problem is None else value
     kinds = kinds_of(hint)
+    items = argument(kinds, list, 0)
+    if _is_filled_text(kinds_of(items)) and _holds_nothing(value, is_text=str in map(bare, kinds)):
+        return True
     if isinstance(value, str) and _is_filled_text(kinds):
         return not value.strip() and types.NoneType in kinds
     return seen is None or (isinstance(value, str) and value in _NONE and str not in map(bare, kinds))
+
+
+def _is_of_yaml(value: Any) -> bool:
+    """Whether YAML reads null here."""
+    return isinstance(value, Written) and value.value is None and value.problem is None
+
+
+def _holds_nothing(value: Any, is_text: bool) -> bool:
+    """Whether nothing stands where a list is meant, or a text: nulls alone, an empty mapping; blanks are no list."""
+    if isinstance(value, str):
+        return not is_text and not value.strip()
+    return value == {} or is_list(value) and bool(value) and all(map(_is_of_yaml, value))
 
 
 def _is_filled_text(kinds: tuple[Any, ...]) -> bool:
@@ -70,7 +85,11 @@ def fitted(value: Any, hint: Any, where: Place, inner: Inner) -> Any:
     if is_list(value):
         if items is None:
             return as_written(value)
-        return [fitted(each, items, where.item(number), inner) for number, each in enumerate(value, 1)]
+        nulls = {number for number, each in enumerate(value) if _is_of_yaml(each) and _is_filled_text(kinds_of(items))}
+        return [
+            None if number in nulls else fitted(each, items, where.item(number + 1), inner)
+            for number, each in enumerate(value)
+        ]
     if is_object(value):
         return _fitted_object(value, kinds, items, where, inner)
     if types.NoneType in kinds and is_null(value, hint):

@@ -24,7 +24,7 @@ REMOTE = "https://api.provider.example/v1"
 UNUSABLE = [
     ({"SSL_CERT_FILE": "/nowhere.pem"}, "SSL_CERT_FILE=/nowhere.pem: there is no such file"),
     ({"SSL_CERT_FILE": __file__}, "holds no certificate"),
-    ({"SSL_CERT_FILE": "/etc"}, "SSL_CERT_FILE=/etc: there is no such file"),
+    ({"SSL_CERT_FILE": "/etc"}, "SSL_CERT_FILE=/etc: that is a folder. Name the file"),
     ({"SSL_CERT_DIR": "/nowhere"}, "SSL_CERT_DIR=/nowhere: there is no such folder"),
     ({"HTTPS_PROXY": "socks4://p:1080"}, "HTTPS_PROXY=socks4://p:1080: no proxy of the kind 'socks4'"),
     ({"ALL_PROXY": "ftp://p:21"}, "ALL_PROXY=ftp://p:21: no proxy of the kind 'ftp'"),
@@ -189,3 +189,9 @@ def test_the_browser_starts_whatever_they_say(tmp_path: Path) -> None:
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
+
+
+def test_a_variable_that_no_header_can_carry_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "é")
+    with pytest.raises(UserError, match="OPENAI_ORG_ID='é' cannot be sent in a header. Mend it, or run: unset"):
+        opened(REMOTE)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from arena_hard.calling.providers.base import CallError
+from arena_hard.calling.providers.base import CallError, without_secrets
+from arena_hard.calling.providers.error_bodies import message_of
 from arena_hard.calling.providers.http import error_told
 from tests.support.odd_bodies import batched, live, openai
 from tests.support.small_server import ask
@@ -107,6 +108,15 @@ def test_a_key_in_such_an_error_is_hidden() -> None:
 def test_bodies_of_that_kind_are_read_with_other_statuses_too(status: int, body: Any, words: str) -> None:
     asked = ask(lambda *_: (status, {}, body), attempts=1)
     assert words in asked.first.message
+
+
+def test_what_is_no_key_is_not_hidden() -> None:
+    assert without_secrets("Bearer Token requires an HTTPS endpoint") == "Bearer Token requires an HTTPS endpoint"
+    assert "abc12345" not in without_secrets("Authorization: Bearer abc12345")
+
+
+def test_the_description_of_an_error_of_oauth_is_shown() -> None:
+    assert message_of({"error": "invalid_client", "error_description": "wrong key"}) == "wrong key"
 
 
 EMPTY = [

@@ -108,13 +108,19 @@ def test_a_key_of_another_place_is_told_where_it_belongs(
         (
             ModelSettings,
             "endpoints:\n  - api_base: http://h/v1\n  - api_key: k",
-            ":5: m: endpoints 2: api_key stands in an item of its own, after one with api_base (line 4). Take out the -",
+            ":5: m: endpoints 2: api_key stands in an item of its own, after one with api_base (line 4). Take",
         ),
         (
             ModelSettings,
             "endpoints: [{api_base: 'http://a/v1'}, {api_base: 'http://b/v1'}, {api_key: k, api_version: v}]",
             "endpoints 3: api_key, api_version stands in an item of its own",
         ),
+        (ModelSettings, "location: x", "Did you mean 'regions'?"),
+        (EndpointSettings, "location: x", "Did you mean 'aws_region'?"),
+        (EndpointSettings, "url: x", "Did you mean 'api_base'?"),
+        (JudgeSettings, "judge: x", "Did you mean 'judge_model'?"),
+        (AnswerSettings, "judge: x", "Did you mean 'judge_model', which belongs in config/judge_config.yaml?"),
+        (AnswerSettings, "model_list: [m, null]", "model_list 2 is null"),
         (ModelSettings, "endpoints: sk-secret", "endpoints 1 is a text and must be an address, or keys with values"),
         (
             ModelSettings,

@@ -11,7 +11,7 @@ import pytest
 import utils
 from arena_hard.data import yaml_files
 from arena_hard.data.records import UserError
-from arena_hard.data.settings import EndpointSettings, ModelSettings, parse
+from arena_hard.data.settings import DEFAULT_PATTERN, EndpointSettings, ModelSettings, parse
 from arena_hard.data.yaml_files import ConfigNote
 
 
@@ -263,3 +263,65 @@ def test_notes_in_the_files_of_a_stage(tmp_path: Path) -> None:
     file.write_text("bench_name: b\ndescription: d\nimages_base_dir: ''\nmodel_list: [4.10, 4.10, yes]\n")
     with pytest.warns(ConfigNote, match=r"answer\.yaml:2: description, images_base_dir: no effect\."):
         assert utils.load_answer_settings(file).model_list == ["4.10", "4.10", "yes"]
+
+
+@pytest.mark.parametrize("nothing", ["''", "[null]", "{}", "None", "null", "[]"])
+def test_a_list_of_models_may_hold_nothing(tmp_path: Path, nothing: str) -> None:
+    file = tmp_path / "some.yaml"
+    file.write_text(f"bench_name: b\nmodel_list: {nothing}\n")
+    assert utils.load_answer_settings(file).model_list == []
+
+
+@pytest.mark.parametrize("nothing", ["None", "[null]", "null", "[]"])
+def test_endpoints_may_be_none(tmp_path: Path, nothing: str) -> None:
+    file = tmp_path / "some.yaml"
+    file.write_text(f"m:\n  model_name: x\n  endpoints: {nothing}\n")
+    assert not utils.load_models(file, ["m"])[0].endpoints
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [
+        ("top_p: '0.9'", {"top_p": 0.9}),
+        ("seed: '7'", {"seed": 7}),
+        ("seed: 1e2", {"seed": 100}),
+        ("top_k: 5.0", {"top_k": 5}),
+        ("extra_body: {min_p: '0.1', top_k: '3', mine: '5'}", {"min_p": 0.1, "top_k": 3, "mine": "5"}),
+        ("seed: many", {"seed": "many"}),
+        ("top_p: 1", {"top_p": 1}),
+    ],
+)
+def test_numbers_of_a_request_in_quotes(tmp_path: Path, line: str, sent: dict[str, object]) -> None:
+    file = tmp_path / "some.yaml"
+    file.write_text(f"m:\n  model_name: x\n  {line}\n")
+    found = utils.load_models(file, ["m"])[0].extra_body
+    assert found == sent and found and list(map(type, found.values())) == list(map(type, sent.values()))
+
+
+@pytest.mark.parametrize(
+    ("lines", "model", "noted"),
+    [
+        ("api_type: litellm\n  model_name: huggingface/a/b", "huggingface/a/b", True),
+        ("api_type: litellm\n  model_name: litellm/openai/gpt-4", "gpt-4", False),
+        ("api_type: litellm/openai/gpt-4", "gpt-4", False),
+        ("model_name: litellm/openai/gpt-4", "gpt-4", False),
+        ("api_type: litellm\n  model_name: a/b\n  endpoints: http://h/v1", "a/b", False),
+    ],
+)
+def test_litellms_prefixes(tmp_path: Path, lines: str, model: str, noted: bool) -> None:
+    file = tmp_path / "some.yaml"
+    file.write_text(f"m:\n  {lines}\n")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        (loaded,) = utils.load_models(file, ["m"])
+    assert (loaded.model_name, loaded.api_type) == (model, "openai")
+    assert bool(seen) == noted == any("is no api_type here" in str(each.message) for each in seen)
+
+
+@pytest.mark.parametrize("pattern", ["[{pattern: null}]", "[null]", "{pattern: null}"])
+def test_a_pattern_that_is_null_is_no_pattern(tmp_path: Path, pattern: str) -> None:
+    file = tmp_path / "some.yaml"
+    file.write_text(
+        f"bench_name: b\njudge_model: j\nprompt_template: '{{question_1}} {{answer_1}}'\nregex_pattern: {pattern}\n"
+    )
+    assert utils.load_judge_settings(file).regex_pattern == DEFAULT_PATTERN

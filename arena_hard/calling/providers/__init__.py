@@ -24,6 +24,7 @@ own_reply           what an adapter of the user's brings, in the types that are 
 http                what the adapters over HTTP share: errors told apart
 lessons             how a server wants to be asked instead, read from its refusal
 error_bodies        what an error's body says, in any of its shapes
+failures_beside     whether what stands beside an answer tells that it broke off
 decoding            the bytes of a reply → its JSON
 streams             streams, asked for or not, as the one reply they are
 fields              a reply read field by field, odd ones passed over and noted

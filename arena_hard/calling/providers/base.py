@@ -169,7 +169,7 @@ class Adapter(Protocol):
 
 
 _SECRET = re.compile(
-    r"(?i)\b(bearer\s+\S+|(?:sk|key|gsk|xai|pk)-[\w*.-]{4,}"
+    r"(?i)\b(bearer\s+(?!(?:tokens?|auth\w*|keys?|scheme|realm)\b)\S+|(?:sk|key|gsk|xai|pk)-[\w*.-]{4,}"
     r"|ya29\.[\w*.-]{4,}|eyj[\w-]{8,}\.[\w.-]+"  # a token of Google's, a signed token
     r"|(?:akia|asia)[a-z0-9*]{12,}|x-amz-security-token[:=]\s*\S+)"  # AWS's
 )

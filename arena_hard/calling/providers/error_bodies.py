@@ -21,6 +21,7 @@ _WORDS = (
     "errorMessage",
     "err_msg",
     "errmsg",
+    "error_description",
     "detail",
     "faultstring",
     "Message",

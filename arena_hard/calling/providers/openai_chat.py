@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request
@@ -9,6 +10,7 @@ from arena_hard.calling.providers.fields import Fields, whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
 from arena_hard.calling.providers.http import error_beside, error_told, post
 from arena_hard.calling.providers.usage import openai_usage
+from arena_hard.data.records import UserError
 
 OWN_ADDRESS = "https://api.openai.com/v1"
 # a thought's own, of which a reply may have several that say the same; the last two are OpenRouter's and LiteLLM's
@@ -25,6 +27,7 @@ class OpenAIChat:
 
         from arena_hard.calling.providers.transport import http_client
 
+        _check_headers()
         options: dict[str, Any] = {
             "api_key": connection.api_key,
             "timeout": connection.timeout,
@@ -66,6 +69,14 @@ class OpenAIChat:
     async def close(self, client: Any) -> None:
         """Close its connections."""
         await client.close()
+
+
+def _check_headers() -> None:
+    """Whether the SDK can send what it takes from variables. Raises UserError with the name of the one at fault."""
+    for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        value = os.environ.get(name, "")
+        if not (value.isascii() and (value.isprintable() or not value)):
+            raise UserError(f"{name}={value!r} cannot be sent in a header. Mend it, or run: unset {name}")
 
 
 def in_dialect(messages: list[dict[str, str]], dialect: Dialect) -> list[dict[str, str]]:

@@ -21,7 +21,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from arena_hard.calling.providers.base import Adapter, CallError, Connection, Dialect, Reply, Request, without_secrets
+from arena_hard.calling.providers.base import (
+    Adapter,
+    CallError,
+    Connection,
+    Dialect,
+    Reply,
+    Request,
+    host_of,
+    without_secrets,
+)
 from arena_hard.calling.providers.http import http_error
 from arena_hard.calling.providers.own_reply import is_readable, sound_error, sound_reply
 from arena_hard.data import secrets
@@ -187,9 +196,9 @@ class _Own:
         except asyncio.CancelledError as error:
             if _is_given_up():
                 raise
-            raise self._failure(error) from None
+            raise self._failure(error, client) from None
         except (Exception, SystemExit) as error:
-            raise self._failure(error) from None
+            raise self._failure(error, client) from None
         if not is_readable(reply):
             text = f"{self._where}: send returned no Reply with a text. {_HELP}"
             raise CallError("final", text, endpoint_wide=not self._has_worked)
@@ -201,11 +210,11 @@ class _Own:
         with contextlib.suppress(Exception, SystemExit):  # at the end of a run a failure takes nothing from it
             await self._adapter.close(client.client)
 
-    def _failure(self, error: BaseException) -> CallError:
+    def _failure(self, error: BaseException, client: _Client) -> CallError:
         """What the provider did not turn into a CallError itself: the network's faults pass, others are its own."""
         refused = _refusal(error)
         if refused:
-            refused.message = without_secrets(refused.message)
+            refused.message = without_secrets(_of_another_host(error, client.base_url) + refused.message)
             return refused
         from arena_hard.calling.providers.tls import Unusable
 
@@ -243,6 +252,12 @@ def _refusal(error: BaseException) -> CallError | None:
         body = json.loads(body)
     headers = _of(response, "headers") or _of(error, "headers")
     return http_error(status, headers if isinstance(headers, Mapping) else {}, body)
+
+
+def _of_another_host(error: BaseException, base_url: str | None) -> str:
+    """The host that refused, where it is not the one that messages name: a server of tokens, say."""
+    url = str(_of(_of(error, "response"), "url") or _of(_of(error, "request_info"), "real_url") or "")
+    return f"{host_of(url)}: " if "://" in url and host_of(url) != host_of(base_url or "") else ""
 
 
 def _of(value: Any, name: str) -> Any:

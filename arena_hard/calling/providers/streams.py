@@ -112,7 +112,7 @@ def _failure(parts: list[Mapping[str, Any]]) -> dict[str, Any] | None:
     failed = next(filter(surely_failed, before), None)
     if failed is None and not ends:
         failed = next(filter(perhaps_failed, parts), None)
-    return failed and failure_in(failed)
+    return failure_in(failed) if failed is not None else None
 
 
 def _ends_well(part: Mapping[str, Any]) -> bool:
