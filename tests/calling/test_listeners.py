@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,9 +38,9 @@ def test_what_the_guard_did_not_start_is_a_stranger_with_a_name(base: str) -> No
     assert f"process {os.getpid()}" in (watched(base, guard=2**30).stranger() or "")
 
 
-@pytest.mark.parametrize("guard", [os.getpid(), os.getppid()])
-def test_what_is_below_the_guard_is_none(base: str, guard: int) -> None:
-    assert watched(base, guard).stranger() is None
+@pytest.mark.parametrize("guard", [os.getpid, os.getppid])
+def test_what_is_below_the_guard_is_none(base: str, guard: Callable[[], int]) -> None:
+    assert watched(base, guard()).stranger() is None
 
 
 def test_nor_is_what_carries_the_mark_of_the_run(base: str) -> None:
