@@ -39,10 +39,11 @@ class Width:
         self._burst_at, self._burst, self._burst_refused = -math.inf, 0, 0
         self._probe_at, self._every, self._probing = 0.0, FIRST_PROBE, False
         self._excused = 0  # for how many replies refusals are not for the width
+        self._settled = not growing  # whether more is known to bring nothing
 
     def bound(self, ceiling: int) -> None:
         """Another user of the endpoint wants no more than this."""
-        self.growing = False
+        self.growing, self._settled = False, True
         self.ceiling = self.start = self.limit = ceiling
 
     def delay(self, in_flight: int, now: float) -> float:
@@ -68,7 +69,11 @@ class Width:
         self._levels.append(min(level, in_flight))
         self._taken_since += 1
         self._excused -= 1
-        if self.growing and self.limit < self.ceiling and self._epoch.finished(self.limit):
+        if not self.growing or self.limit >= self.ceiling:
+            return
+        if in_flight < NEAR * self.limit:  # something else keeps the throughput down
+            self._epoch.begin()
+        elif self._epoch.finished(self.limit):
             self._grow()
 
     def refused(self, sent_at: float, in_flight: int, now: float, wait: float) -> bool:
@@ -101,6 +106,7 @@ class Width:
         if self._uncut is not None:
             self.limit, self._uncut = max(self.limit, min(self._uncut, self.ceiling)), None
         self._every, self._excused = FIRST_PROBE, LEVELS
+        self.growing = not self._settled
 
     def _put_off(self, wait: float) -> None:
         """The next probe comes later when the last one was refused."""
@@ -117,7 +123,7 @@ class Width:
             self._grown_from = self.limit
             self.limit = min(self.limit * (4 if self._epoch.gain >= WELL_GAIN else 2), self.ceiling)
         elif self._epoch.poor > 1:
-            self.limit, self.growing = self._grown_from, False
+            self.limit, self.growing, self._settled = self._grown_from, False, True
 
 
 class _Epoch:
@@ -133,6 +139,10 @@ class _Epoch:
         self.gain = math.inf
         self.poor = 0
 
+    def begin(self) -> None:
+        """Count anew."""
+        self._count, self._since = 0, time.monotonic()
+
     def finished(self, limit: int) -> bool:
         """Count one reply; True when the stretch is over."""
         self._count += 1
@@ -143,5 +153,5 @@ class _Epoch:
         self.gain = rate / self._best if self._best else math.inf
         self.poor = 0 if self.gain >= SETTLE_GAIN else self.poor + 1
         self._best = max(rate, self._best)
-        self._count, self._since = 0, now
+        self.begin()
         return True

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.imagined_servers import Server, seconds_for
-from tests.support.server_limits import Limit, Places, Tokens, Whatever, Windows
+from tests.support.server_limits import Both, Limit, Places, Tokens, Whatever, Windows
 
 
 def first_quick(*values: Any) -> list[Any]:
@@ -55,6 +55,13 @@ def test_so_many_in_each_window(number: int, window: float, told: Callable[[floa
                                 parallel: Any) -> None:  # fmt: skip
     server = Server(Windows(number, window), 0.5, tells=told)
     assert seconds_for(5 * number, server, parallel=parallel) <= 1.5 * max(4 * window, 5 * number / 8 * 0.5)
+
+
+@pytest.mark.parametrize("rate", [15, 20])
+def test_auto_goes_on_growing_when_it_was_the_pace_that_was_refused(rate: float) -> None:
+    """More than `auto` begins with are needed in flight for such a rate."""
+    server = Server(Both(Places(200), Tokens(rate, 1)), 2.0)
+    assert seconds_for(1500, server, parallel="auto") <= 1.5 * 1500 / rate
 
 
 @pytest.mark.parametrize("parallel", [4, 64])
