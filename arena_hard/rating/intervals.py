@@ -131,7 +131,7 @@ def without_ends(found: Fit, models: Collection[str]) -> Fit:
     """The fit with unknown ends for models of which the games say nothing."""
     unknown = np.array([name in models for name in found.models], dtype=bool)
     ends = (np.where(unknown, np.nan, end) for end in (found.lower, found.upper))
-    flat = found.flat & ~unknown if found.flat is not None else None
+    flat = found.flat & ~unknown if found.flat is not None and (found.flat & ~unknown).any() else None
     return replace(found, lower=next(ends), upper=next(ends), flat=flat)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from arena_hard.data.records import UserError
 from arena_hard.rating.outcomes import Outcomes
 from arena_hard.rating.paired import differences
+from arena_hard.rating.unseen import NO_SPREAD
 
 MOST = 0.9  # of the pairs
 
@@ -53,9 +54,12 @@ def plan(found: Outcomes, delta: float, level: float = 0.95, power: float = 0.8)
     """
     if not 0.0 < delta <= 100.0:
         raise UserError(f"--plan {delta:g}: the difference must be above 0 and at most 100 points of win rate.")
-    pairs = [one for one in differences(found) if math.isfinite(one.sigma)]
+    pairs = [one for one in differences(found) if NO_SPREAD < one.sigma < math.inf]
     if not pairs:
-        raise UserError("--plan learns the spread from pairs of models: it takes two models with two common questions.")
+        raise UserError(
+            "--plan learns the spread from pairs of models: it takes two models with two common questions on which "
+            "their difference is not the same."
+        )
     sigmas = [one.sigma for one in pairs]
     sigma, large = float(np.median(sigmas)), float(np.quantile(sigmas, MOST))
     questions = int(np.median([one.questions for one in pairs]))

@@ -131,6 +131,11 @@ def differences(args: argparse.Namespace, part: Part) -> Section:
     columns = ["pair", "points", f"{100 * args.level:g}% CI", "p", "p corrected", "questions", "win rates on them"]
     title = "Paired differences of win rates on common questions"
     remarks = ["p corrected: for the number of pairs, by Holm's method."]
+    if part.looked:
+        remarks.append(
+            "Judging was looked at while it went on: these intervals and p-values take the number of questions for "
+            "fixed, and are too sure for a difference that ended it (see the table of looks)."
+        )
     remarks += [_unpaired(one) for one in pairs if not one.has_same_questions]
     remarks += [
         f"{one} and {other} have no question in common: nothing is said of them, because the difference of their win "

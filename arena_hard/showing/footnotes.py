@@ -40,7 +40,7 @@ def interval_line(fit: Fit, rule: Rule) -> str:
         if fit.monte_carlo is not None and np.isfinite(fit.monte_carlo):
             parts.append(f"chance of the rounds moves an end by ±{fit.monte_carlo:.2f} points")
         parts += _few_rounds(len(fit.rounds), rule.level)
-    if rule.kind in BY_ROWS and np.isfinite(fit.ratio):
+    if rule.kind in BY_ROWS and np.isfinite(fit.ratio) and fit.ratio >= 1.0:
         parts.append(
             f"clustered by question the intervals are {fit.ratio:.2f} times as wide on this data (--interval sandwich)"
         )

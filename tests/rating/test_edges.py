@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from arena_hard.data.records import UserError
 from arena_hard.rating import battles, intervals, judge_stats, paired, planning, ratings, sequential
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.category_mean import category_mean
@@ -154,6 +155,21 @@ def test_a_category_that_was_won_whole_keeps_its_bound_in_the_mean() -> None:
     assert (mean.lower[1], mean.upper[1]) == pytest.approx((71 - np.hypot(10, 8) / 2, 71 + 8 / 2))
     with_rounds = category_mean([category(100, 90, 100, 1), category(42, 34, 50, 2)], Rule())
     assert with_rounds.lower[1] == pytest.approx(mean.lower[1])
+
+
+def test_ties_alone_are_no_certainty_in_the_mean_either() -> None:
+    fought = battles.from_games(table_of(np.full((1, 100, 2), 2)), "base")
+    ties = intervals.fit_with_intervals(fought, battles.cells_of(fought), 0, Rule())
+    mean = category_mean([ties, ties], Rule())
+    place = mean.models.index("m0")
+    assert mean.lower[place] < 48 < 52 < mean.upper[place]
+
+
+def test_a_plan_takes_no_spread_for_no_certainty() -> None:
+    grades = np.full((2, 13, 2), 4)
+    grades[1] = 0
+    with pytest.raises(UserError, match="not the same"):
+        planning.plan(outcomes(table_of(grades)), 2.0)
 
 
 def test_rounds_of_categories_that_are_drawn_alike_are_put_together_independently() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from arena_hard.showing.csv_files import case_of
-from arena_hard.showing.flags import add_to
+from arena_hard.showing.flags import add_to, check
 from tests.support.pipeline_bench import run_script, write_rows
 from utils import parser
 
@@ -78,6 +78,7 @@ def test_each_case_has_a_name_of_its_own(folder: Path) -> None:
 )
 def test_what_is_drawn_is_in_the_name(flags: tuple[str, ...], options: tuple[str, ...]) -> None:
     args = add_to(parser("", "")).parse_args(list(flags))
+    check(args)
     assert case_of(args, "", "base").options == options
 
 
