@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from arena_hard.data.records import UserError
-from arena_hard.rating import battles, intervals, judge_stats, paired, planning, ratings, sequential
+from arena_hard.rating import battles, intervals, paired, planning, ratings, same_place, sequential
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.category_mean import category_mean
 from arena_hard.rating.intervals import Fit, Rule
@@ -196,10 +196,10 @@ def test_a_judge_that_takes_the_same_place_says_nothing() -> None:
     grades[1] = [2, 2]
     grades[2] = [4, 1]  # the model, then the baseline: always B, of any strength
     table = table_of(grades)
-    assert judge_stats.same_place(table) == ["m0", "m2"]
+    assert same_place.same_place(table) == ["m0", "m2"]
     fought = battles.from_games(table, "base")
     fit = intervals.fit_with_intervals(fought, battles.cells_of(fought), 0, Rule("sandwich"))
-    fit = intervals.without_ends(fit, judge_stats.same_place(table))
+    fit = intervals.without_ends(fit, same_place.same_place(table))
     assert np.isnan(fit.lower).tolist() == [False, True, False, True]
     assert (
         30 < ratings.win_rate(fit.lower)[2] < 50
