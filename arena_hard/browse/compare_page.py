@@ -159,7 +159,7 @@ def result_of(
     every = stopped.looked_in(index.bench, [view.judge], rated, baseline or "")
     notes = [*caveats.same_place_notes(silent), *caveats.looks_notes(every)]
     notes += caveats.by_place_notes(same_place.mostly_by_place(table))
-    counts = [sum(1 for row in rows if np.sign(row.gap) == sign) for sign in (1, 0, -1)]
-    return Result(
-        difference, difference.model != models[0], len(rows), *counts, silent, [whole(note) for note in notes]
-    )
+    better, equal, worse = (sum(1 for row in rows if np.sign(row.gap) == sign) for sign in (1, 0, -1))
+    said = [whole(note) for note in notes]
+    flipped = difference.model != models[0]
+    return Result(difference, flipped, len(rows), better, equal, worse, silent, said)

@@ -50,8 +50,8 @@ class Draw(msgspec.Struct, frozen=True):
 class Note(msgspec.Struct, frozen=True):
     """The note beside a cache: its case, the inputs' fingerprints, and the cache's own.
 
-    judged: beside battles, what was judged; a question without a readable verdict has no battle. silent: models of which the games say nothing; said: what had to be
-    said of the judgments, in a form that only those who said it know.
+    judged: beside battles, what was judged; a question without a readable verdict has no battle. said: what had to be
+    said of the judgments, in a form that only those who said it know; silent: models of which the games say nothing.
     """
 
     case: Case

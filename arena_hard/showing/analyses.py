@@ -191,6 +191,8 @@ def plan(args: argparse.Namespace, part: Part) -> Section:
         f"Seen: significant at {100 * (1 - one.level):.3g} % in {100 * one.power:g} % of repetitions; where nothing "
         "else is said, in the median pair and tested alone: in half of the pairs it takes more."
     )
+    if part.silent:
+        remark += f" Left out, because the judge always preferred the same place: {', '.join(part.silent)}."
     return Section("Planning", ["", ""], rows, plain_data(one), remark)
 
 

@@ -198,7 +198,7 @@ def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> s
     return out.getvalue()
 
 
-def _looks_cells(row: Row, looked: bool) -> list[float | str]:
+def _looks_cells(row: Row, looked: bool) -> Sequence[float | str]:
     if not looked or not row.at_all_looks:
         return [""] * len(LOOKS_COLUMNS) * looked
     found = row.at_all_looks

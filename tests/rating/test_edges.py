@@ -208,6 +208,17 @@ def test_a_judge_that_takes_the_same_place_says_nothing() -> None:
     )
 
 
+def test_of_questions_decided_by_place_the_others_are_told() -> None:
+    grades = np.tile([1, 3], (2, 50, 1))  # A wins in both games
+    grades[0, 44:] = [[3, 3], [3, 3], [3, 3], [1, 1], [3, 1], [2, 2]]  # the fifth by place too, the other way round
+    table = table_of(grades)
+    (one,) = same_place.mostly_by_place(table)
+    assert (one.model, one.by_place, one.questions) == ("m0", 45, 50)
+    assert one.rate == pytest.approx(100 * (3 + 0.5) / 5)  # three won, one lost, one tied
+    assert 0 <= one.lower < one.rate < one.upper <= 100 and one.upper - one.lower > 50
+    assert set(outcomes(same_place.without_models(table, ["m1"])).models) == {"m0"}
+
+
 def test_plans_say_for_which_pairs_they_hold() -> None:
     found = planning.plan(outcomes(table_of(drawn(6, p=6))), 5.0)
     sigmas = [one.sigma for one in paired.differences(outcomes(table_of(drawn(6, p=6))))]
