@@ -19,6 +19,7 @@ from arena_hard.rating.sequential import standard_error
 from arena_hard.rating.unseen import FEW, NO_SPREAD, unseen_share, with_unseen
 
 LARGE = 0.5  # share of a model's questions by place from which it has to be said
+ENOUGH = 10  # questions by place, of which fewer are chance
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def mostly_by_place(table: GameTable, weight: float = 3, level: float = 0.95) ->
     of_model = (len(table.judges), len(table.models), q)
     number = alike.reshape(of_model).sum(axis=(0, 2))
     judged = (read > 0).reshape(of_model).sum(axis=(0, 2))
-    large = (number >= LARGE * judged) & (number > 0)
+    large = (number >= LARGE * judged) & (number >= ENOUGH)
     silent = same_place(table)
     names = [table.models[m] for m in np.flatnonzero(large) if table.models[m] not in silent]
     others = select(table, ~alike[place])
