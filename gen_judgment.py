@@ -137,10 +137,10 @@ async def judge_in_waves(
         if any(candidate.missing for candidate in for_now):
             code = max(code, await judge_all(stage, models, for_now, questions))
         enough, said = looks.look(judgments_of(stage, candidates), seen)
+        looks.note_in([candidate.file for candidate in candidates])  # at once: a run may be killed
         print(said)
         if enough or stage.account.not_sent:
             break
-    looks.note_in([candidate.file for candidate in candidates])
     return code
 
 

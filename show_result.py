@@ -14,9 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
-from arena_hard.calling import manifest
 from arena_hard.data import streams
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.lengths import answer_lengths
@@ -26,15 +23,15 @@ from arena_hard.data.presets import categories_with_baselines, usual_baseline, u
 from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.typed_jsonl import InputFile
-from arena_hard.rating import battles, caches, intervals, judge_stats, ratings
+from arena_hard.rating import battles, caches, intervals, ratings, same_place
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.categories import Part, assumed_baseline, covered, cut, without_half_read
 from arena_hard.rating.coverage import Coverage, judged_in
 from arena_hard.rating.games import Judgments, read_judgments, without_own
 from arena_hard.rating.intervals import Fit
-from arena_hard.rating.stopped import Looked
-from arena_hard.showing import analyses, flags, footnotes, formats, leaderboard, rounds_bar
+from arena_hard.rating.stopped import looked_in
+from arena_hard.showing import analyses, caveats, flags, footnotes, formats, leaderboard, rounds_bar
 from arena_hard.showing.notes import Text, as_data, from_data
 from utils import parser, run_main
 
@@ -109,24 +106,16 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
             games = whole
         judge = " + ".join(args.judge_name)
         fought = battles.readable_battles(games, baseline, judge, args.weight, args.first_game_only)
-        said = [*footnotes.same_place_notes(judge_stats.same_place(games)), *footnotes.table_notes(games)]
-        looked = looked_of(bench, args, baseline, fought)
-        parts.append(Part(category, baseline, fought, games, judged_in(games), looked, said))
+        looked, silent = looked_in(bench, args.judge_name, fought.models, baseline), same_place.same_place(games)
+        mostly = [] if args.first_game_only else same_place.mostly_by_place(games, args.weight, args.level)
+        said = [*caveats.same_place_notes(silent), *caveats.by_place_notes(mostly, args.level)]
+        said += [*caveats.looks_notes(looked), *footnotes.table_notes(games)]
+        parts.append(Part(category, baseline, fought, games, judged_in(games), looked, silent, said))
     notes += footnotes.overruled_notes(judgments.overruled)
     notes += [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]
     notes += footnotes.gameless_notes(judgments.without_game)
     notes += footnotes.other_baseline_notes(judgments.table, parts) if not args.category else []
     return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments, notes)
-
-
-def looked_of(bench: Bench, args: argparse.Namespace, baseline: str, fought: Battles) -> dict[str, Looked]:
-    """How judging was looked at while it went on, by model, as the manifests say it."""
-    (judge, *others), found = args.judge_name, dict[str, Looked]()
-    for model in fought.models if not others else ():
-        for file in (bench.judgment_file(judge, model), bench.judgment_file(judge, model, baseline)):
-            if manifest.manifest_file(file).is_file() and (looked := manifest.load(file).get("looks")):
-                found[model] = msgspec.convert(looked, Looked)
-    return found
 
 
 def anchor_of(found: Battles, file: Path, baseline: str) -> str:
@@ -152,7 +141,7 @@ def write_battles(
         case = case_of(args, part.category, part.baseline)
         lines = battles.battle_lines(part.battles)
         file, said = caches.battle_file(bench, case), [as_data(part.said), as_data(notes)]
-        problems.append(caches.save(file, lines, case, judgments.inputs, None, part.judged, said))
+        problems.append(caches.save(file, lines, case, judgments.inputs, None, part.judged, said, part.silent))
     return [problem for problem in problems if problem]
 
 
@@ -168,8 +157,11 @@ def load_cached(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tup
         judged = note.judged if note else None
         found = replace(found, most=battles.most_rows(args.weight, args.first_game_only, len(args.judge_name)))
         of_part, of_all = map(from_data, note.said if note and note.said else ((), ()))
+        silent = note.silent if note else ()
         notes += [each for each in of_all if each not in notes]
-        parts.append(Part(category, anchor_of(found, file, case.baseline), found, judged=judged, said=of_part))
+        parts.append(
+            Part(category, anchor_of(found, file, case.baseline), found, judged=judged, silent=silent, said=of_part)
+        )
         inputs = note.inputs if note else inputs
         if note is None:
             notes.append(f"{file} says nothing of its inputs (the original's files do not); it is taken as it is.")
@@ -210,12 +202,12 @@ def rate(
         fit = intervals.fit_with_intervals(part.battles, cells, part.anchor, rule, rounds, rounds_bar.rounds_with_bar)
         if rounds is None and fit.rounds is not None and inputs and args.interval != "v2.0":
             notes = write_rounds(args, bench, part, fit, inputs)
-    silent = judge_stats.same_place(part.table) if part.table else []
-    fit = intervals.without_ends(fit, silent)
+    fit = intervals.without_ends(fit, part.silent)
     lengths = {model: answer_lengths(bench, model) for model in fit.models}
     tokens = {model: length.average for model, length in lengths.items()}
     found = covered(part, questions)
     rows = leaderboard.rows_of(fit, tokens, analyses.ranks_of(args, part), analyses.scores_by_judge(args, part), found)
+    rows = leaderboard.with_looks(rows, analyses.scores_at_all_looks(args, part))
     said: list[Text] = footnotes.coverage_notes(found) if found else []
     said += [footnotes.interval_line(fit, rule), *footnotes.fit_notes(fit, rule, part.battles.fought()), *notes]
     return Result(part, fit, found, rows, [*said, *part.said, *footnotes.length_notes(lengths)])

@@ -11,11 +11,13 @@ from arena_hard.browse.address import View
 from arena_hard.browse.games_page import label_of, short
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.settings import JudgeSettings
-from arena_hard.rating import paired
+from arena_hard.rating import paired, same_place, stopped
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.games import select
 from arena_hard.rating.outcomes import outcomes
 from arena_hard.rating.paired import Difference
+from arena_hard.showing import caveats
+from arena_hard.showing.notes import whole
 
 SHOWN = 100
 
@@ -37,7 +39,10 @@ class Row(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The paired difference of the two win rates, and on how many questions the first was better."""
+    """The paired difference of the two win rates, and on how many questions the first was better.
+
+    silent: which of the two the judge says nothing of, so that nothing is known; notes: what has to be said besides.
+    """
 
     difference: Difference
     flipped: bool
@@ -45,6 +50,8 @@ class Result(NamedTuple):
     better: int
     equal: int
     worse: int
+    silent: list[str]
+    notes: list[str]
 
     @property
     def value(self) -> float:
@@ -148,5 +155,11 @@ def result_of(
     if baseline is not None:
         table = tables.of_baseline(table, table.baselines.index(baseline))
     difference = paired.differences(outcomes(table, baseline=baseline), models)[0]
-    counts = [sum(1 for row in rows if np.sign(row.gap) == sign) for sign in (1, 0, -1)]
-    return Result(difference, difference.model != models[0], len(rows), *counts)
+    silent = same_place.same_place(table)
+    every = stopped.looked_in(index.bench, [view.judge], rated, baseline or "")
+    notes = [*caveats.same_place_notes(silent), *caveats.looks_notes(every)]
+    notes += caveats.by_place_notes(same_place.mostly_by_place(table))
+    better, equal, worse = (sum(1 for row in rows if np.sign(row.gap) == sign) for sign in (1, 0, -1))
+    said = [whole(note) for note in notes]
+    flipped = difference.model != models[0]
+    return Result(difference, flipped, len(rows), better, equal, worse, silent, said)

@@ -12,9 +12,9 @@ from arena_hard.browse.address import View
 from arena_hard.browse.game_selection import nameless_words
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.settings import JudgeSettings
-from arena_hard.rating import battles, intervals, judge_stats, ratings
+from arena_hard.rating import battles, intervals, ratings, same_place, stopped
 from arena_hard.rating.games import GameTable, without_own
-from arena_hard.showing import footnotes
+from arena_hard.showing import caveats, footnotes
 from arena_hard.showing.notes import whole
 
 RULES = {
@@ -87,7 +87,10 @@ def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board
     own = footnotes.own_notes(tables.of_baseline(every, code), table, baseline)
     covering = footnotes.coverage_notes(covered) if covered else []
     lengths = {name: tables.lengths_of(index, name) for name in fought.models}
-    own += footnotes.same_place_notes(judge_stats.same_place(table))
+    silent = same_place.same_place(table)
+    looked = stopped.looked_in(index.bench, table.judges, fought.models, baseline)
+    own += [*caveats.same_place_notes(silent), *caveats.by_place_notes(same_place.mostly_by_place(table))]
+    own += caveats.looks_notes(looked)
     said = (*own, *footnotes.single_game_notes(table), *covering, *footnotes.part_length_notes(lengths))
     notes = [whole(note) for note in said]
     notes = _nameless_notes(index, every, baseline) + notes
@@ -97,7 +100,7 @@ def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board
     cells = battles.cells_of(fought)
     nulls = np.bincount(table.model[table.verdict < 0], minlength=len(table.models))
     fit = intervals.fit_with_intervals(fought, cells, 0, intervals.Rule(kind=rule or "rows"))
-    fit = intervals.without_ends(fit, judge_stats.same_place(table))
+    fit = intervals.without_ends(fit, silent)
     score, lower, upper = (ratings.win_rate(values).tolist() for values in (fit.ratings, fit.lower, fit.upper))
     place = {model: code for code, model in enumerate(table.models)}
     rows = []
@@ -132,6 +135,8 @@ def summary(boards: list[Board]) -> str:
         return ""
     rows = boards[0].rows
     first, second = rows[0], rows[1]
+    if any(row.lower != row.lower and not row.is_baseline for row in (first, second)):
+        return f"{first.model} is first with {first.score:.1f}, but the intervals of the first two are not both known."
     told = "" if first.lower > second.upper else f", but its interval overlaps that of {second.model}"
     told = told or f", and its interval does not touch that of {second.model}"
     return f"{first.model} is first with {first.score:.1f}{told}."

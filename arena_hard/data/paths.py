@@ -146,3 +146,8 @@ def benches(data_dir: Path, with_questions: bool = True) -> list[str]:
     return sorted(
         {found.parent.name for name in inside for found in data_dir.glob(f"*/{name}") if is_ours(found.parent)}
     )
+
+
+def manifest_file(records: Path) -> Path:
+    """Where the manifest of a record file lies."""
+    return records.with_name(records.name.removesuffix(".jsonl") + ".manifest.json")

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from arena_hard.calling import manifest
 from arena_hard.data.name_lists import suggestion
 from arena_hard.data.records import Judgment, Question, UserError
@@ -69,7 +71,9 @@ class Looks:
         """Write them into the manifests of judgment files, for show_result.py to allow for. Raises UserError."""
         for file in files if self.judged else ():
             if file.is_file():
-                manifest.note(file, "looks", self.looked)
+                before = manifest.load(file).get("looks")
+                earlier = msgspec.convert(before, Looked) if before else None
+                manifest.note(file, "looks", msgspec.to_builtins(self.looked.after(earlier)))
 
     def look_again(
         self, judgments: Mapping[str, Mapping[str, Judgment]], questions: Sequence[Question]

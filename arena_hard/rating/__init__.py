@@ -18,6 +18,7 @@ paired           differences on common questions, ranks
 planning         how many questions a difference takes
 sequential       boundaries for stopping early
 stopped          what is known after such looks
+same_place       verdicts by place, which say nothing of a model
 judge_stats      position bias, consistency, agreement of judges
 blind_agreement  how a person and the judge agree
 style_control    style control on a bench

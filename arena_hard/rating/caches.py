@@ -51,7 +51,7 @@ class Note(msgspec.Struct, frozen=True):
     """The note beside a cache: its case, the inputs' fingerprints, and the cache's own.
 
     judged: beside battles, what was judged; a question without a readable verdict has no battle. said: what had to be
-    said of the judgments, in a form that only those who said it know.
+    said of the judgments, in a form that only those who said it know; silent: models of which the games say nothing.
     """
 
     case: Case
@@ -60,6 +60,7 @@ class Note(msgspec.Struct, frozen=True):
     draw: Draw | None = None
     judged: JudgedQuestions | None = None
     said: Any = None
+    silent: tuple[str, ...] = ()
 
 
 def default_battle_file(bench: Bench) -> Path:
@@ -203,11 +204,12 @@ def save(
     draw: Draw | None,
     judged: JudgedQuestions | None = None,
     said: Any = None,
+    silent: Sequence[str] = (),
 ) -> str | None:
     """Write a cache and its note, unless the same is there. Returns why it could not be written, or None."""
     old = read_note(file)
-    made_from = (case, _contents(inputs), draw, judged, said)
-    if old is not None and (old.case, _contents(old.inputs), old.draw, old.judged, old.said) == made_from:
+    made_from = (case, _contents(inputs), draw, judged, said, tuple(silent))
+    if old is not None and _made_from(old) == made_from:
         return None
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     digest = hashlib.sha256()
@@ -220,12 +222,17 @@ def save(
         os.replace(temporary, file)
         status = file.stat()
         itself = InputFile(file.name, status.st_size, status.st_mtime_ns, digest.hexdigest())
-        note_file(file).write_bytes(msgspec.json.encode(Note(case, tuple(inputs), itself, draw, judged, said)))
+        note = Note(case, tuple(inputs), itself, draw, judged, said, tuple(silent))
+        note_file(file).write_bytes(msgspec.json.encode(note))
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         return f"{file} could not be written ({error.strerror}); the result is not affected."
     return None
+
+
+def _made_from(note: Note) -> tuple[Any, ...]:
+    return note.case, _contents(note.inputs), note.draw, note.judged, note.said, note.silent
 
 
 def _contents(inputs: Sequence[InputFile]) -> list[tuple[str, str]]:

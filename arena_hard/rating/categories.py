@@ -31,7 +31,7 @@ class Part:
     """Games against one baseline; `category` is empty for a whole bench, `table` None for battles from a file.
 
     judged: what was judged, where it is known besides the table; looked: how judging was looked at while it went on,
-    by model; said: notes on its games, for people.
+    by model; silent: models of which the games say nothing (same_place); said: notes on its games, for people.
     """
 
     category: str
@@ -40,6 +40,7 @@ class Part:
     table: GameTable | None = None
     judged: JudgedQuestions | None = None
     looked: Mapping[str, Looked] = field(default_factory=dict[str, Looked])
+    silent: Sequence[str] = ()
     said: Sequence[Any] = ()
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arena_hard.data.verdicts import LABELS, outcome
+from arena_hard.data.verdicts import LABELS
 from arena_hard.rating.arrays import FloatArray, IntArray, occurring, weight_sums
 from arena_hard.rating.games import GameTable, select
 from arena_hard.rating.unseen import FEW, NO_SPREAD, unseen_share
@@ -287,21 +287,6 @@ def ensemble_agreement(table: GameTable) -> EnsembleAgreement:
 
 
 # ---------------------------------------------------------------------------------- what a rule does
-
-
-def same_place(table: GameTable) -> list[str]:
-    """The models of whom the judge preferred the same place in all of several games, in both orders.
-
-    Such verdicts say nothing of a model: it has won as often as it stood there.
-    """
-    ahead = np.array([{"A": 1, None: 0, "B": -1}[outcome(label).winner] for label in LABELS])
-    read = table.verdict >= 0
-    side, model, game = ahead[table.verdict[read]], table.model[read], table.game[read]
-    p = len(table.models)
-    counts = [np.bincount(model[mask], minlength=p) for mask in (side > 0, side < 0, side == 0, game == 0, game == 1)]
-    first, second, even, one, two = counts
-    alike = ((first == 0) | (second == 0)) & (even == 0) & (one > 0) & (two > 0)
-    return [table.models[m] for m in np.flatnonzero(alike)]
 
 
 def weighted_scores(table: GameTable, weight: float = 3, first_game_only: bool = False) -> FloatArray:

@@ -90,11 +90,12 @@ def spend(shares: Sequence[float], spent: Sequence[float]) -> list[float]:
 
 def _solve(target: float, grid: FloatArray, mass: FloatArray, edge: float, step: float) -> float:
     """The z for which a sum that is now distributed as (grid, mass) leaves ±z·edge with probability `target`."""
-    cdf = np.vectorize(NormalDist().cdf)
+    from scipy.special import ndtr
+
     low, high = 0.0, 10.0
     for _ in range(40):
         z = (low + high) / 2
-        leaves = float(mass @ (cdf((-z * edge - grid) / step) + 1 - cdf((z * edge - grid) / step)))
+        leaves = float(mass @ (ndtr((-z * edge - grid) / step) + ndtr((grid - z * edge) / step)))
         low, high = (z, high) if leaves > target else (low, z)
     return (low + high) / 2
 

@@ -5,24 +5,35 @@ is too large. What holds is the interval with the boundary of the last look, at 
 one stop (Jennison & Turnbull 1989, JRSS B 51), and where the difference itself ended the run, the p-value and the
 median-unbiased estimate of the stagewise ordering: an end at an earlier look is the more extreme (Tsiatis, Rosner &
 Mehta 1984, Biometrics 40).
+
+What there is now need not be what the last look saw. More questions are one more look, which spends what error is its
+own; in the stagewise ordering it takes the place of the look that ended the run (Whitehead 1992, Controlled Clinical
+Trials 13, on over- and underrunning). Fewer (an unreadable verdict, a judgment that is gone, one category) have seen
+the looks all the same: the widest boundary from their place on is theirs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from statistics import NormalDist
 
 import msgspec
 import numpy as np
 
+from arena_hard.data.paths import Bench, manifest_file
+from arena_hard.data.records import UserError
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.outcomes import Outcomes
-from arena_hard.rating.paired import Difference, differences
-from arena_hard.rating.sequential import boundaries, standard_error, with_few
+from arena_hard.rating.paired import differences
+from arena_hard.rating.sequential import ALPHA, boundaries, standard_error, with_few
+from arena_hard.rating.unseen import NO_SPREAD, unseen_share, with_unseen
 
 _FARTHEST = 60.0  # standard errors of all questions, beyond which no drift is looked for
 _GRID = 401  # places of the sums that no boundary has ended
+_PLANNED = 0.95  # the level that the looks were planned for, of which ALPHA is the error
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -41,18 +52,49 @@ class Looked(msgspec.Struct, frozen=True):
         """The shares of the questions."""
         return [number / self.questions for number in self.judged]
 
+    def after(self, earlier: Looked | None) -> Looked:
+        """These looks and those of a run before: what was seen stays seen."""
+        if earlier is None:
+            return self
+        judged, questions = tuple(sorted({*earlier.judged, *self.judged})), max(earlier.questions, self.questions)
+        return Looked(questions, judged, self.decided or earlier.decided, self.width or earlier.width)
+
+
+class _Manifest(msgspec.Struct):
+    looks: Looked | None = None
+
+
+def looked_in(bench: Bench, judges: Iterable[str], models: Sequence[str], baseline: str) -> dict[str, Looked]:
+    """How judging was looked at, by model, as the manifests beside the judgments say it. Raises UserError."""
+    found: dict[str, Looked] = {}
+    for judge in judges:
+        for model in models:
+            for records in (bench.judgment_file(judge, model), bench.judgment_file(judge, model, baseline)):
+                file = manifest_file(records)
+                try:
+                    looks = msgspec.json.decode(file.read_bytes(), type=_Manifest).looks if file.is_file() else None
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    raise UserError(f"{file} is not readable. Move it away; the records do not need it.") from None
+                except OSError as error:
+                    raise UserError(f"{file} cannot be read: {error.strerror or error}.") from None
+                if looks and looks.judged:
+                    found[model] = looks
+    return found
+
 
 @dataclass(frozen=True)
 class AfterLooks:
     """A score, or a difference of two, after some looks, in points.
 
-    value: as if the number of questions had been fixed; lower, upper: the interval that holds at all looks;
-    estimate, p_value: by the stagewise ordering, None where something else than this difference could end the run.
+    questions: how many there are now; last: how many the last look saw; value: as if their number had been fixed;
+    lower, upper: the interval that holds at all looks; estimate, p_value: by the stagewise ordering, None where
+    something else than this difference could end the run.
     """
 
     name: str
     questions: int
     looks: int
+    last: int
     value: float
     lower: float
     upper: float
@@ -61,51 +103,71 @@ class AfterLooks:
     is_difference: bool = False
 
 
-def scores_after(found: Outcomes, models: Sequence[str], looked: Looked) -> list[AfterLooks]:
-    """The scores of the models that were judged on as many questions as the last look saw."""
-    boundary = boundaries(looked.shares)[-1]
+def boundary_now(looked: Looked, questions: int, level: float = _PLANNED) -> float:
+    """How many standard errors the interval reaches on so many questions that holds at all looks with this level."""
+    alpha = ALPHA * (1.0 - level) / (1.0 - _PLANNED)
+    more = (questions,) if questions > looked.judged[-1] else ()
+    judged = (*looked.judged, *more)
+    bounds = _bounds(judged, max(looked.questions, questions), alpha)
+    return max(bound for number, bound in zip(judged, bounds) if number >= questions)
+
+
+@lru_cache(maxsize=64)
+def _bounds(judged: tuple[int, ...], questions: int, alpha: float = ALPHA) -> list[float]:
+    return boundaries([number / questions for number in judged], alpha)
+
+
+def scores_after(found: Outcomes, models: Sequence[str], looked: Looked, level: float = _PLANNED) -> list[AfterLooks]:
+    """The scores of the models that two questions or more say something of."""
     seen: list[AfterLooks] = []
     for name in models:
         m = found.models.index(name) if name in found.models else -1
         n = int(found.judged[m].sum()) if m >= 0 else 0
-        if n != looked.judged[-1] or n < 2:
+        if n < 2:
             continue
+        boundary, value = boundary_now(looked, n, level), float(found.score[m])
         error = float(standard_error(n * found.influence[m][found.judged[m]]))
-        value, reach = float(found.score[m]), with_few(boundary, n) * error
-        ends = max(0.0, value - reach), min(100.0, value + reach)
-        seen.append(AfterLooks(name, n, len(looked.judged), value, *ends))
+        reach = with_few(boundary, n) * error
+        ends = value - reach, value + reach
+        if error < NO_SPREAD:  # questions that came out alike leave room for those that were not met
+            unseen = unseen_share(n, 2.0 * NormalDist().cdf(boundary) - 1.0)
+            weight = found.games[m].sum() / n
+            low, high = with_unseen(value / 100.0, weight, found.most, unseen)
+            ends = 100.0 * float(low), 100.0 * float(high)
+        ends = max(0.0, ends[0]), min(100.0, ends[1])
+        seen.append(AfterLooks(name, n, len(looked.judged), looked.judged[-1], value, *ends))
     return seen
 
 
-def difference_after(found: Outcomes, looked: Looked) -> AfterLooks | None:
-    """The difference of the two models of --until-decided; None where they were judged on other questions since."""
+def difference_after(found: Outcomes, looked: Looked, level: float = _PLANNED) -> AfterLooks | None:
+    """The difference of the two models of --until-decided; None without two questions that both were judged on."""
     pair = looked.decided
     if pair is None or not set(pair) <= set(found.models):
         return None
-    compared = differences(found, pair)
-    if not compared or compared[0].questions != looked.judged[-1] or not 0 < compared[0].error < math.inf:
+    n = int((found.judged[found.models.index(pair[0])] & found.judged[found.models.index(pair[1])]).sum())
+    if n < 2:
         return None
-    one: Difference = compared[0]
-    bounds = boundaries(looked.shares)
-    reach = with_few(bounds[-1], one.questions) * one.error
-    ends = max(-100.0, one.value - reach), min(100.0, one.value + reach)
-    name = f"{one.model} − {one.other}"
-    seen = AfterLooks(name, one.questions, len(bounds), one.value, *ends, is_difference=True)
+    nominal = 2.0 * NormalDist().cdf(boundary_now(looked, n, level)) - 1.0
+    (one,) = differences(found, pair, nominal)
+    name, last = f"{one.model} − {one.other}", looked.judged[-1]
+    seen = AfterLooks(name, n, len(looked.judged), last, one.value, one.lower, one.upper, is_difference=True)
     if looked.width is not None:
         return seen
-    z = _as_normal(one.value / one.error, one.questions - 1)
-    seen_drift = z / math.sqrt(looked.shares[-1])
-    estimate = one.value * (_drift(looked.shares, bounds, z) / seen_drift if seen_drift else 1.0)
-    above = chance_of_more(looked.shares, bounds, z, 0.0)
-    p_value = min(1.0, 2.0 * min(above, 1.0 - above))
-    return replace(seen, estimate=estimate, p_value=p_value)
+    ended = (*(number for number in looked.judged[:-1] if number < n), n)
+    shares = [number / max(looked.questions, n) for number in ended]
+    bounds = _bounds(ended, max(looked.questions, n))
+    z = math.copysign(_as_normal(one.p_value), one.value)
+    seen_drift = z / math.sqrt(shares[-1])
+    estimate = one.value * (_drift(shares, bounds, z) / seen_drift if seen_drift else 1.0)
+    above = chance_of_more(shares, bounds, z, 0.0)
+    return replace(seen, estimate=estimate, p_value=min(1.0, 2.0 * min(above, 1.0 - above)))
 
 
-def _as_normal(t: float, freedom: int) -> float:
-    """Student's t as the normal deviate of the same probability."""
-    from scipy.special import ndtri, stdtr
+def _as_normal(p_value: float) -> float:
+    """The normal deviate, 0 or above, with this two-sided p-value."""
+    from scipy.special import ndtri
 
-    return math.copysign(float(ndtri(stdtr(freedom, -abs(t)))), t)
+    return abs(float(ndtri(max(p_value, 1e-300) / 2.0)))
 
 
 def _drift(shares: Sequence[float], bounds: Sequence[float], z: float) -> float:

@@ -5,6 +5,7 @@ For the scripts and the other rooms:
 leaderboard        the rows, as table, CSV and Markdown
 notes              notes with long lists, cut or whole
 footnotes          what has to be said below a table
+caveats            scores that look surer than they are
 analyses           the further analyses as small tables
 formats            a result in each printed form
 figures            intervals drawn

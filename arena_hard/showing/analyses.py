@@ -14,8 +14,9 @@ from arena_hard.rating import battles, judge_stats, paired, planning, ratings, s
 from arena_hard.rating.categories import Part
 from arena_hard.rating.games import GameTable, select
 from arena_hard.rating.judge_stats import GRADES, Agreement, JudgeReport, RuleEffect
-from arena_hard.rating.outcomes import outcomes
+from arena_hard.rating.outcomes import Outcomes, outcomes
 from arena_hard.rating.paired import Difference
+from arena_hard.rating.same_place import without_models
 from arena_hard.rating.stopped import AfterLooks
 
 
@@ -35,7 +36,7 @@ def sections_of(args: argparse.Namespace, part: Part) -> list[Section]:
     sections: list[Section] = []
     if part.table is None:
         return sections
-    if part.looked:
+    if part.looked and len(args.judge_name) == 1:
         sections += looks(args, part)
     if args.compare:
         sections.append(differences(args, part))
@@ -59,7 +60,7 @@ def ranks_of(args: argparse.Namespace, part: Part) -> dict[str, tuple[int, int]]
     """The rank interval of each model (--ranks), from paired tests on the same questions."""
     if not args.ranks or part.table is None:
         return None
-    found = outcomes(part.table, args.weight, args.first_game_only, part.baseline)
+    found = _outcomes(args, part, part.baseline)
     return {one.model: (one.best, one.worst) for one in paired.rank_intervals(found, args.level)}
 
 
@@ -80,15 +81,28 @@ def scores_by_judge(args: argparse.Namespace, part: Part) -> dict[str, dict[str,
 # ------------------------------------------------------------------------------ who is really better
 
 
+def _outcomes(args: argparse.Namespace, part: Part, baseline: str | None = None) -> Outcomes:
+    """What the games of a part came to, those left out that say nothing of their model."""
+    assert part.table is not None
+    table = without_models(part.table, part.silent)
+    return outcomes(table, args.weight, args.first_game_only, baseline)
+
+
+def scores_at_all_looks(args: argparse.Namespace, part: Part) -> list[AfterLooks]:
+    """What holds of the scores of models whose judging was looked at while it went on; of one judge, as published."""
+    if part.table is None or not part.looked or len(args.judge_name) > 1 or args.control_features:
+        return []
+    found = _outcomes(args, part)
+    return [
+        one for name, looked in part.looked.items() for one in stopped.scores_after(found, [name], looked, args.level)
+    ]
+
+
 def looks(args: argparse.Namespace, part: Part) -> list[Section]:
     """What holds of models whose judging was looked at while it went on, so that it could end; empty without any."""
-    assert part.table is not None
-    found = outcomes(part.table, args.weight, args.first_game_only)
-    after: list[AfterLooks] = []
-    for looked in dict.fromkeys(part.looked.values()):
-        models = [name for name, own in part.looked.items() if own == looked]
-        pair = stopped.difference_after(found, looked)
-        after += [*([pair] if pair else []), *stopped.scores_after(found, models, looked)]
+    found = _outcomes(args, part)
+    pairs = [stopped.difference_after(found, looked, args.level) for looked in dict.fromkeys(part.looked.values())]
+    after = [*filter(None, pairs), *scores_at_all_looks(args, part)]
     rows = [
         [
             one.name,
@@ -96,15 +110,16 @@ def looks(args: argparse.Namespace, part: Part) -> list[Section]:
             "" if one.estimate is None else f"{one.estimate:+.1f}",
             f"({one.lower:+.1f}, {one.upper:+.1f})" if one.is_difference else f"({one.lower:.1f}, {one.upper:.1f})",
             "" if one.p_value is None else f"{one.p_value:.2g}",
-            f"{one.questions}, {one.looks} looks",
+            f"{one.questions}, {one.looks} looks" + f", the last at {one.last}" * (one.last != one.questions),
         ]
         for one in after
     ]
-    columns = ["", "points", "corrected", "95% CI at all looks", "p", "questions"]
+    columns = ["", "points", "corrected", f"{100 * args.level:g}% CI at all looks", "p", "questions"]
     remark = (
-        "Judging was looked at while it went on and ended when enough was known (--until-decided, --until-width): "
+        "Judging was looked at while it went on, and what was seen could end it (--until-decided, --until-width): "
         "intervals and p-values that take the number of questions for fixed are too sure, and a difference that ended "
-        "it is too large. These hold all the same; corrected is the median-unbiased estimate."
+        "it is too large. These hold all the same; corrected is the median-unbiased estimate. Questions judged since "
+        "the last look count as one more."
     )
     title = "Judging that was looked at while it went on"
     return [Section(title, columns, rows, plain_data(after), remark)] if after else []
@@ -112,10 +127,12 @@ def looks(args: argparse.Namespace, part: Part) -> list[Section]:
 
 def differences(args: argparse.Namespace, part: Part) -> Section:
     """--compare: paired differences on common questions, the baseline if it is named. Raises UserError."""
-    assert part.table is not None
     baseline = part.baseline if part.baseline in args.compare else None
-    found = outcomes(part.table, args.weight, args.first_game_only, baseline)
-    pairs = paired.differences(found, args.compare, args.level)
+    found = _outcomes(args, part, baseline)
+    silent = [name for name in dict.fromkeys(args.compare) if name in part.silent]
+    named = [name for name in args.compare if name not in silent]
+    compared = named if len(set(named)) > 1 or not silent else []
+    pairs = paired.differences(found, compared, args.level) if compared else ()
     rows = [
         [
             f"{one.model} − {one.other}",
@@ -140,7 +157,11 @@ def differences(args: argparse.Namespace, part: Part) -> Section:
     remarks += [
         f"{one} and {other} have no question in common: nothing is said of them, because the difference of their win "
         "rates is that of the questions, too."
-        for one, other in paired.without_common(found, args.compare)
+        for one, other in (paired.without_common(found, compared) if compared else [])
+    ]
+    remarks += [
+        f"{name}: not known, because the judge preferred the same place in all of its games, in both orders."
+        for name in silent
     ]
     return Section(title, columns, rows, plain_data(pairs), " ".join(remarks))
 
@@ -156,8 +177,7 @@ def _unpaired(one: Difference) -> str:
 
 def plan(args: argparse.Namespace, part: Part) -> Section:
     """--plan: how many questions a difference takes. Raises UserError."""
-    assert part.table is not None
-    found = outcomes(part.table, args.weight, args.first_game_only)
+    found = _outcomes(args, part)
     one = planning.plan(found, args.plan, args.level)
     most = f"{100 * planning.MOST:g} % of the pairs"
     rows = [
@@ -171,6 +191,8 @@ def plan(args: argparse.Namespace, part: Part) -> Section:
         f"Seen: significant at {100 * (1 - one.level):.3g} % in {100 * one.power:g} % of repetitions; where nothing "
         "else is said, in the median pair and tested alone: in half of the pairs it takes more."
     )
+    if part.silent:
+        remark += f" Left out, because the judge always preferred the same place: {', '.join(part.silent)}."
     return Section("Planning", ["", ""], rows, plain_data(one), remark)
 
 

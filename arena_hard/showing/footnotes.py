@@ -141,7 +141,8 @@ def _one_sided_notes(fit: Fit, rule: Rule) -> list[Text]:
     """Models that won or lost all games that tie them to the baseline."""
     notes: list[Text] = []
     for what, rating in (("lost", np.inf), ("won", -np.inf)):
-        found = [int(m) for m in np.flatnonzero(fit.ratings == rating) if m != fit.anchor]
+        known = ~(np.isnan(fit.lower) & np.isnan(fit.upper))
+        found = [int(m) for m in np.flatnonzero((fit.ratings == rating) & known) if m != fit.anchor]
         results = fit.graph.wins.sum(axis=0 if what == "lost" else 1) if fit.graph else np.zeros(len(fit.models))
         alone, others = [m for m in found if not results[m]], [m for m in found if results[m]]
         if alone:
@@ -218,16 +219,6 @@ def half_read_notes(games: GameTable, whole: GameTable) -> list[str]:
     left_out = games_of_judgments(games)[0] - games_of_judgments(whole)[0]
     head = "Judgments with a game without a readable verdict, left out whole as in v2.0"
     return [f"{head}: {left_out}."] if left_out else []
-
-
-def same_place_notes(models: Sequence[str]) -> list[Text]:
-    """Models of which a judge that always prefers one place says nothing."""
-    if not models:
-        return []
-    head = (
-        "The judge preferred the same place in all games, in both orders, which says nothing of the model, so that no "
-    )
-    return [Note([head, "interval is known: ", Items(models), "."])]
 
 
 def own_notes(every: GameTable, games: GameTable, baseline: str) -> list[str]:

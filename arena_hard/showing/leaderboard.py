@@ -16,6 +16,7 @@ from arena_hard.rating.category_mean import CategoryMean
 from arena_hard.rating.coverage import Coverage
 from arena_hard.rating.intervals import Fit
 from arena_hard.rating.ratings import win_rate
+from arena_hard.rating.stopped import AfterLooks
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Row:
 
     avg_tokens: mean length of its answers, None where it is not known; ranks: best and worst rank that
     the data do not exclude; by_judge: score of each judge alone; judged: on how many of the bench_questions
-    it was judged, None for the baseline and where the bench is not known.
+    it was judged, None for the baseline and where the bench is not known; at_all_looks: where judging was looked at
+    while it went on, how often (looks), and the interval that holds at all looks (lower, upper).
     """
 
     model: str
@@ -41,6 +43,7 @@ class Row:
     by_judge: Mapping[str, float] = field(default_factory=dict)
     judged: int | None = None
     bench_questions: int | None = None
+    at_all_looks: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_partial(self) -> bool:
@@ -77,6 +80,12 @@ def rows_of(
         for i, model in enumerate(fit.models)
     ]
     return in_order(rows)
+
+
+def with_looks(rows: Sequence[Row], after: Sequence[AfterLooks]) -> list[Row]:
+    """The rows with what holds of their scores at all looks."""
+    found = {one.name: {"looks": one.looks, "lower": one.lower, "upper": one.upper} for one in after}
+    return [replace(row, at_all_looks=found.get(row.model, {})) for row in rows]
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:
@@ -159,18 +168,19 @@ def _text(value: float | None) -> str:
 
 CSV_COLUMNS = ("model", "score", "rating_q025", "rating_q975", "CI", "avg_tokens", "date")
 PARTIAL_COLUMNS = ("judged", "bench_questions")
+LOOKS_COLUMNS = ("looks", "lower_at_all_looks", "upper_at_all_looks")
 
 
 def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> str:
     """The CSV of published leaderboards; with another level the columns of the ends are named after it.
 
     PARTIAL_COLUMNS come last, and only where a model was not judged on every question: a complete
-    leaderboard stays, byte for byte, as published ones are.
+    leaderboard stays, byte for byte, as published ones are. LOOKS_COLUMNS the same, after looks at unfinished judging.
     """
-    partial = any(row.is_partial for row in rows)
+    partial, looked = any(row.is_partial for row in rows), any(row.at_all_looks for row in rows)
     columns: list[str] = list(CSV_COLUMNS)
     columns[2:4] = [_quantile_column((1 + sign * level) / 2) for sign in (-1, 1)]
-    columns += PARTIAL_COLUMNS if partial else ()
+    columns += (*(PARTIAL_COLUMNS if partial else ()), *(LOOKS_COLUMNS if looked else ()))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -182,8 +192,17 @@ def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> s
         tokens = "" if row.avg_tokens is None else float(int(row.avg_tokens))
         judged = (row.judged, row.bench_questions) if partial else ()
         limits = (row.lower, row.upper) if known else ("", "")
-        writer.writerow([row.model, row.score, *limits, ends, tokens, date.isoformat(), *judged])
+        writer.writerow(
+            [row.model, row.score, *limits, ends, tokens, date.isoformat(), *judged, *_looks_cells(row, looked)]
+        )
     return out.getvalue()
+
+
+def _looks_cells(row: Row, looked: bool) -> Sequence[float | str]:
+    if not looked or not row.at_all_looks:
+        return [""] * len(LOOKS_COLUMNS) * looked
+    found = row.at_all_looks
+    return [int(found["looks"]), round(found["lower"], 2), round(found["upper"], 2)]
 
 
 def _quantile_column(share: float) -> str:

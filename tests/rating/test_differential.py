@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from arena_hard.rating import battles, intervals, judge_stats, paired, planning, ratings
+from arena_hard.rating import battles, intervals, judge_stats, paired, planning, ratings, same_place
 from arena_hard.rating.category_mean import category_mean
 from arena_hard.rating.games import GameTable
 from arena_hard.rating.intervals import Fit, Rule
@@ -211,7 +211,7 @@ def test_judges(bench: Bench) -> None:
         and len({slow._first_won(game) for game in bench.read() if game.model == model} - {0.5}) == 1
         and all(slow._first_won(game) != 0.5 for game in bench.read() if game.model == model)
     ]
-    assert judge_stats.same_place(bench.table()) == silent
+    assert same_place.same_place(bench.table()) == silent
 
 
 @many

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from arena_hard.data.records import UserError
-from arena_hard.rating import battles, intervals, judge_stats, paired, planning, ratings, sequential
+from arena_hard.rating import battles, intervals, paired, planning, ratings, same_place, sequential
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.category_mean import category_mean
 from arena_hard.rating.intervals import Fit, Rule
@@ -196,16 +196,27 @@ def test_a_judge_that_takes_the_same_place_says_nothing() -> None:
     grades[1] = [2, 2]
     grades[2] = [4, 1]  # the model, then the baseline: always B, of any strength
     table = table_of(grades)
-    assert judge_stats.same_place(table) == ["m0", "m2"]
+    assert same_place.same_place(table) == ["m0", "m2"]
     fought = battles.from_games(table, "base")
     fit = intervals.fit_with_intervals(fought, battles.cells_of(fought), 0, Rule("sandwich"))
-    fit = intervals.without_ends(fit, judge_stats.same_place(table))
+    fit = intervals.without_ends(fit, same_place.same_place(table))
     assert np.isnan(fit.lower).tolist() == [False, True, False, True]
     assert (
         30 < ratings.win_rate(fit.lower)[2] < 50
         and fit.flat is not None
         and fit.flat.tolist()[1:] == [False, True, False]
     )
+
+
+def test_of_questions_decided_by_place_the_others_are_told() -> None:
+    grades = np.tile([1, 3], (2, 50, 1))  # A wins in both games
+    grades[0, 44:] = [[3, 3], [3, 3], [3, 3], [1, 1], [3, 1], [2, 2]]  # the fifth by place too, the other way round
+    table = table_of(grades)
+    (one,) = same_place.mostly_by_place(table)
+    assert (one.model, one.by_place, one.questions) == ("m0", 45, 50)
+    assert one.rate == pytest.approx(100 * (3 + 0.5) / 5)  # three won, one lost, one tied
+    assert 0 <= one.lower < one.rate < one.upper <= 100 and one.upper - one.lower > 50
+    assert set(outcomes(same_place.without_models(table, ["m1"])).models) == {"m0"}
 
 
 def test_plans_say_for_which_pairs_they_hold() -> None:

@@ -63,10 +63,46 @@ def test_an_early_end_is_drawn_back_and_its_interval_is_wider() -> None:
     assert score.questions == 100 and score.lower < score.value < score.upper
 
 
-def test_what_was_judged_since_is_another_matter() -> None:
+def test_what_was_looked_at_stays_looked_at() -> None:
     found = outcomes(table_of(drawn(4, p=2, q=100)))
-    looked = stopped.Looked(500, (40, 80), ("m0", "m1"))
-    assert stopped.difference_after(found, looked) is None and stopped.scores_after(found, ["m0"], looked) == []
+    (plain,) = paired.differences(found)
+    for judged in ((40, 80), (50, 99), (50, 101), (50, 140)):  # more questions, and fewer, than the last look saw
+        looked = stopped.Looked(500, judged, ("m0", "m1"))
+        pair = stopped.difference_after(found, looked)
+        assert pair is not None and pair.questions == 100 and pair.last == judged[-1] and pair.p_value is not None
+        assert pair.lower < plain.lower and plain.upper < pair.upper and pair.p_value >= 0.8 * plain.p_value
+        (score,) = stopped.scores_after(found, ["m0"], looked)
+        assert score.lower < score.value < score.upper
     assert stopped.difference_after(found, stopped.Looked(500, (50, 100), ("m0", "gone"))) is None
     with_width = stopped.difference_after(found, stopped.Looked(500, (50, 100), ("m0", "m1"), 10.0))
     assert with_width is not None and with_width.estimate is None and with_width.p_value is None
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_questions_judged_since_the_end_are_covered_at_the_level(level: float) -> None:
+    """Walks that end at the first look beyond its planned boundary, and go on by a tenth of the questions then."""
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=(20_000, 10)).cumsum(axis=1) / np.sqrt(np.arange(1, 11))
+    numbers = np.arange(10, 101, 10)
+    planned = boundaries([n / 100 for n in numbers[:9]])
+    crossed = np.abs(z[:, :9]) > planned
+    crossed[:, -1] = True
+    last = crossed.argmax(axis=1)
+    bound = [
+        stopped.boundary_now(stopped.Looked(100, tuple(numbers[: k + 1].tolist())), 10 * k + 20, level)
+        for k in range(9)
+    ]
+    held = np.abs(z[np.arange(len(z)), last + 1]) <= np.array(bound)[last]
+    assert held.mean() >= level
+
+
+def test_the_level_binds_and_fewer_questions_keep_the_boundary() -> None:
+    looked = stopped.Looked(500, (50, 100))
+    assert stopped.boundary_now(looked, 100, 0.8) < stopped.boundary_now(looked, 100) == boundaries([0.1, 0.2])[-1]
+    assert stopped.boundary_now(looked, 99) == stopped.boundary_now(looked, 100) < stopped.boundary_now(looked, 50)
+
+
+def test_looks_of_an_earlier_run_are_kept() -> None:
+    later = stopped.Looked(60, (20,), None, 5.0)
+    assert later.after(stopped.Looked(60, (20, 40), ("m", "n"))) == stopped.Looked(60, (20, 40), ("m", "n"), 5.0)
+    assert later.after(None) == later

@@ -79,7 +79,13 @@ def test_the_results_know_that_judging_was_looked_at(sixty: Scratch, wire: Serve
     assert found["m"]["lower"] < row["lower"] < row["upper"] < found["m"]["upper"]
     sixty.run("gen_judgment.py")  # the rest, which no look has seen
     (part,) = json.loads(sixty.run("show_result.py", *shown).stdout)["parts"]
-    assert title not in part["analyses"]
+    later = {each["name"]: each for each in part["analyses"][title]}
+    assert later["m"]["questions"] == QUESTIONS and later["m"]["last"] == found["m"]["questions"]
+    row = next(row for row in part["rows"] if row["model"] == "m")
+    assert row["at_all_looks"]["lower"] == later["m"]["lower"] < row["lower"]
+    assert any("looked at while it went on" in note for note in part["notes"])
+    cached = json.loads(sixty.run("show_result.py", *shown, "--load-battles").stdout)["parts"][0]
+    assert any("looked at while it went on" in note for note in cached["notes"])
 
 
 @pytest.mark.slow
