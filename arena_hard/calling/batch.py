@@ -30,6 +30,7 @@ from arena_hard.calling.providers.batches import Batches, Line, TooMuch, underst
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.stored_requests import restored, stored
 from arena_hard.data import jsonl
+from arena_hard.data.name_lists import counted
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
 
@@ -117,7 +118,7 @@ class Mailbox:
             self._asked_live.add(key)
             return None
         if misses and self._is_over(misses, rounds):
-            message = f"in {len(misses)} batches: {misses[-1].message}"
+            message = f"in {counted(len(misses), 'batch', 'batches')}: {misses[-1].message}"
             raise CallError("final", message, finish_reason=misses[-1].finish_reason, usage=_paid(misses), key=key)
         self._pending[key] = request
         raise Waiting
@@ -204,7 +205,7 @@ class Mailbox:
                 lambda: self._batches.submit(lines, batch.marker),
                 ("rate limit",),  # after a lost connection there may be a batch: the next run looks for it
             )
-            self._say(f"batch {batch.batch_id}: {len(lines)} requests submitted")
+            self._say(f"batch {batch.batch_id}: {counted(len(lines), 'request')} submitted")
         else:
             self._say(f"batch {batch.batch_id}: found again")
         self._known.add(batch.batch_id)
@@ -285,13 +286,15 @@ class Mailbox:
         if refusal.kind == "final" and len(batch.keys) == 1:
             self._miss(batch.keys[0], refusal)
         self._close(batch, 0)
-        self._say(f"{len(batch.keys)} requests were not taken as a batch: {refusal.message}")
+        self._say(f"{counted(len(batch.keys), 'request was', 'requests were')} not taken as a batch: {refusal.message}")
 
     async def _wait_for_the_queue(self) -> None:
         if not self._lots.turned_away:
             return
         pause = self._poll[1] * min(10, self._lots.turned_away)
-        self._say(f"the next batch holds at most {self._lots.most} requests and goes out in {pause:.0f} s")
+        self._say(
+            f"the next batch holds at most {counted(self._lots.most or 0, 'request')} and goes out in {pause:.0f} s"
+        )
         await asyncio.sleep(pause)
 
     # ------------------------------------------------------------------------------------- disk

@@ -14,7 +14,7 @@ from arena_hard.calling.run_tally import RunTally
 from arena_hard.calling.selection import chosen_models, records_to_redo, redo_name
 from arena_hard.data.baselines import JudgmentFolder, named_in
 from arena_hard.data.bench_files import load_answers
-from arena_hard.data.name_lists import shortened
+from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Judgment, Question, UserError
 from arena_hard.data.verdicts import is_verdict
@@ -168,7 +168,8 @@ def check_words(stage: Stage, candidates: list[Candidate]) -> None:
                 edited.setdefault(answer.model, set()).add(question.question_id)
     for name, keys in edited.items():
         raise UserError(
-            f"{stage.bench.answer_file(name)}: {len(keys)} answers are to questions that were edited since. Run "
+            f"{stage.bench.answer_file(name)}: {counted(len(keys), 'answer is', 'answers are')} to questions that were "
+            "edited since. Run "
             f"gen_answer.py --models {name} --redo {name} first; --keep-mixed judges them as they are."
         )
 

@@ -4,8 +4,8 @@ Student's t over the questions' influences needs a spread that shows what questi
 may do worse: with confidence `level` their share is at most 1 − ((1 − level)/2)^(1/n) (unseen.py), and in the worst
 case one model loses, and the other wins, all games at their largest weight. The less of that way down (up) the lowest
 (highest) question that was met has gone, the more of that share the interval leaves room for: all of it where
-questions came out alike, none where the worst was met. Third, no test that turns signs is surer than 2·½^k where the two
-differ on k questions. The p-value is the largest of the three, the interval the hull of the three: it excludes 0
+questions came out alike, none where the worst was met. Third, no test that turns signs is surer than 2·½^k where the
+two differ on k questions. The p-value is the largest of the three, the interval the hull of the three: it excludes 0
 exactly where the p-value is below 1 − level.
 """
 
@@ -52,11 +52,14 @@ class Pairs:
 
 
 def pairs_of(
-    first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray], most: float, fixed: Any = (False, False)
+    first: tuple[FloatArray, FloatArray],
+    second: tuple[FloatArray, FloatArray],
+    most: float,
+    fixed: Any = (False, False),
 ) -> Pairs:
     """Pairs from the weighted wins and games [k, q] of both, 0 where a question is not common.
 
-    fixed: of both, whether they are the baseline [k].
+    fixed: of both, whether they are the baseline.
     """
     (own, own_games), (others, their_games) = first, second
     n = np.asarray((own_games > 0).sum(axis=1))
@@ -64,7 +67,7 @@ def pairs_of(
     their_score, their_influence = influences(others, their_games)
     between, at_least = influence - their_influence, np.maximum(n, 1)
     games, theirs = own_games.sum(axis=1) / at_least, their_games.sum(axis=1) / at_least
-    is_fixed, are_fixed = (np.broadcast_to(np.asarray(side, dtype=bool), n.shape) for side in fixed)
+    is_fixed, are_fixed = (np.full(n.shape, side) for side in fixed)
     error = np.where(n > 1, np.sqrt((between**2).sum(axis=1) * n / np.maximum(n - 1.0, 1.0)), np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):
         ours = np.where(is_fixed, 0.0, most / (games * at_least))
