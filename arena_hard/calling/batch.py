@@ -118,7 +118,7 @@ class Mailbox:
             self._asked_live.add(key)
             return None
         if misses and self._is_over(misses, rounds):
-            message = f"in {counted(len(misses), 'batch', 'batches')}: {misses[-1].message}"
+            message = f"in {len(misses)} batches: {misses[-1].message}"
             raise CallError("final", message, finish_reason=misses[-1].finish_reason, usage=_paid(misses), key=key)
         self._pending[key] = request
         raise Waiting
@@ -286,15 +286,13 @@ class Mailbox:
         if refusal.kind == "final" and len(batch.keys) == 1:
             self._miss(batch.keys[0], refusal)
         self._close(batch, 0)
-        self._say(f"{counted(len(batch.keys), 'request was', 'requests were')} not taken as a batch: {refusal.message}")
+        self._say(f"{len(batch.keys)} requests were not taken as a batch: {refusal.message}")
 
     async def _wait_for_the_queue(self) -> None:
         if not self._lots.turned_away:
             return
         pause = self._poll[1] * min(10, self._lots.turned_away)
-        self._say(
-            f"the next batch holds at most {counted(self._lots.most or 0, 'request')} and goes out in {pause:.0f} s"
-        )
+        self._say(f"the next batch holds at most {self._lots.most} requests and goes out in {pause:.0f} s")
         await asyncio.sleep(pause)
 
     # ------------------------------------------------------------------------------------- disk
