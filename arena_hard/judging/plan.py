@@ -110,7 +110,8 @@ def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
     found = {key: judgment.settings_hash for key, judgment in candidate.judged.items()}
     today = {question.question_id: stage.shaping(question) for question in candidate.questions}
     changed = {q.question_id for q in candidate.questions if has_changed(stage, candidate, q)}
-    what = "judgments are of answers that have changed since"
+    changes = "of answers that have changed since"
+    what = f"judgment is {changes}", f"judgments are {changes}"
     again = records_to_redo(stage.args, candidate.file, candidate.name, found, today, changed, what)
     any_label = not stage.settings.baseline
     unreadable = {key for key, judgment in candidate.judged.items() if not is_readable(judgment, any_label)}

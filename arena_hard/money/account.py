@@ -237,7 +237,8 @@ def bill_lines(rows: Iterable[tuple[str, Bill]]) -> list[str]:
 
 def _bill_line(label: str, bill: Bill) -> str:
     usage, dollars = bill.usage, bill.dollars
-    line = f"  {label}: {bill.requests:,} requests, {usage.prompt_tokens:,} input tokens"
+    requests = "request" if bill.requests == 1 else "requests"
+    line = f"  {label}: {bill.requests:,} {requests}, {usage.prompt_tokens:,} input tokens"
     if usage.cached_tokens:
         line += f" ({usage.cached_tokens:,} of them cached)"
     line += f", {usage.completion_tokens:,} output tokens: "
