@@ -16,10 +16,10 @@ from arena_hard.rating.categories import Part
 from arena_hard.rating.games import GameTable, select
 from arena_hard.rating.judge_stats import GRADES, Agreement, JudgeReport, RuleEffect
 from arena_hard.rating.outcomes import Outcomes, outcomes
-from arena_hard.rating.paired import Difference, RankInterval
 from arena_hard.rating.same_place import without_models
 from arena_hard.rating.stopped import AfterLooks
-from arena_hard.showing.notes import Items, Note, Text
+from arena_hard.showing.notes import Text
+from arena_hard.showing.unequal_sets import NOTHING_COMMON, rank_notes, unpaired
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,6 @@ def ranks_of(args: argparse.Namespace, part: Part) -> tuple[dict[str, tuple[int,
     found = _outcomes(args, part, part.baseline)
     ranks = paired.rank_intervals(found, args.level)
     return {one.model: (one.best, one.worst) for one in ranks}, rank_notes(ranks)
-
-
-def rank_notes(ranks: Sequence[RankInterval]) -> list[Text]:
-    """What has to be said of ranks where models were judged on different questions."""
-    notes: list[Text] = []
-    circle = [one.model for one in ranks if one.in_circle]
-    beside = [f"{one.model} (place {one.rank})" for one in ranks if not one.holds_rank]
-    if circle:
-        why = ", each on the questions that two of them share: no order of these is said in the ranks."
-        notes.append(Note(["Better than each other in a circle: ", Items(circle), why]))
-    if beside:
-        why = "Places go by all questions of a model, ranks by those that two share, so the place is not among them: "
-        notes.append(Note([why, Items(beside), "."]))
-    return notes
 
 
 def scores_by_judge(args: argparse.Namespace, part: Part) -> dict[str, dict[str, float]] | None:
@@ -127,7 +113,8 @@ def looks(args: argparse.Namespace, part: Part) -> list[Section]:
             "" if one.estimate is None else f"{one.estimate:+.1f}",
             f"({one.lower:+.1f}, {one.upper:+.1f})" if one.is_difference else f"({one.lower:.1f}, {one.upper:.1f})",
             "" if one.p_value is None else f"{one.p_value:.2g}",
-            f"{one.questions}, {counted(one.looks, 'look')}" + f", the last at {one.last}" * (one.last != one.questions),
+            f"{one.questions}, {counted(one.looks, 'look')}"
+            + f", the last at {one.last}" * (one.last != one.questions),
         ]
         for one in after
     ]
@@ -171,31 +158,16 @@ def differences(args: argparse.Namespace, part: Part) -> Section:
             "Judging was looked at while it went on: these intervals and p-values take the number of questions for "
             "fixed, and are too sure for a difference that ended it (see the table of looks)."
         )
-    remarks += [_unpaired(one) for one in pairs if not one.has_same_questions]
-    remarks += [f"{one} and {other} have {_NOTHING_COMMON}." for one, other in without]
+    remarks += [unpaired(one) for one in pairs if not one.has_same_questions]
+    remarks += [f"{one} and {other} have {NOTHING_COMMON}." for one, other in without]
     remarks += [
         f"{name}: not known, because the judge preferred the same place in all of its games, in both orders."
         for name in silent
     ]
     data = plain_data(pairs) + [
-        {"model": one, "other": other, "questions": 0, "note": _NOTHING_COMMON} for one, other in without
+        {"model": one, "other": other, "questions": 0, "note": NOTHING_COMMON} for one, other in without
     ]
     return Section(title, columns, rows, data, " ".join(remarks))
-
-
-_NOTHING_COMMON = (
-    "no question in common: nothing is said of them, because the difference of their win rates is that of the "
-    "questions, too"
-)
-
-
-def _unpaired(one: Difference) -> str:
-    """What two win rates on different questions differ by, and why that is no difference of the models."""
-    return (
-        f"{one.model} was judged on {counted(one.model_questions, 'question')}, {one.other} on {one.other_questions}, "
-        f"both on {one.questions}: their whole win rates are {one.unpaired:+.1f} points apart, but that is the "
-        "questions' difficulty, too."
-    )
 
 
 def plan(args: argparse.Namespace, part: Part) -> Section:
