@@ -24,6 +24,7 @@ from arena_hard.calling.progress import Progress
 from arena_hard.calling.record_run import Group, Job, RecordRun, Row, report_failures
 from arena_hard.calling.run_tally import remark_lines
 from arena_hard.data.bench_files import load_answers, load_questions
+from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Answer, AnswerTurn, Question, answer_row
 from arena_hard.data.settings import AnswerSettings
@@ -109,7 +110,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def print_plan(bench: Bench, questions: list[Question], plans: list[ModelPlan]) -> None:
-    print(f"{bench.name}: {len(questions)} questions, {len(plans)} models")
+    print(f"{bench.name}: {counted(len(questions), 'question')}, {counted(len(plans), 'model')}")
     for plan in plans:
         print(f"  {plan.settings.name:<40} {plan.existing:>5} answers exist, {len(plan.missing):>5} to ask for")
         tally = plan.output.tally
@@ -240,7 +241,7 @@ def report(progress: Progress, counter: TokenCounter, plans: list[ModelPlan]) ->
     """Say how the run ended. Returns the exit code."""
     if counter.problem:
         print(counter.problem)
-    print(f"{progress.done} answers written, {len(progress.failures)} failed.")
+    print(f"{counted(progress.done, 'answer')} written, {len(progress.failures)} failed.")
     tallies = [plan.output.tally for plan in plans]
     for line in remark_lines([(plan.settings.name, plan.output.tally) for plan in plans], "answers", of_replies=True):
         print(line)

@@ -24,6 +24,7 @@ from arena_hard.calling.record_run import Group, RecordRun, Row, report_failures
 from arena_hard.calling.run_tally import notes_together, remark_lines
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.config_checks import check_categories
+from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Game, Judgment, Question, judgment_row
 from arena_hard.judging.flags import add_judging, check_judging, planned_looks
@@ -153,8 +154,8 @@ def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
     chosen = selection.chosen_models(stage.args, settings.model_list)
     against = f"against {opponent(stage, chosen)}, " if settings.baseline else ""
     print(
-        f"{stage.bench.name}: {len(stage.questions)} questions, judge {stage.judge.name}, {against}"
-        f"{games} games a judgment"
+        f"{stage.bench.name}: {counted(len(stage.questions), 'question')}, judge {stage.judge.name}, {against}"
+        f"{counted(games, 'game')} a judgment"
     )
     for candidate in candidates:
         existing = sum(question.question_id in candidate.judged for question in candidate.questions)
@@ -274,7 +275,7 @@ async def play(
 
 def report(progress: Progress, unreadable: int, candidates: list[Candidate], judge: str) -> int:
     """Say how the run ended. Returns the exit code."""
-    print(f"{progress.done} judgments written, {len(progress.failures)} failed.")
+    print(f"{counted(progress.done, 'judgment')} written, {len(progress.failures)} failed.")
     if unreadable:
         print(f"{unreadable} of them hold a game without a readable verdict (score null).")
     for line in remark_lines([(candidate.title, candidate.tally) for candidate in candidates], "judgments"):

@@ -17,7 +17,7 @@ from pathlib import Path
 from arena_hard.data import streams
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.lengths import answer_lengths
-from arena_hard.data.name_lists import shortened
+from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.paths import Bench, file_name
 from arena_hard.data.presets import categories_with_baselines, usual_baseline, usual_baselines
 from arena_hard.data.record_folder import is_there
@@ -206,11 +206,12 @@ def rate(
     lengths = {model: answer_lengths(bench, model) for model in fit.models}
     tokens = {model: length.average for model, length in lengths.items()}
     found = covered(part, questions)
-    rows = leaderboard.rows_of(fit, tokens, analyses.ranks_of(args, part), analyses.scores_by_judge(args, part), found)
+    ranks, said_of_ranks = analyses.ranks_of(args, part)
+    rows = leaderboard.rows_of(fit, tokens, ranks, analyses.scores_by_judge(args, part), found)
     rows = leaderboard.with_looks(rows, analyses.scores_at_all_looks(args, part))
     said: list[Text] = footnotes.coverage_notes(found) if found else []
     said += [footnotes.interval_line(fit, rule), *footnotes.fit_notes(fit, rule, part.battles.fought()), *notes]
-    return Result(part, fit, found, rows, [*said, *part.said, *footnotes.length_notes(lengths)])
+    return Result(part, fit, found, rows, [*said, *said_of_ranks, *part.said, *footnotes.length_notes(lengths)])
 
 
 def over_categories(
@@ -233,7 +234,7 @@ def cached_rounds(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[F
     file, note = caches.find_rounds(bench, case_of(args, part.category, part.baseline), flags.draw(args))
     rounds = caches.read_rounds(file, part.battles.models)
     rounds = rounds + ratings.ANCHOR_RATING - rounds[:, [part.anchor]]
-    unknown = f"{file} says nothing of its inputs; its {len(rounds)} rounds are taken as they are."
+    unknown = f"{file} says nothing of its inputs; its {counted(len(rounds), 'round')} are used as they are."
     return rounds, [] if note else [unknown]
 
 

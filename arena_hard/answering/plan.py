@@ -52,7 +52,8 @@ def plan_model(
         q.question_id for q in questions if q.question_id in found and answers[q.question_id].is_to_other_words(q)
     }
     today = {question.question_id: shaping for question in questions}
-    what = "answers are to questions that were edited since"
+    edits = "to questions that were edited since"
+    what = f"answer is {edits}", f"answers are {edits}"
     again = records_to_redo(args, file, model.name, found, today, edited, what)
     wanted = [q for q in questions if q.question_id not in found or q.question_id in again]
     if args.only_failed:

@@ -30,6 +30,7 @@ from arena_hard.calling.providers.batches import Batches, Line, TooMuch, underst
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.stored_requests import restored, stored
 from arena_hard.data import jsonl
+from arena_hard.data.name_lists import counted
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
 
@@ -204,7 +205,7 @@ class Mailbox:
                 lambda: self._batches.submit(lines, batch.marker),
                 ("rate limit",),  # after a lost connection there may be a batch: the next run looks for it
             )
-            self._say(f"batch {batch.batch_id}: {len(lines)} requests submitted")
+            self._say(f"batch {batch.batch_id}: {counted(len(lines), 'request')} submitted")
         else:
             self._say(f"batch {batch.batch_id}: found again")
         self._known.add(batch.batch_id)

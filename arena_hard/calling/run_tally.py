@@ -19,7 +19,7 @@ from arena_hard.calling.probe import Probed
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.redo import Redo, begun
 from arena_hard.calling.reply_notes import ReplyNotes
-from arena_hard.data.name_lists import first_lines
+from arena_hard.data.name_lists import counted, first_lines
 from arena_hard.data.records import Usage, usage_row
 
 _PACKAGES = ("openai", "anthropic", "boto3", "google-auth", "httpx2", "aiohttp", "msgspec", "tiktoken")
@@ -96,11 +96,11 @@ class RunTally:
 
     def remarks(self, unit: str) -> list[str]:
         """What is to be said of the records that were written, for people."""
-        lines = []
+        lines, were = [], (f"{unit.removesuffix('s')} was", f"{unit} were")
         if self.cut:
-            lines.append(f"{self.cut} {unit} were cut at max_tokens (finish_reason length).")
+            lines.append(f"{counted(self.cut, *were)} cut at max_tokens (finish_reason length).")
         if self.filtered:
-            lines.append(f"{self.filtered} {unit} were cut by the provider's content filter.")
+            lines.append(f"{counted(self.filtered, *were)} cut by the provider's content filter.")
         return lines + _others("model", self.earlier.served, self.served) + self._other_fingerprints()
 
     def _other_fingerprints(self) -> list[str]:

@@ -15,7 +15,7 @@ from arena_hard.calling.origins import origins
 from arena_hard.calling.providers.base import Message
 from arena_hard.calling.redo import left_of
 from arena_hard.data import settings
-from arena_hard.data.name_lists import suggestion
+from arena_hard.data.name_lists import counted, suggestion
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.sample import sample
 from arena_hard.data.settings import ModelSettings
@@ -113,13 +113,13 @@ def records_to_redo(
     found: dict[str, str | None],
     today: dict[str, dict[str, Any]],
     changed: Set[str] = frozenset(),
-    what: str = "",
+    what: tuple[str, str] = ("", ""),
 ) -> set[str]:
     """Which cached records are asked for again, and a check that nothing is mixed in silence.
 
     found: settings_hash of each cached record by question id; today: today's settings by question id; changed: the
-    ids of records that are out of date for another reason, which `what` tells of them. A --redo makes what is out of
-    date, or all where nothing is; one that was broken off makes the rest.
+    ids of records that are out of date for another reason, which `what` tells of one, and of several. A --redo makes
+    what is out of date, or all where nothing is; one that was broken off makes the rest.
     Raises UserError when records were made with other settings and no flag says what to do.
     """
     hashes = {id(values): settings.short_hash(values) for values in {id(v): v for v in today.values()}.values()}
@@ -131,7 +131,8 @@ def records_to_redo(
         raise UserError(manifest.mixed_message(file, name, other, found, today))
     if changed and not args.keep_mixed:
         raise UserError(
-            f"{file}: {len(changed)} {what}. --redo {name} asks for them again, --keep-mixed keeps them as they are."
+            f"{file}: {counted(len(changed), *what)}. --redo {name} asks for them again, "
+            "--keep-mixed keeps them as they are."
         )
     return set()
 

@@ -18,6 +18,11 @@ def shortened(items: Sequence[str], shown: int = SHOWN, separator: str = ", ") -
     return f"{separator.join(items[:shown])} and {len(items) - shown} more"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """'1 question', '2 questions'; many: the plural where it is not one with an s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def first_lines(lines: Sequence[str], what: str, shown: int = SHOWN) -> list[str]:
     """The lines; of many only the first, and one with the number of the others. what: 'models', say."""
     if len(lines) <= shown + 1:

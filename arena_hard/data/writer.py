@@ -23,6 +23,7 @@ from typing import IO, Any, BinaryIO, NamedTuple
 import filelock
 
 from arena_hard.data import jsonl
+from arena_hard.data.name_lists import counted
 from arena_hard.data.records import UserError
 
 
@@ -132,7 +133,11 @@ class RecordWriter:
                 f"{opened.path} was changed by another program and cannot be written any more ({failure}). What this "
                 f"run wrote to it is in {saved}: put the two together, then run again."
             ) from None
-        again = f"; {added} records that it had lost were written again" if added else ""
+        again = (
+            f"; {counted(added, 'record')} that it had lost {'was' if added == 1 else 'were'} written again"
+            if added
+            else ""
+        )
         self._say(f"{opened.path} was changed by another program during the run{again}.")
 
     def _work(self) -> None:

@@ -14,7 +14,7 @@ from arena_hard.calling.run_tally import RunTally
 from arena_hard.calling.selection import chosen_models, records_to_redo, redo_name
 from arena_hard.data.baselines import JudgmentFolder, named_in
 from arena_hard.data.bench_files import load_answers
-from arena_hard.data.name_lists import shortened
+from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Judgment, Question, UserError
 from arena_hard.data.verdicts import is_verdict
@@ -110,7 +110,8 @@ def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
     found = {key: judgment.settings_hash for key, judgment in candidate.judged.items()}
     today = {question.question_id: stage.shaping(question) for question in candidate.questions}
     changed = {q.question_id for q in candidate.questions if has_changed(stage, candidate, q)}
-    what = "judgments are of answers that have changed since"
+    changes = "of answers that have changed since"
+    what = f"judgment is {changes}", f"judgments are {changes}"
     again = records_to_redo(stage.args, candidate.file, candidate.name, found, today, changed, what)
     any_label = not stage.settings.baseline
     unreadable = {key for key, judgment in candidate.judged.items() if not is_readable(judgment, any_label)}
@@ -168,7 +169,8 @@ def check_words(stage: Stage, candidates: list[Candidate]) -> None:
                 edited.setdefault(answer.model, set()).add(question.question_id)
     for name, keys in edited.items():
         raise UserError(
-            f"{stage.bench.answer_file(name)}: {len(keys)} answers are to questions that were edited since. Run "
+            f"{stage.bench.answer_file(name)}: {counted(len(keys), 'answer is', 'answers are')} to questions that were "
+            "edited since. Run "
             f"gen_answer.py --models {name} --redo {name} first; --keep-mixed judges them as they are."
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.data import jsonl
-from arena_hard.data.name_lists import first_lines, shortened
+from arena_hard.data.name_lists import counted, first_lines, shortened
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
@@ -149,7 +149,7 @@ def missing_answer_lines(candidates: list[Candidate]) -> list[str]:
         "Run gen_answer.py again."
     )
     lines = [
-        f"  {candidate.title}: {len(candidate.without_answer)} questions could not be judged, {why}"
+        f"  {candidate.title}: {counted(len(candidate.without_answer), 'question')} could not be judged, {why}"
         for candidate in sorted(incomplete, key=lambda each: -len(each.without_answer))
     ]
     return first_lines(lines, "models")

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from arena_hard.calling import manifest
-from arena_hard.data.name_lists import suggestion
+from arena_hard.data.name_lists import counted, suggestion
 from arena_hard.data.records import Judgment, Question, UserError
 from arena_hard.rating import sequential
 from arena_hard.rating.arrays import FloatArray
@@ -94,9 +94,9 @@ class Looks:
         """
         judged = [key for key in seen if all(key in of_model for of_model in judgments.values())]
         if len(judged) <= (self.judged[-1] if self.judged else 0):
-            return False, f"judged {len(judged)} of {self.questions} questions: nothing new to look at"
+            return False, f"judged {len(judged)} of {counted(self.questions, 'question')}: nothing new to look at"
         self.judged.append(len(judged))
         boundary = sequential.boundaries(self.looked.shares)[-1]
         totals = {name: sequential.totals(of_model, judged) for name, of_model in judgments.items()}
         enough, said = self.goal.met(totals, boundary)
-        return enough, f"judged {len(judged)} of {self.questions} questions: {said}"
+        return enough, f"judged {len(judged)} of {counted(self.questions, 'question')}: {said}"

@@ -10,6 +10,7 @@ from typing import Any
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.providers.base import OUTPUT_LIMITS, Reply, Request
 from arena_hard.calling.spending import NoRoom, Outcome, may_be_billed
+from arena_hard.data.name_lists import counted
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
 from arena_hard.money.prices import Price, money, price_of
@@ -201,7 +202,8 @@ class Account:
             )
         if self.not_sent:
             lines.append(
-                f"--max-cost {self.limit:g}: stopped before it could be passed; {self.not_sent} records were not asked "
+                f"--max-cost {self.limit:g}: stopped before it could be passed; "
+                f"{counted(self.not_sent, 'record was', 'records were')} not asked "
                 "for. The same command with more goes on from there."
             )
         return lines
@@ -235,7 +237,8 @@ def bill_lines(rows: Iterable[tuple[str, Bill]]) -> list[str]:
 
 def _bill_line(label: str, bill: Bill) -> str:
     usage, dollars = bill.usage, bill.dollars
-    line = f"  {label}: {bill.requests:,} requests, {usage.prompt_tokens:,} input tokens"
+    requests = "request" if bill.requests == 1 else "requests"
+    line = f"  {label}: {bill.requests:,} {requests}, {usage.prompt_tokens:,} input tokens"
     if usage.cached_tokens:
         line += f" ({usage.cached_tokens:,} of them cached)"
     line += f", {usage.completion_tokens:,} output tokens: "
@@ -243,7 +246,7 @@ def _bill_line(label: str, bill: Bill) -> str:
     saved = bill.price.saved_by_cache(usage) if bill.price else 0.0
     if abs(saved) >= 5e-7:
         line += f" (the cache {'saved' if saved > 0 else 'cost'} {money(abs(saved))})"
-    return line + (f"; {bill.silent} requests reported no usage" if bill.silent else "")
+    return line + (f"; {counted(bill.silent, 'request')} reported no usage" if bill.silent else "")
 
 
 # ----------------------------------------------------------------------------------------- report

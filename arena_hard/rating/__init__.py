@@ -27,6 +27,7 @@ benchmarks       sources for --correlate, matched by model
 
 Inside:
 
+pair_rule        interval and p-value of paired differences
 unseen           bounds where games have no spread
 bootstrap        resampled ratings
 style_fit        its formulas, fit and rounds

@@ -13,7 +13,7 @@ import numpy as np
 
 from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.jsonl import Remark
-from arena_hard.data.name_lists import shortened
+from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.record_folder import in_place_of
 from arena_hard.data.record_values import text_of
 from arena_hard.data.records import UserError
@@ -169,8 +169,8 @@ def readable_battles(table: GameTable, baseline: str, judge: str, weight: int, f
     fought = from_games(table, baseline, weight, first_game_only)
     if not len(fought):
         raise UserError(
-            f"No verdict of {judge} could be read in any of {len(table)} games. Look at the judge's texts with "
-            "qa_browser.py."
+            f"No verdict of {judge} could be read in any of {counted(len(table), 'game')}. Look at the judge's "
+            "texts with qa_browser.py."
         )
     return fought
 

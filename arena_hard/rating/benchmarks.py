@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from arena_hard.data.foreign_files import foreign_kind
-from arena_hard.data.name_lists import shortened
+from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.record_values import is_object
 from arena_hard.data.records import UserError
 from arena_hard.rating.metrics import Correlation, Source, correlate
@@ -128,22 +128,25 @@ def _source(file: Path, name: str, rows: list[dict[str, str]]) -> Source:
     columns = {key: np.array([_number(file, row, names) for row in rows]) for key, names in known.items()}
     if np.isnan(columns["score"]).any():
         raise UserError(f"{file}: {models[int(np.isnan(columns['score']).argmax())]} has no score in {name}.")
-    from_width = (columns["upper"] - columns["lower"]) / (2.0 * NormalDist().inv_cdf((1.0 + level) / 2.0))
+    reach = NormalDist().inv_cdf((1.0 + (level or _LEVEL)) / 2.0)
+    from_width = (columns["upper"] - columns["lower"]) / (2.0 * reach)
     std = np.where(np.isnan(columns["variance"]), from_width, np.sqrt(columns["variance"]))
     mean = np.where(np.isnan(columns["mean"]), columns["score"], columns["mean"])
-    return Source(name, models, columns["score"], columns["lower"], columns["upper"], mean, std)
+    return Source(name, models, columns["score"], columns["lower"], columns["upper"], mean, std, level)
 
 
-def _quantile_columns(file: Path, row: Mapping[str, str]) -> tuple[dict[str, tuple[str]], float]:
-    """The columns of both ends where they are named after their quantiles, and the level of the intervals."""
+def _quantile_columns(file: Path, row: Mapping[str, str]) -> tuple[dict[str, tuple[str]], float | None]:
+    """The columns of both ends where they are named after their quantiles, and the level that these say."""
     found = [(float(f"0.{name[1]}"), name[0]) for name in map(_QUANTILE.fullmatch, filter(None, row)) if name]
     if not found or any(row.get(name) for name in ("lower", "upper")):
-        return {}, _LEVEL
+        return {}, None
     (low, lower), (high, upper) = min(found), max(found)
     if len(found) != 2 or abs(low + high - 1.0) > 1e-9:
         names = ", ".join(name for _, name in found)
-        raise UserError(f"{file} must have two columns for the ends of an interval; it has {names}.")
-    return {"lower": (lower,), "upper": (upper,)}, high - low
+        digits = "as in rating_q0005 and rating_q9995, with the digits behind the point"
+        said = f"{file} must have two columns for the ends of an interval, {digits}; it has {names}."
+        raise UserError(f"{said} Rename them, or write the file again with --output.")
+    return {"lower": (lower,), "upper": (upper,)}, round(high - low, 12)
 
 
 def _number(file: Path, row: Mapping[str, str], names: Sequence[str]) -> float:
@@ -216,7 +219,7 @@ def compare(
         matched = match(source, reference, names)
         if len(matched.reference.models) < 3:
             raise UserError(
-                f"{source.name} and {reference.name} have {len(matched.reference.models)} models in common; "
+                f"{source.name} and {reference.name} have {counted(len(matched.reference.models), 'model')} in common; "
                 "three are the least. Give a map of names where they are spelt differently."
             )
         found = correlate(matched.source, matched.reference, closed, level, rounds, seed)

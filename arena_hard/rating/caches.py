@@ -18,6 +18,7 @@ import numpy as np
 
 from arena_hard.data import paths
 from arena_hard.data.baselines import judgment_files
+from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.data.presets import DEFAULT_BASELINE, DEFAULT_BENCH, DEFAULT_JUDGE
 from arena_hard.data.records import UserError
@@ -158,7 +159,7 @@ def check_note(file: Path, note: Note, case: Case, bench: Bench) -> None:
 
 def _text(value: Draw | tuple[str, ...] | str | int | None) -> str:
     if isinstance(value, Draw):
-        return f"{value.interval}, {value.rounds} rounds, seed {value.seed}"
+        return f"{value.interval}, {counted(value.rounds, 'round')}, seed {value.seed}"
     return ", ".join(value) if isinstance(value, tuple) else str(value) or "none"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from arena_hard.rating.ratings import win_rate
 class CategoryMean:
     """models: those that all categories have a score of; score, lower, upper: [p] in percent.
 
-    missing: of the other models, in which categories (places in the fits) they have none.
+    missing: of the other models, in which categories (places in the fits) they have none; without_ends: of the
+    models, in which they have a score and no interval.
     """
 
     models: list[str]
@@ -24,6 +25,7 @@ class CategoryMean:
     lower: FloatArray
     upper: FloatArray
     missing: dict[str, list[int]]
+    without_ends: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
 
 
 def category_mean(fits: Sequence[Fit], rule: Rule) -> CategoryMean:
@@ -52,7 +54,12 @@ def category_mean(fits: Sequence[Fit], rule: Rule) -> CategoryMean:
         tail, whole = (1.0 - rule.level) / 2.0, _are_whole(fits, place)
         low = np.where(whole, np.quantile(drawn, tail, axis=0), low)
         high = np.where(whole, np.quantile(drawn, 1.0 - tail, axis=0), high)
-    return CategoryMean(models, mean, low, high, {name: lacks for name, lacks in missing.items() if lacks})
+    unknown = np.isnan(lower) | np.isnan(upper)
+    without_ends = {
+        name: np.flatnonzero(unknown[:, m]).tolist() for m, name in enumerate(models) if unknown[:, m].any()
+    }
+    lacking = {name: lacks for name, lacks in missing.items() if lacks}
+    return CategoryMean(models, mean, low, high, lacking, without_ends)
 
 
 def _place(fit: Fit, model: str) -> int | None:

@@ -20,6 +20,7 @@ class Source:
     """What one benchmark says of p models. All arrays [p]: higher scores are better.
 
     lower, upper: the interval of `score`; mean, std: of the score's bootstrap rounds. NaN where not known.
+    level: that of the intervals, None where it is not said.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Source:
     upper: FloatArray
     mean: FloatArray
     std: FloatArray
+    level: float | None = None
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ import numpy as np
 
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.records import UserError
+from arena_hard.rating import pair_rule
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
-from arena_hard.rating.outcomes import Outcomes, influences
-from arena_hard.rating.unseen import FEW, NO_SPREAD, unseen_share, with_unseen
+from arena_hard.rating.outcomes import Outcomes
+from arena_hard.rating.pair_rule import Pairs, ends, pairs_of, together
 
 
 @dataclass(frozen=True)
@@ -71,31 +72,21 @@ class Difference:
 
 @dataclass(frozen=True)
 class RankInterval:
-    """A model's rank by its win rate (1 is best) and the ranks that the data do not exclude."""
+    """A model's rank by its whole win rate (1 is best) and the ranks that the data do not exclude.
+
+    in_circle: whether it is better than a model that a chain of better ones leads back from, each on other questions.
+    """
 
     model: str
     rank: int
     best: int
     worst: int
+    in_circle: bool = False
 
-
-@dataclass(frozen=True)
-class _Pairs:
-    """Pairs of models on their common questions, arrays [k]; value and scores are NaN without any.
-
-    value, error: the difference in points and its clustered error, infinite with one question, which tells nothing
-    of the spread; questions: how many are common; differing: on how many of them the two did not do the same;
-    first_games, second_games: the mean weight of a common question's games.
-    """
-
-    value: FloatArray
-    error: FloatArray
-    questions: IntArray
-    differing: IntArray
-    first_score: FloatArray
-    second_score: FloatArray
-    first_games: FloatArray
-    second_games: FloatArray
+    @property
+    def holds_rank(self) -> bool:
+        """Whether the rank is among them; it need not be where it is by other questions than the comparisons."""
+        return self.best <= self.rank <= self.worst
 
 
 def differences(found: Outcomes, models: Sequence[str] | None = None, level: float = 0.95) -> tuple[Difference, ...]:
@@ -108,8 +99,8 @@ def differences(found: Outcomes, models: Sequence[str] | None = None, level: flo
     order = sorted(_chosen(found, models), key=lambda m: (-score[m], found.models[m]))
     pairs = np.array([(a, b) for place, a in enumerate(order) for b in order[place + 1 :]], dtype=int).reshape(-1, 2)
     paired = _paired(found, pairs)
-    p_values = _p_values(paired)
-    lower, upper = _ends(found, pairs, paired, level)
+    p_values = pair_rule.p_values(paired)
+    lower, upper = ends(paired, (1.0 - level) / 2.0)
     number = _numbers(found, pairs, paired.questions)
     compared = paired.questions > 0
     corrected = np.full(len(pairs), np.nan)
@@ -157,26 +148,18 @@ def _chosen(found: Outcomes, models: Sequence[str] | None) -> list[int]:
     return [found.models.index(model) for model in dict.fromkeys(models)]
 
 
-def _paired(found: Outcomes, pairs: IntArray) -> _Pairs:
+def _paired(found: Outcomes, pairs: IntArray) -> Pairs:
     """What the pairs [k, 2] come to on their common questions."""
-    value, error, first_score, second_score, first_games, second_games = np.full((6, len(pairs)), np.nan)
-    questions, differing = np.zeros((2, len(pairs)), dtype=int)
-    for first in np.unique(pairs[:, 0]):
-        k = np.flatnonzero(pairs[:, 0] == first)
-        second = pairs[k, 1]
+    fixed = _are_baseline(found)
+    parts: list[Pairs] = []
+    for first in np.unique(pairs[:, 0]):  # [k, q] of all pairs at once would be large
+        second = pairs[pairs[:, 0] == first, 1]
         both = found.judged[first] & found.judged[second]
-        own, own_games = found.won[first] * both, found.games[first] * both
-        others, their_games = found.won[second] * both, found.games[second] * both
-        first_score[k], influence = influences(own, own_games)
-        second_score[k], their_influence = influences(others, their_games)
-        squares = ((influence - their_influence) ** 2).sum(axis=1)
-        questions[k] = n = both.sum(axis=1)
-        at_least = np.maximum(n, 1)
-        first_games[k], second_games[k] = own_games.sum(axis=1) / at_least, their_games.sum(axis=1) / at_least
-        error[k] = np.where(n > 1, np.sqrt(squares * n / np.maximum(n - 1.0, 1.0)), np.inf)
-        value[k] = first_score[k] - second_score[k]
-        differing[k] = _differing(own, own_games, others, their_games)
-    return _Pairs(value, error, questions, differing, first_score, second_score, first_games, second_games)
+        own = found.won[first] * both, found.games[first] * both
+        others = found.won[second] * both, found.games[second] * both
+        parts.append(pairs_of(own, others, found.most, (fixed[first], fixed[second])))
+    order = np.argsort(pairs[:, 0], kind="stable")
+    return together(parts, np.argsort(order, kind="stable"))
 
 
 def _numbers(found: Outcomes, pairs: IntArray, common: IntArray) -> IntArray:
@@ -186,47 +169,6 @@ def _numbers(found: Outcomes, pairs: IntArray, common: IntArray) -> IntArray:
 
 def _are_baseline(found: Outcomes) -> BoolArray:
     return np.array([name == found.baseline for name in found.models], dtype=bool)
-
-
-def _differing(own: FloatArray, own_games: FloatArray, others: FloatArray, their_games: FloatArray) -> IntArray:
-    """On how many questions two models, [k, q] each, neither won the same share nor gained the same."""
-    share = np.abs(own * their_games - others * own_games) > NO_SPREAD
-    gain = np.abs((own - own_games / 2) - (others - their_games / 2)) > NO_SPREAD
-    return (share | gain).sum(axis=1)
-
-
-def _p_values(paired: _Pairs) -> FloatArray:
-    """Two-sided p-values [k] of Student's t with questions − 1 degrees of freedom, NaN without a common question.
-
-    They are no smaller than the sign test's when all questions on which the two differ speak for the same model,
-    2·½^differing: a few that are alike have no spread, and that is no certainty.
-    """
-    from scipy.special import stdtr
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where(paired.error > NO_SPREAD, np.abs(paired.value) / paired.error, np.inf)
-    student = 2.0 * stdtr(np.maximum(paired.questions - 1.0, 1.0), -statistic)
-    least = np.minimum(1.0, 2.0 * 0.5**paired.differing)
-    return np.where(paired.questions > 0, np.maximum(student, least), np.nan)
-
-
-def _ends(found: Outcomes, pairs: IntArray, paired: _Pairs, level: float) -> tuple[FloatArray, FloatArray]:
-    """Both ends [k] of the intervals, of Student's t and within ±100.
-
-    With few questions, and with differences that are all alike, they are wide enough for questions that were not met
-    and of which each model may lose, and the other win, all games at their largest weight (unseen.py).
-    """
-    from scipy.special import stdtrit
-
-    value, n = paired.value, paired.questions
-    reach = paired.error * stdtrit(np.maximum(n - 1.0, 1.0), (1.0 + level) / 2.0)
-    unseen = np.where((n <= FEW) | (paired.error < NO_SPREAD), unseen_share(n, level), 0.0)
-    shares = [np.where(_are_baseline(found)[side], 0.0, unseen) for side in pairs.T]  # it is 50 on any question
-    low, high = with_unseen(paired.first_score / 100.0, paired.first_games, found.most, shares[0])
-    their_low, their_high = with_unseen(paired.second_score / 100.0, paired.second_games, found.most, shares[1])
-    lower = np.minimum(value - reach, 100.0 * (low - their_high))
-    upper = np.maximum(value + reach, 100.0 * (high - their_low))
-    return np.maximum(lower, -100.0), np.minimum(upper, 100.0)
 
 
 def holm(p_values: FloatArray) -> FloatArray:
@@ -245,16 +187,31 @@ def rank_intervals(found: Outcomes, level: float = 0.95) -> tuple[RankInterval, 
     the number of models that are significantly better, its worst p − the number that are significantly worse. With
     probability `level` no direction among all the pairs is wrong, and then all true ranks lie in their
     intervals at once (Mogstad, Romano, Shaikh & Wilhelm, Rev. Econ. Stud. 91 (2024) 476, with Holm's steps
-    in place of their bootstrap).
+    in place of their bootstrap). Pairs are compared on different questions where the models were judged on different
+    ones: models that are better than each other in a circle have no order, so what is said within a circle is left
+    out. Somebody can always be the first, then, and somebody the last.
     """
     p, score = len(found.models), found.score
     pairs = np.argwhere(np.triu(np.ones((p, p), dtype=bool), 1))
     paired = _paired(found, pairs)
     compared = paired.questions > 0
     pairs, value = pairs[compared], paired.value[compared]
-    sure = holm(_p_values(paired)[compared]) <= 1.0 - level
-    better = np.where(value > 0, pairs[:, 0], pairs[:, 1])[sure]
-    worse = np.where(value > 0, pairs[:, 1], pairs[:, 0])[sure]
-    above, below = np.bincount(worse, minlength=p), np.bincount(better, minlength=p)
+    sure = holm(pair_rule.p_values(paired)[compared]) <= 1.0 - level
+    is_better = np.zeros((p, p), dtype=bool)
+    is_better[tuple(np.where((value > 0)[:, None], pairs, pairs[:, ::-1])[sure].T)] = True
+    circular = is_better & _in_circles(is_better)
+    is_better &= ~circular
     rank = 1 + (score[None, :] > score[:, None]).sum(axis=1)
-    return tuple(RankInterval(found.models[m], int(rank[m]), int(1 + above[m]), int(p - below[m])) for m in range(p))
+    best, worst = 1 + is_better.sum(axis=0), p - is_better.sum(axis=1)
+    return tuple(
+        RankInterval(name, int(rank[m]), int(best[m]), int(worst[m]), bool(circular[m].any()))
+        for m, name in enumerate(found.models)
+    )
+
+
+def _in_circles(is_better: BoolArray) -> BoolArray:
+    """[p, p] whether a chain of "better" leads from each of two models to the other."""
+    from scipy.sparse.csgraph import connected_components
+
+    _, component = connected_components(is_better, directed=True, connection="strong")
+    return component[:, None] == component[None, :]

@@ -19,6 +19,7 @@ import numpy as np
 from arena_hard.data.records import Judgment, Question
 from arena_hard.data.sample import SEED, in_sample_order
 from arena_hard.data.verdicts import is_verdict, outcome
+from arena_hard.rating import pair_rule
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.unseen import NO_SPREAD, unseen_share, with_unseen
 
@@ -33,26 +34,20 @@ _GRID = 1001
 
 @dataclass(frozen=True)
 class Look:
-    """What is known after some waves: a difference in points, and its interval that holds at all looks.
+    """What is known after some waves: a difference in points, and the repeated confidence interval.
 
-    boundary: how many standard errors the difference must reach to be decided here.
+    All looks together hold the truth in their intervals with probability 1 − alpha.
     """
 
     questions: int
     difference: float
-    error: float
-    boundary: float
+    interval: tuple[float, float]
 
     @property
     def decided(self) -> bool:
-        """Whether the difference is beyond the boundary."""
-        return self.error > 0 and abs(self.difference) > self.boundary * self.error
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The repeated confidence interval: all looks together hold the truth with probability 1 − alpha."""
-        reach = self.boundary * self.error
-        return self.difference - reach, self.difference + reach
+        """Whether the interval excludes 0."""
+        low, high = self.interval
+        return low > 0.0 or high < 0.0
 
 
 def waves(questions: Sequence[Question], seed: int = SEED) -> list[list[Question]]:
@@ -145,14 +140,17 @@ def standard_error(values: FloatArray) -> FloatArray:
 def look_at(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray], boundary: float) -> Look:
     """The paired difference of two models' scores over the questions that both have been judged on."""
     both = (first[1] > 0) & (second[1] > 0)
-    n = int(both.sum())
-    if n < 2:
-        return Look(n, 0.0, 0.0, boundary)
-    (score, own), (other, others) = (influence(wins[both], weights[both]) for wins, weights in (first, second))
-    difference, error = float(score - other), float(standard_error(own - others))
-    if error < NO_SPREAD:  # differences that are all alike are as sure as the sign test makes them
-        error = abs(difference) / -NormalDist().inv_cdf(max(0.5**n, _LEAST))
-    return Look(n, difference, error, with_few(boundary, n))
+    if not both.any():
+        return Look(0, 0.0, (-100.0, 100.0))
+    own, others = ((wins[both][None], weights[both][None]) for wins, weights in (first, second))
+    pair = pair_rule.pairs_of(own, others, 2.0 * STRONG_WEIGHT)
+    lower, upper = pair_rule.ends(pair, tail_of(boundary))
+    return Look(int(both.sum()), float(pair.value[0]), (float(lower[0]), float(upper[0])))
+
+
+def tail_of(boundary: float) -> float:
+    """The error on each side of a normal boundary."""
+    return max(NormalDist().cdf(-boundary), _LEAST)
 
 
 def with_few(boundary: float, questions: int) -> float:

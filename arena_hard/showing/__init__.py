@@ -12,6 +12,7 @@ figures            intervals drawn
 correlation_table  the table of --correlate
 csv_files          the CSV files of --output, a name for each case
 flags              the flags of show_result.py
+unequal_sets       what different questions do to comparisons and ranks
 rounds_bar         a bar for rounds that take long
 
 Inside:

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.rating import battles, judge_stats, paired, planning, ratings, stopped
 from arena_hard.rating.categories import Part
 from arena_hard.rating.games import GameTable, select
 from arena_hard.rating.judge_stats import GRADES, Agreement, JudgeReport, RuleEffect
 from arena_hard.rating.outcomes import Outcomes, outcomes
-from arena_hard.rating.paired import Difference
 from arena_hard.rating.same_place import without_models
 from arena_hard.rating.stopped import AfterLooks
+from arena_hard.showing.notes import Text
+from arena_hard.showing.unequal_sets import NOTHING_COMMON, rank_notes, unpaired
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,13 @@ def sections_of(args: argparse.Namespace, part: Part) -> list[Section]:
 # ------------------------------------------------------------------------------ beside the rows
 
 
-def ranks_of(args: argparse.Namespace, part: Part) -> dict[str, tuple[int, int]] | None:
-    """The rank interval of each model (--ranks), from paired tests on the same questions."""
+def ranks_of(args: argparse.Namespace, part: Part) -> tuple[dict[str, tuple[int, int]] | None, list[Text]]:
+    """The rank interval of each model (--ranks), from paired tests on the same questions, and notes on them."""
     if not args.ranks or part.table is None:
-        return None
+        return None, []
     found = _outcomes(args, part, part.baseline)
-    return {one.model: (one.best, one.worst) for one in paired.rank_intervals(found, args.level)}
+    ranks = paired.rank_intervals(found, args.level)
+    return {one.model: (one.best, one.worst) for one in ranks}, rank_notes(ranks)
 
 
 def scores_by_judge(args: argparse.Namespace, part: Part) -> dict[str, dict[str, float]] | None:
@@ -110,7 +113,8 @@ def looks(args: argparse.Namespace, part: Part) -> list[Section]:
             "" if one.estimate is None else f"{one.estimate:+.1f}",
             f"({one.lower:+.1f}, {one.upper:+.1f})" if one.is_difference else f"({one.lower:.1f}, {one.upper:.1f})",
             "" if one.p_value is None else f"{one.p_value:.2g}",
-            f"{one.questions}, {one.looks} looks" + f", the last at {one.last}" * (one.last != one.questions),
+            f"{one.questions}, {counted(one.looks, 'look')}"
+            + f", the last at {one.last}" * (one.last != one.questions),
         ]
         for one in after
     ]
@@ -133,6 +137,7 @@ def differences(args: argparse.Namespace, part: Part) -> Section:
     named = [name for name in args.compare if name not in silent]
     compared = named if len(set(named)) > 1 or not silent else []
     pairs = paired.differences(found, compared, args.level) if compared else ()
+    without = paired.without_common(found, compared) if compared else []
     rows = [
         [
             f"{one.model} − {one.other}",
@@ -153,38 +158,31 @@ def differences(args: argparse.Namespace, part: Part) -> Section:
             "Judging was looked at while it went on: these intervals and p-values take the number of questions for "
             "fixed, and are too sure for a difference that ended it (see the table of looks)."
         )
-    remarks += [_unpaired(one) for one in pairs if not one.has_same_questions]
-    remarks += [
-        f"{one} and {other} have no question in common: nothing is said of them, because the difference of their win "
-        "rates is that of the questions, too."
-        for one, other in (paired.without_common(found, compared) if compared else [])
-    ]
+    remarks += [unpaired(one) for one in pairs if not one.has_same_questions]
+    remarks += [f"{one} and {other} have {NOTHING_COMMON}." for one, other in without]
     remarks += [
         f"{name}: not known, because the judge preferred the same place in all of its games, in both orders."
         for name in silent
     ]
-    return Section(title, columns, rows, plain_data(pairs), " ".join(remarks))
-
-
-def _unpaired(one: Difference) -> str:
-    """What two win rates on different questions differ by, and why that is no difference of the models."""
-    return (
-        f"{one.model} was judged on {one.model_questions} questions, {one.other} on {one.other_questions}, both on "
-        f"{one.questions}: their whole win rates are {one.unpaired:+.1f} points apart, but that is the questions' "
-        "difficulty, too."
-    )
+    data = plain_data(pairs) + [
+        {"model": one, "other": other, "questions": 0, "note": NOTHING_COMMON} for one, other in without
+    ]
+    return Section(title, columns, rows, data, " ".join(remarks))
 
 
 def plan(args: argparse.Namespace, part: Part) -> Section:
     """--plan: how many questions a difference takes. Raises UserError."""
     found = _outcomes(args, part)
-    one = planning.plan(found, args.plan, args.level)
+    try:
+        one = planning.plan(found, args.plan, args.level)
+    except planning.NothingToLearn as error:  # which says nothing against the rest of the output
+        return Section("Planning", ["", ""], [], {"note": str(error)}, str(error))
     most = f"{100 * planning.MOST:g} % of the pairs"
     rows = [
         [f"questions needed to see {one.delta:g} points", str(one.needed)],
         [f"… in {most}", str(one.needed_by_most)],
-        [f"… in {most}, with Holm's correction for all {one.pairs}", str(one.corrected)],
-        [f"smallest difference that the {one.questions} questions here show", f"{one.visible:.1f} points"],
+        [f"… in {most}, with Holm's correction for all {one.tests}", str(one.corrected)],
+        [f"smallest difference that {counted(one.questions, 'question')} in common show", f"{one.visible:.1f} points"],
         ["spread of a question's difference (median over pairs)", f"{one.sigma:.1f} points"],
     ]
     remark = (

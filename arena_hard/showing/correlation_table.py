@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 
 from arena_hard.data.name_lists import shortened
 from arena_hard.rating import benchmarks
@@ -43,7 +44,7 @@ def table_lines(comparisons: Sequence[Comparison], level: str = "95", intervals:
     ]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     shown = [f"In brackets: {level} % intervals, by a bootstrap over the models in common."] if intervals else []
-    return lines + shown + unmatched_lines(comparisons)
+    return lines + level_lines(comparisons) + shown + unmatched_lines(comparisons)
 
 
 def as_table(comparisons: Sequence[Comparison], level: float = 0.95) -> str:
@@ -75,6 +76,14 @@ def _text(metric: Metric, digits: int, intervals: bool) -> str:
         return value
     places = min(digits, 3)
     return f"{value} [{metric.lower:.{places}f}, {metric.upper:.{places}f}]"
+
+
+def level_lines(comparisons: Sequence[Comparison]) -> list[str]:
+    """Of which level the intervals are that were read; those of different levels are not alike."""
+    sources = [source for one in comparisons for source in (one.matched.source, one.matched.reference)]
+    levels = {one.name: one.level for one in sources if not np.isnan(one.lower).all()}
+    said = [f"{name} {'not said, 95 % assumed' if x is None else f'{percent(x)} %'}" for name, x in levels.items()]
+    return [f"Level of the intervals that were read: {', '.join(said)}."] if said else []
 
 
 def unmatched_lines(comparisons: Sequence[Comparison]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from arena_hard.data.presets import DEFAULT_BENCH, DEFAULT_JUDGE
 from arena_hard.data.records import UserError
+from arena_hard.rating import planning
 from arena_hard.rating.caches import Draw
 from arena_hard.rating.intervals import KINDS, Rule
 
@@ -138,6 +139,8 @@ def check(args: argparse.Namespace) -> None:
         raise UserError("--compare needs at least two models.")
     if args.plot and args.plot.suffix.lower() not in (".png", ".svg"):
         raise UserError(f"--plot {args.plot}: the name must end with .png or .svg.")
+    if args.plan is not None:
+        planning.check(args.plan)
     _check_together(args)
 
 

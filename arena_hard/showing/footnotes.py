@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from arena_hard.data.lengths import AnswerLengths
+from arena_hard.data.name_lists import counted
 from arena_hard.data.verdicts import LABELS
 from arena_hard.rating.categories import Part
 from arena_hard.rating.category_mean import CategoryMean
@@ -34,7 +35,7 @@ def interval_line(fit: Fit, rule: Rule) -> str:
     if rule.kind == "v2.0":
         parts[0] = f"Interval: v2.0's, rows drawn within each model, {percent(rule.level)} %"
     if fit.rounds is not None:
-        parts[0] += f", {len(fit.rounds)} rounds, seed {rule.seed}"
+        parts[0] += f", {counted(len(fit.rounds), 'round')}, seed {rule.seed}"
         if rule.compat_unanchored:
             parts[0] += ", unanchored as the original's"
         if fit.monte_carlo is not None and np.isfinite(fit.monte_carlo):
@@ -52,7 +53,8 @@ def _few_rounds(rounds: int, level: float) -> list[str]:
     enough = math.ceil(FEW_BEYOND * 2.0 / (1.0 - level))
     if rounds >= enough:
         return []
-    return [f"{rounds} rounds are too few for this level, whose ends are their extremes: --num-rounds {enough} or more"]
+    few = f"{counted(rounds, 'round')} {'is' if rounds == 1 else 'are'} too few for this level"
+    return [f"{few}, whose ends are their extremes: --num-rounds {enough} or more"]
 
 
 def coverage_notes(found: Coverage) -> list[Text]:
@@ -78,7 +80,7 @@ def coverage_notes(found: Coverage) -> list[Text]:
 def _group_text(found: Coverage, group: tuple[int, bool], models: Sequence[str]) -> Note:
     number, is_sample = group
     named: str | Items = "all models" if 1 < len(models) == len(found.models) else Items(models)
-    return Note([f"{number} of {found.n_questions} questions{', a stratified sample' * is_sample}: ", named])
+    return Note([f"{number} of {counted(found.n_questions, 'question')}{', a stratified sample' * is_sample}: ", named])
 
 
 def mean_notes(mean: CategoryMean, parts: Sequence[Part]) -> list[Text]:
@@ -88,7 +90,7 @@ def mean_notes(mean: CategoryMean, parts: Sequence[Part]) -> list[Text]:
     for model, lacks in mean.missing.items():
         if model not in baselines:
             groups.setdefault(tuple(lacks), []).append(model)
-    return [
+    notes: list[Text] = [
         Note(
             [
                 Items(names),
@@ -97,6 +99,10 @@ def mean_notes(mean: CategoryMean, parts: Sequence[Part]) -> list[Text]:
             ]
         )
         for lacks, names in groups.items()
+    ]
+    return notes + [
+        Note([f"{name} has no interval of the mean over categories: none in ", _listed(places, parts)])
+        for name, places in mean.without_ends.items()
     ]
 
 
@@ -123,6 +129,12 @@ def fit_notes(fit: Fit, rule: Rule, read: Collection[str] = ()) -> list[Text]:
     if len(few):
         named = [f"{fit.models[m]} {fit.questions[m]}" for m in few[np.argsort(fit.questions[few], kind="stable")]]
         notes.append(Note(["Few questions with a readable verdict, so the intervals mean little: ", Items(named), "."]))
+    one = few[(fit.questions[few] == 1) & np.isfinite(fit.ratings[few])]
+    if len(one) and rule.kind in BY_ROWS:
+        lead = (
+            "One question says nothing of others: the rounds draw its own games only, so the interval says nothing of "
+        )
+        notes.append(Note([lead, _names(fit, one.tolist()), " (--interval sandwich does)."]))
     if fit.flat is not None:
         named = Items([fit.models[m] for m in np.flatnonzero(fit.flat)])
         notes.append(
@@ -177,7 +189,7 @@ def _bound(fit: Fit, rule: Rule, found: Sequence[int]) -> str:
         return f"{ends} what the games that tie {them} to the baseline allow ({level} %)"
     if not is_one:
         return f"{ends} {level} % binomial bounds"
-    return f"{ends} the {level} % binomial bound for {fit.questions[found[0]]} questions"
+    return f"{ends} the {level} % binomial bound for {counted(int(fit.questions[found[0]]), 'question')}"
 
 
 def _ratings_among(fit: Fit, found: Sequence[int], graph: Graph) -> list[str | Items]:
@@ -210,7 +222,9 @@ def table_notes(table: GameTable) -> list[Text]:
     for code, judge in enumerate(table.judges):
         given = table.verdict[(table.judge == code) & (table.verdict >= 0)]
         if len(given) > 1 and (given == given[0]).all():
-            notes.append(f"{judge} gave the same verdict, {LABELS[given[0]]}, in all of its {len(given)} games.")
+            notes.append(
+                f"{judge} gave the same verdict, {LABELS[given[0]]}, in all of its {counted(len(given), 'game')}."
+            )
     return notes + single_game_notes(table) + _coverage_notes(table)
 
 

@@ -35,7 +35,7 @@ def test_a_second_game_that_fails_does_not_cost_the_first_again(judging: Scratch
     (record,) = rows(judging.judgment_file())
     assert record["games"][0]["judgment"] == kept["content"]
     assert record["games"][0]["usage"] == kept["usage"]
-    assert "judge judging m: 1 requests" in done.stdout  # the first game was paid for by the first run
+    assert "judge judging m: 1 request," in done.stdout  # the first game was paid for by the first run
     assert unfinished(judging) == []
     assert not judging.judgment_file().with_suffix(".unfinished").exists()
 

@@ -179,6 +179,6 @@ def test_a_server_that_dies_during_the_run_shows_its_log_without_its_key(tmp_pat
     (folder / "api.yaml").write_text(text + "  attempts: 2\n  backoff: 0.1\n")
     run = start(folder)
     out, err = run.communicate(timeout=60)
-    assert run.returncode == 1 and "1 answers written, 3 failed" in out, out + err
+    assert run.returncode == 1 and "1 answer written, 3 failed" in out, out + err
     assert "the server ended during the run" in out and "out of memory" in out
     assert "secret-of-this-server" not in out + err

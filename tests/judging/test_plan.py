@@ -117,7 +117,7 @@ def test_judgments_of_answers_that_have_changed_are_a_mistake_until_a_flag_says_
     write_rows(made.answer_file("m"), [answer(1, "m"), answer(2, "m", "something else"), answer(3, "m", "new")])
     candidate = candidate_of(stage(made, "--keep-mixed"))
     assert [plan.has_changed(planned, candidate, each) for each in planned.questions] == [False, True, False]
-    with pytest.raises(UserError, match=r"1 judgments are of answers that have changed"):
+    with pytest.raises(UserError, match=r"1 judgment is of answers that have changed"):
         plan.plan_judge(stage(made))
     assert ids(plan.plan_judge(stage(made, "--redo", "m"))[0].missing) == keys(2)
 

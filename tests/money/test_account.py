@@ -197,7 +197,7 @@ def test_a_reply_without_usage_counts_as_the_most_it_may_have_cost() -> None:
     silent = Reply("x", "stop", None, None)
     assert asyncio.run(bought(account, "1", 0.2, 20_000, silent))
     assert not asyncio.run(bought(account, "2", 0.15, 15_000, silent))
-    assert "1 requests reported no usage" in "\n".join(account.lines())
+    assert "1 request reported no usage" in "\n".join(account.lines())
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_the_report_sums_all_records_and_what_they_replaced(tmp_path: Path) -> N
     lines = report_lines(past_bills(bench, {"judge": model()}))
     # 4 games with usage: each 50k at 2, 50k at 0.5, 10k at 10 dollars a million
     assert "judgments by judge of m: 5 requests, 400,000 input tokens (200,000 of them cached)" in lines[1]
-    assert "$0.9" in lines[1] and "saved $0.3" in lines[1] and "1 requests reported no usage" in lines[1]
+    assert "$0.9" in lines[1] and "saved $0.3" in lines[1] and "1 request reported no usage" in lines[1]
     assert lines[-2] == "  all: $0.9"
 
 
@@ -341,7 +341,7 @@ def test_the_report_says_which_prices_it_lacks(tmp_path: Path) -> None:
     assert "price unknown" in lines[1] and lines[2] == "  all: unknown"
     write(bench.judgment_file("judge", "m"), judgment("1", None))
     lines = report_lines(past_bills(bench))
-    assert "cost unknown; 1 requests reported no usage" in lines[1] and "all: unknown" in lines[2]
+    assert "cost unknown; 1 request reported no usage" in lines[1] and "all: unknown" in lines[2]
 
 
 # ---------------------------------------------------------------------------------------- by batch

@@ -225,3 +225,52 @@ def test_plans_say_for_which_pairs_they_hold() -> None:
     assert found.pairs == 15 and found.needed_by_most == planning.needed_questions(5.0, float(np.quantile(sigmas, 0.9)))
     assert found.needed < found.needed_by_most < found.corrected
     assert planning.needed_questions(5.0, 50.0, 1 - 0.05 / 15) > planning.needed_questions(5.0, 50.0)
+
+
+# ------------------------------------------------------------------------------- one rule of paired differences
+
+
+@pytest.mark.parametrize("questions", [2, 5, 12, 13, 40])
+@pytest.mark.parametrize("strong", [0, 2, 100])
+def test_an_interval_excludes_0_where_the_p_value_says_so(questions: int, strong: int) -> None:
+    grades = np.full((2, questions, 2), 2)
+    grades[0] = 3
+    grades[0, :strong] = 4
+    grades[1, : questions // 3] = 3
+    for level in (0.5, 0.9, 0.95, 0.99, 0.9999):
+        (one,) = paired.differences(outcomes(table_of(grades)), level=level)
+        assert (one.lower > 0) == (one.p_value < 1 - level)
+
+
+def test_one_question_more_is_no_cliff() -> None:
+    found = []
+    for questions in (12, 13):
+        grades = np.full((2, questions, 2), 2)
+        grades[0] = 4
+        grades[0, 10:] = 3
+        found += paired.differences(outcomes(table_of(grades)))
+    assert found[0].lower < found[1].lower < found[0].lower + 5 and found[0].p_value / 2 < found[1].p_value
+
+
+def test_who_is_better_in_a_circle_has_no_order_and_somebody_can_be_the_first() -> None:
+    grades = np.full((3, 90, 2), UNJUDGED)
+    for model in range(3):
+        grades[model, 30 * model : 30 * model + 30] = 4
+        grades[model, (np.arange(30) + 30 * (model + 1)) % 90] = 0
+    ranks = paired.rank_intervals(outcomes(table_of(grades)))
+    assert [(one.best, one.worst, one.in_circle) for one in ranks] == [(1, 3, True)] * 3
+    assert all(one.holds_rank for one in ranks)
+
+
+def test_a_plan_corrects_for_all_pairs_that_are_tested() -> None:
+    grades = drawn(6, p=5)
+    grades[1] = grades[0]  # a pair without a spread is tested, too
+    found = planning.plan(outcomes(table_of(grades)), 5.0)
+    assert (found.pairs, found.tests) == (9, 10)
+
+
+def test_a_category_without_an_interval_is_named() -> None:
+    silent = category(42, 34, 50)
+    silent.lower[1] = silent.upper[1] = np.nan
+    mean = category_mean([category(60, 50, 70), silent], Rule("sandwich"))
+    assert np.isnan(mean.lower[1]) and mean.without_ends == {"m": [1]}

@@ -112,7 +112,7 @@ def test_answers_cut_by_a_content_filter_are_reported(scratch: Scratch, wire: Se
     wire.script(["content_filter"])
     done = scratch.run("gen_answer.py")
     assert done.returncode == 0
-    assert "m: 1 answers were cut by the provider's content filter" in done.stdout
+    assert "m: 1 answer was cut by the provider's content filter" in done.stdout
     assert sorted(row["finish_reason"] for row in rows(scratch.answer_file())) == ["content_filter", "stop", "stop"]
     assert manifest(scratch.answer_file())["runs"][0]["cut_by_content_filter"] == 1
 

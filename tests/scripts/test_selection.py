@@ -188,7 +188,7 @@ def test_judgments_of_answers_that_have_changed_are_noticed(judged: Scratch, wir
     write_rows(judged.answer_file(changed), records)
     done = judged.run("gen_judgment.py")
     assert done.returncode == 2
-    assert "1 judgments are of answers that have changed" in done.stderr
+    assert "1 judgment is of answers that have changed" in done.stderr
     assert "Nothing" in judged.run("gen_judgment.py", "--keep-mixed").stdout.replace("nothing", "Nothing")
     assert wire.stats()["requests"] == 6
     assert judged.run("gen_judgment.py", "--redo", "m").returncode == 0
@@ -206,7 +206,7 @@ def test_changed_answers_are_noticed_in_any_of_several_templates(scratch: Scratc
     assert made[0]["games"][0]["user_prompt"] == "Question 1?\n\nbase says 1 m says 1"
     assert "nothing to judge" in scratch.run("gen_judgment.py").stdout
     write_rows(scratch.answer_file("m"), [answer(1, "m"), answer(2, "m", "Something else"), answer(3, "m")])
-    assert "1 judgments are of answers that have changed" in scratch.run("gen_judgment.py").stderr
+    assert "1 judgment is of answers that have changed" in scratch.run("gen_judgment.py").stderr
     for row in made:  # as earlier versions wrote it
         for game in row["games"]:
             game["user_prompt"] = game["user_prompt"].partition("\n\n")[0]
@@ -326,14 +326,14 @@ def test_an_answer_to_other_words_is_neither_kept_nor_judged_in_silence(
     before = wire.stats()["requests"]
 
     done = judged.run("gen_answer.py")
-    assert done.returncode == 2 and "1 answers are to questions that were edited since. --redo m" in done.stderr
+    assert done.returncode == 2 and "1 answer is to questions that were edited since. --redo m" in done.stderr
     done = judged.run("gen_judgment.py")
-    assert done.returncode == 2 and "1 judgments are of answers that have changed since" in done.stderr
+    assert done.returncode == 2 and "1 judgment is of answers that have changed since" in done.stderr
     assert "Nothing to ask." in judged.run("gen_answer.py", "--keep-mixed").stdout
     judged.judgment_file().unlink()
     done = judged.run("gen_judgment.py")
     if len(words) == 1:
-        assert done.returncode == 2 and "m.jsonl: 1 answers are to questions that were edited" in done.stderr
+        assert done.returncode == 2 and "m.jsonl: 1 answer is to questions that were edited" in done.stderr
     else:
         assert "has another number of turns" in done.stdout
         before += 4

@@ -1,0 +1,166 @@
+"""The one rule of paired differences: interval and p-value say the same, with any number of questions.
+
+Student's t over the questions' influences needs a spread that shows what questions can do. Questions that were not met
+may do worse: with confidence `level` their share is at most 1 − ((1 − level)/2)^(1/n) (unseen.py), and in the worst
+case one model loses, and the other wins, all games at their largest weight. The less of that way down (up) the lowest
+(highest) question that was met has gone, the more of that share the interval leaves room for: all of it where
+questions came out alike, none where the worst was met. Third, no test that turns signs is surer than 2·½^k where the
+two differ on k questions. The p-value is the largest of the three, the interval the hull of the three: it excludes 0
+exactly where the p-value is below 1 − level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
+from arena_hard.rating.outcomes import influences
+from arena_hard.rating.unseen import NO_SPREAD, with_unseen
+
+_STEPS = 60  # of a bisection
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of models on their common questions, arrays [k]; value and scores are NaN without any.
+
+    value, error: the difference in points and its clustered error, infinite with one question, which tells nothing
+    of the spread; questions: how many are common; differing: on how many of them the two did not do the same;
+    first_games, second_games: the mean weight of a common question's games; room_below, room_above: the share (0 to
+    1) of the way to the worst and to the best possible question that no question has gone; most: the largest weight
+    that the games of a question may have; first_fixed, second_fixed: whether it is the baseline, which has won half
+    of any question.
+    """
+
+    value: FloatArray
+    error: FloatArray
+    questions: IntArray
+    differing: IntArray
+    first_score: FloatArray
+    second_score: FloatArray
+    first_games: FloatArray
+    second_games: FloatArray
+    room_below: FloatArray
+    room_above: FloatArray
+    most: float
+    first_fixed: BoolArray
+    second_fixed: BoolArray
+
+
+def pairs_of(
+    first: tuple[FloatArray, FloatArray],
+    second: tuple[FloatArray, FloatArray],
+    most: float,
+    fixed: Any = (False, False),
+) -> Pairs:
+    """Pairs from the weighted wins and games [k, q] of both, 0 where a question is not common.
+
+    fixed: of both, whether they are the baseline.
+    """
+    (own, own_games), (others, their_games) = first, second
+    n = np.asarray((own_games > 0).sum(axis=1))
+    score, influence = influences(own, own_games)
+    their_score, their_influence = influences(others, their_games)
+    between, at_least = influence - their_influence, np.maximum(n, 1)
+    games, theirs = own_games.sum(axis=1) / at_least, their_games.sum(axis=1) / at_least
+    is_fixed, are_fixed = (np.full(n.shape, side) for side in fixed)
+    error = np.where(n > 1, np.sqrt((between**2).sum(axis=1) * n / np.maximum(n - 1.0, 1.0)), np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ours = np.where(is_fixed, 0.0, most / (games * at_least))
+        their = np.where(are_fixed, 0.0, most / (theirs * at_least))
+        worst = score * ours + (100.0 - their_score) * their
+        best = (100.0 - score) * ours + their_score * their
+    differing = _differing(own, own_games, others, their_games)
+    below, above = _room(-between.min(axis=1, initial=0.0), worst), _room(between.max(axis=1, initial=0.0), best)
+    value = score - their_score
+    return Pairs(
+        value, error, n, differing, score, their_score, games, theirs, below, above, most, is_fixed, are_fixed
+    )  # fmt: skip
+
+
+def together(parts: Sequence[Pairs], order: IntArray) -> Pairs:
+    """Several arrays of pairs as one, in this order [k]."""
+    if not parts:
+        nothing = np.zeros((0, 0))
+        return pairs_of((nothing, nothing), (nothing, nothing), 1.0)
+    arrays = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])[order]
+        for field in fields(Pairs)
+        if field.name != "most"
+    }
+    return Pairs(**arrays, most=parts[0].most)
+
+
+def _room(gone: FloatArray, way: FloatArray) -> FloatArray:
+    """The share of a way that is left; all of it where there is none to go."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.where(way > NO_SPREAD, 1.0 - gone / way, 1.0)
+    return np.where(gone < NO_SPREAD, 1.0, np.clip(left, 0.0, 1.0))
+
+
+def _differing(own: FloatArray, own_games: FloatArray, others: FloatArray, their_games: FloatArray) -> IntArray:
+    """On how many questions two models, [k, q] each, neither won the same share nor gained the same."""
+    share = np.abs(own * their_games - others * own_games) > NO_SPREAD
+    gain = np.abs((own - own_games / 2) - (others - their_games / 2)) > NO_SPREAD
+    return np.asarray((share | gain).sum(axis=1))
+
+
+def p_values(pairs: Pairs) -> FloatArray:
+    """Two-sided p-values [k], NaN without a common question."""
+    from scipy.special import stdtr
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where(pairs.error > NO_SPREAD, np.abs(pairs.value) / pairs.error, np.inf)
+    student = 2.0 * stdtr(np.maximum(pairs.questions - 1.0, 1.0), -statistic)
+    largest = np.maximum(np.maximum(student, _sign_p_values(pairs)), _unseen_p_values(pairs))
+    return np.where(pairs.questions > 0, largest, np.nan)
+
+
+def _sign_p_values(pairs: Pairs) -> FloatArray:
+    """The least p-values [k] of a sign test."""
+    return np.minimum(1.0, 2.0 * 0.5**pairs.differing)
+
+
+def _unseen_p_values(pairs: Pairs) -> FloatArray:
+    """The p-values [k] with which the share of unseen questions is just large enough to turn the difference."""
+    room = np.where(pairs.value > 0, pairs.room_below, pairs.room_above)
+    low, high = np.zeros_like(room), np.ones_like(room)
+    for _ in range(_STEPS):
+        share = (low + high) / 2.0
+        lower, upper = _with_share(pairs, share * room, share * room)
+        is_turned = np.where(pairs.value > 0, lower <= 0.0, upper >= 0.0)
+        low, high = np.where(is_turned, low, share), np.where(is_turned, share, high)
+    turned = np.minimum(1.0, 2.0 * (1.0 - high) ** np.maximum(pairs.questions, 1))
+    return np.where(high < 1.0, turned, 0.0)
+
+
+def ends(pairs: Pairs, tail: float) -> tuple[FloatArray, FloatArray]:
+    """Both ends [k] of the intervals, within ±100; tail: the error of one side, (1 − level)/2."""
+    from scipy.special import stdtrit
+
+    n = pairs.questions
+    reach = pairs.error * -stdtrit(np.maximum(n - 1.0, 1.0), tail)
+    share = 1.0 - tail ** (1.0 / np.maximum(n, 1))
+    low, high = _with_share(pairs, share * pairs.room_below, share * pairs.room_above)
+    lower, upper = np.minimum(pairs.value - reach, low), np.maximum(pairs.value + reach, high)
+    unsure = _sign_p_values(pairs) >= 2.0 * tail
+    lower, upper = np.where(unsure, np.minimum(lower, 0.0), lower), np.where(unsure, np.maximum(upper, 0.0), upper)
+    return np.maximum(lower, -100.0), np.minimum(upper, 100.0)
+
+
+def _with_share(pairs: Pairs, below: FloatArray, above: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The lowest and the highest difference [k] with these shares of the worst, and of the best, questions."""
+    first, second = pairs.first_score / 100.0, pairs.second_score / 100.0
+
+    def side(score: FloatArray, games: FloatArray, fixed: BoolArray, share: FloatArray) -> tuple[Any, Any]:
+        return with_unseen(score, games, pairs.most, np.where(fixed, 0.0, share))
+
+    lowest = side(first, pairs.first_games, pairs.first_fixed, below)[0]
+    their_highest = side(second, pairs.second_games, pairs.second_fixed, below)[1]
+    highest = side(first, pairs.first_games, pairs.first_fixed, above)[1]
+    their_lowest = side(second, pairs.second_games, pairs.second_fixed, above)[0]
+    return 100.0 * (lowest - their_highest), 100.0 * (highest - their_lowest)
