@@ -131,7 +131,7 @@ def test_exported_pages_open_from_disk(page: Any, browsed: Path, tmp_path: Path)
     assert page.inner_text(".count") == "1 games"
     page.click("[data-rows] tr:not([hidden]) a")
     page.wait_for_selector("#game-2")
-    assert page.inner_text("#game-2 .label.model .letter") == "Assistant A"
+    assert page.inner_text("#game-2 .side.model .letter") == "Assistant A"
     page.keyboard.press("j")
     page.wait_for_function("() => document.querySelector('.count').innerText.startsWith('3 ')")
     page.click("nav >> text=Judge")
