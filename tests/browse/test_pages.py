@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from arena_hard import __version__
 from arena_hard.browse import blind_check, blind_page, compare_page, judge_page, leaderboard_page, tables
 from arena_hard.browse.address import View, parse
 from arena_hard.browse.export import export
@@ -160,6 +162,30 @@ def test_a_blind_check_goes_on_where_it_stopped(index: BenchIndex) -> None:
     assert again.decisions == {0: "B>A", 1: blind_agreement.SKIP}
     assert again.next_place == 2
     assert blind_page.opened(index, "judy", "Bob", None).decisions == {}
+
+
+def test_decisions_of_the_earlier_layout_are_marked_until_they_are_made_again(tmp_path: Path) -> None:
+    write_bench(tmp_path / "small")
+    site = Site(tmp_path)
+    site.show("?tab=blind&name=Ann")
+    for place in range(8):
+        site.decide("small", "judy", "Ann", place, "A>B")
+    file = blind_agreement.check_file(Bench(tmp_path, "small"), "judy", "Ann")
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert {row["version"] for row in rows} == {__version__}
+    assert "earlier layout" not in site.show("?tab=blind&name=Ann")
+    write_rows(file, [rows[0], *(row if i > 2 else without_version(row) for i, row in enumerate(rows[1:]))])
+    html = site.show("?tab=blind&name=Ann")
+    assert "3 of these decisions were made in the earlier layout" in html and html.count("</code> earlier layout") == 3
+    assert "3 of them in the earlier layout" in site.show("?tab=blind")
+    for place in range(3):
+        site.decide("small", "judy", "Ann", place, "B>A")
+    assert "earlier layout" not in site.show("?tab=blind&name=Ann")
+
+
+def without_version(row: dict[str, object]) -> dict[str, object]:
+    """A decision as versions up to 0.6.0 wrote it."""
+    return {key: value for key, value in row.items() if key != "version"}
 
 
 def test_games_are_drawn_evenly_over_models_and_verdicts(tmp_path: Path) -> None:

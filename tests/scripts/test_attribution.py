@@ -64,7 +64,9 @@ def read_under(page: Any, scope: str) -> list[tuple[str, str]]:
 def right_pairs(first: str, second: str, question: str, turns: int) -> set[tuple[str, str]]:
     """The pairs of a game whose assistant A is `first`."""
     sides = (("A", first), ("B", second))
-    return {(letter, f"{name} says turn {turn} of {question}") for letter, name in sides for turn in range(1, turns + 1)}
+    return {
+        (letter, f"{name} says turn {turn} of {question}") for letter, name in sides for turn in range(1, turns + 1)
+    }
 
 
 def check_game(page: Any, scope: str, right: set[tuple[str, str]]) -> None:
