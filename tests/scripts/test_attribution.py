@@ -113,7 +113,9 @@ def test_the_blind_check(browser: Any, tmp_path: Path) -> None:
             page.wait_for_selector(".decide")
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 900})
-                right = right_pairs(*sides, game["question_id"], 2 if game["question_id"] == "q-code" else 1)
+                right = right_pairs(
+                    sides[0], sides[1], game["question_id"], 2 if game["question_id"] == "q-code" else 1
+                )
                 check_game(page, ".card:has(.answer) .columns", right)
         page.close()
 
