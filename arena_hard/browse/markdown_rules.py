@@ -2,7 +2,7 @@
 
 CommonMark takes `2*3*4`, `COUNT(*)`, `__init__`, `\\*` and `[1]: notes` for markup, and then leaves signs out. A reader
 who decides between answers has to see what the judge saw. So emphasis must stand around words, escapes and entities
-stay as written, links lead to an address, lists keep their numbers, and what looks like a price or a path is no formula.
+stay as written, links lead to an address, lists keep their numbers, and what looks like a price is no formula.
 """
 
 from __future__ import annotations
