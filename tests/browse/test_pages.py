@@ -21,7 +21,7 @@ from arena_hard.data.records import UserError
 from arena_hard.rating import blind_agreement
 from arena_hard.rating.games import GameTable, read_judgments
 from tests.support.browse_bench import judgment_row, write_bench
-from tests.support.pipeline_bench import write_rows
+from tests.support.pipeline_bench import run_script, write_rows
 
 SEEN = View(bench="small", judge="judy")
 
@@ -40,12 +40,12 @@ def test_the_table_of_games_is_the_one_that_the_results_are_computed_from(index:
 
 
 def test_the_leaderboard_is_the_weighted_win_rate(index: BenchIndex) -> None:
-    (board,) = leaderboard_page.boards_of(tables.Snapshot(index, "judy", None), "")
+    (board,) = leaderboard_page.boards_of(tables.Snapshot(index, "judy", None), "rows")
     scores = {row.model: row.score for row in board.rows}
     # alpha: win, win; loss, win; tie, tie; strong win (3 rows), none: 1+1+0+1+.5+.5+3 of 9 rows
-    assert scores["alpha"] == pytest.approx(100 * 7 / 9)
+    assert scores["alpha"] == pytest.approx(100 * 7 / 9, abs=0.005)
     # beta: two strong losses (6 rows), four slight losses; loss and strong win (1 + 3 rows): 3 of 14
-    assert scores["beta"] == pytest.approx(100 * 3 / 14)
+    assert scores["beta"] == pytest.approx(100 * 3 / 14, abs=0.005)
     assert scores["base"] == 50
     alpha = board.rows[0]
     assert (alpha.model, alpha.judged, alpha.unreadable, alpha.tokens) == ("alpha", 4, 1, pytest.approx(60 / 5))
@@ -88,7 +88,7 @@ def test_categories_with_baselines_of_their_own_are_held_against_their_own_quest
     write_rows(bench.judgment_file("judy", "beta"), [judgment_row("beta", "q-sum", ("A>B", "B>A"), baseline="base")])
     index = BenchIndex(bench)
     index.refresh()
-    boards = leaderboard_page.boards_of(tables.Snapshot(index, "judy", None), "")
+    boards = leaderboard_page.boards_of(tables.Snapshot(index, "judy", None), "rows")
     notes = {board.baseline: " ".join(board.notes) for board in boards}
     # math has two questions and belongs to base, writing has two and belongs to gamma, code has one and to nobody yet
     assert [board.questions for board in boards] == [3, 3]
@@ -252,12 +252,36 @@ def test_a_file_of_decisions_that_cannot_be_read_is_named(tmp_path: Path) -> Non
 # ---------------------------------------------------------------------------------------- export
 
 
+def test_the_numbers_are_those_of_the_terminal(tmp_path: Path) -> None:
+    """Scores with a hundredth of .x5, which one rounding takes up and two take elsewhere."""
+    bench = Bench(tmp_path, "small")
+    questions = [f"q{i}" for i in range(37)]
+    write_rows(bench.question_file, [{"question_id": q, "turns": [{"content": q}]} for q in questions])
+    for number in range(12):
+        rows = [
+            judgment_row(f"m{number}", q, ("B>A", "A>B") if (i * 7 + number) % 37 < 3 * number else ("A=B", "A>B"))
+            for i, q in enumerate(questions)
+        ]
+        write_rows(bench.judgment_file("judy", f"m{number}"), [{**row, "baseline": "base"} for row in rows])
+    done = run_script(tmp_path.parent, "show_result.py", "--data-dir", str(tmp_path), "--bench-name", "small",
+                      "--judge-name", "judy", "--baseline", "base", "--interval", "sandwich")  # fmt: skip
+    printed = re.findall(r"^(\S+) +\| score: +([\d.]+) +\| 95% CI: +\(([-+\d.]+), ([-+\d.]+)\)", done.stdout, re.M)
+    html = Site(tmp_path).show("?tab=leaderboard")
+    shown = re.findall(
+        r'scope="row">(?:<a[^>]*>)?(\w+).*?<b>([\d.]+)</b>.*?(?:hint">\(([-+\d.]+), ([-+\d.]+)\)|>–<)', html, re.S
+    )
+    assert len(printed) == 13 == len(shown), done.stderr
+    for one, other in zip(printed, shown):
+        assert one[:2] == other[:2]
+        assert one[0] == "base" or [float(end) for end in one[2:]] == [float(end) for end in other[2:]]
+
+
 def test_every_link_of_an_export_leads_to_a_file(tmp_path: Path) -> None:
     write_bench(tmp_path / "data" / "small")
     folder = tmp_path / "out"
     number = export(Site(tmp_path / "data"), folder)
     pages = list(folder.glob("*.html"))
-    assert number == len(pages) == 3 + 1 + 6 + 8
+    assert number == len(pages) == 3 + 1 + 1 + 6 + 8
     for page in pages:
         html = page.read_text(encoding="utf-8")
         for target in re.findall(r'(?:href|src|option value)="([^"#]+\.(?:html|css|js))', html):
@@ -279,7 +303,7 @@ def test_an_export_does_not_write_into_a_folder_with_other_things(tmp_path: Path
 def test_real_judgments_give_the_published_scores(shared_data: Path) -> None:
     index = BenchIndex(Bench(shared_data, "arena-ta"))
     index.refresh()
-    (board,) = leaderboard_page.boards_of(tables.Snapshot(index, "gpt-4o_images", None), "")
+    (board,) = leaderboard_page.boards_of(tables.Snapshot(index, "gpt-4o_images", None), "rows")
     scores = {row.model: row for row in board.rows}
     with open(shared_data / "arena-ta" / "published_rows.csv", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):

@@ -42,8 +42,8 @@ def test_the_leaderboard_sorts_and_a_model_leads_to_its_games(page: Any, address
     page.click(".leaderboard thead >> text=Model")
     page.wait_for_selector("th[aria-sort=descending] >> text=Model")
     assert models_of(page) == ["beta", "base", "alpha"]
-    page.get_by_label("Intervals (95 %)").select_option("sandwich")
-    page.wait_for_selector("text=95 of 100 such intervals")
+    page.get_by_label("Intervals (95%)").select_option("rows")
+    page.wait_for_selector("text=in 74 to 84 of 100 cases")
     page.click(".leaderboard >> text=alpha")
     page.wait_for_selector("#game-1")
     assert page.inner_text("h1 .who.model") == "alpha"
