@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arena_hard.browse import tables
+from arena_hard.browse import judge_page, tables
 from arena_hard.browse.address import View
 from arena_hard.browse.game_selection import nameless_words
 from arena_hard.browse.index import BenchIndex
@@ -68,6 +68,7 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
         "column": column,
         "reverse": view.sort.startswith("-"),
         "summary": summary(boards),
+        "trust": judge_page.trust_of(tables.Snapshot(index, view.judge, settings), "") if boards else None,
     }
     return "leaderboard.html", context
 
