@@ -15,7 +15,7 @@ from arena_hard.browse import blind_check, blind_page, compare_page, judge_page,
 from arena_hard.browse.address import View, parse
 from arena_hard.browse.export import export
 from arena_hard.browse.index import BenchIndex
-from arena_hard.browse.site import Site
+from arena_hard.browse.site import Site, signed
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.rating import blind_agreement
@@ -252,6 +252,11 @@ def test_a_file_of_decisions_that_cannot_be_read_is_named(tmp_path: Path) -> Non
 # ---------------------------------------------------------------------------------------- export
 
 
+def test_differences_have_a_true_minus_and_no_sign_at_zero() -> None:
+    shown = [signed(value, digits) for value, digits in ((-8.84, 1), (10.44, 1), (-0.04, 1), (0.0, 0), (-62.5, 0))]
+    assert shown == ["−8.8", "+10.4", "0.0", "0", "−62"]
+
+
 def test_the_numbers_are_those_of_the_terminal(tmp_path: Path) -> None:
     """Scores with a hundredth of .x5, which one rounding takes up and two take elsewhere."""
     bench = Bench(tmp_path, "small")
@@ -268,12 +273,14 @@ def test_the_numbers_are_those_of_the_terminal(tmp_path: Path) -> None:
     printed = re.findall(r"^(\S+) +\| score: +([\d.]+) +\| 95% CI: +\(([-+\d.]+), ([-+\d.]+)\)", done.stdout, re.M)
     html = Site(tmp_path).show("?tab=leaderboard")
     shown = re.findall(
-        r'scope="row">(?:<a[^>]*>)?(\w+).*?<b>([\d.]+)</b>.*?(?:hint">\(([-+\d.]+), ([-+\d.]+)\)|>–<)', html, re.S
+        r'scope="row">(?:<a[^>]*>)?(\w+).*?<b>([\d.]+)</b>.*?(?:hint">\(([−+\d.]+), ([−+\d.]+)\)|>–<)', html, re.S
     )
     assert len(printed) == 13 == len(shown), done.stderr
     for one, other in zip(printed, shown):
         assert one[:2] == other[:2]
-        assert one[0] == "base" or [float(end) for end in one[2:]] == [float(end) for end in other[2:]]
+        assert one[0] == "base" or [float(end) for end in one[2:]] == [
+            float(end.replace("−", "-")) for end in other[2:]
+        ]
 
 
 def test_every_link_of_an_export_leads_to_a_file(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_compare_leads_to_the_games_that_differ_most(page: Any, address: str) ->
     assert page.locator(".data tbody th").first.inner_text().startswith("What is 2 + 2?")
     page.click("text=Swap")
     page.wait_for_function("() => document.querySelector('.data thead').innerText.includes('beta\\talpha')")
-    assert page.locator(".data tbody td b").first.inner_text() == "-75"
+    assert page.locator(".data tbody td b").first.inner_text() == "−75"
     page.locator(".data tbody tr").first.locator("td a").last.click()
     page.wait_for_selector("#game-1")
     assert (page.inner_text("h1 .who.model"), page.inner_text(".count")) == ("alpha", "1 of 5")
@@ -128,7 +128,7 @@ def test_exported_pages_open_from_disk(page: Any, browsed: Path, tmp_path: Path)
     page.wait_for_selector("form[data-list]")
     assert page.inner_text(".count") == "4 games"
     page.get_by_label("Show").select_option("disagree")
-    assert page.inner_text(".count") == "1 games"
+    assert page.inner_text(".count") == "1 game"
     page.click("[data-rows] tr:not([hidden]) a")
     page.wait_for_selector("#game-2")
     assert page.inner_text("#game-2 .side.model .letter") == "Assistant A"
