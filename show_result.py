@@ -109,7 +109,7 @@ def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[Inpu
         looked, silent = looked_in(bench, args.judge_name, fought.models, baseline), same_place.same_place(games)
         mostly = [] if args.first_game_only else same_place.mostly_by_place(games, args.weight, args.level)
         said = [*caveats.same_place_notes(silent), *caveats.by_place_notes(mostly, args.level)]
-        said += [*caveats.looks_notes(looked), *footnotes.table_notes(games)]
+        said += [*caveats.looks_notes(looked), *caveats.trust_notes(games), *footnotes.table_notes(games)]
         parts.append(Part(category, baseline, fought, games, judged_in(games), looked, silent, said))
     notes += footnotes.overruled_notes(judgments.overruled)
     notes += [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]

@@ -14,6 +14,7 @@ record_file       one record file: offsets and facts of its rows
 search            text search over files
 tables            the index as a table of games
 game_selection    which games a filter leaves, and the texts of one
+markdown_rules    Markdown in which nothing that was written is lost
 markup            what models wrote, as HTML in which nothing can run
 leaderboard_page  the page Leaderboard
 games_page        the page Games

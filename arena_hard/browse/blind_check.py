@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from arena_hard import __version__
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench
@@ -64,7 +65,13 @@ def _take(pile: list[Planned], chosen: dict[tuple[str, str], Planned]) -> None:
 def start(bench: Bench, judge: str, name: str, plan: list[Planned]) -> Check:
     """Write the plan of a new check."""
     file = check_file(bench, judge, name)
-    row = {"name": name, "judge": judge, "tstamp": time.time(), "plan": msgspec.to_builtins(plan)}
+    row = {
+        "name": name,
+        "judge": judge,
+        "tstamp": time.time(),
+        "version": __version__,
+        "plan": msgspec.to_builtins(plan),
+    }
     file.parent.mkdir(parents=True, exist_ok=True)
     _append(file, row)
     return Check(file, name, judge, plan, {})
@@ -85,14 +92,13 @@ def decide(check: Check, place: int, label: str) -> None:
         "verdict": None if label == SKIP else label,
         "name": check.name,
         "tstamp": time.time(),
+        "version": __version__,
     }
     _append(check.file, row)
     check.decisions[place] = label
+    check.old_layout.discard(place)
 
 
 def _append(file: Path, row: dict[str, Any]) -> None:
     jsonl.repair(file)
     jsonl.append(file, jsonl.encode(row))
-
-
-# -------------------------------------------------------------------------------------- agreement

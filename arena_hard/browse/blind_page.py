@@ -25,6 +25,7 @@ class Differing(NamedTuple):
     own: str
     judge: str
     same: bool
+    old_layout: bool
     view: View
 
 
@@ -99,6 +100,7 @@ def result_of(index: BenchIndex, view: View, check: Check) -> dict[str, Any]:
     """The agreement with the judge and the games, those that differ most first."""
     rows = []
     for place, planned in enumerate(check.plan):
+        old = place in check.old_layout
         own = check.decisions[place]
         if own == blind_agreement.SKIP:
             continue
@@ -106,9 +108,9 @@ def result_of(index: BenchIndex, view: View, check: Check) -> dict[str, Any]:
         question = index.questions[code] if code is not None else None
         seen = View(tab="games", bench=view.bench, judge=check.judge, model=planned.model, question=planned.question_id)
         words = games_page.short(question.turns[0], 90) if question else planned.question_id
-        rows.append((abs(LABELS.index(own) - LABELS.index(planned.verdict)), words, own, planned, seen))
+        rows.append((abs(LABELS.index(own) - LABELS.index(planned.verdict)), words, own, planned, old, seen))
     rows.sort(key=lambda row: -row[0])
-    table = [Differing(words, own, p.verdict, gap == 0, seen) for gap, words, own, p, seen in rows]
+    table = [Differing(words, own, p.verdict, gap == 0, old, seen) for gap, words, own, p, old, seen in rows]
     return {"agreement": blind_agreement.agreement([check]), "rows": table, "skipped": len(check.plan) - len(rows)}
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from arena_hard.browse import compare_page, game_selection, games_page
+from arena_hard.browse import compare_page, game_selection, games_page, leaderboard_page
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.site import PAGES, Site, completed, render, titles
@@ -49,7 +49,9 @@ class Export:
     def link(self, view: View) -> str:
         """The file of a view; filters of the games are kept behind a '#'."""
         if view.tab != "games":
-            name = "index" if view.tab == "leaderboard" else view.tab
+            name = view.tab
+            if view.tab == "leaderboard":
+                name = "index" if view.rule in ("", leaderboard_page.DEFAULT_RULE) else f"index-{view.rule}"
             if view.tab == "compare" and view.model and view.other:
                 name = f"compare-{self._number(view.model)}-{self._number(view.other)}"
             return f"{name}.html"
@@ -103,8 +105,11 @@ def export(site: Site, folder: Path, progress: Callable[[Iterable[Any]], Iterabl
     whole = [tab for tab in titles(exported=True) if tab not in BY_PARTS]
     for tab in whole:
         work.write(view.but(tab=tab), *PAGES[tab].build(index, view.but(tab=tab), settings))
+    boards = [view.but(tab="leaderboard", rule=rule) for rule in leaderboard_page.RULES]
+    for board in boards[1:]:
+        work.write(board, *leaderboard_page.build(index, board, settings))
     pairs = _write_pairs(work)
-    return len(whole) + pairs + _write_games(work, progress)
+    return len(whole) + len(boards) - 1 + pairs + _write_games(work, progress)
 
 
 def _case_file(folder: Path) -> Path:

@@ -13,8 +13,9 @@ from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.data.verdicts import LABELS
-from arena_hard.rating import judge_stats
+from arena_hard.rating import judge_stats, judge_trust
 from arena_hard.rating.arrays import BoolArray
+from arena_hard.rating.games import GameTable, select
 from arena_hard.showing import footnotes
 from arena_hard.showing.notes import whole
 
@@ -39,11 +40,12 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
         "notes": [],
         "pairs": None,
         "labels": LABELS,
+        "limits": judge_trust,
     }
     if not view.judge:
         return "judge.html", context
     key = tables.Snapshot(index, view.judge, settings)
-    context["report"] = report_of(key, model)
+    context |= {"report": report_of(key, model), "trust": trust_of(key, model)}
     context["notes"] = coverage_notes(key, model)
     own = game_selection.against_itself(index, view.judge, settings)
     context["cells"] = cells_of(index, view, model, ~own)
@@ -55,13 +57,21 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
 @lru_cache(maxsize=16)
 def report_of(key: tables.Snapshot, model: str) -> judge_stats.JudgeReport | None:
     """The judge's report over one model, or over all of them."""
-    from arena_hard.rating.games import select
-
-    table = tables.game_table(key.index, [key.judge], key.settings)
-    if model:
-        table = select(table, table.model == key.index.models.index(model))
-    reports = judge_stats.judge_reports(table)
+    reports = judge_stats.judge_reports(games_of(key, model))
     return reports[0] if reports else None
+
+
+@lru_cache(maxsize=16)
+def trust_of(key: tables.Snapshot, model: str) -> judge_trust.Trust | None:
+    """Whether the judge can be trusted, by its games of one model, or of all."""
+    found = judge_trust.trust(games_of(key, model))
+    return found[0] if found else None
+
+
+def games_of(key: tables.Snapshot, model: str) -> GameTable:
+    """The judge's games of one model, or of all."""
+    table = tables.game_table(key.index, [key.judge], key.settings)
+    return select(table, table.model == key.index.models.index(model)) if model else table
 
 
 @lru_cache(maxsize=16)

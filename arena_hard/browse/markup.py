@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from arena_hard.browse import markdown_rules
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
@@ -25,9 +27,11 @@ _MARK = ("\ue000", "\ue001")  # stand around a verdict while the Markdown is ren
 _TAG_WORDS = "p br hr h4 h5 h6 ul ol li blockquote pre code span div table thead tbody tr th td em strong s a"
 _TAGS = set(_TAG_WORDS.split())
 _ATTRIBUTES = {
-    "a": {"href", "target"},
-    "ol": {"start"},
-    "pre": {"data-language", "tabindex"},
+    "a": {"href", "target", "title"},
+    "ol": {"class"},
+    "ul": {"class"},
+    "li": {"class", "value"},
+    "pre": {"class", "data-language", "tabindex"},
     "span": {"class"},
     "div": {"class", "tabindex"},
     "th": {"style"},
@@ -41,8 +45,11 @@ _HIDDEN = re.compile(
 
 def plain(text: str, patterns: Sequence[re.Pattern[str]] = ()) -> Markup:
     """The text as it stands, in one box; verdicts that `patterns` find are marked."""
-    escaped = html.escape(_marked(visible(text), patterns))
-    return Markup(f'<pre class="plain" tabindex="0">{_with_marks(escaped)}</pre>')
+    return Markup(_with_marks(_as_it_stands(_marked(visible(text), patterns))))
+
+
+def _as_it_stands(text: str) -> str:
+    return f'<pre class="plain" tabindex="0">{html.escape(text)}</pre>'
 
 
 @lru_cache(maxsize=64)
@@ -54,7 +61,7 @@ def formatted(text: str, patterns: tuple[re.Pattern[str], ...] = ()) -> Markup:
 
     formulas: dict[str, str] = {}
     try:
-        raw = _parser().render(_marked(visible(text), patterns), {"formulas": formulas})
+        raw = _rendered(_marked(visible(text), patterns), {"formulas": formulas})
     except (RecursionError, ValueError, IndexError):
         return plain(text, patterns)
     clean = nh3.clean(
@@ -68,6 +75,22 @@ def formatted(text: str, patterns: tuple[re.Pattern[str], ...] = ()) -> Markup:
     for token, formula in formulas.items():
         clean = clean.replace(token, formula)
     return Markup(f'<div class="markup" dir="auto">{_with_marks(clean)}</div>')
+
+
+def _rendered(text: str, env: dict[str, Any]) -> str:
+    """The text as HTML; a passage of which Markdown would leave something out stands as it was written."""
+    parser, source = _parser(), markdown_rules.with_nested_fences(text)
+    tokens = parser.parse(source, env)
+    if not markdown_rules.loses(source, tokens):
+        return parser.renderer.render(tokens, parser.options, env)
+    lines = source.split("\n")
+    parts: list[str] = []
+    for block in markdown_rules.passages(tokens):
+        first, last = block[0].map or (0, 0)
+        written = "\n".join(lines[first:last])
+        lost = markdown_rules.loses(written, block)
+        parts.append(_as_it_stands(written) if lost else parser.renderer.render(block, parser.options, env))
+    return "".join(parts)
 
 
 def visible(text: str) -> str:
@@ -99,6 +122,7 @@ def _parser() -> MarkdownIt:
     parser.use(texmath_plugin, delimiters="brackets")
     parser.inline.ruler.before("escape", "display_formula", _display_formula)
     parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
+    markdown_rules.be_faithful(parser)
     rules: dict[str, Any] = parser.renderer.rules  # pyright: ignore[reportAttributeAccessIssue] - the default's own
     rules["fence"] = rules["code_block"] = _code_block
     rules["image"] = _image
@@ -136,7 +160,8 @@ def _heading(tag: str) -> str:
 
 def _link_open(tokens: Any, i: int, *_: Any) -> str:
     address = html.escape(str(tokens[i].attrs.get("href", "")))
-    return f'<a href="{address}" target="_blank">'
+    title = html.escape(str(tokens[i].attrs.get("title", "")))
+    return f'<a href="{address}" target="_blank"' + (f' title="{title}">' if title else ">")
 
 
 def _image(tokens: Any, i: int, *_: Any) -> str:

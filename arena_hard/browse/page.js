@@ -136,7 +136,7 @@ function arenaHard(root, fetchPage, decide) {
       row.hidden = !fits || !row.textContent.toLowerCase().includes(text.toLowerCase());
       left += !row.hidden;
     }
-    room.querySelector(".count").textContent = `${left} games`;
+    room.querySelector(".count").textContent = `${left} ${left === 1 ? "game" : "games"}`;
   }
 
   function readHash() {

@@ -149,13 +149,21 @@ def templates() -> Environment:
     """The templates in pages/; everything that is put into them is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["signed"] = signed
+    return made
+
+
+def signed(value: float, digits: int) -> str:
+    """A difference with its sign, a true minus or plus; none where it is 0 as shown."""
+    words = f"{value:+.{digits}f}"
+    return words[1:] if float(words) == 0.0 else words.replace("-", "−")
 
 
 def render(template: str, view: View, link: Callable[[View], str] = address.href, **context: Any) -> str:

@@ -20,6 +20,7 @@ sequential       boundaries for stopping early
 stopped          what is known after such looks
 same_place       verdicts by place, which say nothing of a model
 judge_stats      position bias, consistency, agreement of judges
+judge_trust      whether a judge can be trusted, with the thresholds
 blind_agreement  how a person and the judge agree
 style_control    style control on a bench
 metrics          separability, agreement, correlations

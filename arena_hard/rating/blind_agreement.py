@@ -6,7 +6,7 @@ each decision, the last of which counts for its game.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,13 +38,18 @@ class Planned(msgspec.Struct, frozen=True):
 
 @dataclass
 class Check:
-    """A person's check of one judge: `decisions` holds a label or SKIP for each place that is decided."""
+    """A person's check of one judge: `decisions` holds a label or SKIP for each place that is decided.
+
+    `old_layout`: the places that were decided before decisions named the version that wrote them. On narrow screens
+    its page showed an answer under the other one's label.
+    """
 
     file: Path
     name: str
     judge: str
     plan: list[Planned]
     decisions: dict[int, str]
+    old_layout: set[int] = field(default_factory=set[int])
 
     @property
     def next_place(self) -> int | None:
@@ -76,8 +81,10 @@ def load(file: Path) -> Check | None:
     if not rows or "plan" not in rows[0]:
         return None
     plan = msgspec.convert([with_names(game) for game in rows[0]["plan"]], list[Planned])
-    decisions = {row["place"]: row["verdict"] or SKIP for row in rows[1:] if 0 <= row["place"] < len(plan)}
-    return Check(file, rows[0]["name"], rows[0]["judge"], plan, decisions)
+    last = {row["place"]: row for row in rows[1:] if 0 <= row["place"] < len(plan)}
+    decisions = {place: row["verdict"] or SKIP for place, row in last.items()}
+    old_layout = {place for place, row in last.items() if "version" not in row and decisions[place] != SKIP}
+    return Check(file, rows[0]["name"], rows[0]["judge"], plan, decisions, old_layout)
 
 
 def checks(bench: Bench, judge: str) -> list[Check]:

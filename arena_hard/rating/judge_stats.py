@@ -185,6 +185,12 @@ def position_bias(table: GameTable, level: float = 0.95) -> Estimate | None:
     question (Student's t with questions − 1 degrees of freedom). None unless both orders were played on two
     questions or more.
     """
+    found = bias_by_question(table)
+    return _clustered(*found, level) if found else None
+
+
+def bias_by_question(table: GameTable) -> tuple[float, FloatArray] | None:
+    """The preference for the first place in points, and the influence of each question on it; None where unknown."""
     read = table.verdict >= 0
     game, question = table.game[read], table.question[read]
     first = 0.5 * (1.0 - np.sign(table.verdict[read].astype(float) - TIE))  # A is shown first
@@ -200,7 +206,13 @@ def position_bias(table: GameTable, level: float = 0.95) -> Estimate | None:
     there = np.bincount(question, minlength=len(table.questions)) > 0
     if there.sum() < 2:
         return None
-    return _clustered(bias, weight_sums(question, influence, len(table.questions))[there], level)
+    return float(bias), weight_sums(question, influence, len(table.questions))[there]
+
+
+def clustered_error(influence: FloatArray) -> float:
+    """The standard error of what is the sum of these influences of clusters [g]."""
+    clusters = len(influence)
+    return float(np.sqrt((influence**2).sum() * clusters / (clusters - 1)))
 
 
 def _clustered(value: float, influence: FloatArray, level: float) -> Estimate:
@@ -211,7 +223,7 @@ def _clustered(value: float, influence: FloatArray, level: float) -> Estimate:
     from scipy.special import stdtrit
 
     clusters = len(influence)
-    error = float(np.sqrt((influence**2).sum() * clusters / (clusters - 1)))
+    error = clustered_error(influence)
     reach = float(stdtrit(clusters - 1, (1.0 + level) / 2.0)) * error
     unseen = float(unseen_share(clusters, level)) if clusters <= FEW or error < NO_SPREAD else 0.0
     lower = min(value - reach, value - unseen * (100.0 + value))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from arena_hard.rating import judge_trust
+from arena_hard.rating.games import GameTable
 from arena_hard.rating.same_place import ByPlace
 from arena_hard.rating.stopped import Looked
 from arena_hard.showing.notes import Items, Note, Text
@@ -41,6 +43,16 @@ def _rate(one: ByPlace, level: float) -> str:
         return "not known"
     ends = f"{one.lower:.1f} to {one.upper:.1f}" if one.lower == one.lower else "not known"
     return f"{one.rate:.1f} ({100 * level:g} % interval {ends})"
+
+
+def trust_notes(games: GameTable) -> list[Text]:
+    """Judges whose verdicts are to be taken with care, or not to be trusted; nothing of others."""
+    notes: list[Text] = []
+    for found in judge_trust.trust(games):
+        if found.answer in ("with care", "no"):
+            head = "Take these results with care" if found.answer == "with care" else "Do not trust these results"
+            notes.append(f"{head}: the judge {found.judge} {found.bias}, and {found.agreement}.")
+    return notes
 
 
 def looks_notes(looked: Mapping[str, Looked]) -> list[Text]:

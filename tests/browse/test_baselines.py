@@ -50,7 +50,7 @@ def index(bench: Bench) -> BenchIndex:
 def test_both_are_there_and_each_shows_its_own(index: BenchIndex) -> None:
     assert index.judges == ["judy", LABEL]
     for judge, baseline, judged in (("judy", "base", 4), (LABEL, "beta", 2)):
-        (board,) = leaderboard_page.boards_of(tables.Snapshot(index, judge, None), "")
+        (board,) = leaderboard_page.boards_of(tables.Snapshot(index, judge, None), "rows")
         assert board.baseline == baseline
         assert {row.model: row.judged for row in board.rows}["alpha"] == judged
     alpha, code = index.models.index("alpha"), index.question_ids.index("q-sum")
@@ -146,10 +146,10 @@ def test_unnamed_judgments_are_not_relabelled_by_the_config(bench: Bench) -> Non
     write_rows(bench.judgment_file("jim", "beta"), [row])
     index = BenchIndex(bench)
     index.refresh()
-    boards = leaderboard_page.boards_of(tables.Snapshot(index, "jim", settings_against("base")), "")
+    boards = leaderboard_page.boards_of(tables.Snapshot(index, "jim", settings_against("base")), "rows")
     assert [board.baseline for board in boards] == ["gpt-4-0314"]
     row["games"][0]["user_prompt"] = "2 + 2? A: base says turn 1 of q-sum B: beta says turn 1 of q-sum"
     write_rows(bench.judgment_file("jim", "beta"), [row])
     index.refresh()
-    boards = leaderboard_page.boards_of(tables.Snapshot(index, "jim", settings_against("base")), "")
+    boards = leaderboard_page.boards_of(tables.Snapshot(index, "jim", settings_against("base")), "rows")
     assert [board.baseline for board in boards] == ["base"]

@@ -61,6 +61,115 @@ def test_html_is_shown_as_it_was_written() -> None:
     assert tags.text.strip() == "before <script>alert(1)</script> <b>after</b>"
 
 
+# Lines as answers have them outside of code. CommonMark leaves a sign out of most of them.
+AS_WRITTEN = r"""
+11*11 = 121
+2*3*4 = 24
+a*b and c*d
+(a*b)*(c*d) = e
+5 * 3 * 2 = 30
+the 50% * 20% * 3% of it
+A^T*A*x = A^T*b
+2**10 and x**2 + y**2
+p* < 0.05, q* < 0.1
+SELECT COUNT(*) FROM t WHERE n IN (SELECT COUNT(*) FROM u)
+SELECT *, COUNT(*) FROM t
+f(*args, **kwargs) calls g(*args)
+print(*a, sep="*")
+"**kwargs" and '*x*'
+f'{x:*^10}' {y:*<5}
+char *p, *q;
+int* a, int* b
+/*comment*/ here
+/* a */ b /* c */
+use *.txt, or foo.*
+rm *.o and *.so
+**Note:**text
+snake_case_name and other_name
+__init__ and __name__ == '__main__'
+_private_ and _x, y_z
+foo_bar_ _baz
+http://a.b/c_d_e*f*g
+C:
+ew_folder\_test\*
+\server\share
+regex \d+\.\d*\* and \(a|b5 \* 3 = 15
+it costs \$5
+1\. is no list
+$5 and $10
+$5 or 10$ a day
+US$5 - US$10
+costs $$ and $$$
+$HOME/$PATH
+echo $HOME and $PATH
+user@host:~$ ls $HOME
+and $(a) b, ${c} $1
+a <b> tag and <div class='x'>
+x < y > z <- w -> v
+std::vector<int> and List<String>
+<!-- a comment -->
+<https://example.org> or <me@example.org>
+&lt;p&gt; and &amp; &copy; &nbsp;
+[1]: https://example.org notes
+see [1] and [2][3]
+arr[i](x) and f[0]() and ![x](y)
+[a](relative/path)
+>>> import os
+#hashtag and C#
+~5 and ~6
+x^2^ and H~2~O
+a | b | c
+| a || b |
+5' 3" tall -- or "so"...
+(c) (r) (tm) +-
+:smile: 8) B)
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("line", AS_WRITTEN)
+def test_every_sign_of_an_ordinary_line_is_shown(line: str) -> None:
+    assert " ".join(Tags(markup.formatted(line)).text.split()) == " ".join(line.split())
+    assert " ".join(Tags(markup.formatted(f"Before:\n\n- {line}\n")).text.split()).endswith(" ".join(line.split()))
+
+
+def test_what_is_meant_as_markup_is_still_markup() -> None:
+    text = "**bold**, *it*, (**x**), ***both***, **중요**는, _two words_, ~~gone~~, `a*b`, [x](https://a.b/c_d 'of it')"
+    html = markup.formatted(text)
+    for part in (
+        "<strong>bold</strong>", "<em>it</em>", "(<strong>x</strong>)", "<em><strong>both</strong></em>",
+        "<strong>중요</strong>는", "<em>two words</em>", "<s>gone</s>", "<code>a*b</code>", 'title="of it"',
+    ):  # fmt: skip
+        assert part in html
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("1. one\n3. three", '<li value="3">three'),
+        ("1. one\n1. another", '<li value="1">another'),
+        ("2) two", '<ol class="paren"><li value="2">two'),
+        ("1986. A great year", '<li value="1986" class="wide-number">A great year'),
+        ("+ 5 dollars", '<ul class="plus"><li>5 dollars'),
+    ],
+)
+def test_lists_keep_their_numbers_and_signs(text: str, part: str) -> None:
+    assert part in markup.formatted(text)
+
+
+def test_a_code_block_in_a_code_block_is_inside() -> None:
+    text = "```md\n# T\n```python\nx = 1\n```\nend\n```\n\nafter **it**"
+    tags = Tags(markup.formatted(text))
+    assert "```python\nx = 1\n```\nend" in tags.text and "<strong>it</strong>" in markup.formatted(text)
+    twice = "```python\nx = 1\n```\n\nand *so*\n\n```js\ny\n```"
+    assert "<em>so</em>" in markup.formatted(twice)
+
+
+def test_a_passage_that_would_lose_a_letter_is_shown_as_it_stands() -> None:
+    html = markup.formatted("**Table**\n\n|a|b|\n|-|-|\n|1|2|lost|\n\n*end*")
+    assert '<pre class="plain" tabindex="0">|a|b|\n|-|-|\n|1|2|lost|' in html
+    assert "<strong>Table</strong>" in html and "<em>end</em>" in html and "<table" not in html
+
+
 def test_an_image_becomes_words_and_a_link() -> None:
     html = markup.formatted("![a cat](https://example.org/cat.png)")
     assert '<a href="https://example.org/cat.png"' in html

@@ -100,7 +100,7 @@ def test_the_browser_shows_ko_arena(ko_arena: Path) -> None:
     board = ko_site(ko_arena).show(f"?tab=leaderboard&bench={KO}")
     for model, (score, tokens) in published(ko_arena).items():
         (row,) = [row for row in board.split("<tr") if f">{model}<" in row or f">{model} <" in row]
-        assert f"<b>{score:.1f}</b>" in row and f'"number">{tokens:.0f}<' in row
+        assert f"<b>{score:.1f}</b>" in row and f'data-label="Tokens">{tokens:.0f}<' in row
     assert "left out: 500." in board
 
 

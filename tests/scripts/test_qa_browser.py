@@ -75,7 +75,7 @@ def test_what_is_missing_is_said_in_words(page: Any, address: str) -> None:
     opened(page, address, "?tab=games&model=alpha&question=q-plan")
     assert "No verdict could be read in this text" in page.inner_text("#game-2")
     opened(page, address, "?tab=games&model=alpha&question=q-poem")
-    assert "cut off at max_tokens" in page.inner_text("#game-1 .label.model")
+    assert "cut off at max_tokens" in page.inner_text("#game-1 .side.model .label")
 
 
 def test_keys_and_buttons_step_through_the_games_and_the_address_follows(page: Any, address: str) -> None:

@@ -42,8 +42,8 @@ def test_the_leaderboard_sorts_and_a_model_leads_to_its_games(page: Any, address
     page.click(".leaderboard thead >> text=Model")
     page.wait_for_selector("th[aria-sort=descending] >> text=Model")
     assert models_of(page) == ["beta", "base", "alpha"]
-    page.get_by_label("Intervals (95 %)").select_option("sandwich")
-    page.wait_for_selector("text=95 of 100 such intervals")
+    page.get_by_label("Intervals (95%)").select_option("rows")
+    page.wait_for_selector("text=in 74 to 84 of 100 cases")
     page.click(".leaderboard >> text=alpha")
     page.wait_for_selector("#game-1")
     assert page.inner_text("h1 .who.model") == "alpha"
@@ -80,7 +80,7 @@ def test_compare_leads_to_the_games_that_differ_most(page: Any, address: str) ->
     assert page.locator(".data tbody th").first.inner_text().startswith("What is 2 + 2?")
     page.click("text=Swap")
     page.wait_for_function("() => document.querySelector('.data thead').innerText.includes('beta\\talpha')")
-    assert page.locator(".data tbody td b").first.inner_text() == "-75"
+    assert page.locator(".data tbody td b").first.inner_text() == "−75"
     page.locator(".data tbody tr").first.locator("td a").last.click()
     page.wait_for_selector("#game-1")
     assert (page.inner_text("h1 .who.model"), page.inner_text(".count")) == ("alpha", "1 of 5")
@@ -128,10 +128,10 @@ def test_exported_pages_open_from_disk(page: Any, browsed: Path, tmp_path: Path)
     page.wait_for_selector("form[data-list]")
     assert page.inner_text(".count") == "4 games"
     page.get_by_label("Show").select_option("disagree")
-    assert page.inner_text(".count") == "1 games"
+    assert page.inner_text(".count") == "1 game"
     page.click("[data-rows] tr:not([hidden]) a")
     page.wait_for_selector("#game-2")
-    assert page.inner_text("#game-2 .label.model .letter") == "Assistant A"
+    assert page.inner_text("#game-2 .side.model .letter") == "Assistant A"
     page.keyboard.press("j")
     page.wait_for_function("() => document.querySelector('.count').innerText.startsWith('3 ')")
     page.click("nav >> text=Judge")
