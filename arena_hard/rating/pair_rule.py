@@ -1,12 +1,15 @@
 """The one rule of paired differences: interval and p-value say the same, with any number of questions.
 
-Student's t over the questions' influences needs a spread that shows what questions can do. Questions that were not met
-may do worse: with confidence `level` their share is at most 1 − ((1 − level)/2)^(1/n) (unseen.py), and in the worst
-case one model loses, and the other wins, all games at their largest weight. The less of that way down (up) the lowest
-(highest) question that was met has gone, the more of that share the interval leaves room for: all of it where
-questions came out alike, none where the worst was met. Third, no test that turns signs is surer than 2·½^k where the
-two differ on k questions. The p-value is the largest of the three, the interval the hull of the three: it excludes 0
-exactly where the p-value is below 1 − level.
+The p-value is the larger of two: Student's t over the questions' influences, and 2·½^k where the two differ on k
+questions, the least that a sign test over questions can give. With few or constant differences it is that of the sign
+test.
+
+The interval is as wide as Student's t makes it, and leaves room for questions that were not met: with confidence
+`level` their share is at most 1 − ((1 − level)/2)^(1/n) (unseen.py), and in the worst case one model loses, and the
+other wins, all games at their largest weight. The less of that way down (up) the lowest (highest) question that was
+met has gone, the more of that share it leaves room for: all of it where questions came out alike, none where the
+worst was met. It excludes 0 exactly where the p-value is below 1 − level: of two tests that speak of 0, the p-value's
+counts.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
 from arena_hard.rating.outcomes import influences
 from arena_hard.rating.unseen import NO_SPREAD, with_unseen
 
-_STEPS = 60  # of a bisection
+_BESIDE_ZERO = 1e-6  # points
 
 
 @dataclass(frozen=True)
@@ -114,28 +117,15 @@ def p_values(pairs: Pairs) -> FloatArray:
     from scipy.special import stdtr
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where(pairs.error > NO_SPREAD, np.abs(pairs.value) / pairs.error, np.inf)
+        without_spread = np.where(np.abs(pairs.value) > NO_SPREAD, np.inf, 0.0)
+        statistic = np.where(pairs.error > NO_SPREAD, np.abs(pairs.value) / pairs.error, without_spread)
     student = 2.0 * stdtr(np.maximum(pairs.questions - 1.0, 1.0), -statistic)
-    largest = np.maximum(np.maximum(student, _sign_p_values(pairs)), _unseen_p_values(pairs))
-    return np.where(pairs.questions > 0, largest, np.nan)
+    return np.where(pairs.questions > 0, np.maximum(student, _sign_p_values(pairs)), np.nan)
 
 
 def _sign_p_values(pairs: Pairs) -> FloatArray:
     """The least p-values [k] of a sign test."""
     return np.minimum(1.0, 2.0 * 0.5**pairs.differing)
-
-
-def _unseen_p_values(pairs: Pairs) -> FloatArray:
-    """The p-values [k] with which the share of unseen questions is just large enough to turn the difference."""
-    room = np.where(pairs.value > 0, pairs.room_below, pairs.room_above)
-    low, high = np.zeros_like(room), np.ones_like(room)
-    for _ in range(_STEPS):
-        share = (low + high) / 2.0
-        lower, upper = _with_share(pairs, share * room, share * room)
-        is_turned = np.where(pairs.value > 0, lower <= 0.0, upper >= 0.0)
-        low, high = np.where(is_turned, low, share), np.where(is_turned, share, high)
-    turned = np.minimum(1.0, 2.0 * (1.0 - high) ** np.maximum(pairs.questions, 1))
-    return np.where(high < 1.0, turned, 0.0)
 
 
 def ends(pairs: Pairs, tail: float) -> tuple[FloatArray, FloatArray]:
@@ -147,8 +137,10 @@ def ends(pairs: Pairs, tail: float) -> tuple[FloatArray, FloatArray]:
     share = 1.0 - tail ** (1.0 / np.maximum(n, 1))
     low, high = _with_share(pairs, share * pairs.room_below, share * pairs.room_above)
     lower, upper = np.minimum(pairs.value - reach, low), np.maximum(pairs.value + reach, high)
-    unsure = _sign_p_values(pairs) >= 2.0 * tail
-    lower, upper = np.where(unsure, np.minimum(lower, 0.0), lower), np.where(unsure, np.maximum(upper, 0.0), upper)
+    is_sure = p_values(pairs) < 2.0 * tail
+    lower = np.where(is_sure & (pairs.value > 0), np.maximum(lower, _BESIDE_ZERO), lower)
+    upper = np.where(is_sure & (pairs.value < 0), np.minimum(upper, -_BESIDE_ZERO), upper)
+    lower, upper = np.where(is_sure, lower, np.minimum(lower, 0.0)), np.where(is_sure, upper, np.maximum(upper, 0.0))
     return np.maximum(lower, -100.0), np.minimum(upper, 100.0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from arena_hard.data.records import UserError
 from arena_hard.rating import battles, intervals, paired, planning, ratings, same_place, sequential
@@ -242,6 +243,16 @@ def test_an_interval_excludes_0_where_the_p_value_says_so(questions: int, strong
         assert (one.lower > 0) == (one.p_value < 1 - level)
 
 
+@pytest.mark.parametrize(("winner", "loser"), [(4, 0), (3, 1), (3, 2), (4, 2)])
+@pytest.mark.parametrize("questions", [2, 3, 5, 6, 12, 13, 30])
+def test_constant_differences_have_the_p_value_of_the_sign_test(questions: int, winner: int, loser: int) -> None:
+    grades = np.full((2, questions, 2), winner)
+    grades[1] = loser
+    (one,) = paired.differences(outcomes(table_of(grades)))
+    assert one.p_value == pytest.approx(stats.binomtest(questions, questions).pvalue)
+    assert one.upper - one.lower > 100 * (1 - 0.025 ** (1 / questions)) and (one.lower > 0) == (questions > 5)
+
+
 def test_one_question_more_is_no_cliff() -> None:
     found = []
     for questions in (12, 13):
@@ -249,7 +260,7 @@ def test_one_question_more_is_no_cliff() -> None:
         grades[0] = 4
         grades[0, 10:] = 3
         found += paired.differences(outcomes(table_of(grades)))
-    assert found[0].lower < found[1].lower < found[0].lower + 5 and found[0].p_value / 2 < found[1].p_value
+    assert found[0].lower <= found[1].lower < found[0].lower + 5 and found[0].p_value / 2 <= found[1].p_value
 
 
 def test_who_is_better_in_a_circle_has_no_order_and_somebody_can_be_the_first() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
 Rows = tuple[float, float]  # weighted wins and weight
 
@@ -131,15 +131,18 @@ def paired(
         or abs((one[k][0] - one[k][1] / 2) - (two[k][0] - two[k][1] / 2)) > 1e-9
         for k in common
     )
-    t = abs(value) / error if error > 1e-9 else math.inf
+    t = abs(value) / error if error > 1e-9 else (math.inf if abs(value) > 1e-9 else 0.0)
     gaps = [n * (own[key] - others[key]) for key in common]
-    chance = max(_turning(one, two, most, fixed, gaps), min(1.0, 2.0 ** (1 - differing)))
-    p_value = max(2 * stats.t.sf(t, max(n - 1, 1)), chance)
+    p_value = max(2 * stats.t.sf(t, max(n - 1, 1)), min(1.0, 2.0 ** (1 - differing)))
     reach = stats.t.ppf((1 + level) / 2, n - 1) * error if n > 1 else math.inf
     lower = min(value - reach, -_unmet(two, one, most, unseen(n, level), [-gap for gap in gaps], (fixed, False)))
     upper = max(value + reach, _unmet(one, two, most, unseen(n, level), gaps, (False, fixed)))
-    if 2.0 ** (1 - differing) >= 1 - level:
+    if p_value >= 1 - level:
         lower, upper = min(lower, 0.0), max(upper, 0.0)
+    elif value > 0:
+        lower = max(lower, 1e-6)
+    else:
+        upper = min(upper, -1e-6)
     return Pair(value, max(lower, -100.0), min(upper, 100.0), p_value, error * math.sqrt(n), n)
 
 
@@ -159,24 +162,6 @@ def _unmet(
     high = score(one) if fixed[0] else with_unseen(score(one), mean_rows(one), most, share)[1]
     low = score(two) if fixed[1] else with_unseen(score(two), mean_rows(two), most, share)[0]
     return high - low
-
-
-def _turning(
-    one: Mapping[int, Rows], two: Mapping[int, Rows], most: float, fixed: bool, gaps: Sequence[float]
-) -> float:
-    """The chance 2·(1 − share)^n of the share of questions that just turns the difference, 0 where none does."""
-    value, sides = score(one) - score(two), (one, two)
-
-    def end(share: float) -> float:
-        if value > 0:
-            return _unmet(two, one, most, share, [-gap for gap in gaps], (fixed, False))
-        return _unmet(*sides, most, share, gaps, (False, fixed))
-
-    if abs(value) < 1e-12:
-        return 1.0
-    if end(1.0) < 0:
-        return 0.0
-    return float(min(1.0, 2.0 * (1.0 - optimize.brentq(end, 0.0, 1.0, xtol=1e-14)) ** len(gaps)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
