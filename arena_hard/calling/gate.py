@@ -225,9 +225,10 @@ class Gate:
             self._give_up(error, now - self._refusing_since)
             return
         wait = error.retry_after or 0.0
-        by_width = self.width.refused(slot.granted, self.in_flight, now, wait)
+        explained = wait > 0 and self._learnt.explains()  # one that tells no time may be of a window, for all in flight
+        by_width = self.width.refused(slot.granted, self.in_flight, now, wait, explained)
         teaches = not by_width and slot.granted >= self._heeded_at
-        some_taken = self._learnt.refused(slot.requests_spent, slot.granted, teaches)
+        some_taken = self._learnt.refused(slot.requests_spent, slot.granted, teaches, wait)
         if teaches:
             self._heeded_at = now
         if teaches and error.kind == "rate limit":
