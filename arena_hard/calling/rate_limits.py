@@ -183,7 +183,7 @@ class LearntPace:
             self.rate, self._since, self._changed_at = self.rate * factor, 0, now
 
     def explains(self) -> bool:
-        """Whether a refusal is for the pace rather than the width: it is kept, went up, and was not lowered just now."""
+        """Whether a refusal is for the pace rather than the width: it is kept, and was not lowered just now."""
         if self.rate is None or self._trial or not self._kept:
             return False
         return self._sent - self._last.sent >= PROVEN

@@ -18,7 +18,9 @@ LEVELS = 64  # how many replies are remembered
 NEAR = 0.8  # what is refused beside fewer than this share of what was taken at once is not for the width
 DISPROVED = 1.25  # a limit is none when so many times as many are taken at once
 FIRST_PROBE, SHORTEST, LONGEST = 0.25, 0.02, 30.0  # seconds from one probe to the next
-SENDS, QUIET = 9, 0.8  # a probe goes when none has gone for this share of the mean time between so many sends
+# Beside few, a probe right behind another request meets a bucket of one token that is just spent: it goes when none has
+# gone for this share of the mean time between so many sends. Beside more, it would often have to wait too long.
+NARROW, QUIET, SENDS = 2, 0.8, 9
 COST = 3.0  # a probe comes no sooner than so many times what a refused one costs
 
 
@@ -121,7 +123,7 @@ class Width:
 
     def _quiet_at(self) -> float:
         """When a probe is no more of a burst than the requests before it."""
-        gaps = len(self._sends) - 1
+        gaps = len(self._sends) - 1 if self.limit <= NARROW else 0
         return self._sends[-1] + QUIET * (self._sends[-1] - self._sends[0]) / gaps if gaps > 0 else 0.0
 
     def _is_disproved(self) -> bool:
