@@ -196,15 +196,22 @@ class LearntPace:
         """Set a pace on trial, by the bursts that are over."""
         self._deaf -= 1
         marks = self._marks
-        while len(marks) > self.STRETCHES + 1 and marks[-1].at - marks[1].at >= self.SPAN:
+        while self._suffice(1):
             marks.popleft()
-        if self._deaf > 0 or len(marks) <= self.STRETCHES:
+        if self._deaf > 0 or not marks:
             return
         taken, seconds = marks[-1].taken - marks[0].taken, marks[-1].at - marks[0].at
         self._often = (len(marks) - 1) / max(taken, 1)
-        if seconds >= self.SPAN and taken >= self.STRETCHES and self._often >= self.OFTEN:
+        if self._suffice(0) and self._often >= self.OFTEN:
             self.rate = self._measured = SAFETY * taken / seconds
             self._trial, self._growth, self._since = [0, 0], self.QUICK, 0
+
+    def _suffice(self, first: int) -> bool:
+        """Whether enough lies between the last refusal and this one of those that are remembered."""
+        if len(self._marks) <= self.STRETCHES + first:
+            return False
+        one, last = self._marks[first], self._marks[-1]
+        return last.at - one.at >= self.SPAN and last.taken - one.taken >= self.STRETCHES
 
     def _judge(self, trial: list[int]) -> None:
         """End the trial when it is clear whether the pace helps."""
