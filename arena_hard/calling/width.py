@@ -20,7 +20,7 @@ DISPROVED = 1.25  # a limit is none when so many times as many are taken at once
 FIRST_PROBE, SHORTEST, LONGEST = 0.25, 0.02, 30.0  # seconds from one probe to the next
 # Beside few, a probe right behind another request meets a bucket of one token that is just spent: it goes when none has
 # gone for this share of the mean time between so many sends. Beside more, it would often have to wait too long.
-NARROW, QUIET, SENDS = 2, 0.8, 9
+NARROW, QUIET, SENDS = 4, 0.8, 9
 COST = 3.0  # a probe comes no sooner than so many times what a refused one costs
 
 
