@@ -1,8 +1,9 @@
 """The limits of one endpoint: a gate that every request to it passes.
 
-Until the first reply few requests go (opening.py). How many go at once is learnt from what is refused (width.py), and
-so is how fast (rate_limits.py). A refusal closes the gate for as long as the server asks. Where it asks for nothing, or
-goes on to refuse all, the gate is closed for ever longer pauses, after each of which one request goes alone.
+Until the first reply few requests go, and few go at first after a refusal (opening.py). How many go at once is learnt
+from what is refused (width.py), and so is how fast (rate_limits.py). A refusal closes the gate for as long as the
+server asks. Where it asks for nothing, or goes on to refuse all, the gate is closed for ever longer pauses, after each
+of which one request goes alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
-from arena_hard.calling.opening import Opening
+from arena_hard.calling.opening import Opening, Reopening
 from arena_hard.calling.providers.base import CallError
 from arena_hard.calling.providers.quotas import Quota
 from arena_hard.calling.rate_limits import AnnouncedQuota, GivenPace, LearntPace
@@ -79,7 +80,7 @@ class Gate:
         self.given = {"requests": GivenPace(requests_per_minute), "tokens": GivenPace(tokens_per_minute)}
         self._announced = {"requests": AnnouncedQuota(), "tokens": AnnouncedQuota()}
         self._learnt = LearntPace(settled=self.width.restore)
-        self._opening = Opening()
+        self._opening, self._reopening = Opening(), Reopening()
         self._requests, self._tokens = 0, 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._refusing_since: float | None = None
@@ -126,6 +127,7 @@ class Gate:
         return max(
             self.width.delay(self.in_flight, now),
             self._opening.delay(self.in_flight, now),
+            self._reopening.delay(now),
             self.closed_until - now,
             self._alone_until - now,
             self.given["requests"].delay(now),
@@ -140,6 +142,7 @@ class Gate:
         now = time.monotonic()
         self.width.sent(self.in_flight, now)
         self._opening.sent(now)
+        self._reopening.sent(now)
         self._learnt.spend(now)
         self.in_flight += 1
         self._requests += 1
@@ -225,9 +228,11 @@ class Gate:
             self._give_up(error, now - self._refusing_since)
             return
         wait = error.retry_after or 0.0
-        by_width = self.width.refused(slot.granted, self.in_flight, now, wait)
+        explained = wait > 0 and self._learnt.explains()  # one that tells no time may be of a window, for all in flight
+        by_width = self.width.refused(slot.granted, self.in_flight, now, wait, explained)
         teaches = not by_width and slot.granted >= self._heeded_at
-        some_taken = self._learnt.refused(slot.requests_spent, slot.granted, teaches)
+        self._reopening.refused(slot.requests_spent, teaches)
+        some_taken = self._learnt.refused(slot.requests_spent, slot.granted, teaches, wait)
         if teaches:
             self._heeded_at = now
         if teaches and error.kind == "rate limit":

@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from arena_hard.calling.providers.quotas import Quota
 
 SAFETY = 0.97  # of the announced rate, because clocks and roundings differ
+# A refusal costs the wait that it tells, so that with five steps up to it a tenth of the time is lost; a wait of more
+# than three seconds is a window's, which costs nothing.
+STEP_WAITS, LONGEST_WAIT = 2.0, 3.0
+LATE = 0.25  # of the time between two requests; one that goes later is held back by something else than the pace
+PROVEN = 8  # requests without a refusal after which a learnt pace is the first to blame; sooner lowering it was no help
 
 
 class AnnouncedQuota:
@@ -124,12 +129,15 @@ class LearntPace:
         self._trial: list[int] | None = None  # requests sent and times refused since the pace was set
         self._growth = self.QUICK
         self._since = 0  # requests since it went up
+        self._changed_at, self._least_step = 0.0, 0.0  # when it did, and the seconds until it may again
+        self._kept = False  # whether the last request went when the pace let it
         self._deaf, self._pointless = 0, 0
 
-    def refused(self, number: int, sent_at: float, teaches: bool) -> bool:
+    def refused(self, number: int, sent_at: float, teaches: bool, wait: float = 0.0) -> bool:
         """The request of this number was refused; whether any was taken since the time before.
 
-        teaches: whether it may be for the pace, and was not sent before the last such refusal was heeded.
+        teaches: whether it may be for the pace, and was not sent before the last such refusal was heeded;
+        wait: seconds for which nothing is sent because of it.
         """
         self._refused += 1
         last = self._last
@@ -145,6 +153,7 @@ class LearntPace:
             self._trial[1] += 1
             self._judge(self._trial)
         elif self.rate is not None:
+            self._least_step, self._changed_at = STEP_WAITS * min(wait, LONGEST_WAIT), sent_at
             self._lower(self.rate)
         else:
             self._measure()
@@ -162,6 +171,7 @@ class LearntPace:
         self._sent += 1
         if self.rate is None:
             return
+        self._kept = now - self._next <= LATE / self.rate
         self._next = max(self._next, now) + 1.0 / self.rate
         if self._trial:
             self._trial[0] += 1
@@ -169,8 +179,14 @@ class LearntPace:
             return
         self._since += 1
         number, factor = self._growth
-        if self._since >= number:
-            self.rate, self._since = self.rate * factor, 0
+        if self._since >= number and now - self._changed_at >= self._least_step:
+            self.rate, self._since, self._changed_at = self.rate * factor, 0, now
+
+    def explains(self) -> bool:
+        """Whether a refusal is for the pace rather than the width: it is kept, and was not lowered just now."""
+        if self.rate is None or self._trial or not self._kept:
+            return False
+        return self._sent - self._last.sent >= PROVEN
 
     def delay(self, now: float) -> float:
         """Seconds until the next request may go."""
@@ -180,15 +196,22 @@ class LearntPace:
         """Set a pace on trial, by the bursts that are over."""
         self._deaf -= 1
         marks = self._marks
-        while len(marks) > self.STRETCHES + 1 and marks[-1].at - marks[1].at >= self.SPAN:
+        while self._suffice(1):
             marks.popleft()
-        if self._deaf > 0 or len(marks) <= self.STRETCHES:
+        if self._deaf > 0 or not marks:
             return
         taken, seconds = marks[-1].taken - marks[0].taken, marks[-1].at - marks[0].at
         self._often = (len(marks) - 1) / max(taken, 1)
-        if seconds >= self.SPAN and taken >= self.STRETCHES and self._often >= self.OFTEN:
+        if self._suffice(0) and self._often >= self.OFTEN:
             self.rate = self._measured = SAFETY * taken / seconds
             self._trial, self._growth, self._since = [0, 0], self.QUICK, 0
+
+    def _suffice(self, first: int) -> bool:
+        """Whether enough lies between the last refusal and this one of those that are remembered."""
+        if len(self._marks) <= self.STRETCHES + first:
+            return False
+        one, last = self._marks[first], self._marks[-1]
+        return last.at - one.at >= self.SPAN and last.taken - one.taken >= self.STRETCHES
 
     def _judge(self, trial: list[int]) -> None:
         """End the trial when it is clear whether the pace helps."""

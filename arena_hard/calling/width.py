@@ -18,6 +18,9 @@ LEVELS = 64  # how many replies are remembered
 NEAR = 0.8  # what is refused beside fewer than this share of what was taken at once is not for the width
 DISPROVED = 1.25  # a limit is none when so many times as many are taken at once
 FIRST_PROBE, SHORTEST, LONGEST = 0.25, 0.02, 30.0  # seconds from one probe to the next
+# Beside few, a probe right behind another request meets a bucket of one token that is just spent: it goes when none has
+# gone for this share of the mean time between so many sends. Beside more, it would often have to wait too long.
+NARROW, QUIET, SENDS = 4, 0.8, 9
 COST = 3.0  # a probe comes no sooner than so many times what a refused one costs
 
 
@@ -32,6 +35,7 @@ class Width:
         self.limit = start
         self.start, self.ceiling, self.growing = start, ceiling, growing
         self._levels: deque[int] = deque(maxlen=LEVELS)
+        self._sends: deque[float] = deque(maxlen=SENDS)
         self._epoch = _Epoch()
         self._grown_from = start
         self._uncut: int | None = None  # the limit before it was lowered; None while it is not
@@ -52,10 +56,11 @@ class Width:
             return 0.0
         if self._uncut is None or self.limit >= self.ceiling:
             return math.inf
-        return max(0.0, self._probe_at - now)
+        return max(0.0, self._probe_at - now, self._quiet_at() - now)
 
     def sent(self, in_flight: int, now: float) -> None:
         """A request goes out beside so many; one above the limit tries whether more are taken."""
+        self._sends.append(now)
         if in_flight < self.limit:
             return
         if self._probing:  # the one before was not refused
@@ -76,10 +81,11 @@ class Width:
         elif self._epoch.finished(self.limit):
             self._grow()
 
-    def refused(self, sent_at: float, in_flight: int, now: float, wait: float) -> bool:
+    def refused(self, sent_at: float, in_flight: int, now: float, wait: float, explained: bool = False) -> bool:
         """Lower the limit, if it explains that a request was refused; whether it does.
 
-        in_flight: with it; wait: seconds for which the endpoint is left alone because of it.
+        in_flight: with it; wait: seconds for which the endpoint is left alone because of it;
+        explained: whether the pace explains it.
         """
         if sent_at >= self._burst_at:
             self._burst_at, self._burst, self._burst_refused = now, in_flight, 0
@@ -87,7 +93,7 @@ class Width:
         self._burst_refused += 1
         held = self._burst - self._burst_refused
         least = max([*self._levels, self._cut_to if self._taken_since < LEVELS else 1])
-        if self._excused > 0:
+        if self._excused > 0 or explained:
             return False
         if held < NEAR * least or held < 1 or self._is_disproved():
             self.limit = max(self.limit, min(least, self.ceiling))
@@ -114,6 +120,11 @@ class Width:
             self._every = min(max(2 * self._every, COST * wait), LONGEST)
         self._probing = self.growing = False
         self._probe_at = self._burst_at + wait + self._every
+
+    def _quiet_at(self) -> float:
+        """When a probe is no more of a burst than the requests before it."""
+        gaps = len(self._sends) - 1 if self.limit <= NARROW else 0
+        return self._sends[-1] + QUIET * (self._sends[-1] - self._sends[0]) / gaps if gaps > 0 else 0.0
 
     def _is_disproved(self) -> bool:
         return self._uncut is not None and self.limit >= DISPROVED * self._cut_to + 1

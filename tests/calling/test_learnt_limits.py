@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.campaigns import MOST_REFUSED
 from tests.support.imagined_servers import Server, seconds_for
 from tests.support.server_limits import Both, Limit, Places, Tokens, Whatever, Windows
 
@@ -111,3 +112,22 @@ def test_after_one_endpoint_is_given_up_the_other_goes_on() -> None:
     seconds_for(200, refusing, good, parallel=8, give_up_after=20.0)
     assert good.taken == 200
     assert refusing.requests <= 20
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds", "tells", "parallel"),
+    [
+        (Tokens(0.516, 1), 5.0, None, 64),  # one token at a time, by replies that are long under way
+        (Both(Places(1), Tokens(1.21, 10)), 0.05, float, 200),  # a pace that was of no use, then places
+        (Tokens(29.1, 10), 5.0, float, "auto"),
+        (Both(Places(26), Tokens(2.46, 1)), 2.0, float, 200),
+        (Both(Places(40), Windows(18, 1.0)), 5.0, None, 200),
+    ],
+)
+def test_however_many_wait_few_are_refused_for_each_that_is_taken(
+    limit: Limit, seconds: float, tells: Callable[[float], float] | None, parallel: Any
+) -> None:
+    server = Server(limit, seconds, tells=tells)
+    seconds_for(400, server, parallel=parallel)
+    assert server.taken == 400
+    assert server.refused <= MOST_REFUSED * 400

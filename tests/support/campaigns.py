@@ -24,7 +24,8 @@ from tests.support.processes import free_port
 from tests.support.server_limits import Both, Limit, Places, Tokens, Windows
 
 NEAR, MOSTLY = 1.5, 0.85  # times the ideal, and the share of servers with which a run is done within it
-FARTHEST = 3.0  # with any server; a bucket that holds one token is met latest
+FARTHEST = 2.5  # with any server; a bucket that holds one token is met latest
+MOST_REFUSED = 2.0  # for each request that is taken, however many wait
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def limits(folder: Path, seed: int, size: Size) -> Found:
         ratios.append(seconds_for(number, server, parallel=parallel) / least)
         case = f"{server.limit}, {server.seconds:g} s, parallel {parallel}"
         broken += [f"{ratios[-1]:.2f} times the ideal: {case}"] if ratios[-1] > FARTHEST else []
+        broken += [f"{server.refused} refused: {case}"] if server.refused > MOST_REFUSED * number else []
         broken += [f"{server.taken} of {number} taken: {case}"] if server.taken != number else []
     near = sum(ratio <= NEAR for ratio in ratios) / tries
     broken += [f"only {near:.0%} within {NEAR} of the ideal"] if near < MOSTLY else []
