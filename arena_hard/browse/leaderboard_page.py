@@ -140,6 +140,8 @@ def summary(boards: list[Board]) -> str:
     first, second = rows[0], rows[1]
     if any(row.lower != row.lower and not row.is_baseline for row in (first, second)):
         return f"{first.model} is first with {first.score:.1f}, but the intervals of the first two are not both known."
+    if second.is_baseline and first.lower > second.score:
+        return f"{first.model} is first with {first.score:.1f}, and its interval lies above the baseline's 50."
     told = "" if first.lower > second.upper else f", but its interval overlaps that of {second.model}"
     told = told or f", and its interval does not touch that of {second.model}"
     return f"{first.model} is first with {first.score:.1f}{told}."

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 Rule = Callable[..., bool]
 
-_IDENTIFIER = re.compile(r"_+[A-Za-z0-9]\w*_+(?![A-Za-z0-9])", re.ASCII)
+_IDENTIFIER = re.compile(r"_+\w*", re.ASCII)
 _FENCE = re.compile(r"^[ \t]*(`{3,})[ \t]*([^`\n]*)$")
-_PROSE = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}|^\d.*\s[A-Za-z]{2,}|^[A-Za-z]{3,}$|^[A-Z_]{2,}[/:]?$", re.DOTALL)
+_PROSE = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}|^\d.*\s[A-Za-z]{2,}|^[A-Z]?[a-z]{2,}$|^[A-Z_]{4,}[/:]?$", re.DOTALL)
+_SHELL = re.compile(r"[\"`\n]|^\{|^\([a-z]+ ")
+_ENDING = re.compile(r"(th|st|nd|rd|s)\b")
 _LONG_NUMBER = 4  # digits, from which a list's number would stand outside its box
 
 
@@ -79,11 +81,12 @@ def _emphasis(original: Rule) -> Rule:
 
     def rule(state: Any, silent: bool) -> bool:
         start, found = state.pos, len(state.delimiters)
-        name = _IDENTIFIER.match(state.src, start) if state.src[start] == "_" else None
-        if name and not silent and not _is_ascii_word(state.src[start - 1 : start]):
-            state.pending += name.group()
-            state.pos = name.end()
-            return True
+        if state.src[start] == "_" and not silent and not _is_word(state.src[start - 1 : start] if start else ""):
+            name = _IDENTIFIER.match(state.src, start)
+            if name and name[0].endswith("_") and name[0].strip("_"):
+                state.pending += name[0]
+                state.pos = name.end()
+                return True
         if not original(state, silent):
             return False
         before, after = state.src[start - 1 : start] if start else "", state.src[state.pos : state.pos + 1]
@@ -106,7 +109,7 @@ def _one_is_open(earlier: Sequence[Any], marker: int) -> bool:
 
 def may_open(before: str, after: str, single: bool) -> bool:
     """Whether emphasis may begin between these two signs ("" at the ends of a text); single: with one star."""
-    if _is_ascii_word(before) or before in (")", "]", "}", "\\", "%") or _same_quotes(before, after):
+    if _is_word(before) or before in (")", "]", "}", "\\", "%") or _same_quotes(before, after):
         return False
     if single and before in ("/", "'", '"', "=", "<", ":"):
         return False
@@ -115,13 +118,14 @@ def may_open(before: str, after: str, single: bool) -> bool:
 
 def may_close(before: str, after: str, single: bool) -> bool:
     """Whether emphasis may end between these two signs."""
-    if _is_ascii_word(after) or before in ("(", "[", "{", "/", "=", ",") or _same_quotes(before, after):
+    if _is_word(after) or before in ("(", "[", "{", "/", "=", ",") or _same_quotes(before, after):
         return False
     return not (single and after in ("/", "(", "[", "{"))
 
 
-def _is_ascii_word(sign: str) -> bool:
-    return sign.isascii() and sign.isalnum()
+def _is_word(sign: str) -> bool:
+    """Whether a sign is a letter or digit of a script with blanks between words: Latin, Greek, Cyrillic, Armenian."""
+    return sign.isalnum() and ord(sign) < 0x0590
 
 
 def _same_quotes(before: str, after: str) -> bool:
@@ -165,7 +169,9 @@ def _formula(original: Rule) -> Rule:
         if (
             silent
             or state.src[start] != "$"
-            or is_formula(state.tokens[-1].content, state.src[:start][-1:], state.src[state.pos :][:1])
+            or is_formula(
+                state.tokens[-1].content, state.src[max(start - 1, 0) : start], state.src[state.pos : state.pos + 3]
+            )
         ):
             return True
         del state.tokens[count:]
@@ -176,8 +182,8 @@ def _formula(original: Rule) -> Rule:
 
 
 def is_formula(content: str, before: str, after: str) -> bool:
-    """Whether what stands between two dollar signs is a formula; before, after: the signs next to the dollars."""
-    if _is_ascii_word(before) or _is_ascii_word(after):
+    """Whether what stands between two dollar signs is a formula; before, after: what is next to the dollars."""
+    if _is_word(before) or (_is_word(after[:1]) and not _ENDING.match(after)) or _SHELL.search(content):
         return False
     return bool(re.search(r"[\\^_{=]", content)) or not _PROSE.search(content.strip())
 
@@ -210,35 +216,35 @@ def _paren(token: Token) -> str:
 
 
 def with_nested_fences(text: str) -> str:
-    """The text with longer marks around a code block that holds whole code blocks with marks of the same length."""
+    """The text with longer marks around a code block that holds whole code blocks with marks of the same length.
+
+    Where the marks do not pair up, nobody knows what was meant: from there on they are left as they are.
+    """
     lines = text.split("\n")
-    number = 0
-    while number < len(lines):
-        end = _end_of_fence(lines, number)
-        if end is not None:
-            number = end
-        number += 1
+    marks = [(number, found) for number, line in enumerate(lines) if (found := _FENCE.match(line))]
+    place = 0
+    while place < len(marks):
+        end = _closing(marks, place)
+        if end is None:
+            break
+        inner = [len(found[1]) for _, found in marks[place + 1 : end]]
+        if any(found[2].strip() for _, found in marks[place + 1 : end]):
+            longest = max(*inner, len(marks[place][1][1]))
+            for number in (marks[place][0], marks[end][0]):
+                lines[number] = re.sub("`+", "`" * (longest + 1), lines[number], count=1)
+        place = end + 1
     return "\n".join(lines)
 
 
-def _end_of_fence(lines: list[str], start: int) -> int | None:
-    """The line that closes the code block of a line, whose marks are made longer where others are inside."""
-    opening = _FENCE.match(lines[start])
-    if not opening:
-        return None
-    depth, deepest = 1, 1
-    for number in range(start + 1, len(lines)):
-        mark = _FENCE.match(lines[number])
-        if not mark or len(mark[1]) < len(opening[1]):
-            continue
-        depth += 1 if mark[2].strip() else -1
-        deepest = max(depth, deepest)
+def _closing(marks: Sequence[tuple[int, re.Match[str]]], start: int) -> int | None:
+    """The place of the mark that closes the code block which one opens; None where there is none."""
+    depth = 1
+    for place in range(start + 1, len(marks)):
+        mark = marks[place][1]
+        if len(mark[1]) >= len(marks[start][1][1]):
+            depth += 1 if mark[2].strip() else -1
         if depth == 0:
-            if deepest > 1:
-                longest = max(len(found[1]) for line in lines[start : number + 1] if (found := _FENCE.match(line)))
-                for line in (start, number):
-                    lines[line] = re.sub("`+", "`" * (longest + 1), lines[line], count=1)
-            return number
+            return place
     return None
 
 

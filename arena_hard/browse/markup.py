@@ -172,12 +172,10 @@ def _image(tokens: Any, i: int, *_: Any) -> str:
 
 
 def _code_block(tokens: Any, i: int, *_: Any) -> str:
-    language = (tokens[i].info or "").strip().split(" ")[0][:24]
-    shown = language if re.fullmatch(r"[\w+#.-]+", language) else ""
-    return (
-        f'<pre data-language="{html.escape(shown)}" tabindex="0"><code>{_highlighted(tokens[i].content, shown)}'
-        "</code></pre>"
-    )
+    info = (tokens[i].info or "").strip()
+    language = re.match(r"[\w+#.-]*", info.lstrip("{. "))
+    code = _highlighted(tokens[i].content, language.group()[:24] if language else "")
+    return f'<pre data-language="{html.escape(info)}" tabindex="0"><code>{code}</code></pre>'
 
 
 def _highlighted(code: str, language: str) -> str:
@@ -225,7 +223,8 @@ def mathml(latex: str, display: str) -> str:
     try:
         from latex2mathml.converter import convert
 
-        root = ElementTree.fromstring(convert(latex, display=display))
+        written = re.sub(r"(?<!\\)%", r"\\%", latex)  # no comment: what was written is shown
+        root = ElementTree.fromstring(convert(written, display=display))
         body = _allowed(root)
     except Exception:  # the converter raises errors of many kinds on formulas that it does not know
         return source

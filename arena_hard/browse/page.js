@@ -126,16 +126,22 @@ function arenaHard(root, fetchPage, decide) {
   });
 
   // Exported pages: a dropdown of files, and a list whose filters live behind the '#' of the address.
-  function filterList() {
+  const ROWS = 100; // of a list at once; "Show more" adds as many
+  let most = ROWS;
+
+  function filterList(more = false) {
     const form = room.querySelector("form[data-list]");
     if (!form) return;
     const { text, ...exact } = Object.fromEntries(new FormData(form));
     let left = 0;
+    if (!more) most = ROWS;
     for (const row of room.querySelectorAll("[data-rows] tr")) {
       const fits = Object.entries(exact).every(([key, value]) => !value || row.dataset[key].split(" ").includes(value) || row.dataset[key] === value);
-      row.hidden = !fits || !row.textContent.toLowerCase().includes(text.toLowerCase());
-      left += !row.hidden;
+      const stays = fits && row.textContent.toLowerCase().includes(text.toLowerCase());
+      left += stays;
+      row.hidden = !stays || left > most;
     }
+    room.querySelector("[data-more]").hidden = left <= most;
     room.querySelector(".count").textContent = `${left} ${left === 1 ? "game" : "games"}`;
   }
 
@@ -153,7 +159,12 @@ function arenaHard(root, fetchPage, decide) {
       if (event.target.matches("select[data-files]")) location.href = event.target.value;
       filterList();
     });
-    root.addEventListener("input", filterList);
+    root.addEventListener("input", () => filterList());
+    root.addEventListener("click", (event) => {
+      if (!event.target.closest("[data-more]")) return;
+      most += ROWS;
+      filterList(true);
+    });
     window.addEventListener("hashchange", readHash);
     readHash();
   }

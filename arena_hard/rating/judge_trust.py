@@ -6,7 +6,7 @@ and how far it agrees with itself. They say nothing of whether people would agre
 Thresholds, the only ones of their kind in the project:
 
 - κ of the two games: up to 0.2 is slight agreement, above 0.6 substantial (Landis and Koch, Biometrics 33, 1977).
-- preference for a place: on MT-bench GPT-4 preferred the first answer in 30.0% of the games and the second in 5.0%, and
+- preference for a place: on MT-bench GPT-4 preferred the first answer in 30.0% of the cases and the second in 5.0%, and
   agreed with people as often as people with each other; GPT-3.5 50.0% and 1.2% (Zheng et al. 2023, table 2).
   What GPT-4 had is the most for "yes", what GPT-3.5 had is too much.
 """
@@ -20,7 +20,7 @@ from arena_hard.rating.arrays import occurring
 from arena_hard.rating.games import GameTable, select
 from arena_hard.rating.judge_stats import Agreement
 
-FEWEST = 20  # questions with both games, below which κ is known to no better than ±0.4
+FEWEST = 50  # judgments (of a model on a question) with both games, below which κ is known to no better than ±0.3
 SLIGHT, SUBSTANTIAL = 0.2, 0.6
 GREAT_BIAS, TOO_GREAT_BIAS = 25.0, 49.0
 ANSWERS = ("yes", "with care", "no", "not known")
@@ -71,7 +71,7 @@ def _bias_words(bias: float, error: float) -> str:
 
 def _agreement_words(found: Agreement) -> str:
     if found.same_sign is None:
-        return "has no question with a verdict in both games"
+        return "has no judgment with a verdict in both games"
     kappa = "κ not defined" if found.kappa is None else f"κ {found.kappa:.2f}"
     share = f"{100 * found.same_sign:.0f}%"
-    return f"names the same winner in both games of {share} of the questions ({kappa}, where 0 is guessing)"
+    return f"names the same winner in both games of {share} of its judgments ({kappa}, where 0 is guessing)"

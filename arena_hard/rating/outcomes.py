@@ -38,8 +38,9 @@ class Outcomes:
 
     @property
     def score(self) -> FloatArray:
-        """[p] win rates in percent, each on all questions of its model."""
-        return 100.0 * self.won.sum(axis=1) / self.games.sum(axis=1)
+        """[p] win rates in percent, each on all questions of its model; NaN without any."""
+        with np.errstate(invalid="ignore"):
+            return 100.0 * self.won.sum(axis=1) / self.games.sum(axis=1)
 
     @property
     def influence(self) -> FloatArray:

@@ -141,7 +141,8 @@ def ends(pairs: Pairs, tail: float) -> tuple[FloatArray, FloatArray]:
     lower = np.where(is_sure & (pairs.value > 0), np.maximum(lower, _BESIDE_ZERO), lower)
     upper = np.where(is_sure & (pairs.value < 0), np.minimum(upper, -_BESIDE_ZERO), upper)
     lower, upper = np.where(is_sure, lower, np.minimum(lower, 0.0)), np.where(is_sure, upper, np.maximum(upper, 0.0))
-    return np.maximum(lower, -100.0), np.minimum(upper, 100.0)
+    most = np.where(pairs.first_fixed | pairs.second_fixed, 50.0, 100.0)  # the baseline has won half of any question
+    return np.maximum(lower, -most), np.minimum(upper, most)
 
 
 def _with_share(pairs: Pairs, below: FloatArray, above: FloatArray) -> tuple[FloatArray, FloatArray]:

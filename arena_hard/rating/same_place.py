@@ -47,14 +47,14 @@ def sides(table: GameTable) -> IntArray:
 def same_place(table: GameTable) -> list[str]:
     """The models of whom the judge preferred the same place in all of several games, in both orders.
 
-    Such verdicts say nothing of a model: it has won as often as it stood there.
+    Such verdicts say nothing of a model: it has won as often as it stood there. One question may be chance.
     """
     read = table.verdict >= 0
     side, model, game = sides(table)[read], table.model[read], table.game[read]
     p = len(table.models)
     counts = [np.bincount(model[mask], minlength=p) for mask in (side > 0, side < 0, side == 0, game == 0, game == 1)]
     first, second, even, one, two = counts
-    alike = ((first == 0) | (second == 0)) & (even == 0) & (one > 0) & (two > 0)
+    alike = ((first == 0) | (second == 0)) & (even == 0) & (one > 0) & (two > 0) & (one + two > 2)
     return [table.models[m] for m in np.flatnonzero(alike)]
 
 

@@ -63,6 +63,8 @@ def ranks_of(args: argparse.Namespace, part: Part) -> tuple[dict[str, tuple[int,
     if not args.ranks or part.table is None:
         return None, []
     found = _outcomes(args, part, part.baseline)
+    if len(found.models) < 2:
+        return {}, []
     ranks = paired.rank_intervals(found, args.level)
     return {one.model: (one.best, one.worst) for one in ranks}, rank_notes(ranks)
 

@@ -28,11 +28,11 @@ def by_place_notes(found: Sequence[ByPlace], level: float = 0.95) -> list[Text]:
     if not found:
         return []
     named = [
-        f"{one.model} {one.by_place} of {one.questions} questions, win rate on the others {_rate(one, level)}"
+        f"{one.model} {one.by_place} of {one.questions} judgments, win rate on the others {_rate(one, level)}"
         for one in found
     ]
     head = (
-        "The judge preferred the same place in both games of many questions, which says nothing of the model, draws "
+        "The judge preferred the same place in both games of many judgments, which says nothing of the model, draws "
         "its score to 50 and narrows its interval: "
     )
     return [Note([head, Items(named, "; "), "."])]
@@ -51,7 +51,7 @@ def trust_notes(games: GameTable) -> list[Text]:
     for found in judge_trust.trust(games):
         if found.answer in ("with care", "no"):
             head = "Take these results with care" if found.answer == "with care" else "Do not trust these results"
-            notes.append(f"{head}: the judge {found.judge} {found.bias}, and {found.agreement}.")
+            notes.append(f"{head}: the judge {found.judge} {found.agreement}, and {found.bias}.")
     return notes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 
@@ -72,6 +73,9 @@ the 50% * 20% * 3% of it
 A^T*A*x = A^T*b
 2**10 and x**2 + y**2
 p* < 0.05, q* < 0.1
+α*β*γ and F = α*x*β + γ and а*б*в
+echo "$(date --rfc-3339=seconds)" | tee "${LOG}"
+mv "$f" "${f%.txt}_old"
 SELECT COUNT(*) FROM t WHERE n IN (SELECT COUNT(*) FROM u)
 SELECT *, COUNT(*) FROM t
 f(*args, **kwargs) calls g(*args)
@@ -168,6 +172,32 @@ def test_a_passage_that_would_lose_a_letter_is_shown_as_it_stands() -> None:
     html = markup.formatted("**Table**\n\n|a|b|\n|-|-|\n|1|2|lost|\n\n*end*")
     assert '<pre class="plain" tabindex="0">|a|b|\n|-|-|\n|1|2|lost|' in html
     assert "<strong>Table</strong>" in html and "<em>end</em>" in html and "<table" not in html
+
+
+@pytest.mark.parametrize("text", ["$n % 2 = 0$", r"\(17 % 5 = 2\)", "$$\n17 % 5 = 2\n$$"])
+def test_a_percent_sign_begins_no_comment(text: str) -> None:
+    assert "%" in Tags(markup.formatted(text)).text and re.search("[02]$", Tags(markup.formatted(text)).text.strip())
+
+
+@pytest.mark.parametrize("formula", ["$AB$", "the $n$th term", "$(x+y)^2$", "$a = b$"])
+def test_what_is_a_formula_stays_one(formula: str) -> None:
+    assert "<math" in markup.formatted(formula)
+
+
+INFOS = ["python:src/app.py", 'python title="app.py"', "{python, echo=FALSE}", "python {1,3-4}"]
+
+
+@pytest.mark.parametrize("info", INFOS)
+def test_what_is_said_of_a_code_block_is_shown(info: str) -> None:
+    html = markup.formatted(f"```{info}\ndef f(): pass\n```")
+    assert Tags(html).found[1][1]["data-language"] == info and '<span class="k">def</span>' in html
+
+
+@pytest.mark.parametrize("text", ["_a" * 20000, "```py\n" * 5000, "`" * 3 + "x\n````\n" * 3000, "*a" * 20000])
+def test_a_degenerate_text_takes_no_longer_than_its_length(text: str) -> None:
+    started = time.process_time()
+    markup.formatted(text)
+    assert time.process_time() - started < 10  # seconds; it was 24 for the first where time grew with the square
 
 
 def test_an_image_becomes_words_and_a_link() -> None:

@@ -253,6 +253,20 @@ def test_constant_differences_have_the_p_value_of_the_sign_test(questions: int, 
     assert one.upper - one.lower > 100 * (1 - 0.025 ** (1 / questions)) and (one.lower > 0) == (questions > 5)
 
 
+def test_a_difference_from_the_baseline_is_at_most_50() -> None:
+    grades = drawn(3, p=2)
+    grades[0, :] = 4
+    found = paired.differences(outcomes(table_of(grades[:, :3]), baseline="base"), level=0.999)
+    ends = [(one.lower, one.upper) for one in found if "base" in (one.model, one.other)]
+    assert ends and all(-50 <= low <= high <= 50 for low, high in ends)
+
+
+def test_one_question_by_place_may_be_chance() -> None:
+    grades = np.tile([1, 3], (1, 2, 1))
+    assert same_place.same_place(table_of(grades[:, :1])) == []
+    assert same_place.same_place(table_of(grades)) == ["m0"]
+
+
 def test_one_question_more_is_no_cliff() -> None:
     found = []
     for questions in (12, 13):

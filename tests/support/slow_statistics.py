@@ -143,7 +143,8 @@ def paired(
         lower = max(lower, 1e-6)
     else:
         upper = min(upper, -1e-6)
-    return Pair(value, max(lower, -100.0), min(upper, 100.0), p_value, error * math.sqrt(n), n)
+    furthest = 50.0 if fixed else 100.0
+    return Pair(value, max(lower, -furthest), min(upper, furthest), p_value, error * math.sqrt(n), n)
 
 
 def _unmet(
