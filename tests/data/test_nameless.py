@@ -355,17 +355,17 @@ def test_the_browser_takes_and_says_the_same(bench: Bench) -> None:
     with_own_file(bench)
     index = BenchIndex(bench)
     index.refresh()
-    (board,) = boards_of(Snapshot(index, "j", None), "")
+    (board,) = boards_of(Snapshot(index, "j", None), "rows")
     assert board.baseline == "base" and "it is base, because" in board.notes[0]
     pair = game_selection.load(index, "j", index.models.index("m"), 0, None)
     assert games_page.nameless(index, "j", pair) in board.notes[0]
     bench.judgment_file("j", "base").unlink()
     index.refresh()
-    (board,) = boards_of(Snapshot(index, "j", None), "")
+    (board,) = boards_of(Snapshot(index, "j", None), "rows")
     assert board.baseline == "gpt-4-0314" and "gpt-4-0314 is assumed" in board.notes[0]
     pair = game_selection.load(index, "j", index.models.index("m"), 0, None)
     assert games_page.nameless(index, "j", pair) in board.notes[0]
     put(bench, "m", rows_of("m", [(1, -1)]), "other")
     index.refresh()
-    (board,) = boards_of(Snapshot(index, "j against other", None), "")
+    (board,) = boards_of(Snapshot(index, "j against other", None), "rows")
     assert "it is other, whose folder they are in" in board.notes[0]

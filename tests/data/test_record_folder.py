@@ -308,7 +308,7 @@ def test_of_how_many_answers_the_mean_length_is_known_is_the_same_for_the_browse
     assert (length.average, length.answers, length.of) == (3, 1, 4) and length == tables.lengths_of(browsed(bench), "m")
     (note,) = length_notes({"m": length, "n": answer_lengths(bench, "n")})
     assert printed(note) == "Tokens are the mean of the answers that have a count: m 1 of 4."
-    (board,) = boards_of(tables.Snapshot(browsed(bench), "j", None), "")
+    (board,) = boards_of(tables.Snapshot(browsed(bench), "j", None), "rows")
     assert printed(note) in board.notes
 
 

@@ -147,7 +147,7 @@ def test_its_spellings_in_single_brackets_too_up_to_the_leaderboard(v2: V2, wire
     flags = ("--bench-name", "arena-hard-v2.0", "--judge-name", *JUDGES, "--category", "all", "--num-rounds", "5")
     done = v2.run("show_result.py", *flags)
     assert done.returncode == 0, done.stdout + done.stderr
-    lines = [line for line in done.stdout.splitlines() if line.startswith("m ")]
+    lines = [line for line in done.stdout.splitlines() if line.startswith("m  ")]
     assert lines
     assert all("50.0" in line for line in lines)  # the model won one game of each question, and lost the other
 
