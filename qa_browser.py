@@ -156,7 +156,7 @@ def write_files(site: Site, folder: Path) -> int:
 
     from arena_hard.browse.export import export
 
-    number = export(site, folder, lambda games: tqdm(games, desc="games", unit="game"))
+    number = export(site, folder, lambda games: tqdm(games, desc="games", unit="game", disable=None))
     print(f"{number:,} pages are in {folder}/; open {folder / 'index.html'}")
     return 0
 

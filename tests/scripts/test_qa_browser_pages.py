@@ -127,6 +127,7 @@ def test_exported_pages_open_from_disk(page: Any, browsed: Path, tmp_path: Path)
     page.click(".leaderboard >> text=alpha")
     page.wait_for_selector("form[data-list]")
     assert page.inner_text(".count") == "4 games"
+    assert not page.locator("[data-more]").is_visible()  # all are shown
     page.get_by_label("Show").select_option("disagree")
     assert page.inner_text(".count") == "1 game"
     page.click("[data-rows] tr:not([hidden]) a")
