@@ -98,9 +98,8 @@ def game_of(index: BenchIndex, view: View, check: Check, place: int) -> dict[str
 
 def result_of(index: BenchIndex, view: View, check: Check) -> dict[str, Any]:
     """The agreement with the judge and the games, those that differ most first."""
-    rows = []
+    rows: list[tuple[int, Differing]] = []
     for place, planned in enumerate(check.plan):
-        old = place in check.old_layout
         own = check.decisions[place]
         if own == blind_agreement.SKIP:
             continue
@@ -108,9 +107,10 @@ def result_of(index: BenchIndex, view: View, check: Check) -> dict[str, Any]:
         question = index.questions[code] if code is not None else None
         seen = View(tab="games", bench=view.bench, judge=check.judge, model=planned.model, question=planned.question_id)
         words = games_page.short(question.turns[0], 90) if question else planned.question_id
-        rows.append((abs(LABELS.index(own) - LABELS.index(planned.verdict)), words, own, planned, old, seen))
+        gap, old = abs(LABELS.index(own) - LABELS.index(planned.verdict)), place in check.old_layout
+        rows.append((gap, Differing(words, own, planned.verdict, gap == 0, old, seen)))
     rows.sort(key=lambda row: -row[0])
-    table = [Differing(words, own, p.verdict, gap == 0, old, seen) for gap, words, own, p, old, seen in rows]
+    table = [differing for _, differing in rows]
     return {"agreement": blind_agreement.agreement([check]), "rows": table, "skipped": len(check.plan) - len(rows)}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -24,6 +25,7 @@ _FENCE = re.compile(r"^[ \t]*(`{3,})[ \t]*([^`\n]*)$")
 _PROSE = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}|^\d.*\s[A-Za-z]{2,}|^[A-Z]?[a-z]{2,}$|^[A-Z_]{4,}[/:]?$", re.DOTALL)
 _SHELL = re.compile(r"[\"`\n]|^\{|^\([a-z]+ ")
 _ENDING = re.compile(r"(th|st|nd|rd|s)\b")
+_NOWHERE = re.compile(r"\(\s*(<>)?\s*\)")
 _LONG_NUMBER = 4  # digits, from which a list's number would stand outside its box
 
 
@@ -35,9 +37,8 @@ def be_faithful(parser: MarkdownIt) -> None:
     from markdown_it.rules_inline.image import image
     from markdown_it.rules_inline.link import link
 
-    for (
-        rule
-    ) in parser.inline.ruler.__rules__:  # before the first change by name, with which the parser forgets its own list
+    # before the first change by name, with which the parser forgets its own list
+    for rule in parser.inline.ruler.__rules__:
         rule.fn = _formula(rule.fn) if rule.name.startswith("math_") else rule.fn
     parser.disable(["entity", "reference", "lheading"])
     parser.inline.ruler.at("escape", _escape)
@@ -94,15 +95,14 @@ def _emphasis(original: Rule) -> Rule:
         for delimiter in state.delimiters[found:]:
             delimiter.open = delimiter.open and may_open(before, after, single)
             delimiter.close = delimiter.close and may_close(before, after, single)
-            delimiter.close = delimiter.close and (
-                not single or _one_is_open(state.delimiters[:found], delimiter.marker)
-            )
+            if single and delimiter.close:
+                delimiter.close = _one_is_open(islice(state.delimiters, found), delimiter.marker)
         return True
 
     return rule
 
 
-def _one_is_open(earlier: Sequence[Any], marker: int) -> bool:
+def _one_is_open(earlier: Iterable[Any], marker: int) -> bool:
     """Whether a single star can end something: two stars, as of `**kwargs`, are not half of a pair."""
     return any(each.open and each.marker == marker and each.length != 2 for each in earlier)
 
@@ -152,7 +152,7 @@ def _with_an_address(original: Rule, start: str) -> Rule:
         if not state.src.startswith(start, state.pos):
             return False
         end = state.md.helpers.parseLinkLabel(state, state.pos + len(start) - 1, start == "[")
-        if end < 0 or re.match(r"\(\s*(<>)?\s*\)", state.src[end + 1 :]):
+        if end < 0 or _NOWHERE.match(state.src, end + 1):
             return False
         return original(state, silent)
 
@@ -166,13 +166,10 @@ def _formula(original: Rule) -> Rule:
         start, count, pending = state.pos, len(state.tokens), state.pending
         if not original(state, silent):
             return False
-        if (
-            silent
-            or state.src[start] != "$"
-            or is_formula(
-                state.tokens[-1].content, state.src[max(start - 1, 0) : start], state.src[state.pos : state.pos + 3]
-            )
-        ):
+        if silent or state.src[start] != "$":
+            return True
+        before, after = state.src[max(start - 1, 0) : start], state.src[state.pos : state.pos + 3]
+        if is_formula(state.tokens[-1].content, before, after):
             return True
         del state.tokens[count:]
         state.pos, state.pending = start, pending

@@ -22,7 +22,7 @@ import numpy as np
 
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
 from arena_hard.rating.outcomes import influences
-from arena_hard.rating.unseen import NO_SPREAD, with_unseen
+from arena_hard.rating.unseen import NO_SPREAD, share_beyond, with_unseen
 
 _BESIDE_ZERO = 1e-6  # points
 
@@ -128,16 +128,16 @@ def _sign_p_values(pairs: Pairs) -> FloatArray:
     return np.minimum(1.0, 2.0 * 0.5**pairs.differing)
 
 
-def ends(pairs: Pairs, tail: float) -> tuple[FloatArray, FloatArray]:
-    """Both ends [k] of the intervals, within ±100; tail: the error of one side, (1 − level)/2."""
+def ends(pairs: Pairs, p: FloatArray, tail: float) -> tuple[FloatArray, FloatArray]:
+    """Both ends [k] of the intervals, within ±100; p: their p-values; tail: the error of one side, (1 − level)/2."""
     from scipy.special import stdtrit
 
     n = pairs.questions
     reach = pairs.error * -stdtrit(np.maximum(n - 1.0, 1.0), tail)
-    share = 1.0 - tail ** (1.0 / np.maximum(n, 1))
+    share = share_beyond(n, tail)
     low, high = _with_share(pairs, share * pairs.room_below, share * pairs.room_above)
     lower, upper = np.minimum(pairs.value - reach, low), np.maximum(pairs.value + reach, high)
-    is_sure = p_values(pairs) < 2.0 * tail
+    is_sure = p < 2.0 * tail
     lower = np.where(is_sure & (pairs.value > 0), np.maximum(lower, _BESIDE_ZERO), lower)
     upper = np.where(is_sure & (pairs.value < 0), np.minimum(upper, -_BESIDE_ZERO), upper)
     lower, upper = np.where(is_sure, lower, np.minimum(lower, 0.0)), np.where(is_sure, upper, np.maximum(upper, 0.0))

@@ -100,7 +100,7 @@ def differences(found: Outcomes, models: Sequence[str] | None = None, level: flo
     pairs = np.array([(a, b) for place, a in enumerate(order) for b in order[place + 1 :]], dtype=int).reshape(-1, 2)
     paired = _paired(found, pairs)
     p_values = pair_rule.p_values(paired)
-    lower, upper = ends(paired, (1.0 - level) / 2.0)
+    lower, upper = ends(paired, p_values, (1.0 - level) / 2.0)
     number = _numbers(found, pairs, paired.questions)
     compared = paired.questions > 0
     corrected = np.full(len(pairs), np.nan)

@@ -144,7 +144,7 @@ def look_at(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, Floa
         return Look(0, 0.0, (-100.0, 100.0))
     own, others = ((wins[both][None], weights[both][None]) for wins, weights in (first, second))
     pair = pair_rule.pairs_of(own, others, 2.0 * STRONG_WEIGHT)
-    lower, upper = pair_rule.ends(pair, tail_of(boundary))
+    lower, upper = pair_rule.ends(pair, pair_rule.p_values(pair), tail_of(boundary))
     return Look(int(both.sum()), float(pair.value[0]), (float(lower[0]), float(upper[0])))
 
 

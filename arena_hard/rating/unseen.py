@@ -20,7 +20,12 @@ NO_SPREAD = 1e-9  # points: what rounding leaves
 
 def unseen_share(questions: Any, level: float) -> FloatArray:
     """The largest share of questions of which none was met among so many (at least one)."""
-    return np.asarray(1.0 - ((1.0 - level) / 2.0) ** (1.0 / np.maximum(questions, 1)))
+    return share_beyond(questions, (1.0 - level) / 2.0)
+
+
+def share_beyond(questions: Any, tail: float) -> FloatArray:
+    """The same by the error on one side, which a level near 1 has no digits for."""
+    return np.asarray(1.0 - tail ** (1.0 / np.maximum(questions, 1)))
 
 
 def with_unseen(score: Any, rows: Any, most: float, unseen: Any) -> tuple[FloatArray, FloatArray]:
