@@ -31,7 +31,7 @@ from arena_hard.judging.flags import add_judging, check_judging, planned_looks
 from arena_hard.judging.plan import JudgmentJob, is_readable, jobs_in_order, output_of, plan_judge, quote_of, room_for
 from arena_hard.judging.prompts import asked_again, check_prompts, first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import Texts, can_be_shown, load_shown, shared_with_others, shown_texts
-from arena_hard.judging.stage import Candidate, Stage, judgments_of, missing_answer_lines, only, opponent
+from arena_hard.judging.stage import Candidate, Stage, judgments_of, missing_answer_lines, only, opponent, why_nothing
 from arena_hard.judging.verdict_reading import Reading, read_verdict
 from arena_hard.money.account import Account, print_costs
 from arena_hard.money.quotes import output_seen_in_judgments, quote_lines
@@ -99,7 +99,7 @@ def judge_with(stage: Stage, candidates: list[Candidate], questions: list[Questi
         if not candidate.missing:
             finish_killed(candidate.file, questions)
     if not any(candidate.missing for candidate in candidates):
-        print(f"{stage.judge.name}: nothing to judge.")
+        print(f"{stage.judge.name}: nothing to judge{why_nothing(stage, candidates)}.")
         if looks:  # again at all that the runs before have looked at: each look has spent some of the error
             for said in looks.look_again(judgments_of(stage, candidates), stage.questions):
                 print(said)

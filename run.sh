@@ -61,7 +61,7 @@ demo() {
   local configs=(--endpoint-file config/demo/api_config.yaml)
   .venv/bin/python gen_answer.py --setting-file config/demo/gen_answer_config.yaml "${configs[@]}"
   .venv/bin/python gen_judgment.py --setting-file config/demo/judge_config.yaml "${configs[@]}"
-  .venv/bin/python show_result.py --bench-name demo --judge-name demo-judge --baseline demo-baseline
+  .venv/bin/python show_result.py --setting-file config/demo/judge_config.yaml
 }
 
 run_tests() {

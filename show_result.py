@@ -16,27 +16,28 @@ from pathlib import Path
 
 from arena_hard.data import streams
 from arena_hard.data.bench_files import load_questions
+from arena_hard.data.expected import Expected
 from arena_hard.data.lengths import answer_lengths
 from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.paths import Bench, file_name
-from arena_hard.data.presets import categories_with_baselines, usual_baseline, usual_baselines
 from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.typed_jsonl import InputFile
 from arena_hard.rating import battles, caches, intervals, ratings, same_place
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
-from arena_hard.rating.categories import Part, assumed_baseline, covered, cut, without_half_read
+from arena_hard.rating.categories import NO_CATEGORIES, Part, assumed_baseline, covered, cut, without_half_read
 from arena_hard.rating.coverage import Coverage, judged_in
 from arena_hard.rating.games import Judgments, read_judgments, without_own
 from arena_hard.rating.intervals import Fit
 from arena_hard.rating.stopped import looked_in
-from arena_hard.showing import analyses, caveats, flags, footnotes, formats, leaderboard, rounds_bar
+from arena_hard.showing import analyses, caveats, config_values, flags, footnotes, formats, leaderboard, rounds_bar
 from arena_hard.showing.notes import Text, as_data, from_data
-from utils import parser, run_main
+from utils import load_judge_settings, parser, run_main
 
 EXAMPLES = """\
   python show_result.py
+  python show_result.py --setting-file config/demo/judge_config.yaml
   python show_result.py --judge-name gpt-4.1 --baseline gpt-4-0314 --output
   python show_result.py --interval sandwich --ranks --compare model-a model-b
   python show_result.py --full-stats --format html > leaderboard.html
@@ -64,11 +65,12 @@ def main() -> int:
 
         print(correlation_table.text_of(args))
         return 0
-    bench = Bench(args.data_dir, args.bench_name)
+    expected = config_values.choose(args, load_judge_settings)
+    bench = expected.bench
     if args.costs:
         return print_costs(args, bench)
 
-    parts, inputs, notes = load(args, bench)
+    parts, inputs, notes = load(args, expected)
     questions, unknown = questions_of(args, bench)
     results = [rate(args, bench, part, inputs, questions) for part in parts]
     overall, said = over_categories(args, results)
@@ -85,19 +87,19 @@ def main() -> int:
 # --------------------------------------------------------------------------- judgments → battles
 
 
-def load(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[InputFile, ...], list[Text]]:
+def load(args: argparse.Namespace, expected: Expected) -> tuple[list[Part], tuple[InputFile, ...], list[Text]]:
     """The parts to rate, the files they come from, and notes. Raises UserError."""
     if args.battles:
         found = battles.read_battles(args.battles)
-        baseline = args.baseline or usual_baseline(args.bench_name)
-        return [Part("", anchor_of(found, args.battles, baseline), found)], (), []
+        return [Part("", anchor_of(found, args.battles, args.baseline or expected.baseline()), found)], (), []
     if args.load_battles:
-        return load_cached(args, bench)
-    wanted = [args.baseline] if args.baseline else usual_baselines(bench.name)
+        return load_cached(args, expected)
+    bench = expected.bench
+    wanted = [args.baseline] if args.baseline else expected.judged_against(args.judge_name)
     judgments = read_judgments(bench, args.judge_name, wanted)
     parts: list[Part] = []
     notes: list[Text] = []
-    for category, baseline, every, said in cut(judgments.table, bench, args.baseline, args.category):
+    for category, baseline, every, said in cut(judgments.table, expected, args.baseline, args.category):
         games = without_own(every, baseline)
         notes += said + footnotes.own_notes(every, games, baseline)
         if args.interval == "v2.0":
@@ -145,13 +147,14 @@ def write_battles(
     return [problem for problem in problems if problem]
 
 
-def load_cached(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tuple[InputFile, ...], list[Text]]:
+def load_cached(args: argparse.Namespace, expected: Expected) -> tuple[list[Part], tuple[InputFile, ...], list[Text]]:
     """The battles of an earlier run, one part for each category named. Raises UserError for a stale file."""
+    bench = expected.bench
     parts: list[Part] = []
     inputs: tuple[InputFile, ...] = ()
     notes: list[Text] = []
-    for category in args.category or cached_categories(args, bench) or [""]:
-        case = case_of(args, category, args.baseline or assumed_baseline(bench, args.judge_name, category))
+    for category in cached_categories(args, expected):
+        case = case_of(args, category, args.baseline or assumed_baseline(expected, args.judge_name, category))
         file, note = caches.find_battles(bench, case)
         found = battles.read_battles(file)
         judged = note.judged if note else None
@@ -168,10 +171,12 @@ def load_cached(args: argparse.Namespace, bench: Bench) -> tuple[list[Part], tup
     return parts, inputs, notes
 
 
-def cached_categories(args: argparse.Namespace, bench: Bench) -> list[str]:
-    """The categories that a run without --category has rated on their own, of a benchmark that is known for them."""
-    cases = [case_of(args, name, baseline) for name, baseline in categories_with_baselines(bench.name, args.baseline)]
-    return [case.category for case in cases if caches.battle_file(bench, case).is_file()]
+def cached_categories(args: argparse.Namespace, expected: Expected) -> list[str]:
+    """The categories asked for, else those that a run without --category has rated on their own; "" is all in one."""
+    if args.category:
+        return [""] if args.category == [NO_CATEGORIES] else args.category
+    cases = [case_of(args, name, baseline) for name, baseline in expected.categories(args.baseline)]
+    return [case.category for case in cases if caches.battle_file(expected.bench, case).is_file()] or [""]
 
 
 def questions_of(args: argparse.Namespace, bench: Bench) -> tuple[list[Question], list[str]]:

@@ -15,6 +15,7 @@ from arena_hard.calling.models import Clock, Models
 
 TICK_SECONDS = 0.5
 LATE_SECONDS = 60.0
+LINE_SECONDS = 60.0  # between two lines of a run that is not on a terminal
 SHOWN_PER_REASON = 3
 
 
@@ -30,7 +31,6 @@ class Progress:
     def __init__(self, total: int, unit: str, models: Models) -> None:
         from tqdm import tqdm
 
-        interactive = sys.stderr.isatty()
         self._bar: Any = tqdm(
             total=total,
             desc=unit,
@@ -38,17 +38,21 @@ class Progress:
             bar_format=WIDE if _columns() >= WIDE_COLUMNS else NARROW,
             dynamic_ncols=True,
             smoothing=0.1,
-            mininterval=0.2 if interactive else 30.0,
-            maxinterval=1.0 if interactive else 60.0,
+            mininterval=0.2,
+            maxinterval=1.0,
+            disable=None,  # where it goes to a file or a pipe
         )
-        self._models = models
+        self._total, self._unit, self._models = total, unit, models
+        self._started = self._said = time.monotonic()
         self._clocks: dict[str, Clock] = {}
+        self._names: dict[str, str] = {}
         self.failures: list[tuple[str, str]] = []
         self.done = 0
 
-    def begin(self, label: str) -> Clock:
-        """A record is being worked on. Returns its clock."""
+    def begin(self, label: str, name: str = "") -> Clock:
+        """A record is being worked on. name: what people call it. Returns its clock."""
         self._clocks[label] = Clock(label)
+        self._names[label] = name or label
         return self._clocks[label]
 
     def finish(self, label: str) -> None:
@@ -89,17 +93,28 @@ class Progress:
 
     def _refresh(self) -> None:
         failed = f"{len(self.failures)} failed" if self.failures else ""
-        parts = [failed, *state_of(self._models), self._late()]
-        self._bar.set_postfix_str("; ".join(part for part in parts if part), refresh=False)
-        if sys.stderr.isatty():
+        state = "; ".join(part for part in [failed, *state_of(self._models), self._late()] if part)
+        if not self._bar.disable:
+            self._bar.set_postfix_str(state, refresh=False)
             self._bar.refresh()
+        elif time.monotonic() - self._said >= LINE_SECONDS:
+            self._said = time.monotonic()
+            print(self._line(state), file=sys.stderr, flush=True)
+
+    def _line(self, state: str) -> str:
+        """How far a long run is, for a log: in a file a bar would be hundreds of lines."""
+        ended, elapsed = self.done + len(self.failures), time.monotonic() - self._started
+        left = f", about {elapsed * (self._total - ended) / ended / 60:.0f} min left" if ended else ""
+        return f"{self._unit}: {ended} of {self._total} after {elapsed / 60:.0f} min{left}" + (
+            f"; {state}" * bool(state)
+        )
 
     def _late(self) -> str:
         """Which record is waited for longest, once that is long."""
         oldest = max(self._clocks.values(), key=Clock.age, default=None)
         if oldest is None or oldest.age() < LATE_SECONDS:
             return ""
-        return f"{oldest.label} takes {oldest.age():.0f} s"
+        return f"{self._names[oldest.label]} takes {oldest.age():.0f} s"
 
 
 def _columns() -> int:

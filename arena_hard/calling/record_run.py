@@ -127,6 +127,7 @@ class RecordRun(Generic[J]):
         self.unit, self.outputs = unit, outputs
         self.models, self.account, self.bench, self.args = models, account, bench, args
         self.progress: Progress
+        self._numbers: dict[str, int] = {}  # of the questions in the benchmark, by which people know them
         self._writer = RecordWriter(_say)
 
     def __enter__(self) -> RecordRun[J]:
@@ -182,6 +183,7 @@ class RecordRun(Generic[J]):
         `progress.failures`. Raises UserError.
         """
         self.progress = Progress(sum(group.count for group in groups), self.unit, self.models)
+        self._numbers = {question.question_id: number for number, question in enumerate(questions, 1)}
         for output in self.outputs:
             self._open_kept(output)
         for group in groups:
@@ -213,7 +215,8 @@ class RecordRun(Generic[J]):
     async def _ask(self, job: J, get: Callable[[J, Clock], Awaitable[Row]], purse: CountingPurse) -> None:
         """Get one record and write it, or note why it could not be had."""
         output = job.output
-        clock = self.progress.begin(job.label)
+        number = self._numbers.get(job.question.question_id)
+        clock = self.progress.begin(job.label, job.label.replace(job.question.question_id, f"question {number}"))
         clock.kept, clock.purse = output.kept, purse
         job.replies = []
         try:

@@ -14,6 +14,7 @@ writer         records that count as written once they are on disk
 yaml_files     YAML with each value as written, and the line of a mistake
 settings       what the config files may say
 config_checks  what their values may be
+expected       what a benchmark is expected to be judged with: the judge's config, else the published one
 presets        what published benchmarks are judged with where a config says nothing else
 templates      prompt templates and their placeholders
 name_lists     lists of names for people: cut, or the one that was meant

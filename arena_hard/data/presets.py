@@ -41,12 +41,6 @@ def usual_baselines(bench_name: str) -> list[str]:
     return known or [DEFAULT_BASELINE]
 
 
-def categories_with_baselines(bench_name: str, baseline: str | None) -> list[tuple[str, str]]:
-    """The categories of a benchmark in sorted order, each with its baseline: all, or those of one baseline."""
-    pairs = [(name, category["baseline_model"]) for name, category in sorted(categories_of(bench_name).items())]
-    return [(name, usual) for name, usual in pairs if baseline in (None, usual)]
-
-
 def with_usual_values(values: dict[str, Any]) -> dict[str, Any]:
     """A judge's config with what it does not say of a known benchmark: categories, or the judge's instructions.
 

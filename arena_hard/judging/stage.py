@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -89,6 +90,14 @@ def opponent(stage: Stage, chosen: list[str]) -> str:
     names = [str(name) for name in dict.fromkeys(stage.settings.baseline_of(q.category) for q in stage.questions)]
     left_out = len(names) == 1 and names[0] in chosen
     return " and ".join(names) + (" (which is not judged against itself)" if left_out else "")
+
+
+def why_nothing(stage: Stage, candidates: Sequence[Candidate]) -> str:
+    """Why a run that names just its baseline has nothing to judge; empty for any other."""
+    if candidates:
+        return ""
+    names = shortened(sorted({str(stage.settings.baseline_of(question.category)) for question in stage.questions}))
+    return f": {names} is the baseline, which is not judged against itself. Name other models, or another baseline"
 
 
 def only(candidate: Candidate, keys: set[str]) -> Candidate:

@@ -10,7 +10,7 @@ from typing import Any
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.providers.base import OUTPUT_LIMITS, Reply, Request
 from arena_hard.calling.spending import NoRoom, Outcome, may_be_billed
-from arena_hard.data.name_lists import counted
+from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
 from arena_hard.money.prices import Price, money, price_of
@@ -223,16 +223,20 @@ def _limits_of(extra: Mapping[str, Any]) -> list[int]:
 def bill_lines(rows: Iterable[tuple[str, Bill]]) -> list[str]:
     """One line for each bill, cached input apart, and their sum."""
     bills = list(rows)
-    known = [bill for _, bill in bills if bill.dollars is not None and not bill.says_nothing]
-    left_out = {"has no known price": any(bill.dollars is None for _, bill in bills),
-                "reported no usage": any(bill.says_nothing for _, bill in bills)}  # fmt: skip
-    end = " or ".join(what for what, is_so in left_out.items() if is_so)
-    total = money(sum(bill.dollars or 0.0 for bill in known)) + (f", without what {end}" if end else "")
-    return [
-        "cost by the reported usage:",
-        *(_bill_line(label, bill) for label, bill in bills),
-        f"  all: {total if known or not bills else 'unknown'}",
-    ]
+    lines = [_bill_line(label, bill) for label, bill in bills]
+    return ["cost by the reported usage:", *lines, f"  all: {_total([bill for _, bill in bills])}"]
+
+
+def _total(bills: Sequence[Bill]) -> str:
+    """The sum in words, with the models that are not in it; a sum of nothing beside what is not known says nothing."""
+    priceless = dict.fromkeys(bill.model.name for bill in bills if bill.dollars is None)
+    silent = dict.fromkeys(bill.model.name for bill in bills if bill.dollars is not None and bill.says_nothing)
+    left_out = [f"{shortened(list(priceless))}, whose price is not known"] if priceless else []
+    left_out += [f"{shortened(list(silent))}, which reported no usage"] if silent else []
+    total = sum(bill.dollars or 0.0 for bill in bills if not bill.says_nothing)
+    if left_out and not total:
+        return "unknown"
+    return money(total) + (f", without {'; and '.join(left_out)}" if left_out else "")
 
 
 def _bill_line(label: str, bill: Bill) -> str:

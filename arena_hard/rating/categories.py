@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 
 from arena_hard.data.baselines import Standing, named_in, standing
-from arena_hard.data.paths import Bench
-from arena_hard.data.presets import categories_of, is_published, usual_baseline
+from arena_hard.data.expected import Expected
+from arena_hard.data.presets import categories_of, is_published
 from arena_hard.data.record_folder import is_there, record_files
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.typed_jsonl import Reader
@@ -23,6 +23,7 @@ from arena_hard.rating.coverage import Coverage, JudgedQuestions, coverage, foug
 from arena_hard.rating.games import Codes, GameTable, against, select
 from arena_hard.rating.stopped import Looked
 
+NO_CATEGORIES = "none"  # of --category: the benchmark as a whole
 _FEW = 0.1  # of the games: so few that name a baseline do not decide against all others
 
 
@@ -75,40 +76,45 @@ class Cut(NamedTuple):
     notes: list[str]
 
 
-def cut(table: GameTable, bench: Bench, baseline: str | None, categories: Sequence[str] | None) -> list[Cut]:
+def cut(table: GameTable, expected: Expected, baseline: str | None, categories: Sequence[str] | None) -> list[Cut]:
     """The games of each part. Raises UserError for an unknown category or a wrong baseline.
 
-    Without --category a bench is one part, unless its records name a baseline for each category, as
-    v2.0's do, or it is known to have one for each. A baseline that was not asked for is the benchmark's usual one,
-    where there are games against it, else the one that most records of the category name, or show without a name.
+    Without --category a bench is one part, unless its config or its records name a baseline for each category, as
+    v2.0's do, or it is known to have one for each. A baseline that was not asked for is the expected one, where there
+    are games against it, else the one that most records of the category name, or show without a name.
     """
-    by_category = _is_known_by_category(table, bench, baseline) or _is_named_by_category(table, baseline)
-    if categories is None and not by_category:
-        return [_part("", table, bench, baseline)]
+    if categories == [NO_CATEGORIES] and NO_CATEGORIES not in table.categories:
+        return [_part("", table, expected, baseline)]
+    if categories is None and not _is_by_category(table, expected, baseline):
+        return [_part("", table, expected, baseline)]
     if any(not table.categories[code] for code in occurring(table.category)):
-        table = in_categories(table, question_categories(bench.question_file))
+        table = in_categories(table, question_categories(expected.bench.question_file))
+    if categories is None and not any(table.categories[code] for code in occurring(table.category)):
+        return [_part("", table, expected, baseline)]
     parts: list[Cut] = []
     for name in _names(table, categories or ["all"]):
         games = select(table, table.category == table.categories.index(name))
-        own = _baseline_for(games, bench, name)
+        own = _baseline_for(games, expected, name)
         if categories is not None or baseline in (None, own):
-            parts.append(_part(name, games, bench, baseline or own))
-    return parts or [_part("", table, bench, baseline)]
+            parts.append(_part(name, games, expected, baseline))
+    return parts or [_part("", table, expected, baseline)]
 
 
-def assumed_baseline(bench: Bench, judges: Sequence[str], category: str = "") -> str:
+def assumed_baseline(expected: Expected, judges: Sequence[str], category: str = "") -> str:
     """Whom the judgments on disk are against where nobody says it, by the first record of each file."""
-    files = [file for judge in judges for file in record_files(bench.judgment_folder(judge))]
-    firsts = [next(named_in(file), ("", ""))[1] for file in files if not category]
-    return _most(Counter(firsts or [""]), bench, judges, category)
+    sets = [each for judge in judges for each in expected.bench.judgment_sets(judge)]
+    wanted = ("", *expected.judged_against(judges))
+    files = {file: each.baseline for each in sets if each.baseline in wanted for file in record_files(each.folder)}
+    firsts = [next(named_in(file), ("", ""))[1] or of_folder for file, of_folder in files.items() if not category]
+    return _most(Counter(firsts or [""]), expected, judges, category)
 
 
-def _most(counts: Counter[str], bench: Bench, judges: Sequence[str], category: str) -> str:
-    """The baseline that most records are against; the usual one where no few are, or nothing is known.
+def _most(counts: Counter[str], expected: Expected, judges: Sequence[str], category: str) -> str:
+    """The baseline that most records are against; the expected one where no few are, or nothing is known.
 
     counts: records by the baseline that they name, which is empty where they name none.
     """
-    usual = usual_baseline(bench.name, category)
+    usual, bench = expected.baseline(category), expected.bench
     votes = Counter({name: count for name, count in counts.items() if name})
     if counts[""]:
         shown = {standing(bench, judge, usual, category).origin.baseline for judge in judges} - {""}
@@ -117,11 +123,11 @@ def _most(counts: Counter[str], bench: Bench, judges: Sequence[str], category: s
     return usual if votes[usual] >= _FEW * votes.total() else votes.most_common(1)[0][0]
 
 
-def _part(category: str, games: GameTable, bench: Bench, asked: str | None) -> Cut:
+def _part(category: str, games: GameTable, expected: Expected, asked: str | None) -> Cut:
     """A part's games against its baseline. Raises UserError where there are none."""
-    recorded = _recorded(games)
+    recorded, bench = _recorded(games), expected.bench
     judges = [games.judges[code] for code in occurring(games.judge)]
-    baseline = asked or _baseline_for(games, bench, category)
+    baseline = asked or _baseline_for(games, expected, category)
     nameless = judges if "" in recorded else []
     stands = [standing(bench, judge, baseline, category, bool(asked)) for judge in nameless]
     unnamed = bool(stands) and all(each.counts for each in stands)
@@ -129,20 +135,28 @@ def _part(category: str, games: GameTable, bench: Bench, asked: str | None) -> C
         games = against(games, baseline, unnamed)
     elif stands and (recorded == [""] or any(each.origin.why for each in stands)):
         raise _other_baseline(baseline, stands, bench.judgment_folder(judges[0], baseline))
-    said = _nameless_note(baseline, stands, asked, recorded) if unnamed else []
-    if not asked and not said and baseline != usual_baseline(bench.name, category):
-        said = [f"The baseline is {baseline}, because the judgments name it (--baseline chooses another)."]
+    source = expected.source if expected.says(baseline, category) else ""
+    said = _nameless_note(baseline, stands, asked, recorded, source) if unnamed else []
+    if not asked and not said and baseline != expected.baseline(category):
+        other = f", not {expected.baseline(category)} as {expected.source} says" if expected.settings else ""
+        said = [f"The baseline is {baseline}{other}, because the judgments name it (--baseline chooses another)."]
     return Cut(category, baseline_of(games, baseline), games, said)
 
 
-def _nameless_note(baseline: str, stands: Sequence[Standing], asked: str | None, recorded: Sequence[str]) -> list[str]:
-    """What shows whom judgments are against that do not say it; nothing where they show the one asked for."""
+def _nameless_note(
+    baseline: str, stands: Sequence[Standing], asked: str | None, recorded: Sequence[str], source: str
+) -> list[str]:
+    """What shows whom judgments are against that do not say it; nothing where they show the one asked for.
+
+    source: the config that names the baseline, or empty.
+    """
     if not all(each.is_shown for each in stands):
         if baseline in recorded:
             return [f"Judgments that do not name their baseline are taken to be against {baseline}, as others name it."]
         if why := next((each.origin.why for each in stands if each.origin.baseline not in ("", baseline)), ""):
             return [f"The judgments do not name their baseline: {baseline} is taken, as asked, although {why}."]
-        return [f"The judgments do not name their baseline, and nothing in them shows it: {baseline} is assumed."]
+        by = f", as {source} says" if source and not asked else ""
+        return [f"The judgments do not name their baseline, and nothing in them shows it: {baseline} is assumed{by}."]
     why = stands[0].origin.why
     return [] if asked else [f"The judgments do not name their baseline: it is {baseline}, because {why}."]
 
@@ -161,15 +175,22 @@ def _other_baseline(baseline: str, stands: Sequence[Standing], folder: Path) -> 
     )
 
 
-def _baseline_for(games: GameTable, bench: Bench, category: str) -> str:
-    """The usual baseline where more than a few odd games are against it, else that of most."""
+def _baseline_for(games: GameTable, expected: Expected, category: str) -> str:
+    """The expected baseline where more than a few odd games are against it, else that of most."""
     judges = [games.judges[code] for code in occurring(games.judge)]
-    return _most(_counted(games), bench, judges, category)
+    return _most(_counted(games), expected, judges, category)
 
 
-def _is_known_by_category(table: GameTable, bench: Bench, baseline: str | None) -> bool:
+def _is_by_category(table: GameTable, expected: Expected, baseline: str | None) -> bool:
+    """Whether each category is rated on its own although nobody asked for it."""
+    if expected.has_categories:
+        return True
+    return _is_known_by_category(table, expected.bench.name, baseline) or _is_named_by_category(table, baseline)
+
+
+def _is_known_by_category(table: GameTable, bench_name: str, baseline: str | None) -> bool:
     """Whether the benchmark has a baseline for each category, and some games are against these."""
-    usual = {category["baseline_model"] for category in categories_of(bench.name).values()}
+    usual = {category["baseline_model"] for category in categories_of(bench_name).values()}
     recorded = set(_recorded(table))
     return bool(usual) and (not recorded - {""} or bool(recorded & usual)) and (baseline is None or baseline in usual)
 

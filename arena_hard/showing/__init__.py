@@ -11,6 +11,7 @@ formats            a result in each printed form
 figures            intervals drawn
 correlation_table  the table of --correlate
 csv_files          the CSV files of --output, a name for each case
+config_values      what the judge's config says where no flag does
 flags              the flags of show_result.py
 unequal_sets       what different questions do to comparisons and ranks
 rounds_bar         a bar for rounds that take long

@@ -13,14 +13,12 @@ from arena_hard.showing.leaderboard import Row, percent
 
 
 def draw(rows: Sequence[Row], file: Path, level: float, baseline: str) -> None:
-    """Scores with their intervals, best on top, into a .png or .svg. Raises UserError without matplotlib."""
-    try:
-        import matplotlib
+    """Scores with their intervals, best on top, into a .png or .svg, by matplotlib. Raises UserError."""
+    import matplotlib
 
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-    except ImportError:
-        raise UserError("--plot needs one more package: pip install matplotlib") from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
     shown = [row for row in reversed(rows) if not math.isnan(row.score)]
     figure, axes = pyplot.subplots(figsize=(8, 1.2 + 0.28 * len(shown)), layout="constrained")
     for place, row in enumerate(shown):

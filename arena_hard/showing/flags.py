@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 
-from arena_hard.data.presets import DEFAULT_BENCH, DEFAULT_JUDGE
+from arena_hard.data.presets import DEFAULT_BASELINE, DEFAULT_BENCH, DEFAULT_JUDGE
 from arena_hard.data.records import UserError
 from arena_hard.rating import planning
 from arena_hard.rating.caches import Draw
 from arena_hard.rating.intervals import KINDS, Rule
+from arena_hard.showing.config_values import CONFIG
 
 FORMATS = ("table", "json", "markdown", "html")  # showing.formats has what makes them
 MOST_WEIGHT = 100
@@ -27,20 +29,29 @@ def add_to(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _add_input(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--bench-name", default=DEFAULT_BENCH, help="folder in data/ (default: %(default)s)")
+    group.add_argument(
+        "--setting-file",
+        type=Path,
+        metavar="FILE",
+        help=f"benchmark, judge, baseline and categories where no flag names them (default: {CONFIG}, if it is there)",
+    )
+    group.add_argument("--bench-name", help=f"folder in data/ (default: the config's, else {DEFAULT_BENCH})")
     group.add_argument(
         "--judge-name",
         nargs="+",
-        default=[DEFAULT_JUDGE],
         metavar="JUDGE",
-        help="folder in model_judgment/; several judge together as an ensemble (default: gpt-4-1106-preview)",
+        help="folder in model_judgment/; several judge together as an ensemble "
+        f"(default: the config's, else {DEFAULT_JUDGE})",
     )
     group.add_argument(
         "--baseline",
         metavar="MODEL",
-        help="the model that every answer was compared with (default: gpt-4-0314; for categories the recorded one)",
+        help="the model that every answer was compared with (default: the one that most judgments name, first the "
+        f"config's, else {DEFAULT_BASELINE})",
     )
-    group.add_argument("--category", nargs="+", metavar="NAME", help="categories, each rated on its own; or: all")
+    group.add_argument(
+        "--category", nargs="+", metavar="NAME", help="categories, each rated on its own; all; or none: no categories"
+    )
     group.add_argument("--weight", type=int, default=3, help="rows of a strong verdict (default: %(default)s)")
     group.add_argument("--first-game-only", action="store_true", help="leave the second, swapped games out")
     group.add_argument("--load-battles", action="store_true", help="use the battles that an earlier run wrote")
@@ -132,13 +143,16 @@ def check(args: argparse.Namespace) -> None:
         raise UserError(f"--seed {args.seed} must lie between 0 and {2**32 - 1}.")
     if args.jobs == 0 or args.jobs < -1:
         raise UserError(f"--jobs {args.jobs} must be 1 or more, or -1 for all cores.")
-    twice = [judge for judge in args.judge_name if args.judge_name.count(judge) > 1]
+    judges = args.judge_name or []
+    twice = [judge for judge in judges if judges.count(judge) > 1]
     if twice:
         raise UserError(f"--judge-name names {twice[0]} twice.")
     if args.compare is not None and len(set(args.compare)) < 2:
         raise UserError("--compare needs at least two models.")
     if args.plot and args.plot.suffix.lower() not in (".png", ".svg"):
         raise UserError(f"--plot {args.plot}: the name must end with .png or .svg.")
+    if args.plot and find_spec("matplotlib") is None:
+        raise UserError("--plot needs one more package: pip install matplotlib")
     if args.plan is not None:
         planning.check(args.plan)
     _check_together(args)

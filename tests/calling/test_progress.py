@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import pty
@@ -13,6 +14,8 @@ import termios
 
 import pytest
 
+from arena_hard.calling import progress
+from arena_hard.calling.models import Models
 from tests.loopback import Server
 from tests.support.pipeline_bench import ROOT, Scratch, clean_environment, question
 
@@ -63,6 +66,29 @@ def test_failures_come_first_and_what_is_nothing_is_not_said(asking: Scratch, wi
     lines = lines_on_a_terminal(asking, 80)
     assert any(re.search(r"/s, 1 failed; \d in flight\]", line) for line in lines), lines
     assert not any("0 failed" in line or "0 in flight" in line for line in lines)
+
+
+def test_in_a_pipe_there_is_no_bar(asking: Scratch, wire: Server) -> None:
+    done = asking.run("gen_answer.py")
+    assert "60 answers written, 0 failed." in done.stdout and done.stderr == ""
+
+
+def test_a_log_has_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LATE_SECONDS", 0.0)
+
+    async def work() -> None:
+        shown = progress.Progress(4, "answers", Models())
+        async with shown.shown():
+            shown.begin("m 0f3a", "m question 7")
+            shown.finish("m 0f3a")
+            shown.fail("m 77", "refused")
+            shown.begin("m 0f3b", "m question 8")
+            await asyncio.sleep(0)
+
+    asyncio.run(work())
+    said = capsys.readouterr().err
+    assert "answers: 2 of 4 after 0 min, about 0 min left; 1 failed; m question 8 takes 0 s\n" in said
 
 
 def test_a_wide_terminal_has_a_bar(asking: Scratch, wire: Server) -> None:

@@ -16,6 +16,7 @@ from arena_hard.browse.leaderboard_page import boards_of
 from arena_hard.browse.tables import Snapshot
 from arena_hard.data import jsonl
 from arena_hard.data.baselines import JudgmentFolder, standing
+from arena_hard.data.expected import Expected
 from arena_hard.data.nameless import origin_of
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
@@ -252,7 +253,7 @@ def test_the_baselines_own_judgments_alone_stand_in_nobodys_way(bench: Bench) ->
 
 
 def parts(bench: Bench, baseline: str | None) -> Any:
-    (found,) = cut(read_judgments(bench, ["j"], [baseline] if baseline else []).table, bench, baseline, None)
+    (found,) = cut(read_judgments(bench, ["j"], [baseline] if baseline else []).table, Expected(bench), baseline, None)
     return found
 
 
@@ -320,7 +321,7 @@ def test_without_a_flag_what_most_records_name_is_rated(bench: Bench, case: str,
     if not named:  # the nameless ones are shown to be against base
         put(bench, "base", rows_of("base", games(random.Random(1), 400, 0)))
     found = parts(bench, None)
-    assert found.baseline == assumed_baseline(bench, ["j"]) == "base" and len(found.notes) == 1
+    assert found.baseline == assumed_baseline(Expected(bench), ["j"]) == "base" and len(found.notes) == 1
     rated = select(found.games, found.games.model == found.games.models.index("m"))
     assert len(rated) == 2 * (100 - others)
 
@@ -337,7 +338,7 @@ def test_an_odd_record_does_not_put_categories_together(bench: Bench) -> None:
     for n, row in enumerate(every):
         row |= {"category": "x" if n < 20 else "y", "baseline": "odd" if n == 7 else "base" if n < 20 else "other"}
     put(bench, "m", every)
-    found = cut(read_judgments(bench, ["j"]).table, bench, None, None)
+    found = cut(read_judgments(bench, ["j"]).table, Expected(bench), None, None)
     assert [(each.category, each.baseline, len(each.games)) for each in found] == [
         ("x", "base", 38),
         ("y", "other", 40),

@@ -77,7 +77,7 @@ def test_each_case_has_a_name_of_its_own(folder: Path) -> None:
     ],
 )
 def test_what_is_drawn_is_in_the_name(flags: tuple[str, ...], options: tuple[str, ...]) -> None:
-    args = add_to(parser("", "")).parse_args(list(flags))
+    args = add_to(parser("", "")).parse_args(["--judge-name", "judge", *flags])
     check(args)
     assert case_of(args, "", "base").options == options
 
