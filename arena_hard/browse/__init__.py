@@ -10,10 +10,12 @@ Inside:
 
 address           the state of a page and its query string
 index             where every record lies in its file, so that no text is held in memory
+judged            what one judge has judged, as matrices
 record_file       one record file: offsets and facts of its rows
 search            text search over files
 tables            the index as a table of games
 game_selection    which games a filter leaves, and the texts of one
+game_words        what is said of one judgment: who won, and why something is missing
 markdown_rules    Markdown in which nothing that was written is lost
 markup            what models wrote, as HTML in which nothing can run
 leaderboard_page  the page Leaderboard

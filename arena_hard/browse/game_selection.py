@@ -10,6 +10,7 @@ from arena_hard.browse import search
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.record_file import NO_GAME, UNREADABLE
+from arena_hard.data.bench_files import ERROR_MARK, has_error_mark
 from arena_hard.data.presets import usual_baseline
 from arena_hard.data.records import Answer, Game, Judgment, Question
 from arena_hard.data.settings import JudgeSettings
@@ -172,9 +173,12 @@ def _with_text(
 
 
 def _place(index: BenchIndex, view: View, models: IntArray, questions: IntArray) -> int:
-    """Where the view's question (and model, while all are chosen) stands; else the first place."""
+    """Where the view's question (and model, while all are chosen) stands; else the first place that was judged."""
     if len(models) == 0:
         return -1
+    table = index.judged.get(view.judge)
+    if not view.question and table is not None:
+        return int(np.argmax(table.row[models, questions] >= 0))
     here = questions == (index.question_code(view.question) if view.question else -1)
     if view.at in index.models:
         exact = here & (models == index.models.index(view.at))
@@ -186,13 +190,16 @@ def _place(index: BenchIndex, view: View, models: IntArray, questions: IntArray)
 
 
 def baseline_name(index: BenchIndex, judge: str, model: int, question: int, settings: JudgeSettings | None) -> str:
-    """The baseline of a judgment: what it says itself, else the config, else the original's."""
-    table = index.judged.get(judge)
-    code = -1 if table is None else int(table.baseline[model, question])
-    if code >= 0:
-        return index.baselines[code]
-    found = index.questions[question]
-    return unnamed_baseline(index, judge, settings, found.category if found else "")
+    """The baseline of a judgment: what it says itself, else the config, else the original's.
+
+    Where nothing was judged, it is the one that the judge's other judgments name.
+    """
+    table, found = index.judged.get(judge), index.questions[question]
+    category = found.category if found else ""
+    if table is not None and table.baseline[model, question] >= 0:
+        return index.baselines[int(table.baseline[model, question])]
+    named = index.most_named(judge, category) if table is not None and table.row[model, question] < 0 else ""
+    return named or unnamed_baseline(index, judge, settings, category)
 
 
 def unnamed_baseline(index: BenchIndex, judge: str, settings: JudgeSettings | None, category: str) -> str:
@@ -284,10 +291,14 @@ def load(index: BenchIndex, judge: str, model: int, question: int, settings: Jud
 
 def side(index: BenchIndex, model: str, role: str, question: int) -> Side:
     """A model's answer to a question, or the words that say why it is not there."""
-    answer = index.answer(model, question)
+    answer, file = index.answer(model, question), f"{index.bench.name}/model_answer/{model}.jsonl"
+    again = f"python gen_answer.py --models {model}"
+    if answer is not None and has_error_mark(answer):
+        why = f"The call failed, and {file} has {ERROR_MARK} in the place of an answer. {again} asks for it again."
+        return Side(model, role, None, why)
     if answer is not None:
         return Side(model, role, answer)
-    file = f"{index.bench.name}/model_answer/{model}.jsonl"
-    if model in index.answers:
-        return Side(model, role, None, f"{model} has no answer to this question: {file} has no line for it.")
-    return Side(model, role, None, f"The answers of {model} are not here: there is no file {file}.")
+    if model not in index.answers:
+        return Side(model, role, None, f"The answers of {model} are not here: there is no file {file}.")
+    why = "holds nothing for it" if index.answered(model)[question] else "has no line for it"
+    return Side(model, role, None, f"{model} has no answer to this question: {file} {why}. {again} asks for it.")

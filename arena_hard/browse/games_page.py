@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from arena_hard.browse import address, game_selection, markup
+from arena_hard.browse import address, game_selection, game_words, markup
 from arena_hard.browse.address import View
 from arena_hard.browse.game_selection import Pair, Selection
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.record_file import CUT_OFF, NO_GAME, UNREADABLE
 from arena_hard.data.records import Game
 from arena_hard.data.settings import DEFAULT_PATTERN, JudgeSettings
-from arena_hard.data.verdicts import LABELS, outcome
+from arena_hard.data.verdicts import LABELS
 
 PLAIN = "plain"
 
@@ -39,7 +39,10 @@ class Column(NamedTuple):
 
 
 class Board(NamedTuple):
-    """One game as it is shown: number, verdict in words, two columns, the judge's text."""
+    """One game as it is shown: number, verdict in words, two columns, the judge's text.
+
+    why: what is wrong with a game without a verdict.
+    """
 
     number: int
     label: str
@@ -48,6 +51,7 @@ class Board(NamedTuple):
     columns: tuple[Column, Column]
     judgment: Markup | None
     prompt: str
+    why: str
 
 
 class Listed(NamedTuple):
@@ -84,7 +88,8 @@ def page_of(index: BenchIndex, view: View, selection: Selection, settings: Judge
     return context | {
         "title": f"{pair.model.model} · {short(first_turn(pair), 60)}",
         "pair": pair,
-        "summary": agreement_words(pair),
+        "summary": game_words.agreement_words(pair),
+        "unjudged": game_words.unjudged_words(view.judge, pair),
         "nameless": nameless(index, view.judge, pair),
         "prompts": question_turns(pair, view),
         "boards": [board(pair, number, view, patterns) for number in (1, 2)],
@@ -199,33 +204,6 @@ def nameless(index: BenchIndex, judge: str, pair: Pair) -> str:
     return game_selection.nameless_words(index, judge, pair.baseline.model, category)
 
 
-def verdict_words(code: int, pair: Pair, number: int) -> tuple[str, str]:
-    """(words, kind) of a game's verdict; kind is model, baseline, tie, unreadable or none."""
-    if code == NO_GAME:
-        return "no judgment", "none"
-    if code == UNREADABLE:
-        return "no verdict could be read", "unreadable"
-    won = outcome(LABELS[code])
-    if won.winner is None:
-        return "a tie", "tie"
-    side = pair.sides(number)[0 if won.winner == "A" else 1]
-    return f"{side.model} is {'much' if won.strong else 'slightly'} better", side.role
-
-
-def agreement_words(pair: Pair) -> str:
-    """What the two games say together."""
-    first, second = (np.array([code]) for code in pair.codes)
-    if min(pair.codes) < 0:
-        return "" if pair.codes == (NO_GAME, NO_GAME) else "The judge decided in one game only, or in none."
-    if game_selection.disagree(first, second)[0]:
-        winners = [outcome(LABELS[code]).winner for code in pair.codes]
-        if winners[0] is not None and winners[0] == winners[1]:
-            place = "first" if winners[0] == "A" else "second"
-            return f"The two games disagree: whichever answer stood {place} won."
-        return "The two games disagree."
-    return "The two games agree." if pair.codes[0] == 4 - pair.codes[1] else "The two games agree on the winner."
-
-
 # ---------------------------------------------------------------------------------------- games
 
 
@@ -243,7 +221,7 @@ def board(pair: Pair, number: int, view: View, patterns: tuple[Any, ...]) -> Boa
     """One game, ready for the template."""
     game = pair.game(number)
     code = pair.codes[number - 1]
-    words, kind = verdict_words(code, pair, number)
+    words, kind = game_words.verdict_words(code, pair, number)
     a, b = pair.sides(number)
     return Board(
         number=number,
@@ -253,6 +231,7 @@ def board(pair: Pair, number: int, view: View, patterns: tuple[Any, ...]) -> Boa
         columns=(column("A", a, view), column("B", b, view)),
         judgment=judgment_html(game, view, patterns),
         prompt=game.user_prompt if game else "",
+        why=game_words.why_unreadable(game, patterns) if kind == "unreadable" else "",
     )
 
 

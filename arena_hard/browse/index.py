@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from arena_hard.browse.judged import Judged
 from arena_hard.browse.record_file import (
     NO_GAME,
     UNREADABLE,
@@ -36,26 +37,10 @@ from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, JudgmentSet, name_of
 from arena_hard.data.record_folder import in_place_of, look_into
 from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row, question_from_row
-from arena_hard.rating.arrays import BoolArray, IntArray
+from arena_hard.rating.arrays import BoolArray
 from arena_hard.rating.same_records import Overruled
 from arena_hard.showing.footnotes import overruled_notes
 from arena_hard.showing.notes import whole
-
-
-@dataclass
-class Judged:
-    """All judgments of one judge as matrices [model, question] over the bench's models and questions.
-
-    first, second: verdict codes as the judge wrote them (index into LABELS, UNREADABLE or NO_GAME);
-    baseline: code of the baseline's name, -1 where the judgment names none; file, row: which of the
-    files with the model's judgments, and the row in it, -1 where there is no judgment.
-    """
-
-    first: IntArray
-    second: IntArray
-    baseline: IntArray
-    file: IntArray
-    row: IntArray
 
 
 @dataclass
@@ -78,6 +63,7 @@ class BenchIndex:
 
     def __post_init__(self) -> None:
         self._standing: dict[tuple[str, str, str], Standing] = {}
+        self._most_named: dict[str, dict[str, str]] = {}
         self._codes: dict[str, int] = {}
         self._baseline_codes: dict[str, int] = {}
         self._question_stamp: tuple[int, int] | None = None
@@ -206,17 +192,22 @@ class BenchIndex:
     def _assemble(self) -> None:
         """The matrices over all models that have answers or judgments."""
         self._gather_judgments()
-        self.models = sorted(self.answers.keys() | {model for _, model in self.judgments}, key=str.lower)
+        told = {model for model, file in self.answers.items() if len(file.question)}
+        told |= {model for (_, model), files in self.judgments.items() if any(len(each.question) for each in files)}
+        self.models = sorted(told, key=str.lower)  # an empty file makes no model
         place = {model: code for code, model in enumerate(self.models)}
         shape = (len(self.models), len(self.question_ids))
         judged: dict[str, Judged] = {}
         for (judge, model), files in sorted(self.judgments.items()):
-            table = judged.get(judge) or _empty(shape)
+            if model not in place:
+                continue
+            table = judged.get(judge) or Judged.empty(shape)
             judged[judge] = table
             for number in reversed(range(len(files))):  # the first one counts most
-                _fill(table, place[model], number, files[number])
+                table.fill(place[model], number, files[number])
         self.judged = judged
         self._standing.clear()
+        self._most_named.clear()
 
     def _gather_judgments(self) -> None:
         """The judgments by judge and model: a model's may be in several files, and one file may hold several's."""
@@ -260,6 +251,7 @@ class BenchIndex:
         """What is odd in and beside the files, though everything in them could be read."""
         beside = [note for notes in self._folder_notes.values() for note in notes]
         within = self._question_notes + [note for file in self._files() for note in file.notes] + self._owner_notes
+        beside += [f"{file.path} is empty: it holds no record." for file in self._files() if not file.length.size]
         return beside + within + [whole(note) for note in overruled_notes(self._overruled)]
 
     def _files(self) -> list[RecordFile]:
@@ -278,6 +270,14 @@ class BenchIndex:
                 return Standing(True, True, Origin(baseline))  # of none anything can be said
             self._standing[case] = standing(self.bench, self.sets[judge].judge, baseline, category)
         return self._standing[case]
+
+    def most_named(self, judge: str, category: str) -> str:
+        """The baseline that most of a judge's judgments name, of a category or else of all; empty where none does."""
+        if judge not in self._most_named:
+            categories = [question.category if question else "" for question in self.questions]
+            self._most_named[judge] = self.judged[judge].most_named(categories, self.baselines)
+        named = self._most_named[judge]
+        return named.get(category, named.get("", ""))
 
     def models_of(self, judge: str) -> list[int]:
         """Codes of the models that a judge has judged; all models when there is no such judge."""
@@ -316,24 +316,3 @@ class BenchIndex:
         if file is not None:
             result[file.question] = values(file)
         return result
-
-
-def _empty(shape: tuple[int, int]) -> Judged:
-    return Judged(
-        first=np.full(shape, NO_GAME, dtype=np.int8),
-        second=np.full(shape, NO_GAME, dtype=np.int8),
-        baseline=np.full(shape, -1, dtype=np.int32),
-        file=np.zeros(shape, dtype=np.int16),
-        row=np.full(shape, -1, dtype=np.int32),
-    )
-
-
-def _fill(table: Judged, model: int, number: int, file: RecordFile) -> None:
-    """Put the rows of a model's file into the matrices; of several lines for one question the last counts."""
-    codes, from_the_end = np.unique(file.question[::-1], return_index=True)
-    rows = len(file.question) - 1 - from_the_end
-    table.file[model, codes] = number
-    table.row[model, codes] = rows
-    table.first[model, codes] = file.facts[rows, 0]
-    table.second[model, codes] = file.facts[rows, 1]
-    table.baseline[model, codes] = file.facts[rows, 2]

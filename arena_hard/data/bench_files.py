@@ -79,5 +79,7 @@ def put_in_order(file: Path, questions: list[Question]) -> None:
     The bootstrap draws rows by their place in the file, so the order is part of the result. Lines
     that a later one replaced are kept in FILE.superseded.
     """
+    if not file.exists():  # a run that wrote nothing leaves no file
+        return
     place = {question.question_id: index for index, question in enumerate(questions)}
     jsonl.sort(file, place, file.with_name(file.name.removesuffix(".jsonl") + ".superseded"))

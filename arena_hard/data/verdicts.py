@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import html
+import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from arena_hard.data.record_values import is_list
@@ -50,6 +52,20 @@ def _label_in(text: str) -> str | None:
     label = "".join(html.unescape(text).strip(_AROUND).split()).upper()
     label = _OTHER_SPELLINGS.get(label, label)
     return label if label in _OUTCOMES else None
+
+
+def labels_in(text: str, patterns: Iterable[re.Pattern[str]], any_label: bool = False) -> list[str]:
+    """The different verdicts in a judge's text, each as first written, by the first pattern that finds any.
+
+    What is no verdict ([[A]], [[A>>>B]]) is passed over, except with `any_label`.
+    """
+    for pattern in patterns:
+        labels = [match.strip() for match in pattern.findall(text)]
+        said = {standard_label(label) or label: label for label in reversed(labels)}  # A>B and B<A are one
+        counted = [label for meaning, label in said.items() if meaning in LABELS or (any_label and label)]
+        if counted:
+            return counted[::-1]
+    return []
 
 
 def is_verdict(score: Any) -> bool:

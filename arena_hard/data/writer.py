@@ -102,11 +102,12 @@ class RecordWriter:
     def finish(self, file: Path) -> None:
         """Close a file to which nothing more is written; its lock stays. Raises UserError when it lost records.
 
-        Nothing may be waiting to be written to it.
+        Nothing may be waiting to be written to it. A file without any record goes: it would look like a model's.
         """
         opened = self._files.pop(file)
         with contextlib.closing(opened):
             self._check(opened)
+            opened.remove_if_empty()
 
     def close(self) -> None:
         """Write what is left, close the files, give the locks back. Raises UserError when one of them lost records."""
@@ -239,6 +240,12 @@ class _OpenFile:
         if name not in self._replacing:
             return name in there
         return any(jsonl.equal(line, other) for other in there.get(name, ()))
+
+    def remove_if_empty(self) -> None:
+        """Remove a file that holds nothing, if it is a plain file still."""
+        with contextlib.suppress(OSError):
+            if self._left.size == 0 and _stamp(self.path) == self._left and not self.path.is_symlink():
+                self.path.unlink() if self.path.is_file() else None
 
     def rescue(self) -> Path:
         """Put this run's records into a file of their own. Returns where it is. Raises OSError."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from arena_hard.browse import game_selection, games_page
+from arena_hard.browse import game_selection, game_words, games_page
 from arena_hard.browse.address import View, href, parse
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.paths import Bench
-from tests.support.browse_bench import VERDICTS, judgment_row, write_bench
+from arena_hard.data.settings import JudgeSettings
+from tests.support.browse_bench import VERDICTS, answer_row, judgment_row, write_bench
 from tests.support.pipeline_bench import write_rows
 
 SEEN = View(tab="games", judge="judy")
@@ -61,6 +63,81 @@ def test_search_finds_text_however_the_file_escapes_it(tmp_path: Path, words: st
     assert left(index, SEEN.but(text=words.lower())) == {("alpha", "q-sum")}
 
 
+def words_of(index: BenchIndex, model: str, question: str, settings: JudgeSettings | None = None) -> dict[str, Any]:
+    """What the page of a game says of what is missing."""
+    _, context = games_page.build(index, SEEN.but(model=model, question=question), settings)
+    return context
+
+
+def test_what_is_missing_is_said_by_its_cause(index: BenchIndex) -> None:
+    unjudged = words_of(index, "alpha", "q-time")["unjudged"]
+    assert unjudged[1:] == ["python gen_judgment.py --models alpha"] and "yet. This asks" in unjudged[0]
+    lacking = words_of(index, "beta", "q-time")  # its answer is missing, too
+    assert (
+        lacking["unjudged"][0] == "judy has not judged beta on this question yet, and cannot: beta has no answer to it."
+    )
+    assert lacking["unjudged"][1].splitlines() == [
+        "python gen_answer.py --models beta",
+        "python gen_judgment.py --models beta",
+    ]
+    assert "model_answer/beta.jsonl has no line for it. python gen_answer" in lacking["pair"].model.missing
+    assert lacking["pair"].baseline.model == "base"  # as the others name it, not the original's
+    assert words_of(index, "base", "q-sum")["unjudged"] == ["base is the baseline, which is not judged against itself."]
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "why"),
+    [
+        ("[[A>B]] or rather [[B>A]]", "stop", "It holds labels that differ: A>B and B>A."),
+        ("no idea", "stop", "It holds no label; gen_judgment"),
+        ("I first write my own ans", "length", "It was cut off at max_tokens before it came to a label. Raise"),
+        ("[[B>A]]", "stop", "It holds B>A, but was read by another pattern; gen_judgment"),
+    ],
+)
+def test_an_unreadable_verdict_is_said_by_its_cause(tmp_path: Path, text: str, finish: str, why: str) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    row = judgment_row("alpha", "q-sum", ("A>B", None), baseline="base")
+    row["games"][1] |= {"judgment": text, "finish_reason": finish}
+    write_rows(bench.judgment_file("judy", "alpha"), [row])
+    index = BenchIndex(bench)
+    index.refresh()
+    found = words_of(index, "alpha", "q-sum")
+    assert found["boards"][1].why.startswith(why) and found["boards"][0].why == ""
+    assert found["summary"] == "Only game 1 counts: game 2 has no verdict that could be read."
+
+
+def test_the_link_of_a_model_leads_to_a_game_that_was_judged(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    write_rows(bench.judgment_file("judy", "alpha"), [judgment_row("alpha", "q-plan", ("A>B", "B>A"))])
+    index = BenchIndex(bench)
+    index.refresh()
+    assert words_of(index, "alpha", "")["pair"].question_id == "q-plan"
+
+
+def test_an_answer_that_the_original_wrote_for_a_failed_call_is_none(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    write_rows(bench.answer_file("alpha"), [answer_row("alpha", "q-sum", ["$ERROR$"])])
+    index = BenchIndex(bench)
+    index.refresh()
+    side = words_of(index, "alpha", "q-sum")["pair"].model
+    assert side.answer is None and "has $ERROR$ in the place of an answer" in side.missing
+
+
+def test_an_empty_file_makes_no_model(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    for file in (bench.answer_file("ghost"), bench.judgment_file("judy", "ghost")):
+        file.touch()
+    index = BenchIndex(bench)
+    index.refresh()
+    assert (
+        index.models == ["alpha", "base", "beta"] and sum("ghost.jsonl is empty" in note for note in index.notes) == 2
+    )
+
+
 def test_what_the_judge_was_sent_is_not_searched(index: BenchIndex) -> None:
     assert left(index, SEEN.but(text="prompt of game")) == set()
 
@@ -80,7 +157,7 @@ def test_verdicts_in_words_name_the_winner_in_every_position(index: BenchIndex) 
             code = index.question_ids.index(question)
             pair = game_selection.load(index, "judy", index.models.index(model), code, None)
             for number, label in enumerate(labels, 1):
-                words, kind = games_page.verdict_words(pair.codes[number - 1], pair, number)
+                words, kind = game_words.verdict_words(pair.codes[number - 1], pair, number)
                 if label is None:
                     assert (words, kind) == ("no verdict could be read", "unreadable")
                 elif label == "A=B":
@@ -95,9 +172,9 @@ def test_verdicts_in_words_name_the_winner_in_every_position(index: BenchIndex) 
 def test_games_that_follow_the_position_are_called_so(index: BenchIndex) -> None:
     alpha = index.models.index("alpha")
     pair = game_selection.load(index, "judy", alpha, index.question_ids.index("q-code"), None)
-    assert games_page.agreement_words(pair) == "The two games disagree: whichever answer stood first won."
+    assert game_words.agreement_words(pair) == "The two games disagree: whichever answer stood first won."
     pair = game_selection.load(index, "judy", alpha, index.question_ids.index("q-sum"), None)
-    assert games_page.agreement_words(pair) == "The two games agree."
+    assert game_words.agreement_words(pair) == "The two games agree."
 
 
 def test_the_baseline_is_the_judgments_own_then_the_original_one(tmp_path: Path) -> None:

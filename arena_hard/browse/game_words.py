@@ -1,0 +1,82 @@
+"""What is said of one judgment and its two games: who won, and why something is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from arena_hard.browse import game_selection
+from arena_hard.browse.game_selection import Pair
+from arena_hard.browse.record_file import CUT_OFF, NO_GAME, UNREADABLE
+from arena_hard.data.records import Game
+from arena_hard.data.verdicts import LABELS, labels_in, outcome
+
+
+def verdict_words(code: int, pair: Pair, number: int) -> tuple[str, str]:
+    """(words, kind) of a game's verdict; kind is model, baseline, tie, unreadable or none."""
+    if code == NO_GAME:
+        return "no judgment", "none"
+    if code == UNREADABLE:
+        return "no verdict could be read", "unreadable"
+    won = outcome(LABELS[code])
+    if won.winner is None:
+        return "a tie", "tie"
+    side = pair.sides(number)[0 if won.winner == "A" else 1]
+    return f"{side.model} is {'much' if won.strong else 'slightly'} better", side.role
+
+
+def agreement_words(pair: Pair) -> str:
+    """What the two games say together."""
+    first, second = (np.array([code]) for code in pair.codes)
+    if min(pair.codes) < 0:
+        return _missing_words(pair.codes)
+    if game_selection.disagree(first, second)[0]:
+        winners = [outcome(LABELS[code]).winner for code in pair.codes]
+        if winners[0] is not None and winners[0] == winners[1]:
+            place = "first" if winners[0] == "A" else "second"
+            return f"The two games disagree: whichever answer stood {place} won."
+        return "The two games disagree."
+    return "The two games agree." if pair.codes[0] == 4 - pair.codes[1] else "The two games agree on the winner."
+
+
+def _missing_words(codes: tuple[int, int]) -> str:
+    """Which of the two games has no verdict, and why."""
+    reasons = {NO_GAME: "was not played", UNREADABLE: "has no verdict that could be read"}
+    if codes == (NO_GAME, NO_GAME):
+        return ""
+    if max(codes) < 0:
+        return "Neither game has a verdict that could be read."
+    readable = 1 if codes[0] >= 0 else 2
+    return f"Only game {readable} counts: game {3 - readable} {reasons[min(codes)]}."
+
+
+def unjudged_words(judge: str, pair: Pair) -> list[str]:
+    """Why there is no judgment, and the commands that make it."""
+    model, against = pair.model, pair.baseline
+    if pair.judgment or not judge:
+        return []
+    if model.model == against.model:
+        return [f"{model.model} is the baseline, which is not judged against itself."]
+    command = f"python gen_judgment.py --models {model.model}"
+    lacking = list(dict.fromkeys(side.model for side in (model, against) if side.answer is None))
+    if lacking:
+        who = f"{' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'}"
+        words = f"{judge} has not judged {model.model} on this question yet, and cannot: {who} no answer to it."
+        return [words, f"python gen_answer.py --models {' '.join(lacking)}\n{command}"]
+    return [f"{judge} has not judged {model.model} on this question yet. This asks for what is missing:", command]
+
+
+def why_unreadable(game: Game | None, patterns: tuple[Any, ...]) -> str:
+    """Why a game has no verdict although the judge wrote something."""
+    labels = labels_in(game.judgment, patterns) if game else []
+    again = "gen_judgment.py --retry-unreadable judges again."
+    if len(labels) > 1:
+        return f"It holds labels that differ: {' and '.join(labels)}."
+    if labels:
+        return f"It holds {labels[0]}, but was read by another pattern; {again}"
+    if game and game.finish_reason in CUT_OFF:
+        return (
+            f"It was cut off at max_tokens before it came to a label. Raise max_tokens in the judge's config; {again}"
+        )
+    return f"It holds no label; {again}"
