@@ -76,7 +76,7 @@ def main() -> int:
     for plan in complete:
         finish_killed(plan.output.path, questions)
     if not plans:
-        print("Nothing to ask.")
+        print("Nothing to generate.")
         return 0
     # models on a server of their own come one after the other, the rest side by side
     together = [plan for plan in plans if not plan.settings.serve]
@@ -98,7 +98,7 @@ def answer_round(stage: Stage, plans: list[ModelPlan]) -> int:
 def parse_arguments() -> argparse.Namespace:
     parser = utils.parser(__doc__ or "", EXAMPLES)
     selection.add_config_files(
-        parser, "config/gen_answer_config.yaml", "which models, and how they are asked", "where the models are"
+        parser, "config/gen_answer_config.yaml", "models, and how to query them", "endpoints of the models"
     )
     selection.add_selection(parser)
     args = parser.parse_args()
@@ -112,7 +112,7 @@ def parse_arguments() -> argparse.Namespace:
 def print_plan(bench: Bench, questions: list[Question], plans: list[ModelPlan]) -> None:
     print(f"{bench.name}: {counted(len(questions), 'question')}, {counted(len(plans), 'model')}")
     for plan in plans:
-        print(f"  {plan.settings.name:<40} {plan.existing:>5} answers exist, {len(plan.missing):>5} to ask for")
+        print(f"  {plan.settings.name:<40} {plan.existing:>5} answers exist, {len(plan.missing):>5} to generate")
         tally = plan.output.tally
         for note in earlier_notes(tally.records, tally.endpoints, plan.existing):
             print(f"  note: {note}")

@@ -82,7 +82,7 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     parser = utils.parser(__doc__ or "", EXAMPLES)
     selection.add_config_files(
-        parser, "config/judge_config.yaml", "judge, baseline, prompts and models", "where the judge is"
+        parser, "config/judge_config.yaml", "judge, baseline, prompts and models", "endpoint of the judge"
     )
     selection.add_selection(parser)
     add_judging(parser)

@@ -1,7 +1,7 @@
-"""Look at every question, answer and judgment of a bench in the web browser.
+"""Look at every question, answer and judgment of a benchmark in the web browser.
 
-python qa_browser.py                                the bench of config/judge_config.yaml, else the demo
-python qa_browser.py --data-dir /path/to/data       benches in another folder
+python qa_browser.py                                the benchmark of config/judge_config.yaml, else the demo
+python qa_browser.py --data-dir /path/to/data       benchmarks in another folder
 python qa_browser.py --host 0.0.0.0 --auth me:word  open it to the network, with a password
 python qa_browser.py --export site                  the pages as files that open from disk
 """
@@ -28,13 +28,13 @@ PARTS = Path(__file__).parent / "arena_hard" / "browse"
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Look at every question, answer and judgment of a bench in the web browser.",
+        description="Look at every question, answer and judgment of a benchmark in the web browser.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=(__doc__ or "").partition("\n\n")[2],
     )
     utils.add_version(parser)
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on; another than this machine's needs --auth")
+    add("--host", default="127.0.0.1", help="address to listen on; any other than localhost needs --auth")
     add("--port", type=int, help="port to listen on (default: the first free one from 7860)")
     add("--share", action="store_true", help="open a public link through Gradio's servers; needs --auth")
     add(
@@ -43,7 +43,7 @@ def parse_arguments() -> argparse.Namespace:
         default=Path("config/judge_config.yaml"),
         help="the judge's config (default: %(default)s)",
     )
-    add("--data-dir", type=Path, default=Path("data"), help="the folder with the benches (default: %(default)s)")
+    add("--data-dir", type=Path, default=Path("data"), help="the folder with the benchmarks (default: %(default)s)")
     add("--auth", metavar="USER:PASSWORD", help=f"ask for this name and password (or set {AUTH_VARIABLE})")
     add("--no-auth", action="store_true", help="open it to others without a password")
     add("--export", type=Path, metavar="FOLDER", help="write the pages into a folder instead of serving them")
@@ -76,7 +76,7 @@ def load_site(args: argparse.Namespace) -> Site:
     from arena_hard.browse.site import Site
 
     if not args.data_dir.is_dir():
-        raise UserError(f"{args.data_dir}/ is no folder. Name the folder with the benches by --data-dir.")
+        raise UserError(f"{args.data_dir}/ is no folder. Name the folder with the benchmarks by --data-dir.")
     wanted = args.config_file != CONFIG or args.config_file.is_file()
     settings = utils.load_judge_settings(args.config_file) if wanted else None
     return Site(args.data_dir, settings)

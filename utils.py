@@ -50,7 +50,9 @@ def run_main(main: Callable[[], int]) -> None:
         print(f"error: {error}{streams.locale_remedy(str(error))}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
-        print("\nstopped; what has arrived is kept, and the same command goes on from there.", file=sys.stderr)
+        print(
+            "\nInterrupted. Everything received so far is saved; rerun the same command to continue.", file=sys.stderr
+        )
         code = 130
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output (head, less) has gone
@@ -58,15 +60,17 @@ def run_main(main: Callable[[], int]) -> None:
     except UnicodeEncodeError as error:
         if error.encoding != sys.getfilesystemencoding():
             raise
-        print(f"error: {error.object!r} is no file name.{streams.locale_remedy(error.object)}", file=sys.stderr)
+        print(
+            f"error: {error.object!r} is not a valid file name.{streams.locale_remedy(error.object)}", file=sys.stderr
+        )
         code = 2
     except OSError as error:
         if error.filename is None and error.errno not in _FULL:
             raise
         if error.filename is None:
             streams.give_up_output()
-        where = error.filename or "a file, or where the output goes"
-        advice = "Make room" if error.errno in _FULL else "Check the path and who may use it"
+        where = error.filename or "a file or the output"
+        advice = "Make room" if error.errno in _FULL else "Check the path and its permissions"
         print(f"error: {where}: {error.strerror}. {advice}, then run again.", file=sys.stderr)
         code = 2
     sys.exit(code)
@@ -89,7 +93,7 @@ def parser(doc: str, examples: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add_version(made)
-    made.add_argument("--data-dir", type=Path, default=Path("data"), help="folder with the benches (default: data)")
+    made.add_argument("--data-dir", type=Path, default=Path("data"), help="folder with the benchmarks (default: data)")
     return made
 
 

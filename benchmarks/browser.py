@@ -44,7 +44,7 @@ CLICK = """([selector, value]) => new Promise((done, fail) => {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("data_dir", type=Path, help="the folder with the benches")
+    parser.add_argument("data_dir", type=Path, help="the folder with the benchmarks")
     parser.add_argument("--clicks", type=int, default=60, help="how many questions and models to choose")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()

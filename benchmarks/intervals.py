@@ -36,7 +36,7 @@ ALPHA = 0.05
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data_dir", type=Path, help="the folder with the benches")
+    parser.add_argument("data_dir", type=Path, help="the folder with the benchmarks")
     parser.add_argument("--bench-name", default=DEFAULT_BENCH)
     parser.add_argument("--judge-name", default=DEFAULT_JUDGE)
     parser.add_argument("--baseline", help="default: the bench's usual one")

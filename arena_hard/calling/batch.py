@@ -207,7 +207,7 @@ class Mailbox:
             )
             self._say(f"batch {batch.batch_id}: {counted(len(lines), 'request')} submitted")
         else:
-            self._say(f"batch {batch.batch_id}: found again")
+            self._say(f"batch {batch.batch_id}: resumed")
         self._known.add(batch.batch_id)
         self._note({"step": "submitted", "marker": batch.marker, "id": batch.batch_id})
 
@@ -221,7 +221,7 @@ class Mailbox:
             status = await self._patiently(lambda: self._batches.status(str(batch.batch_id)))
             if status.ended:
                 return
-            self._say(f"batch {batch.batch_id}: {status.word}; stop whenever you like, the same command goes on")
+            self._say(f"batch {batch.batch_id}: {status.word}; stop at any time, the same command continues")
             await asyncio.sleep(pause)
             pause = min(longest, pause * 1.5)
 
@@ -237,7 +237,7 @@ class Mailbox:
                 if error.kind not in kinds or isinstance(error, TooMuch):
                     raise
                 wait = max(pause, error.retry_after or 0.0)
-                self._say(f"{error.message}; asking again in {wait:.0f} s")
+                self._say(f"{error.message}; retrying in {wait:.0f} s")
             await asyncio.sleep(wait)
             pause = min(longest, pause * 1.5)
 
@@ -286,13 +286,13 @@ class Mailbox:
         if refusal.kind == "final" and len(batch.keys) == 1:
             self._miss(batch.keys[0], refusal)
         self._close(batch, 0)
-        self._say(f"{len(batch.keys)} requests were not taken as a batch: {refusal.message}")
+        self._say(f"{len(batch.keys)} requests were rejected as a batch: {refusal.message}")
 
     async def _wait_for_the_queue(self) -> None:
         if not self._lots.turned_away:
             return
         pause = self._poll[1] * min(10, self._lots.turned_away)
-        self._say(f"the next batch holds at most {self._lots.most} requests and goes out in {pause:.0f} s")
+        self._say(f"the next batch holds at most {self._lots.most} requests and is sent in {pause:.0f} s")
         await asyncio.sleep(pause)
 
     # ------------------------------------------------------------------------------------- disk

@@ -242,7 +242,7 @@ async def _slot(asking: _Asking) -> tuple[Gate, Slot]:
 
 def _no_other_try(asking: _Asking) -> str:
     """Why a record ends that waits."""
-    ends = f"no other try within the deadline of {asking.model.settings.deadline:g} s"
+    ends = f"no further attempt within the deadline of {asking.model.settings.deadline:g} s"
     said = _told(asking.errors) if asking.errors else asking.endpoint.gate.said
     return f"{said.rstrip('. ')}; {ends}" if said else ends
 
@@ -276,7 +276,7 @@ def _given_up(asking: _Asking) -> CallError:
     if error.kind == "transient" or isinstance(error, Unforeseen):
         endpoint.failed_in_a_row += 1
         if endpoint.failed_in_a_row >= GIVE_UP_AFTER:
-            rest = f"{message}; nothing else came, so the rest was not sent"
+            rest = f"{message}; nothing else succeeded, so the rest was not sent"
             endpoint.gate.shut(CallError("final", rest, endpoint_wide=True))
     return CallError(
         "final",

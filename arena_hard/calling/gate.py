@@ -250,7 +250,7 @@ class Gate:
         return min(longer, max(left, 0.001))
 
     def _give_up(self, error: CallError, seconds: float) -> None:
-        lasted = f"it took nothing for {seconds:.3g} s, so the rest was not sent"
+        lasted = f"it accepted nothing for {seconds:.3g} s, so the rest was not sent"
         self.dead = CallError("final", f"{error.message.rstrip('. ')}; {lasted}", endpoint_wide=True)
 
     def _close(self, seconds: float, reason: str) -> None:

@@ -63,4 +63,4 @@ async def run_exchanges(
             groups = [(list(waiting), 64)] if waiting else []
             waiting.clear()
     except CallError as error:
-        raise UserError(f"--batch: {error.message.rstrip('.')}. Mend it and run the same command again.") from None
+        raise UserError(f"--batch: {error.message.rstrip('.')}. Fix it and run the same command again.") from None

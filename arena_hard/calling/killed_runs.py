@@ -46,7 +46,7 @@ def killed_note(records: Path, runs: Iterable[Mapping[str, Any]]) -> str | None:
         return None
     written = settled(records, last).get("written")
     told = f"{written} record{'s' * (written != 1)}" if written else ""
-    return f"the run of {last.get('started')} was killed after {told}." if told else None
+    return f"the run started at {last.get('started')} was killed after {told}." if told else None
 
 
 def _calls(row: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -68,12 +68,12 @@ def serving(model: ModelSettings, log: Path) -> Iterator[ModelSettings]:
     try:
         command = shlex.split(model.serve.replace("{port}", str(port)))
     except ValueError as error:
-        raise UserError(f"{where}: serve is no command ({error}). Close the quotes in {model.serve!r}.") from None
+        raise UserError(f"{where}: serve is not a command ({error}). Close the quotes in {model.serve!r}.") from None
     base = f"http://127.0.0.1:{port}/v1"
     if "{port}" not in model.serve:
         base = next((e.api_base for e in model.endpoints or [] if e.api_base), "")
         if not base:
-            raise UserError(f"{where}: serve has no {{port}}. Write it into the command, or add an api_base.")
+            raise UserError(f"{where}: serve has no {{port}}. Add it to the command, or add an api_base.")
     _check_free(model, base)
     with watching(base) as watch:
         guard = _start(model, command, log, watch)
@@ -101,7 +101,9 @@ def _start(model: ModelSettings, command: list[str], log: Path, watch: Watch) ->
         log.parent.mkdir(parents=True, exist_ok=True)
         stream = open(log, "wb")  # noqa: SIM115 - closed below, when the guard has it
     except OSError as error:
-        raise UserError(f"{log}: the log of serve cannot be written: {error.strerror}. Free its place.") from None
+        raise UserError(
+            f"{log}: the log of serve cannot be written: {error.strerror}. Remove what is in its place."
+        ) from None
     with stream:
         guard = subprocess.Popen(
             [sys.executable, "-I", str(_GUARD), *command],
@@ -119,8 +121,8 @@ def _check_free(model: ModelSettings, base: str) -> None:
     """Raises UserError where a server listens already: its answers would pass for the model's."""
     if _listens(base):
         raise UserError(
-            f"{model.name}: another server listens at {base} already, and its answers would pass for those of the one "
-            "that serve starts. Stop it, take serve out to use it, or write {port} into the command for a free port."
+            f"{model.name}: another server is already listening at {base}; its answers would be taken for those of the "
+            "server that serve starts. Stop it, remove serve to use it, or put {port} into the command for a free port."
         )
 
 
@@ -144,8 +146,8 @@ def _wait_until_ready(
         status, models = _listed(f"{base}/models", key)
         if status and (other := watch.stranger()):
             raise UserError(
-                f"{model.name}: another server ({other}) took {base} while the one that serve starts was loading, and "
-                "its answers would pass for the model's. Stop it, or let {port} in the command choose a free port."
+                f"{model.name}: another server ({other}) took {base} while the one that serve starts was loading; its "
+                "answers would be taken for the model's. Stop it, or let {port} in the command choose a free port."
             )
         if guard.poll() is not None:
             raise UserError(f"{model.name}: the server ended before it answered. Its last lines:\n{_tail(log)}")

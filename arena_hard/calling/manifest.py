@@ -35,9 +35,9 @@ def load(records: Path) -> dict[str, Any]:
         found = {"settings": {}, "runs": []} | msgspec.json.decode(file.read_bytes())
         msgspec.convert(found, _Manifest)
     except (*jsonl.BROKEN, TypeError):
-        raise UserError(f"{file} is not readable. Move it away; the records do not need it.") from None
+        raise UserError(f"{file} is not valid. Move it away; the records do not depend on it.") from None
     except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror or error}. Mend its rights, or move it.") from None
+        raise UserError(f"{file} cannot be read: {error.strerror or error}. Fix its permissions, or move it.") from None
     return found
 
 
@@ -156,7 +156,7 @@ def mixed_message(
     reasons = {changes(known.get(str(found[key])), today[key]) for key in ids}
     return (
         f"{records}: {len(ids)} of {len(found)} records were made with other settings ({'; '.join(sorted(reasons))}). "
-        f"--redo {name} asks for them again, --keep-mixed keeps them beside what is new."
+        f"--redo {name} asks for them again, --keep-mixed keeps them next to the new ones."
     )
 
 
@@ -201,4 +201,4 @@ def _moved_note(runs: Sequence[_Run], endpoints: Sequence[str]) -> str | None:
     new = [each for each in endpoints if not before & {each, without_options(each)}]
     if not before or not new:
         return None
-    return f"records so far came from {', '.join(sorted(before))}; what is asked now comes from {', '.join(new)}."
+    return f"existing records came from {', '.join(sorted(before))}; new ones will come from {', '.join(new)}."

@@ -44,8 +44,8 @@ class Probed(msgspec.Struct):
         if before in (None, self.hash):
             return None
         return (
-            f"{name} answers the probe's questions otherwise than in the run before ({before} → {self.hash}): other "
-            "weights, or another way of running them, may stand behind its name."
+            f"{name} answers the probe's questions differently than in the previous run ({before} → {self.hash}): the "
+            "weights behind its name, or how they are run, may have changed."
         )
 
     @classmethod

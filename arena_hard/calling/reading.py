@@ -76,9 +76,9 @@ def _no_answer(reply: Reply, finish: str, tagged: bool) -> CallError:
     tagged: whether its text holds a thought.
     """
     kind: Kind = "transient"
-    message = f"the reply holds no text (finish_reason {finish})"
+    message = f"the reply contains no text (finish_reason {finish})"
     if finish == "content_filter":
-        kind, message = "final", "the provider's content filter held the answer back"
+        kind, message = "final", "the provider's content filter blocked the answer"
     elif finish == "length":
         kind, message = "final", "the reply was cut at max_tokens before an answer began; raise max_tokens"
         if tagged or reply.thought:

@@ -152,7 +152,7 @@ class RecordRun(Generic[J]):
         torn = self._writer.open(output.path, output.tally.before)
         if torn:
             kept = jsonl.torn_file(output.path)
-            where = f"{output.path}: a torn last line of {torn} bytes"
+            where = f"{output.path}: an incomplete last line of {torn} bytes"
             print(f"{where}, left by an interrupted run, was moved to {kept.name}.")
 
     def open_model(self, model: ModelSettings) -> Model:
@@ -300,8 +300,8 @@ class RecordRun(Generic[J]):
 
 def _say_what_goes_on(tally: RunTally) -> None:
     if tally.goes_on and tally.redo:
-        there = f"{len(tally.redo.done)} of {len(tally.redo.ids)} records are there already"
-        print(f"{tally.records}: the --redo that was broken off goes on; {there}.")
+        there = f"{len(tally.redo.done)} of {len(tally.redo.ids)} records already exist"
+        print(f"{tally.records}: resuming the interrupted --redo; {there}.")
 
 
 def _say(text: str) -> None:

@@ -87,11 +87,11 @@ def _ranked(sightings: dict[str, Sighting]) -> Ranked:
 
 
 def _of_reasons(records: str, ranked: Ranked) -> str:
-    return f"unknown finish_reason in {records}, kept as it came: {_counted(ranked)}."
+    return f"unknown finish_reason in {records}, kept as received: {_counted(ranked)}."
 
 
 def _of_no_reasons(records: str, ranked: Ranked) -> str:
-    return f"no finish_reason in {records}, which may be whole or half: see question {ranked[0][1].example}."
+    return f"no finish_reason in {records}, which may be complete or cut: see question {ranked[0][1].example}."
 
 
 def _of_fields(records: str, ranked: Ranked) -> str:
@@ -114,7 +114,7 @@ def _of_templates(records: str, ranked: Ranked) -> str:
     stops = list(dict.fromkeys(stop for name, _ in ranked if (stop := stop_for(name))))
     needed = [stop for stop in stops if not any(other in stop for other in stops if other != stop)]
     found = (
-        f"remains of a chat template in {records}, kept as they came: {_counted(ranked)}; see question "
+        f"leftover chat-template tokens in {records}, kept as received: {_counted(ranked)}; see question "
         f"{ranked[0][1].example}."
     )
     if not needed:

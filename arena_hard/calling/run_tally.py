@@ -146,9 +146,8 @@ def _others(what: str, before: Set[str], now: Set[str]) -> list[str]:
     """A sentence where nothing of what the server calls itself was seen in an earlier run."""
     if not before or not now or before & now:
         return []
-    return [
-        f"the server calls its {what} {', '.join(sorted(now))}; in the runs before it was {', '.join(sorted(before))}."
-    ]
+    names = ", ".join(sorted(now))
+    return [f"the server reports {names} as its {what}; in earlier runs it was {', '.join(sorted(before))}."]
 
 
 def remark_lines(tallies: Sequence[tuple[str, RunTally]], unit: str, of_replies: bool = False) -> list[str]:
@@ -194,8 +193,8 @@ def git_commit() -> str | None:
 def remedy(tallies: Iterable[RunTally]) -> str:
     """What to do about failures, for people."""
     if any(key in tally.before for tally in tallies for key in tally.failed):
-        return "The records of what failed are still the old ones; the same command with --only-failed asks for those."
-    return "Nothing was written for what failed; the same command asks for just that."
+        return "The failed records are still the old ones; rerun with --only-failed to retry only those."
+    return "Failed requests were not saved; rerun the same command to retry only those."
 
 
 def notes_together(tallies: Iterable[RunTally]) -> ReplyNotes:

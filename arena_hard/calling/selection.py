@@ -38,24 +38,26 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--models", nargs="+", metavar="MODEL", help="these models instead of model_list")
     group.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
     group.add_argument("--sample", type=int, metavar="N", help="N questions, a share of each cluster; seeded, nested")
-    group.add_argument("--question-ids", type=Path, metavar="FILE", help="only the question ids in FILE, one a line")
+    group.add_argument("--question-ids", type=Path, metavar="FILE", help="only the question ids in FILE, one per line")
     group.add_argument("--only-failed", action="store_true", help="only what failed in earlier runs")
     group.add_argument(
         "--redo",
         nargs="+",
         metavar="MODEL",
         default=[],
-        help="ask again for these models: for records made with other settings, or for all where none were",
+        help="regenerate these models: records made with other settings or, if there are none, all records",
     )
     group.add_argument(
-        "--keep-mixed", action="store_true", help="go on where cached records were made with other settings"
+        "--keep-mixed", action="store_true", help="continue although cached records were made with other settings"
     )
     group.add_argument("--dry-run", action="store_true", help="print the plan and one full request; send nothing")
     money = parser.add_argument_group("what it costs")
     money.add_argument("--quote", action="store_true", help="print requests, tokens, price and time; send nothing")
-    money.add_argument("--batch", action="store_true", help="ask by batch, at half the price and within a day")
     money.add_argument(
-        "--finish-live", action="store_true", help="with --batch: ask live what a batch brought no reply for"
+        "--batch", action="store_true", help="use the provider's batch interface: half the price, within a day"
+    )
+    money.add_argument(
+        "--finish-live", action="store_true", help="with --batch: send live whatever the batch returned no reply for"
     )
     money.add_argument("--max-cost", type=float, metavar="DOLLARS", help="stop before the run costs more than this")
 
@@ -63,7 +65,9 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 def check_selection(args: argparse.Namespace) -> None:
     """Flags that mean nothing together. Raises UserError."""
     if args.finish_live and not args.batch:
-        raise UserError("--finish-live: is for --batch. Add --batch, or leave it out: without it all is asked live.")
+        raise UserError(
+            "--finish-live only applies to --batch. Add --batch, or drop it: without --batch everything is sent live."
+        )
 
 
 def chosen_models(args: argparse.Namespace, model_list: list[str]) -> list[str]:
@@ -97,11 +101,11 @@ def _listed(file: Path, questions: list[Question]) -> list[Question]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--question-ids {file} cannot be read: {error}.") from None
     if not wanted:
-        raise UserError(f"--question-ids {file}: the file names no question. Write one id a line.")
+        raise UserError(f"--question-ids {file}: the file names no question. Write one id per line.")
     known = {question.question_id for question in questions}
     for number, key in enumerate(wanted, 1):
         if key not in known:
-            raise UserError(f"{file}: entry {number}, {key!r}, is no question of this bench. Remove it.")
+            raise UserError(f"{file}: entry {number}, {key!r}, is not a question of this benchmark. Remove it.")
     listed = set(wanted)
     return [question for question in questions if question.question_id in listed]
 

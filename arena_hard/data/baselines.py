@@ -193,9 +193,9 @@ class JudgmentFolder:
         folder = self.bench.judgment_folder(self.judge, baseline)
         if found == baseline:
             return (
-                f"{folder.parent} holds judgments that do not name their baseline, and nothing shows it: {baseline} is "
-                "assumed, and this run goes on with them. If they are against another, move their files to a folder "
-                "vs_NAME/ there, or give this judge another name."
+                f"{folder.parent} holds judgments that do not name their baseline, and nothing reveals it: {baseline} "
+                "is assumed, and this run continues with them. If they are against another, move their files to a "
+                "folder vs_NAME/ there, or give this judge another name."
             )
         why = (
             f"they are not against {baseline}: {origin.why}. Those against {baseline} go to {folder.name}/; if the "

@@ -28,12 +28,12 @@ def load_questions(bench: Bench) -> list[Question]:
     bench.check()
     questions = list(jsonl.read(bench.question_file, question_from_row, complete=True))
     if not questions:
-        raise UserError(f"{bench.question_file} holds no question.")
+        raise UserError(f"{bench.question_file} contains no question.")
     seen: set[str] = set()
     for question in questions:
         if question.question_id in seen:
             raise UserError(
-                f"{bench.question_file}: question_id {question.question_id} is there twice. Remove one of the two."
+                f"{bench.question_file}: question_id {question.question_id} occurs twice. Remove one of the two."
             )
         seen.add(question.question_id)
     return questions

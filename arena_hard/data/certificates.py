@@ -61,7 +61,7 @@ def certificates_in(place: Path, kinds: tuple[str, ...] = ("file", "folder")) ->
         )
         blocks = [block for file in files for block in _blocks(file, alone=file == place)]
     except OSError as error:
-        raise UserError(f"it cannot be read ({error.strerror}). Mend its rights") from None
+        raise UserError(f"it cannot be read ({error.strerror}). Fix its permissions") from None
     if not blocks:
         what = "folder" if place.is_dir() else "file"
         raise UserError(f"that {what} holds no certificate (-----BEGIN CERTIFICATE-----). Name one that does")

@@ -31,7 +31,7 @@ def check_model(where: Place, model: ModelSettings) -> None:
     _check_extra_body(where.line_only("extra_body"), model.extra_body)
     for key, texts in (("stop", model.stop or []), ("end_think_token", [model.end_think_token])):
         if "" in texts:
-            raise UserError(f"{where.line_only(key)}: {key} holds an empty text. Take it out.")
+            raise UserError(f"{where.line_only(key)}: {key} holds an empty text. Remove it.")
     _check_think_pattern(where.line_only("think_pattern"), model.think_pattern)
     _check_split_endpoints(where.at("endpoints"), model.endpoints or [])
     for number, endpoint in enumerate(model.endpoints or [], 1):
@@ -64,7 +64,7 @@ def _check_think_pattern(where: Place, pattern: str | None) -> None:
     try:
         empty = re.compile(pattern, re.DOTALL).search("")
     except re.error as error:
-        raise UserError(f"{where}: think_pattern is no regular expression ({error}).") from None
+        raise UserError(f"{where}: think_pattern is not a regular expression ({error}).") from None
     if empty:
         raise UserError(f"{where}: think_pattern matches an empty text. Write the tags around a thought into it.")
 
@@ -86,7 +86,7 @@ def missing_entry(entries: Place, name: str) -> str:
     for key, value in entries.value.items():
         if is_object(value) and name in value:
             line = entries.at(key).at(name).line
-            return f"It stands within {str(key)!r} (line {line}), and an entry begins at the left edge: move it there."
+            return f"It is inside {str(key)!r} (line {line}); an entry begins at the left edge: move it there."
     known = {str(key) for key in entries.value}
     meant = f"{suggestion(name, known)} " if known else ""
     return f"{meant}Add an entry with model_name, endpoints and api_type (README.md shows one)."
@@ -105,7 +105,7 @@ def check_categories(settings: JudgeSettings, there: set[str]) -> None:
 def _check_extra_body(where: Place, extra: dict[str, Any] | None) -> None:
     for key in _OWN_KEYS:
         if key in (extra or {}):
-            raise UserError(f"{where}: extra_body: {key!r} is what a request is about. Take it out.")
+            raise UserError(f"{where}: extra_body: {key!r} is what a request is about. Remove it.")
     for key, value in (extra or {}).items():
         try:
             json.dumps(value, allow_nan=False)
@@ -132,7 +132,7 @@ def _check_address(where: Place, base: str) -> None:
     if not good:
         like = f"http://{known}" if _HOST.match(known) and _is_address(f"http://{known}") else ""
         raise UserError(
-            f"{where}: api_base {base!r} is no address. Write it like {like or 'http://localhost:8000/v1'}."
+            f"{where}: api_base {base!r} is not an address. Write it like {like or 'http://localhost:8000/v1'}."
         )
 
 
@@ -167,9 +167,9 @@ def _check_patterns(where: Place, settings: JudgeSettings) -> None:
     try:
         patterns = settings.patterns
     except re.error as error:
-        raise UserError(f"{where}: regex_pattern is no regular expression ({error}).") from None
+        raise UserError(f"{where}: regex_pattern is not a regular expression ({error}).") from None
     if not patterns:
-        raise UserError(f"{where}: regex_pattern is empty. Leave it out for {DEFAULT_PATTERN}")
+        raise UserError(f"{where}: regex_pattern is empty. Remove it for the default {DEFAULT_PATTERN}")
     for pattern in patterns:
         if pattern.groups != 1:
             raise UserError(

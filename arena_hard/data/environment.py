@@ -116,7 +116,7 @@ def _check(proxy: Proxy, target: SplitResult, usable: Sequence[str], socks: str)
     except ValueError:
         parts, good = SplitResult("", "", "", "", ""), False
     if not good:
-        raise UserError(f"{proxy.shown} is no address of a proxy. Write it like http://proxy:3128, {escape}")
+        raise UserError(f"{proxy.shown} is not a proxy address. Write it like http://proxy:3128, {escape}")
     if parts.scheme not in usable:
         kinds = ", ".join(usable)
         raise UserError(f"{proxy.shown}: no proxy of the kind {parts.scheme!r} can be used, only {kinds}; {escape}")

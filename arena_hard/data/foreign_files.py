@@ -45,7 +45,7 @@ def misfit(file: Path) -> str | None:
     for beginning, words, remedy in _WHOLE:
         if beginning.match(start):
             return (
-                f"{file} {words}, not one record a line. Write each on a line of its own "
+                f"{file} {words}, not one record per line. Write each on a line of its own "
                 f"(`{remedy} FILE > NEW`, and NEW in the place of FILE), then run again."
             )
     return None

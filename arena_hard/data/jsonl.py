@@ -116,12 +116,16 @@ def warn(notes: Iterable[str]) -> None:
 
 def unreadable(file: Path, error: OSError) -> UserError:
     """The message for a file that the system does not give out."""
-    return UserError(f"{file} cannot be read: {error.strerror or error}. Mend its rights or move it away.")
+    return UserError(f"{file} cannot be read: {error.strerror or error}. Fix its permissions or move it away.")
 
 
 def warn_torn(file: Path, span: Span) -> None:
     """Warn of the beginning of a record that a reader passes over."""
-    what = "the last line is torn and was" if str(span.error) == FILE_ENDS else "beginnings of lines are torn and were"
+    what = (
+        "the last line is incomplete and was"
+        if str(span.error) == FILE_ENDS
+        else "beginnings of lines are incomplete and were"
+    )
     warnings.warn(f"{file}: {what} passed over.", TornLine, stacklevel=1)
 
 
@@ -136,7 +140,7 @@ def span_error(file: Path, span: Span) -> UserError:
 
 def line_error(file: Path, number: int, error: Exception) -> UserError:
     """The message for a line that cannot be read, or for what lies in the place of the file."""
-    return UserError(misfit(file) or f"{file}:{number}: {error}. Mend this line or delete it; nothing was changed.")
+    return UserError(misfit(file) or f"{file}:{number}: {error}. Fix this line or delete it; nothing was changed.")
 
 
 def read(file: Path, parse: Callable[[dict[str, Any]], T], complete: bool = False) -> Iterator[T]:
@@ -150,7 +154,7 @@ def read(file: Path, parse: Callable[[dict[str, Any]], T], complete: bool = Fals
         except ValueError as error:
             raise line_error(file, number, error) from None
         except (AttributeError, TypeError):
-            raise line_error(file, number, ValueError("a key holds a value of another kind than it should")) from None
+            raise line_error(file, number, ValueError("a key holds a value of the wrong type")) from None
 
 
 def decode_object(line: bytes) -> dict[str, Any]:
@@ -236,8 +240,8 @@ def written(file: Path) -> Generator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"{file} cannot be written: {error.strerror or error}. Make room or mend its rights, then run again; "
-            "nothing that was there is lost."
+            f"{file} cannot be written: {error.strerror or error}. Free some space or fix its permissions, then run "
+            "again; nothing that was there is lost."
         ) from None
 
 

@@ -135,7 +135,11 @@ class Bench:
         known = benches(self.data_dir)
         raise UserError(
             f"{self.question_file} does not exist. "
-            + (f"Benches in {self.data_dir}/: {shortened(known)}. " if known else f"{self.data_dir}/ holds no bench. ")
+            + (
+                f"Benchmarks in {self.data_dir}/: {shortened(known)}. "
+                if known
+                else f"{self.data_dir}/ contains no benchmark. "
+            )
             + "Set bench_name to one of them, or fetch the questions as README.md says."
         )
 

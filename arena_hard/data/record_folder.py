@@ -36,7 +36,7 @@ _COUNTED = re.compile(r"(?P<plain>.+?)[ ._-]*(?:\(\d+\)|(?<=[ ._-])v?\d[\dTZ._:-
 _OTHER_ENDINGS = {
     **dict.fromkeys((".jsonl.gz", ".jsonl.zst", ".jsonl.bz2", ".jsonl.xz", ".jsonl.zip"), "Unpack it first"),
     **dict.fromkeys((".JSONL", ".jsonl.txt", ".ndjson", ".jsonlines"), "Rename it"),
-    ".json": "Rename it if it holds one record a line, else convert it",
+    ".json": "Rename it if it holds one record per line, else convert it",
 }
 _OURS = (".manifest.json", ".meta.json")  # what the program itself puts beside records
 
@@ -66,14 +66,14 @@ def look_into(folder: Path, named: Container[str] = ()) -> Found:
     entries = sorted(entry for entry in folder.iterdir() if is_ours(entry))
     records = [entry for entry in entries if entry.name.endswith(".jsonl")]
     there = {file.stem: file for file in records if file.is_file()}
-    notes = [f"{in_place_of(file)} It is passed over." for file in records if file.stem not in there]
+    notes = [f"{in_place_of(file)} It is skipped." for file in records if file.stem not in there]
     notes += [_unreadable_form(entry) for entry in entries if _stem_of_other_form(entry) not in (None, *there)]
     plain_of = {file: _plain_of(file, there) for name, file in there.items() if unquote(name) not in named}
     backups = [f"{file.name} of {plain.name}{_lacking(file, plain)}" for file, plain in plain_of.items() if plain]
     if backups:
         notes.append(
-            f"{folder}: passed over as backups, because their records are of the same models: {shortened(backups)}. "
-            "Rename what is to count."
+            f"{folder}: skipped as backups, because their records are of the same models: {shortened(backups)}. "
+            "Rename those that should count."
         )
     notes += [_instead_note(file, there) for name, file in there.items() if unquote(name) not in named]
     return Found([file for file in there.values() if not plain_of.get(file)], [note for note in notes if note])
@@ -98,7 +98,7 @@ def in_place_of(file: Path) -> str:
     if file.is_dir():
         return f"{file} is a folder, not a file. Move it away."
     if file.exists():
-        return f"{file} is no file that can be read. Move it away."
+        return f"{file} is not a readable file. Move it away."
     forms = [file.with_name(file.name.removesuffix(".jsonl") + ending) for ending in _OTHER_ENDINGS]
     return next((_unreadable_form(form) for form in forms if form.is_file()), "")
 

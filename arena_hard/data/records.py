@@ -15,7 +15,7 @@ from arena_hard.data.record_values import holds_nothing, is_list, is_object, sai
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: the message says what is wrong, where, and what to do."""
+    """A mistake that the user can fix: the message says what is wrong, where, and what to do."""
 
 
 class NothingSaid(ValueError):

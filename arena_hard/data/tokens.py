@@ -113,5 +113,5 @@ def _hub_encoder(tokenizer: str) -> Callable[[str], Sequence[int]]:
             local = local / "tokenizer.json"
         loaded = Tokenizer.from_file(str(local)) if local.is_file() else Tokenizer.from_pretrained(tokenizer)
     except Exception as error:
-        raise UserError(f"tokenizer {tokenizer} cannot be loaded ({error}). Mend the key or remove it.") from None
+        raise UserError(f"tokenizer {tokenizer} cannot be loaded ({error}). Fix the key or remove it.") from None
     return lambda text: loaded.encode(text).ids

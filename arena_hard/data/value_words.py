@@ -78,7 +78,7 @@ def remedy(field: msgspec.structs.FieldInfo, seen: Any = None, hint: Any = str) 
     if is_object(seen) and str in map(bare, kinds_of(hint)):
         return "Put it into quotes if the braces, or a colon with a space, are meant as text."
     example = _EXAMPLES.get(field.name) or _default_of(field)
-    written = f"Write it like {field.name}: {example}" if example else "Mend the value"
+    written = f"Write it like {field.name}: {example}" if example else "Fix the value"
     return f"{written}." if field.required or field.name == "model_name" else f"{written}, or leave the key out."
 
 

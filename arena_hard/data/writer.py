@@ -162,7 +162,7 @@ class RecordWriter:
             opened.append([jsonl.encode(item.make_row()) for item in items])
             error = None
         except OSError as failure:
-            error = UserError(f"{file} cannot be written: {failure.strerror}. Make room, then run again.")
+            error = UserError(f"{file} cannot be written: {failure.strerror}. Free some space, then run again.")
         except Exception as failure:  # whatever it is, the one who waits must hear of it
             error = failure
         with contextlib.suppress(RuntimeError):  # a loop that has ended waits no more

@@ -35,12 +35,12 @@ _REMEDIES = (  # what YAML complains of, and what people have done there
     ("'\\t'", "Indent with spaces, not tabs."),
     ("that cannot start any token", "Put the value into quotes."),
     ("undefined alias", "Put the value into quotes if its * is meant as text, or name the anchor (&) above it."),
-    ("mapping values are not allowed", "Mend the indentation here or above, or put a text with a colon into quotes."),
+    ("mapping values are not allowed", "Fix the indentation here or above, or put a text with a colon into quotes."),
     ("for the tag", "Put the value into quotes, without a tag; ${NAME} stands for an environment variable."),
     ("unhashable key", "Put a text that begins with { into quotes."),
     ("could not find expected ':'", "Write a space after each colon, here and above."),
     ("expected ',' or", "Put a text with brackets or braces into quotes, or close the bracket."),
-    ("special characters", "Mend the line: take the character out, and save the file as UTF-8."),
+    ("special characters", "Fix the line: take the character out, and save the file as UTF-8."),
 )
 
 
@@ -116,7 +116,7 @@ def load_written(file: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UserError(foreign_kind(file) or _said_of_error(file, error, text)) from None
     except RecursionError:
-        raise UserError(f"{file} is nested too deeply. Mend the brackets.") from None
+        raise UserError(f"{file} is nested too deeply. Fix the brackets.") from None
     if not is_object(values):
         raise UserError(foreign_kind(file) or _no_mapping(file, node))
     return values
@@ -300,7 +300,7 @@ def _note_repeated(file: Path, repeated: list[tuple[str, Any, Any]]) -> None:
     shown = [f"{key!r} (lines {_line(a)} and {_line(b)})" for key, a, b in repeated[:_SHOWN_TWICE]]
     more = f" and {len(repeated) - len(shown)} more" if len(repeated) > len(shown) else ""
     warnings.warn(
-        f"{file}: there twice with different values, and the last one counts: {', '.join(shown)}{more}.",
+        f"{file}: given twice with different values; the last one counts: {', '.join(shown)}{more}.",
         ConfigNote,
         stacklevel=1,
     )
@@ -320,7 +320,5 @@ def _said_of_error(file: Path, error: Any, text: str) -> str:
     mark, position = getattr(error, "problem_mark", None), getattr(error, "position", None)
     line = mark.line + 1 if mark else None if position is None else text.count("\n", 0, position) + 1
     reason = " ".join(str(getattr(error, "problem", None) or error).split())
-    remedy = next(
-        (words for sign, words in _REMEDIES if sign in reason), "Mend the line; indent with spaces, not tabs."
-    )
+    remedy = next((words for sign, words in _REMEDIES if sign in reason), "Fix the line; indent with spaces, not tabs.")
     return f"{file}{f':{line}' if line else ''}: not readable as YAML ({reason}). {remedy}"

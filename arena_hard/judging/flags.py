@@ -22,10 +22,10 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
     )
     waves = parser.add_argument_group("stop early", "judge in waves of questions, and stop when enough is known")
     waves.add_argument(
-        "--until-width", type=float, metavar="POINTS", help="until each score's 95%% interval is so narrow"
+        "--until-width", type=float, metavar="POINTS", help="until every 95%% interval is at most POINTS wide"
     )
     waves.add_argument(
-        "--until-decided", nargs=2, metavar="MODEL", help="until it is decided which of two models is better"
+        "--until-decided", nargs=2, metavar="MODEL", help="until it is clear which of two models is better"
     )
 
 
@@ -34,7 +34,7 @@ def check_judging(args: argparse.Namespace) -> None:
     if args.until_width is not None and not 0 < args.until_width < math.inf:
         raise UserError(f"--until-width {args.until_width:g}: must be a number above 0 points.")
     if args.until_decided and len(set(args.until_decided)) < 2:
-        raise UserError("--until-decided: the two models are the same. Name two that are to be compared.")
+        raise UserError("--until-decided: the two models are the same. Name the two to compare.")
 
 
 def planned_looks(stage: Stage, candidates: list[Candidate]) -> Looks | None:

@@ -156,7 +156,7 @@ def check_answers(bench: Bench, candidates: list[Candidate]) -> None:
     if empty:
         raise UserError(
             f"no answers in {bench.answer_folder}/ for {shortened(empty)}. "
-            "Run gen_answer.py for them first, or take them out of model_list."
+            "Run gen_answer.py for them first, or remove them from model_list."
         )
 
 

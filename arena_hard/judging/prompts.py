@@ -80,5 +80,5 @@ def check_prompts(settings: JudgeSettings, questions: list[Question]) -> None:
         except KeyError as error:
             raise UserError(
                 f"prompt_template names {{{error.args[0]}}}, and question {question.question_id} with "
-                f"{len(question.turns)} turns has nothing to fill it with. Remove it, or mend the question."
+                f"{len(question.turns)} turns has nothing to fill it with. Remove it, or fix the question."
             ) from None

@@ -202,9 +202,9 @@ class Account:
             )
         if self.not_sent:
             lines.append(
-                f"--max-cost {self.limit:g}: stopped before it could be passed; "
+                f"--max-cost {self.limit:g}: stopped before exceeding it; "
                 f"{counted(self.not_sent, 'record was', 'records were')} not asked "
-                "for. The same command with more goes on from there."
+                "for. Rerun with a higher limit to continue."
             )
         return lines
 
@@ -224,19 +224,19 @@ def bill_lines(rows: Iterable[tuple[str, Bill]]) -> list[str]:
     """One line for each bill, cached input apart, and their sum."""
     bills = list(rows)
     lines = [_bill_line(label, bill) for label, bill in bills]
-    return ["cost by the reported usage:", *lines, f"  all: {_total([bill for _, bill in bills])}"]
+    return ["cost by the reported usage:", *lines, f"  total: {_total([bill for _, bill in bills])}"]
 
 
 def _total(bills: Sequence[Bill]) -> str:
     """The sum in words, with the models that are not in it; a sum of nothing beside what is not known says nothing."""
     priceless = dict.fromkeys(bill.model.name for bill in bills if bill.dollars is None)
     silent = dict.fromkeys(bill.model.name for bill in bills if bill.dollars is not None and bill.says_nothing)
-    left_out = [f"{shortened(list(priceless))}, whose price is not known"] if priceless else []
+    left_out = [f"{shortened(list(priceless))}, whose price is unknown"] if priceless else []
     left_out += [f"{shortened(list(silent))}, which reported no usage"] if silent else []
     total = sum(bill.dollars or 0.0 for bill in bills if not bill.says_nothing)
     if left_out and not total:
         return "unknown"
-    return money(total) + (f", without {'; and '.join(left_out)}" if left_out else "")
+    return money(total) + (f" (excluding {'; and '.join(left_out)})" if left_out else "")
 
 
 def _bill_line(label: str, bill: Bill) -> str:

@@ -214,7 +214,9 @@ def _notes(quotes: Sequence[Quote]) -> list[str]:
         if each.seen:
             notes.append(f"output tokens for {each.name}: two standard errors around {each.seen} cached replies")
         elif each.requests:
-            notes.append(f"output tokens for {each.name}: nothing is cached yet, so from none to max_tokens each")
+            notes.append(
+                f"output tokens for {each.name}: nothing is cached yet, so anything from none to max_tokens each"
+            )
     if any(each.requests and each.most is not None for each in quotes):
         notes.append(AT_MOST)
     if not all(each.counted for each in quotes):

@@ -187,7 +187,7 @@ def match(source: Source, reference: Source, names: Mapping[str, str] | None = N
     place = {model: position for position, model in enumerate(mapped)}
     if len(place) < len(mapped):
         twice = next(model for model in mapped if mapped.count(model) > 1)
-        raise UserError(f"In {source.name} two models are mapped to {twice}. Mend the map of names.")
+        raise UserError(f"In {source.name} two models are mapped to {twice}. Fix the name map.")
     shared = [position for position, model in enumerate(reference.models) if model in place]
     cut = _cut(reference, shared)
     known = set(reference.models)

@@ -156,7 +156,7 @@ def _nameless_note(
         if why := next((each.origin.why for each in stands if each.origin.baseline not in ("", baseline)), ""):
             return [f"The judgments do not name their baseline: {baseline} is taken, as asked, although {why}."]
         by = f", as {source} says" if source and not asked else ""
-        return [f"The judgments do not name their baseline, and nothing in them shows it: {baseline} is assumed{by}."]
+        return [f"The judgments do not name their baseline, and nothing in them reveals it: {baseline} is assumed{by}."]
     why = stands[0].origin.why
     return [] if asked else [f"The judgments do not name their baseline: it is {baseline}, because {why}."]
 

@@ -193,5 +193,5 @@ def test_the_browser_starts_whatever_they_say(tmp_path: Path) -> None:
 
 def test_a_variable_that_no_header_can_carry_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "é")
-    with pytest.raises(UserError, match="OPENAI_ORG_ID='é' cannot be sent in a header. Mend it, or run: unset"):
+    with pytest.raises(UserError, match="OPENAI_ORG_ID='é' cannot be sent in a header. Fix it, or run: unset"):
         opened(REMOTE)

@@ -353,7 +353,7 @@ def test_a_file_beside_it_can_be_imported_at_once_and_later(tmp_path: Path, monk
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (None, ["my_provider.py is neither", "Mend the path"]),
+        (None, ["my_provider.py is neither", "Fix the path"]),
         ("def broken(:\n", ["config/my_provider.py:1", "SyntaxError"]),
         (provider("\nimport a_missing_package\n"), ["config/my_provider.py:2", "pip install a_missing_package"]),
         (provider("from . import helper\n"), ["config/my_provider.py:1", "without the dot"]),

@@ -57,4 +57,4 @@ def test_another_served_model_and_fingerprint_are_said(scratch: Scratch, wire: S
     assert "calls its" not in scratch.run("gen_answer.py", "--limit", "2").stdout
     wire.configure(served_suffix="-2025")
     done = scratch.run("gen_answer.py")
-    assert "the server calls its model m-2025; in the runs before it was m-2024." in done.stdout
+    assert "the server reports m-2025 as its model; in earlier runs it was m-2024." in done.stdout

@@ -61,7 +61,7 @@ def test_a_redo_of_answers_that_is_killed_goes_on(six: Scratch, wire: Server) ->
         process.communicate()
     wire.script(["content_filter_400"])
     again = six.run("gen_answer.py", "--redo", "m")
-    assert again.returncode == 1 and "2 of 6 records are there already" in again.stdout
+    assert again.returncode == 1 and "2 of 6 records already exist" in again.stdout
     assert "was killed after 2 records." in again.stdout
     killed = json.loads(six.answer_file().with_name("m.manifest.json").read_text())["runs"][1]
     assert (killed["killed"], killed["written"], killed["requests"]) == (True, 2, 2)

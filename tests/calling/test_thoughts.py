@@ -312,7 +312,7 @@ def test_a_usual_tag_in_the_config_is_read_with_the_same_care() -> None:
             "only a thought came; raise max_tokens",
             1,
         ),
-        (said(""), "the reply holds no text (finish_reason stop)", 2),
+        (said(""), "the reply contains no text (finish_reason stop)", 2),
     ],
 )
 def test_a_thought_alone_is_no_answer(tmp_path: Path, way: str, body: Any, words: str, requests: int) -> None:

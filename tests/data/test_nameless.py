@@ -272,7 +272,7 @@ def test_where_nothing_shows_it_the_baseline_is_said_to_be_assumed(bench: Bench)
     with_own_file(bench)
     bench.judgment_file("j", "base").unlink()
     assert parts(bench, "stranger").notes == [
-        "The judgments do not name their baseline, and nothing in them shows it: stranger is assumed."
+        "The judgments do not name their baseline, and nothing in them reveals it: stranger is assumed."
     ]
     with pytest.raises(UserError, match="not against m: the judgments of m are not of the baseline against itself"):
         parts(bench, "m")

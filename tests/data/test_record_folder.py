@@ -107,7 +107,7 @@ def test_a_backup_changes_nothing_for_any_reader_and_is_said(bench: Bench, name:
     for folder in (bench.judgment_folder("j"), bench.answer_folder):
         (note,) = look_into(folder).notes
         assert (
-            note.startswith(f"{folder}: passed over as backups")
+            note.startswith(f"{folder}: skipped as backups")
             and f"{name}.jsonl of m.jsonl, which lacks 1 of its records" in note
         )
         assert note in browsed(bench).notes
@@ -224,7 +224,7 @@ def _write(data: bytes) -> Callable[[Path], object]:
 IN_PLACE: list[tuple[str, Callable[[Path], object], str]] = [
     (".jsonl", lambda file: file.mkdir(), "is a folder, not a file. Move it away."),
     (".jsonl", lambda file: file.symlink_to("gone.jsonl"), "is a link to gone.jsonl, which is not there."),
-    (".jsonl", lambda file: os.mkfifo(file), "is no file that can be read."),
+    (".jsonl", lambda file: os.mkfifo(file), "is not a readable file."),
     (".jsonl.gz", _write(b"\x1f\x8b"), "is not read: record files end with .jsonl. Unpack it first."),
     (".json", _write(b"[]"), "is not read: record files end with .jsonl. Rename it if"),
     (".JSONL", _write(b"{}"), "is not read: record files end with .jsonl. Rename it."),
@@ -270,7 +270,7 @@ def test_a_file_that_the_system_does_not_give_out_is_one_message_and_the_browser
     file.unlink()
     file.symlink_to("/proc/self/mem")  # opens, and fails to be read, for root too
     for read in (lambda: load_judgments(file), lambda: read_judgments(bench, ["j"])):
-        with pytest.raises(UserError, match=r"m\.jsonl cannot be read: .*\. Mend its rights or move it away\."):
+        with pytest.raises(UserError, match=r"m\.jsonl cannot be read: .*\. Fix its permissions or move it away\."):
             read()
     index = BenchIndex(bench)
     index.refresh()

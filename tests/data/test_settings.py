@@ -167,7 +167,7 @@ def test_a_broken_line_in_the_middle_of_the_questions(scratch: Scratch) -> None:
     file = scratch.bench / "question.jsonl"
     lines = file.read_text().splitlines()
     file.write_text("\n".join([lines[0], lines[1][:30], lines[2]]) + "\n")
-    check_refused(scratch, "gen_answer.py", "question.jsonl:2", "Mend this line")
+    check_refused(scratch, "gen_answer.py", "question.jsonl:2", "Fix this line")
 
 
 @pytest.mark.slow
@@ -183,7 +183,7 @@ def test_questions_cut_in_the_last_line(scratch: Scratch) -> None:
 def test_notes_of_ones_own_at_the_end_of_a_record_file_stay(scratch: Scratch) -> None:
     scratch.answer_file().parent.mkdir(parents=True)
     scratch.answer_file().write_text("hello world, my precious notes")
-    check_refused(scratch, "gen_answer.py", "m.jsonl:1", "Mend this line or delete it")
+    check_refused(scratch, "gen_answer.py", "m.jsonl:1", "Fix this line or delete it")
 
 
 def test_a_path_that_may_not_be_used(capsys: pytest.CaptureFixture[str]) -> None:

@@ -228,7 +228,7 @@ def test_of_a_key_there_twice_the_last_one_counts_and_a_note_names_both_lines(fi
         )
     assert (model.model_name, model.parallel) == ("y", 4)
     assert [str(note.message) for note in seen] == [
-        f"{file}: there twice with different values, and the last one counts: 'parallel' (lines 3 and 4), "
+        f"{file}: given twice with different values; the last one counts: 'parallel' (lines 3 and 4), "
         "'m' (lines 1 and 6)."
     ]
 

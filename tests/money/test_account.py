@@ -331,17 +331,17 @@ def test_the_report_sums_all_records_and_what_they_replaced(tmp_path: Path) -> N
     # 4 games with usage: each 50k at 2, 50k at 0.5, 10k at 10 dollars a million
     assert "judgments by judge of m: 5 requests, 400,000 input tokens (200,000 of them cached)" in lines[1]
     assert "$0.9" in lines[1] and "saved $0.3" in lines[1] and "1 request reported no usage" in lines[1]
-    assert lines[-2] == "  all: $0.9"
+    assert lines[-2] == "  total: $0.9"
 
 
 def test_the_report_says_which_prices_it_lacks(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "bench")
     write(bench.judgment_file("judge", "m"), judgment("1", {"prompt_tokens": 10, "completion_tokens": 1}))
     lines = report_lines(past_bills(bench))
-    assert "price unknown" in lines[1] and lines[2] == "  all: unknown"
+    assert "price unknown" in lines[1] and lines[2] == "  total: unknown"
     write(bench.judgment_file("judge", "m"), judgment("1", None))
     lines = report_lines(past_bills(bench))
-    assert "cost unknown; 1 request reported no usage" in lines[1] and "all: unknown" in lines[2]
+    assert "cost unknown; 1 request reported no usage" in lines[1] and "total: unknown" in lines[2]
 
 
 # ---------------------------------------------------------------------------------------- by batch

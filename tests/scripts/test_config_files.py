@@ -106,7 +106,7 @@ def test_names_and_keys_as_written_go_through_both_stages(written: Written, wire
 @pytest.mark.parametrize("text", ["", "model_list:", "model_list: null", "model_list: []", "model_list: ~"])
 def test_an_empty_model_list_is_fine_where_models_are_named(written: Written, text: str) -> None:
     done = written.answers_by(text, "--models", "yes", "--dry-run")
-    assert (done.returncode, "2 to ask for" in done.stdout) == (0, True), done.stderr
+    assert (done.returncode, "2 to generate" in done.stdout) == (0, True), done.stderr
     for model in ("yes", "4.10"):
         record = {
             "answer_id": "x",
@@ -130,7 +130,7 @@ def test_a_key_there_twice_is_noted_once_and_the_last_one_counts(written: Writte
     done = written.answers_by("model_list: [4.10]\nmax_tokens: 5\nmodel_list: [yes]\nmax_tokens: 5", "--dry-run")
     assert done.returncode == 0
     assert done.stderr == (
-        "note: config/gen_answer_config.yaml: there twice with different values, and the last one counts: "
+        "note: config/gen_answer_config.yaml: given twice with different values; the last one counts: "
         "'model_list' (lines 3 and 5).\n"
     )
     assert json.loads(done.stdout.partition("):\n")[2])["model"] == "0x1F"

@@ -31,7 +31,7 @@ def bench(scratch: Scratch, wire: Server) -> Scratch:
 
 def bill(text: str) -> float:
     """The dollars of a run."""
-    return float(text.partition("  all: $")[2].split()[0])
+    return float(text.partition("  total: $")[2].split()[0])
 
 
 def run(bench: Scratch, script: str, *flags: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from tests.support.processes import wait_until
 def test_answers_in_the_originals_shape_with_added_keys(scratch: Scratch, wire: Server) -> None:
     done = scratch.run("gen_answer.py")
     assert done.returncode == 0, done.stderr
-    assert "0 answers exist,     3 to ask for" in done.stdout
+    assert "0 answers exist,     3 to generate" in done.stdout
     assert "3 answers written, 0 failed." in done.stdout
     row = rows(scratch.answer_file())[0]
     assert list(row)[:5] == ["question_id", "answer_id", "model_id", "choices", "tstamp"]
@@ -33,12 +33,12 @@ def test_what_is_there_is_kept_and_not_asked_again(scratch: Scratch, wire: Serve
     before = scratch.answer_file().read_bytes()
     done = scratch.run("gen_answer.py")
     assert done.returncode == 0, done.stderr
-    assert "2 answers exist,     1 to ask for" in done.stdout
+    assert "2 answers exist,     1 to generate" in done.stdout
     assert scratch.answer_file().read_bytes().startswith(before)
     assert [body["messages"][-1]["content"] for body in sent(wire)] == ["Question 3?"]
     again = scratch.run("gen_answer.py")
     assert again.returncode == 0
-    assert "Nothing to ask." in again.stdout
+    assert "Nothing to generate." in again.stdout
     assert wire.stats()["requests"] == 1
 
 

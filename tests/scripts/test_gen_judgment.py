@@ -66,7 +66,7 @@ def test_a_torn_answer_is_noted(answered: Scratch) -> None:
         stream.write('{"question_id": "x", "mod')
     done = answered.run("gen_judgment.py")
     assert done.returncode == 0
-    assert done.stderr.count("base.jsonl: the last line is torn and was passed over.") == 1
+    assert done.stderr.count("base.jsonl: the last line is incomplete and was passed over.") == 1
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def test_another_server_under_the_same_name_is_noted(scratch: Scratch, wire: Ser
     scratch.models["m"]["endpoints"][0]["api_base"] = there.replace("127.0.0.1", "localhost") + "/?key=sk-secret"
     done = scratch.run("gen_answer.py", "--dry-run")
     new = base.replace("127.0.0.1", "localhost")
-    assert f"records so far came from openai {base}; what is asked now comes from openai {new}." in done.stdout
+    assert f"existing records came from openai {base}; new ones will come from openai {new}." in done.stdout
     scratch.models["m"]["endpoints"][0]["api_base"] = new
     assert scratch.run("gen_answer.py").returncode == 0
     runs = manifest(scratch.answer_file())["runs"]

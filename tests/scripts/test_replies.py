@@ -29,7 +29,7 @@ def remarks(stdout: str) -> list[str]:
     """What is said after a run, without its costs."""
     lines = stdout[stdout.index(" written, ") :].splitlines()
     return [
-        line.strip() for line in lines if line.startswith("  ") and "requests, " not in line and "all: " not in line
+        line.strip() for line in lines if line.startswith("  ") and "requests, " not in line and "total: " not in line
     ]
 
 
@@ -62,12 +62,12 @@ def test_what_is_odd_is_said_once_after_the_run(scratch: Scratch, wire: Server) 
     assert contents(scratch) == ["<reasoning>hm a<|im_end|>", "b", "c\n<|im_start|>user\nAnd now?"]
     assert [row.get("usage") is None for row in rows(scratch.answer_file())] == [True, True, False]
     assert remarks(done.stdout) == [
-        "m: unknown finish_reason in 1 answer, kept as it came: repetition (1).",
+        "m: unknown finish_reason in 1 answer, kept as received: repetition (1).",
         "m: fields that could not be read and were ignored, in 2 answers: usage.prompt_tokens (2, e.g. 3.5). Token "
         "counts among them are missing from the totals.",
         f"m: possible thoughts left in 1 answer: <reasoning> (1); see question {FIRST}. If they are, set "
         "end_think_token or think_pattern in the endpoint entry and rerun with --redo.",
-        f"m: remains of a chat template in 2 answers, kept as they came: <|im_end|> (1), <|im_start|>user (1); see "
+        f"m: leftover chat-template tokens in 2 answers, kept as received: <|im_end|> (1), <|im_start|>user (1); see "
         f'question {FIRST}. stop: ["<|im_end|>", "<|im_start|>"] in the endpoint entry ends a reply before them.',
     ]
     (run,) = json.loads(scratch.answer_file().with_suffix(".manifest.json").read_text())["runs"]
@@ -124,7 +124,7 @@ def test_a_judges_oddities_are_said_of_the_judge(scratch: Scratch, wire: Server)
     wire.script(bodies(*[said("[[A>B]]<|eot_id|>")] * 4))
     done = scratch.run("gen_judgment.py", "--limit", "1")
     assert remarks(done.stdout) == [
-        f"judge: remains of a chat template in 2 judgments, kept as they came: <|eot_id|> (2); see question {FIRST}. "
+        f"judge: leftover chat-template tokens in 2 judgments, kept as received: <|eot_id|> (2); see question {FIRST}. "
         'stop: ["<|eot_id|>"] in the endpoint entry ends a reply before them.'
     ]
 
@@ -167,7 +167,7 @@ def test_batches_bring_the_same(scratch: Scratch, api_type: str) -> None:
     assert (len(server.batched), server.live) == (4, [])
     assert [row["usage"]["prompt_tokens"] for row in rows(scratch.answer_file())] == [10, 20, 10]
     said_after = "\n".join(remarks(done.stdout))
-    assert "unknown finish_reason in 1 answer, kept as it came: repetition (1)." in said_after
+    assert "unknown finish_reason in 1 answer, kept as received: repetition (1)." in said_after
     assert ": </s> (1);" in said_after
 
 
@@ -176,7 +176,7 @@ def test_batches_bring_the_same(scratch: Scratch, api_type: str) -> None:
     ("key", "value", "words"),
     [
         ("end_think_token", "", "end_think_token holds an empty text"),
-        ("think_pattern", "(", "think_pattern is no regular expression"),
+        ("think_pattern", "(", "think_pattern is not a regular expression"),
         ("think_pattern", ".*", "think_pattern matches an empty text"),
     ],
 )

@@ -86,7 +86,7 @@ def test_the_only_baseline_that_is_there_needs_no_flag(folder: Path) -> None:
 def test_an_assumed_baseline_names_the_config(folder: Path) -> None:
     judge(folder, None)
     configure(folder, baseline_model="x")
-    assert "nothing in them shows it: x is assumed, as config/judge_config.yaml says." in result(folder)["said"]
+    assert "nothing in them reveals it: x is assumed, as config/judge_config.yaml says." in result(folder)["said"]
 
 
 @pytest.mark.parametrize("categories", [CATEGORIES, {"easy": {}, "hard": {"system_prompt": "p"}}])

@@ -79,7 +79,7 @@ def test_only_what_failed_in_the_last_run(scratch: Scratch, wire: Server) -> Non
     again = scratch.run("gen_answer.py", "--only-failed")
     assert again.returncode == 0, again.stderr
     assert asked(wire) == ["Question 1?", "Question 2?", "Question 2?"]  # the third has not failed
-    assert "Nothing to ask." in scratch.run("gen_answer.py", "--only-failed").stdout
+    assert "Nothing to generate." in scratch.run("gen_answer.py", "--only-failed").stdout
     assert scratch.answered_ids() == [question_id(1), question_id(2)]
 
 
@@ -104,7 +104,7 @@ def test_failures_of_all_runs_stay_open_until_they_are_written(scratch: Scratch,
     assert scratch.answered_ids() == [question_id(1), question_id(3)]
     assert scratch.run("gen_answer.py", "--only-failed").returncode == 0
     assert scratch.answered_ids() == [question_id(1), question_id(2), question_id(3)]
-    assert "Nothing to ask." in scratch.run("gen_answer.py", "--only-failed").stdout
+    assert "Nothing to generate." in scratch.run("gen_answer.py", "--only-failed").stdout
 
 
 @pytest.mark.slow
@@ -118,7 +118,7 @@ def test_what_a_redo_failed_at_is_asked_for_again(scratch: Scratch, wire: Server
     assert scratch.run("gen_answer.py", "--redo", "m", "--only-failed").returncode == 1
     assert scratch.run("gen_answer.py", "--only-failed").returncode == 0
     assert asked(wire)[6:] == ["Question 2?", "Question 3?", "Question 2?"]
-    assert "Nothing to ask." in scratch.run("gen_answer.py", "--redo", "m", "--only-failed").stdout
+    assert "Nothing to generate." in scratch.run("gen_answer.py", "--redo", "m", "--only-failed").stdout
 
 
 @pytest.mark.slow
@@ -147,7 +147,7 @@ def test_redo_asks_anew_what_was_made_with_other_settings(scratch: Scratch, wire
     assert len({row["settings_hash"] for row in rows(scratch.answer_file())}) == 1
     assert sorted((scratch.answer_file().parent / "m.superseded").read_bytes().splitlines()) == sorted(old.splitlines())
     assert wire.stats()["requests"] == 2 + 3
-    assert "Nothing to ask." in scratch.run("gen_answer.py").stdout
+    assert "Nothing to generate." in scratch.run("gen_answer.py").stdout
 
 
 @pytest.mark.slow
@@ -281,7 +281,7 @@ def test_an_endpoint_where_nothing_listens_is_given_up(scratch: Scratch) -> None
         done = scratch.run("gen_answer.py")
     assert done.returncode == 1
     assert "0 answers written, 60 failed." in done.stdout
-    assert "nothing else came, so the rest was not sent" in done.stdout
+    assert "nothing else succeeded, so the rest was not sent" in done.stdout
     assert "Traceback" not in done.stderr
     assert scratch.answered_ids() == []
 
@@ -329,7 +329,7 @@ def test_an_answer_to_other_words_is_neither_kept_nor_judged_in_silence(
     assert done.returncode == 2 and "1 answer is to questions that were edited since. --redo m" in done.stderr
     done = judged.run("gen_judgment.py")
     assert done.returncode == 2 and "1 judgment is of answers that have changed since" in done.stderr
-    assert "Nothing to ask." in judged.run("gen_answer.py", "--keep-mixed").stdout
+    assert "Nothing to generate." in judged.run("gen_answer.py", "--keep-mixed").stdout
     judged.judgment_file().unlink()
     done = judged.run("gen_judgment.py")
     if len(words) == 1:
@@ -342,4 +342,4 @@ def test_an_answer_to_other_words_is_neither_kept_nor_judged_in_silence(
     assert judged.run("gen_answer.py", "--redo", "m").returncode == 0
     assert asked(wire)[before:] == list(words)
     assert judged.run("gen_answer.py").returncode == 0
-    assert "Nothing to ask." in judged.run("gen_answer.py").stdout
+    assert "Nothing to generate." in judged.run("gen_answer.py").stdout

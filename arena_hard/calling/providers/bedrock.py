@@ -114,7 +114,7 @@ class Bedrock:
                 )
         except (BotoCoreError, ValueError) as error:
             text = without_secrets(str(error))
-            raise UserError(f"api_type bedrock: {text.rstrip('.')}. Mend the entry, or the AWS profile.") from None
+            raise UserError(f"api_type bedrock: {text.rstrip('.')}. Fix the entry, or the AWS profile.") from None
         way = f" (through the proxy of {proxy.variable})" if proxy else ""
         return Client(runtime, credentials, connection.verify, way)
 

@@ -1,4 +1,4 @@
-"""Why a reply ended, in one set of words: 'stop', 'length', 'content_filter'; all others are kept as they came."""
+"""Why a reply ended, in one set of words: 'stop', 'length', 'content_filter'; all others are kept as received."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def _check_headers() -> None:
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         value = os.environ.get(name, "")
         if not (value.isascii() and (value.isprintable() or not value)):
-            raise UserError(f"{name}={value!r} cannot be sent in a header. Mend it, or run: unset {name}")
+            raise UserError(f"{name}={value!r} cannot be sent in a header. Fix it, or run: unset {name}")
 
 
 def in_dialect(messages: list[dict[str, str]], dialect: Dialect) -> list[dict[str, str]]:

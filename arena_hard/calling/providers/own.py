@@ -68,7 +68,7 @@ def check_file(api_type: str, where: str) -> None:
     file = api_type.rpartition(":")[0]
     if is_file(api_type) and not Path(file).is_file():
         raise UserError(
-            f"{where}{file} is neither beside the endpoint file nor in {Path.cwd()}. Mend the path in api_type."
+            f"{where}{file} is neither beside the endpoint file nor in {Path.cwd()}. Fix the path in api_type."
         )
 
 
@@ -126,7 +126,7 @@ def _advice(error: BaseException, where: str) -> str:
     if isinstance(error, ImportError) and "relative import" in str(error):
         return "Write it without the dot: what lies beside the file is found by its name."
     if not isinstance(error, ModuleNotFoundError) or not error.name:
-        return "Mend the provider."
+        return "Fix the provider."
     beside = f", or put {error.name}.py beside {Path(where).name}" if where.endswith(".py") else ""
     return f"Run: pip install {error.name}{beside}"
 

@@ -285,7 +285,7 @@ def _check_deployment(pasted: Pasted, settings: ModelSettings, where: _Where) ->
         raise UserError(
             f"{where.of('api_base')}: api_base names the deployment {pasted.deployment!r} and model_name is "
             f"{settings.model_name!r}. For azure, model_name is the deployment: write model_name: "
-            f"{pasted.deployment}, or mend api_base."
+            f"{pasted.deployment}, or fix api_base."
         )
 
 
