@@ -76,7 +76,7 @@ def load_site(args: argparse.Namespace) -> Site:
     from arena_hard.browse.site import Site
 
     if not args.data_dir.is_dir():
-        raise UserError(f"{args.data_dir}/ is no folder. Name the folder with the benchmarks by --data-dir.")
+        raise UserError(f"{args.data_dir}/ is not a directory. Name the one with the benchmarks with --data-dir.")
     wanted = args.config_file != CONFIG or args.config_file.is_file()
     settings = utils.load_judge_settings(args.config_file) if wanted else None
     return Site(args.data_dir, settings)

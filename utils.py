@@ -70,7 +70,7 @@ def run_main(main: Callable[[], int]) -> None:
         if error.filename is None:
             streams.give_up_output()
         where = error.filename or "a file or the output"
-        advice = "Make room" if error.errno in _FULL else "Check the path and its permissions"
+        advice = "Free some space" if error.errno in _FULL else "Check the path and its permissions"
         print(f"error: {where}: {error.strerror}. {advice}, then run again.", file=sys.stderr)
         code = 2
     sys.exit(code)

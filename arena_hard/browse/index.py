@@ -251,7 +251,8 @@ class BenchIndex:
         """What is odd in and beside the files, though everything in them could be read."""
         beside = [note for notes in self._folder_notes.values() for note in notes]
         within = self._question_notes + [note for file in self._files() for note in file.notes] + self._owner_notes
-        beside += [f"{file.path} is empty: it holds no record." for file in self._files() if not file.length.size]
+        empty = [str(file.path) for file in self._files() if not file.length.size]
+        beside += [f"{file} is empty: it holds no record." for file in empty if file not in "\n".join(beside)]
         return beside + within + [whole(note) for note in overruled_notes(self._overruled)]
 
     def _files(self) -> list[RecordFile]:

@@ -53,7 +53,7 @@ def _check_split_endpoints(where: Place, endpoints: list[EndpointSettings]) -> N
             place, names = where.item(number + 1), [", ".join(sorted(keys)) for keys in (first, second)]
             raise UserError(
                 f"{place}: {names[1]} stands in an item of its own, after one with {names[0]} (line "
-                f"{where.item(number).line}). Take out the - before it where both are one endpoint; else write "
+                f"{where.item(number).line}). Remove the - before it where both are one endpoint; else write "
                 "api_base in each."
             )
 

@@ -40,7 +40,7 @@ _REMEDIES = (  # what YAML complains of, and what people have done there
     ("unhashable key", "Put a text that begins with { into quotes."),
     ("could not find expected ':'", "Write a space after each colon, here and above."),
     ("expected ',' or", "Put a text with brackets or braces into quotes, or close the bracket."),
-    ("special characters", "Fix the line: take the character out, and save the file as UTF-8."),
+    ("special characters", "Fix the line: remove the character, and save the file as UTF-8."),
 )
 
 
@@ -131,7 +131,7 @@ def _one_document(file: Path, loader: Any) -> Any:
             continue
         if found is not None:
             raise UserError(
-                f"{file}:{_line(node)}: a second document begins here (---), and only one can count. Take out one of "
+                f"{file}:{_line(node)}: a second document begins here (---), and only one can count. Remove one of "
                 "them, or the line --- where both belong together."
             )
         found = node
@@ -248,7 +248,7 @@ def _settled_keys(file: Path, root: Any) -> Iterator[tuple[str, Any, Any]]:
 
     def walk(node: Any, around: tuple[int, ...]) -> Iterator[tuple[str, Any, Any]]:
         if id(node) in around:
-            raise UserError(f"{file}:{_line(node)}: this value holds itself. Take the alias (*) out of it.")
+            raise UserError(f"{file}:{_line(node)}: this value holds itself. Remove the alias (*) from it.")
         if id(node) in done:
             return
         done.add(id(node))

@@ -123,7 +123,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
         (["--share"], "--auth USER:PASSWORD"),
         (["--auth", "nocolon"], "USER:PASSWORD"),
         (["--auth", ":word"], "USER:PASSWORD"),
-        (["--data-dir", "nowhere"], "nowhere/ is no folder"),
+        (["--data-dir", "nowhere"], "nowhere/ is not a directory"),
         (["--config-file", "broken.yaml"], "broken.yaml"),
         (["--config-file", "absent.yaml"], "absent.yaml"),
     ],

@@ -118,7 +118,7 @@ def test_whom_to_trust(
     [
         ("REQUESTS_CA_BUNDLE", "/nowhere.pem", "REQUESTS_CA_BUNDLE=/nowhere.pem: there is no such file"),
         ("SSL_CERT_FILE", __file__, "that file holds no certificate"),
-        ("HTTPS_PROXY", "http://p:port", "HTTPS_PROXY=http://p:port is no address of a proxy"),
+        ("HTTPS_PROXY", "http://p:port", "HTTPS_PROXY=http://p:port is not a proxy address"),
         ("HTTPS_PROXY", "socks4://me:secret@p:1", "HTTPS_PROXY=socks4://…@p:1: no proxy of the kind 'socks4'"),
     ],
 )

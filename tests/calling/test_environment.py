@@ -28,9 +28,9 @@ UNUSABLE = [
     ({"SSL_CERT_DIR": "/nowhere"}, "SSL_CERT_DIR=/nowhere: there is no such folder"),
     ({"HTTPS_PROXY": "socks4://p:1080"}, "HTTPS_PROXY=socks4://p:1080: no proxy of the kind 'socks4'"),
     ({"ALL_PROXY": "ftp://p:21"}, "ALL_PROXY=ftp://p:21: no proxy of the kind 'ftp'"),
-    ({"https_proxy": "http://p:port"}, "https_proxy=http://p:port is no address of a proxy"),
-    ({"HTTPS_PROXY": "http://"}, "HTTPS_PROXY=http:// is no address of a proxy"),
-    ({"HTTPS_PROXY": "http://[p"}, "HTTPS_PROXY=http://[p is no address of a proxy"),
+    ({"https_proxy": "http://p:port"}, "https_proxy=http://p:port is not a proxy address"),
+    ({"HTTPS_PROXY": "http://"}, "HTTPS_PROXY=http:// is not a proxy address"),
+    ({"HTTPS_PROXY": "http://[p"}, "HTTPS_PROXY=http://[p is not a proxy address"),
 ]
 HARMLESS = [
     {"NO_PROXY": "[::1],::1,*"},

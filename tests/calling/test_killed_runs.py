@@ -52,7 +52,7 @@ def test_what_was_written_is_counted(
     after = settled(file, before)
     assert after == before | {"killed": True, "written": written, "requests": requests, "usage": usage}
     assert settled(file, after) == after
-    words = f"the run of {before['started']} was killed after {written} record{'s' * (written > 1)}."
+    words = f"the run started at {before['started']} was killed after {written} record{'s' * (written > 1)}."
     assert killed_note(file, [before]) == killed_note(file, [after]) == (words if written else None)
 
 

@@ -70,7 +70,7 @@ def test_every_key_takes_an_odd_value_or_says_what_it_takes(tmp_path: Path, stru
             except UserError as error:
                 refusals += 1
                 assert re.match(rf".*some\.yaml:{last}: .*{key}.*[.A-Za-z)\]}}]$", str(error)), error
-                assert re.search(r"Write|Put|Mend|Take|Known are|Leave|Name|needs exactly one", str(error)), error
+                assert re.search(r"Write|Put|Fix|Remove|Known are|Leave|Name|needs exactly one", str(error)), error
                 assert "expected `" not in str(error)
     assert refusals > len(known_keys(struct))
 
@@ -346,7 +346,7 @@ def test_an_encoding_that_is_not_known_is_named_with_its_line(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("models:\n  m:\n    model_name: x\n", r"stands within 'models' \(line 2\), and an entry begins at the left"),
+        ("models:\n  m:\n    model_name: x\n", r"is inside 'models' \(line 2\); an entry begins at the left"),
         ("bench_name: b\n", "It is a setting file"),
         ("M: {model_name: x}\n", "Did you mean 'M'"),
         ("m:\n- model_name: x\n", r"some\.yaml:1: m: keys with values are expected here, and there is a list"),

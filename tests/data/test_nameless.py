@@ -222,7 +222,7 @@ def test_where_nothing_speaks_against_it_what_is_there_is_not_judged_again(bench
     with_own_file(bench)
     bench.judgment_file("j", "base").unlink()
     for model in ("m", "new"):
-        with pytest.warns(jsonl.Remark, match="nothing shows it: base is assumed.*vs_NAME/"):
+        with pytest.warns(jsonl.Remark, match="nothing reveals it: base is assumed.*vs_NAME/"):
             assert file_for(bench, model, "base") == f"{model}.jsonl"
     with pytest.warns(jsonl.Remark, match="not against m: the judgments of m are not"):
         assert file_for(bench, "new", "m") == "vs_m/new.jsonl"

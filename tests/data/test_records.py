@@ -90,7 +90,7 @@ def test_a_last_line_that_is_no_record_is_never_cut_off(tmp_path: Path, text: by
 def test_a_torn_last_line_is_passed_over_with_one_warning_or_refused(tmp_path: Path) -> None:
     file = tmp_path / "f.jsonl"
     file.write_bytes(b'{"a": 1}\n{"a": ')
-    with pytest.warns(jsonl.TornLine, match=r"f\.jsonl: the last line is torn"):
+    with pytest.warns(jsonl.TornLine, match=r"f\.jsonl: the last line is incomplete"):
         assert read_rows(file) == [{"a": 1}]
     with pytest.warns(jsonl.TornLine, match=r"f\.jsonl"):
         assert [row.a for rows in Reader(_Row).blocks(file) for row in rows] == [1]
@@ -261,7 +261,7 @@ def test_a_full_disk_says_so_and_leaves_whole_lines(tmp_path: Path) -> None:
 
         with RecordWriter() as writer:
             writer.open(file)
-            with pytest.raises(UserError, match="Make room"):
+            with pytest.raises(UserError, match="Free some space"):
                 asyncio.run(fill(writer))
         assert [row["n"] for row in read_rows(file)] == list(range(len(read_rows(file))))
         assert len(read_rows(file)) > 5

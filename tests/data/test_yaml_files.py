@@ -217,7 +217,7 @@ def test_a_key_there_twice_with_equal_values_is_nothing_to_speak_of(file: Path) 
 
 
 def test_a_name_of_digits_there_twice_is_another_name(file: Path) -> None:
-    with pytest.warns(ConfigNote, match="there twice with different values"):
+    with pytest.warns(ConfigNote, match="given twice with different values"):
         assert load(file, "m:\n  model_name: 4.1\n  model_name: 4.10\n").model_name == "4.10"
 
 
@@ -244,7 +244,7 @@ def test_many_keys_there_twice_are_counted(file: Path) -> None:
     [
         ("m: &a [*a]\n", r"api\.yaml:1: this value holds itself"),
         ("m: " + "[" * 3000, "nested too deeply"),
-        ("m:\n  a: \0\n", r"api\.yaml:2: not readable as YAML \(.*\)\. Mend"),
+        ("m:\n  a: \0\n", r"api\.yaml:2: not readable as YAML \(.*\)\. Fix"),
         ("m: !!bool maybe\n", r"api\.yaml:1: 'maybe' is no bool"),
         ("m: !!timestamp x\n", r"api\.yaml:1: 'x' is no timestamp"),
         ("m: !ENV x\n", r"api\.yaml:1: not readable as YAML"),

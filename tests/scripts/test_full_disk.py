@@ -47,7 +47,7 @@ def test_a_disk_that_is_full_when_the_records_are_sorted(scratch: Scratch, wire:
     assert scratch.run("gen_answer.py").returncode == 0
     done = run_on_full_disk(scratch, ending, "gen_answer.py", "--redo", "m")
     assert done.returncode == 2
-    assert "cannot be written: No space left on device. Make room" in done.stderr
+    assert "cannot be written: No space left on device. Free some space" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(rows(scratch.answer_file())) == 6  # the old and the new
     superseded = scratch.answer_file().with_suffix(".superseded")
@@ -62,7 +62,7 @@ def test_a_disk_that_is_full_when_the_records_are_sorted(scratch: Scratch, wire:
 def test_a_disk_that_is_full_for_the_manifest(scratch: Scratch) -> None:
     done = run_on_full_disk(scratch, "/.m.manifest.json.tmp", "gen_answer.py")
     assert done.returncode == 2
-    assert "m.manifest.json cannot be written: No space left on device. Make room" in done.stderr
+    assert "m.manifest.json cannot be written: No space left on device. Free some space" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -76,7 +76,7 @@ def test_output_that_finds_no_room(scratch: Scratch) -> None:
             cwd=scratch.folder, env=clean_environment(), text=True, stdout=full, stderr=subprocess.PIPE, check=False,
         )  # fmt: skip
     assert done.returncode == 2
-    assert "No space left on device. Make room" in done.stderr
+    assert "No space left on device. Free some space" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -88,9 +88,9 @@ def test_half_of_what_was_to_be_added_is_taken_away_again(tmp_path: Path, monkey
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match=r"f\.jsonl cannot be written: No space left on device\. Make room"):
+    with pytest.raises(UserError, match=r"f\.jsonl cannot be written: No space left on device\. Free some space"):
         jsonl.append(file, b'{"a": 2}\n')
-    with pytest.raises(UserError, match="Make room"):
+    with pytest.raises(UserError, match="Free some space"):
         jsonl.replace(file, [b'{"a": 3}\n'])
     assert file.read_bytes() == b'{"a": 1}\n'
     assert list(tmp_path.iterdir()) == [file]

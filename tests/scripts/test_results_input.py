@@ -91,7 +91,7 @@ def test_a_torn_last_line_is_left_out_and_a_broken_one_in_a_later_block_is_named
         stream.write('{"question_id": "torn", "model": "m", "ga')
     assert len(table(tmp_path).table) == 3000
     noted = attempt(tmp_path, "--num-rounds", "2").stderr
-    assert noted.count("note: data/b/model_judgment/j/m.jsonl: the last line is torn") == 1
+    assert noted.count("note: data/b/model_judgment/j/m.jsonl: the last line is incomplete") == 1
     lines = file.read_text().splitlines(keepends=True)
     lines[1400] = lines[1400].replace('"games"', '"games')
     file.write_text("".join(lines))
