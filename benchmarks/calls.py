@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import resource
 import subprocess
 import sys
@@ -69,18 +68,12 @@ def measured_script(latency: float, parallel: int, count: int, models: int = 1) 
         write_bench(Path(folder), server.openai_base, parallel, count, models)
         command = [sys.executable, __file__, "--child", str(ROOT / "gen_answer.py")]
         command += ["--setting-file", "answer.yaml", "--endpoint-file", "api.yaml"]
-        done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
         usage = json.loads(done.stdout.splitlines()[-1])
         for file in (Path(folder) / "data/b/model_answer").glob("*.jsonl"):
             with open(file, "rb") as stream:
                 assert sum(1 for _ in stream) == count
     return usage["wall"], usage["cpu"] / count / models, usage["peak_mb"]
-
-
-def environment() -> dict[str, str]:
-    """With the vocabulary that the tests have unpacked, if they have: then answers' tokens are counted too."""
-    vocabulary = ROOT / ".venv" / "tiktoken"
-    return {**os.environ, "TIKTOKEN_CACHE_DIR": str(vocabulary)} if vocabulary.is_dir() else dict(os.environ)
 
 
 def write_bench(folder: Path, base: str, parallel: int, count: int, models: int) -> None:

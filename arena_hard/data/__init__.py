@@ -38,6 +38,7 @@ line_notes     what is odd about lines whose records can be read
 
 Inside:
 
+vocabularies     tiktoken's vocabularies without a network
 nameless         whom judgments are against that do not name their baseline
 odd_lines        lines that are no strict JSON, and what other readers see in them
 secret_forms     how a key may be written

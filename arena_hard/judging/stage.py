@@ -154,7 +154,7 @@ def missing_answer_lines(candidates: list[Candidate]) -> list[str]:
     """What to say of models whose answers, or the baseline's, are not complete; the worst come first."""
     incomplete = [candidate for candidate in candidates if candidate.without_answer]
     why = (
-        "because its answer or the baseline's is missing or a different number of turns than the question. "
+        "because its answer or the baseline's is missing or has a different number of turns than the question. "
         "Run gen_answer.py again."
     )
     lines = [

@@ -44,7 +44,7 @@ def test_a_question_id_that_the_bench_has_not(scratch: Scratch, wire: Server, sc
     listed.write_text(f"{question_id(3)}\nnonsense\n")
     done = scratch.run(script, "--question-ids", str(listed))
     assert done.returncode == 2
-    assert "entry 2, 'nonsense', is no question of this bench" in done.stderr
+    assert "entry 2, 'nonsense', is not a question of this benchmark" in done.stderr
     assert "Traceback" not in done.stderr
     assert wire.stats()["requests"] == 0
 
@@ -113,7 +113,7 @@ def test_what_a_redo_failed_at_is_asked_for_again(scratch: Scratch, wire: Server
     assert scratch.run("gen_answer.py").returncode == 0
     wire.script([None, "400", "400"])
     done = scratch.run("gen_answer.py", "--redo", "m")
-    assert "the same command with --only-failed asks for those" in done.stdout
+    assert "rerun with --only-failed to retry only those" in done.stdout
     wire.script(["400"])
     assert scratch.run("gen_answer.py", "--redo", "m", "--only-failed").returncode == 1
     assert scratch.run("gen_answer.py", "--only-failed").returncode == 0
@@ -126,7 +126,7 @@ def test_judgments_that_a_redo_failed_at(judged: Scratch, wire: Server) -> None:
     judged.models["judge"]["parallel"] = 1
     wire.script(["400"])
     done = judged.run("gen_judgment.py", "--redo", "m")
-    assert "the same command with --only-failed asks for those" in done.stdout
+    assert "rerun with --only-failed to retry only those" in done.stdout
     before = wire.stats()["requests"]
     assert judged.run("gen_judgment.py", "--redo", "m", "--only-failed").returncode == 0
     assert wire.stats()["requests"] == before + 2
@@ -335,7 +335,7 @@ def test_an_answer_to_other_words_is_neither_kept_nor_judged_in_silence(
     if len(words) == 1:
         assert done.returncode == 2 and "m.jsonl: 1 answer is to questions that were edited" in done.stderr
     else:
-        assert "has another number of turns" in done.stdout
+        assert "has a different number of turns" in done.stdout
         before += 4
     assert wire.stats()["requests"] == before
 

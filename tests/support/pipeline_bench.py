@@ -11,21 +11,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from arena_hard.data.vocabularies import provide
 from tests.loopback import Server
 from tests.support.warm_process import READ_AT_START, WarmProcess, WarmScripts
 
 ROOT = Path(__file__).resolve().parents[2]
-_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TIKTOKEN_CACHE_DIR")
+_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")
 _WARM_ADDRESS = "ARENA_HARD_TEST_WARM_PROCESS"
 TEMPLATE = "Q: {question_1}\nA: {answer_1}\nB: {answer_2}"
 SYSTEM = "Judge. Labels: [[A>>B]] [[A>B]] [[A=B]] [[B>A]] [[B>>A]]"
 
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """No keys and no proxies. Without a vocabulary on disk, fetching one fails at once and sends nothing."""
+    """No keys and no proxies."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    if "TIKTOKEN_CACHE_DIR" not in environment:
-        environment["REQUESTS_CA_BUNDLE"] = "/nonexistent"
     return {**environment, **(more or {})}
 
 
@@ -58,6 +57,7 @@ def share_warm_process() -> None:
 @functools.cache
 def _warm_process() -> WarmProcess:
     """One of this process, which ends with it."""
+    provide("cl100k_base")  # it reads this as it starts
     return WarmProcess(clean_environment())
 
 

@@ -197,8 +197,6 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore", DeprecationWarning)  # numpy has threads; OpenBLAS puts them away before a fork
     for name in IMPORTED:
         importlib.import_module(name)
-    if "TIKTOKEN_CACHE_DIR" in os.environ:
-        tiktoken = importlib.import_module("tiktoken")
-        tiktoken.get_encoding("cl100k_base")  # it takes longer than all that a short test does
+    importlib.import_module("tiktoken").get_encoding("cl100k_base")  # it takes longer than all that a short test does
     gc.freeze()
     _listen(socket.socket(fileno=int(sys.argv[1])))
