@@ -1,0 +1,195 @@
+"""Breakdowns of models by cluster and category in words: what can be said, a table, a small picture for each row."""
+
+from __future__ import annotations
+
+import argparse
+import html
+import math
+from collections.abc import Sequence
+
+from arena_hard.data.name_lists import counted, shortened
+from arena_hard.data.records import Question, UserError
+from arena_hard.rating.breakdown import Breakdown, Group, breakdown
+from arena_hard.rating.categories import Part
+from arena_hard.rating.group_rule import least_p_values
+from arena_hard.rating.outcomes import outcomes
+from arena_hard.rating.same_place import without_models
+from arena_hard.showing.analyses import Section, plain_data
+
+KINDS = {"cluster": "clusters", "category": "categories"}  # what questions are grouped by
+SHOWN = {"html": 20, "table": 10, "markdown": 10}
+_NAME = 44  # letters of a group's name in a terminal
+
+
+def groups_of(questions: Sequence[Question], by: str) -> dict[str, str]:
+    """The group of each question by id; those in none are left out."""
+    groups = {one.question_id: (one.category if by == "category" else one.cluster) or "" for one in questions}
+    return {question: name for question, name in groups.items() if name}
+
+
+def sections_of(args: argparse.Namespace, parts: Sequence[Part], questions: Sequence[Question]) -> list[list[Section]]:
+    """The breakdowns of each part that were asked for (--breakdown, --models). Raises UserError for unknown models."""
+    if args.breakdown is None and args.format != "html":
+        return [[] for _ in parts]
+    _check_models(args.models, parts)
+    kinds = args.breakdown or list(KINDS)
+    return [_of_part(args, part, kinds, questions) if part.table is not None else [] for part in parts]
+
+
+def _check_models(wanted: Sequence[str], parts: Sequence[Part]) -> None:
+    known = {name for part in parts for name in part.battles.models}
+    rated = known - {part.baseline for part in parts}
+    for name in wanted:
+        if name not in rated:
+            why = "is the baseline, which has 50 in every group" if name in known else "has no readable verdict"
+            raise UserError(f"--models: {name} {why}. Models that can be broken down: {shortened(sorted(rated))}.")
+
+
+def _of_part(
+    args: argparse.Namespace, part: Part, kinds: Sequence[str], questions: Sequence[Question]
+) -> list[Section]:
+    """The sections of one part: every model by one kind of group, then by the next."""
+    assert part.table is not None
+    found = outcomes(without_models(part.table, part.silent), args.weight, args.first_game_only)
+    score = dict(zip(found.models, found.score.tolist()))
+    names = [name for name in args.models or sorted(score, key=lambda name: -score[name]) if name in score]
+    sections: list[Section] = []
+    missing: list[Section] = []
+    for by in kinds:
+        group_of = groups_of(questions, by)
+        judged = {group_of.get(question, "") for question in found.questions}
+        if len(judged - {""}) < 2:
+            missing.append(_nothing(by, sorted(judged - {""})))
+            continue
+        every = [breakdown(found, name, by, group_of, args.level, args.seed) for name in names]
+        sections += [_section(args, one, is_last=one is every[-1]) for one in every]
+    if args.breakdown or (args.breakdown is not None and len(missing) == len(kinds)):
+        sections += missing
+    return sections + _silent([name for name in part.silent if name in (args.models or part.silent)])
+
+
+def _silent(models: Sequence[str]) -> list[Section]:
+    """Models of which the judge says nothing."""
+    if not models:
+        return []
+    why = "Not known, because the judge preferred the same place in all of their games, in both orders: "
+    return [Section("Not broken down", [""], [], {"models": models}, f"{why}{', '.join(models)}.")]
+
+
+def _nothing(by: str, names: Sequence[str]) -> Section:
+    """Why there is no breakdown."""
+    why = f"No judged question has a {by} in question.jsonl."
+    if names:
+        why = f"All judged questions are in one {by}, {names[0]}: there is nothing to compare it with."
+    return Section(f"Breakdown by {by}", [""], [], {"note": why}, why)
+
+
+def _section(args: argparse.Namespace, one: Breakdown, is_last: bool) -> Section:
+    """A model's groups, the most surprising first."""
+    shown = one.groups[: SHOWN.get(args.format, len(one.groups))]
+    columns = [one.by, "win rate", "points", f"{100 * one.level:g}% CI", "best guess", "p", "p corrected", "others"]
+    columns.insert(1, "questions")
+    rows = [
+        [
+            group.name if args.format != "table" or len(group.name) <= _NAME else group.name[: _NAME - 1] + "…",
+            str(group.questions),
+            f"{group.score:.1f}",
+            points(group.value),
+            f"({points(group.lower)}, {points(group.upper)})",
+            points(group.estimate),
+            f"{group.p_value:.2g}",
+            f"{group.corrected:.2g}",
+            points(group.others),
+        ]
+        for group in shown
+    ]
+    remark = sentence(one)
+    if len(shown) < len(one.groups):
+        remark += f" Shown are the {len(shown)} most surprising of {len(one.groups)}; --format json has all."
+    if is_last:
+        remark += " " + explained(one.by)
+    pictures = [picture(one, group) for group in shown] if args.format == "html" else []
+    return Section(f"{one.model} by {one.by}", columns, rows, plain_data(one), remark, pictures)
+
+
+# --------------------------------------------------------------------------------------- words
+
+
+def points(value: float) -> str:
+    """A difference in points with its sign, none where it is 0 as shown."""
+    text = f"{value:+.1f}"
+    return "n/a" if math.isnan(value) else text[1:] if float(text) == 0 else text
+
+
+def overall(one: Breakdown) -> str:
+    """The overall score as the leaderboard has it, which rounds twice."""
+    return f"{round(one.score, 2):.1f}"
+
+
+def sentence(one: Breakdown) -> str:
+    """What can be said of a model: whether groups differ at all, and which."""
+    return f"Overall {overall(one)}. {_whether_groups_differ(one)} {_which_groups_differ(one)}"
+
+
+def _whether_groups_differ(one: Breakdown) -> str:
+    many = KINDS[one.by]
+    if max(group.questions for group in one.groups) < 2:
+        return f"Every one of the {len(one.groups)} {many} has one question, so that nothing is known of any."
+    if one.p_value <= 1.0 - one.level:
+        spread = f"; their true spread is about {one.spread:.0f} points" if one.spread >= 0.5 else ""
+        return f"Its win rates differ between {many} by more than chance explains (p {one.p_value:.2g}{spread})."
+    return f"Its win rates differ between {many} no more than chance explains (p {one.p_value:.2g})."
+
+
+def _which_groups_differ(one: Breakdown) -> str:
+    if one.told:
+        sides = [
+            (word, [group.name for group in one.told if (group.value > 0) == is_better])
+            for word, is_better in (("worse in ", False), ("better in ", True))
+        ]
+        named = ", ".join(word + shortened(names) for word, names in sides if names)
+        return f"After correction for all {len(one.groups)}, it is {named} than overall."
+    sizes = [group.questions for group in one.groups]
+    text = f"None of the {len(sizes)} can be told from its overall score after correction for all of them"
+    least = least_questions(one.level)
+    if max(sizes) < least:
+        few = counted(max(sizes), "question")
+        return f"{text}: with {'' if min(sizes) == max(sizes) else 'at most '}{few} each nothing could; it takes {least}."
+    return text + "."
+
+
+def least_questions(level: float) -> int:
+    """How many questions a group needs so that it can be significant at all."""
+    return next(number for number in range(1, 1100) if least_p_values([number])[0] <= 1.0 - level)
+
+
+def explained(by: str) -> str:
+    """What the columns are."""
+    return (
+        f"points: win rate in the {by} minus the overall one. best guess: the same drawn to 0 by as much as chance "
+        f"explains, by which the table is sorted. p corrected: by Holm's method for all {KINDS[by]} of the model. "
+        f"others: how much better or worse than their own overall scores the other models are in this {by}, on "
+        f"average; where they are off alike, it is the {by} and not the model."
+    )
+
+
+# -------------------------------------------------------------------------------------- picture
+
+
+def picture(one: Breakdown, group: Group) -> str:
+    """A row of win rates from 0 to 100 as SVG: the overall score, the group's and its interval, what others expect."""
+    kind = "better" if group.value > 0 else "worse"
+    start, end = sorted((one.score, group.score))
+    low, high = (min(100.0, max(0.0, one.score + each)) for each in (group.lower, group.upper))
+    label = f"{group.name}: win rate {group.score:.1f}, overall {overall(one)}, interval {low:.1f} to {high:.1f}"
+    expected = ""
+    if not math.isnan(group.others):
+        at = min(100.0, max(0.0, one.score + group.others))
+        label += f", the other models lead to expect {at:.1f}"
+        expected = f'<circle class="others" cx="{at:.1f}%" cy="8" r="3.5"/>'
+    return (
+        f'<svg class="deviation" width="100%" height="16" role="img" aria-label="{html.escape(label)}">'
+        f'<line class="interval" x1="{low:.1f}%" x2="{high:.1f}%" y1="8" y2="8"/>'
+        f'<rect class="{kind}" x="{start:.1f}%" width="{end - start:.1f}%" y="4" height="8"/>'
+        f'<line class="overall" x1="{one.score:.1f}%" x2="{one.score:.1f}%" y1="0" y2="16"/>{expected}</svg>'
+    )
