@@ -1,13 +1,13 @@
 """Where a model is better or worse than its overall score says: its win rate in each group of questions.
 
-Groups are the clusters or categories of a bench. The deviation of a group is the model's win rate on its questions minus
-that on all, both as the score has them; group_rule.py says how sure it is, Holm's method corrects it for the number of
-groups. Of many small groups the furthest is so by luck. So groups are in the order of an estimate that draws each
-deviation to 0, by as much as its questions' spread explains (a random-effects model; the variance between groups by the
-method of moments: Searle, Casella & McCulloch, Variance Components, ch. 3).
+Groups are the clusters or categories of a bench. The deviation of a group is the model's win rate on its questions
+minus that on all, both as the score has them; group_rule.py says how sure it is, Holm's method corrects it for the
+number of groups. Of many small groups the furthest is so by luck. So groups are in the order of an estimate that
+draws each deviation to 0, by as much as its questions' spread explains (a random-effects model; the variance between
+groups by the method of moments: Searle, Casella & McCulloch, Variance Components, ch. 3).
 
-What the other models do in a group, each beside its own overall score, tells whether it is the model or the group: that
-a baseline is strong there shows in all of them.
+What the other models do in a group, each beside its own overall score, tells whether it is the model or the group:
+that a baseline is strong there shows in all of them.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def breakdown(
     place = found.models.index(model)
     judged = np.flatnonzero(found.judged[place])
     names, code = _coded([group_of.get(found.questions[q], "") for q in judged.tolist()])
-    order = np.argsort(np.where(code < 0, len(names), code), kind="stable")
+    own = found.won[place, judged], found.games[place, judged]
+    order = np.lexsort((*own, np.where(code < 0, len(names), code)))  # by values: shuffles know no order of questions
     judged, code = judged[order], code[order]
     groups = Groups(found.won[place, judged], found.games[place, judged], code, found.most)
     sizes = groups.sizes
@@ -101,7 +102,7 @@ def breakdown(
     )  # fmt: skip
     rows = [Group(name, int(n), *row) for name, n, row in zip(names, sizes, columns.tolist())]
     unlikely = np.abs(groups.sums(groups.excess)) / np.sqrt(np.maximum(sizes, 1))
-    surprise = np.lexsort((-unlikely, -np.nan_to_num(np.abs(shrunken))))
+    surprise = np.lexsort((-unlikely.round(9), -np.nan_to_num(np.abs(shrunken)).round(9)))
     return Breakdown(
         model,
         by,

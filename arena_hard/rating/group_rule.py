@@ -1,13 +1,14 @@
 """The one rule of groups: how sure it is that a model does better or worse on some questions than on its others.
 
-The p-value is the largest of three. Welch's t of the group's questions against the others asks whether the two win rates
-differ; with one question on either side it has no answer, and the p-value is 1. Shuffling the questions over the groups
-asks how often as many questions taken at random are as far off, which few or equal verdicts cannot deceive: that a model
-won all games of ten questions is no news where it wins eight of ten. And 2·½^n is the least that a sign test over n
-questions can give: two questions are no topic, whatever their verdicts, and fewer than six never are significant at 5 %.
+The p-value is the largest of three. Welch's t of the group's questions against the others asks whether the two win
+rates differ; with one question on either side it has no answer, and the p-value is 1. Shuffling the questions over
+the groups asks how often as many questions taken at random are as far off, which few or equal verdicts cannot
+deceive: that a model won all games of ten questions is no news where it wins eight of ten. And 2·½^n is the least
+that a sign test over n questions can give: two questions are no topic, whatever their verdicts, and fewer than six
+never are significant at 5 %.
 
-The interval is as wide as Welch's t makes it, and leaves room for questions of the group that were not met, as that of
-paired differences does (pair_rule.py). It excludes 0 exactly where the p-value is below 1 − level.
+The interval is as wide as Welch's t makes it, and leaves room for questions of the group that were not met, as that
+of paired differences does (pair_rule.py). It excludes 0 exactly where the p-value is below 1 − level.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from arena_hard.rating.pair_rule import BESIDE_ZERO, room
 from arena_hard.rating.unseen import NO_SPREAD, share_beyond, with_unseen
 
 LEAST_SHUFFLES, MOST_SHUFFLES = 2_000, 10_000
-_FINENESS = 400  # a group's p-value is known to 1/400 of what stays significant after correction, or MOST_SHUFFLES end it
+_FINENESS = (
+    400  # a group's p-value is known to 1/400 of what stays significant after correction, or MOST_SHUFFLES end it
+)
 _CELLS = 2_000_000  # questions × shuffles at once
 
 

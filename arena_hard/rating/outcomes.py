@@ -67,16 +67,16 @@ def outcomes(
         weight_sums(place, values, shape[0] * shape[1]).reshape(shape)
         for values in (rows * (1 + np.sign(grade - TIE)) / 2.0, rows)
     )
-    there = games.sum(axis=1) > 0
-    asked = games.any(axis=0)
+    there, asked = games.sum(axis=1) > 0, (games > 0).any(axis=0)
     won, games = won[np.ix_(there, asked)], games[np.ix_(there, asked)]
     most = weight * (1 if first_game_only else 2) * len(occurring(table.judge))
-    models, questions = (
-        tuple(name for name, known in zip(names, mask) if known)
-        for names, mask in ((table.models, there), (table.questions, asked))
-    )
-    found = Outcomes(models, won, games, most, questions=questions)
+    names = (_of(table.models, there), _of(table.questions, asked))
+    found = Outcomes(names[0], won, games, most, questions=names[1])
     return found if baseline is None else _with_baseline(found, baseline)
+
+
+def _of(names: list[str], mask: BoolArray) -> tuple[str, ...]:
+    return tuple(name for name, known in zip(names, mask) if known)
 
 
 def _with_baseline(found: Outcomes, name: str) -> Outcomes:

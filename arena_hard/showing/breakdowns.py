@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from arena_hard.data.name_lists import counted, shortened
-from arena_hard.data.records import Question, UserError
+import numpy as np
+
+from arena_hard.data import jsonl
+from arena_hard.data.name_lists import shortened, suggestion
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import Question, UserError, question_from_row
 from arena_hard.rating.breakdown import Breakdown, Group, breakdown
 from arena_hard.rating.categories import Part
 from arena_hard.rating.group_rule import least_p_values
@@ -22,9 +28,27 @@ _NAME = 44  # letters of a group's name in a terminal
 
 
 def groups_of(questions: Sequence[Question], by: str) -> dict[str, str]:
-    """The group of each question by id; those in none are left out."""
+    """The cluster or category of each question by id; those in none are left out."""
     groups = {one.question_id: (one.category if by == "category" else one.cluster) or "" for one in questions}
     return {question: name for question, name in groups.items() if name}
+
+
+def _values_of(file: Path, key: str) -> dict[str, str]:
+    """The value of another key of question.jsonl by id, where it is a text or a number. Raises UserError."""
+    keys: set[str] = set()
+    values: dict[str, str] = {}
+    for row in jsonl.read(file, dict[str, Any]):
+        keys |= row.keys()
+        if isinstance(value := row.get(key), (str, int, float)) and value != "":
+            values[question_from_row(row).question_id] = str(value)
+    if key not in keys:
+        raise UserError(f"--breakdown {key}: no question in {file} has this key. {suggestion(key, keys)}")
+    return values
+
+
+def plural(by: str) -> str:
+    """What the groups are called."""
+    return KINDS.get(by, f"values of {by}")
 
 
 def sections_of(args: argparse.Namespace, parts: Sequence[Part], questions: Sequence[Question]) -> list[list[Section]]:
@@ -32,8 +56,12 @@ def sections_of(args: argparse.Namespace, parts: Sequence[Part], questions: Sequ
     if args.breakdown is None and args.format != "html":
         return [[] for _ in parts]
     _check_models(args.models, parts)
-    kinds = args.breakdown or list(KINDS)
-    return [_of_part(args, part, kinds, questions) if part.table is not None else [] for part in parts]
+    file = Bench(args.data_dir, args.bench_name).question_file
+    groups = {
+        by: groups_of(questions, by) if by in KINDS or not questions else _values_of(file, by)
+        for by in args.breakdown or KINDS
+    }
+    return [_of_part(args, part, groups) if part.table is not None else [] for part in parts]
 
 
 def _check_models(wanted: Sequence[str], parts: Sequence[Part]) -> None:
@@ -45,25 +73,22 @@ def _check_models(wanted: Sequence[str], parts: Sequence[Part]) -> None:
             raise UserError(f"--models: {name} {why}. Models that can be broken down: {shortened(sorted(rated))}.")
 
 
-def _of_part(
-    args: argparse.Namespace, part: Part, kinds: Sequence[str], questions: Sequence[Question]
-) -> list[Section]:
-    """The sections of one part: every model by one kind of group, then by the next."""
+def _of_part(args: argparse.Namespace, part: Part, groups: Mapping[str, Mapping[str, str]]) -> list[Section]:
+    """The sections of one part: every model by one kind of group, then by the next; groups: of each question."""
     assert part.table is not None
     found = outcomes(without_models(part.table, part.silent), args.weight, args.first_game_only)
     score = dict(zip(found.models, found.score.tolist()))
     names = [name for name in args.models or sorted(score, key=lambda name: -score[name]) if name in score]
     sections: list[Section] = []
     missing: list[Section] = []
-    for by in kinds:
-        group_of = groups_of(questions, by)
+    for by, group_of in groups.items():
         judged = {group_of.get(question, "") for question in found.questions}
         if len(judged - {""}) < 2:
             missing.append(_nothing(by, sorted(judged - {""})))
             continue
         every = [breakdown(found, name, by, group_of, args.level, args.seed) for name in names]
         sections += [_section(args, one, is_last=one is every[-1]) for one in every]
-    if args.breakdown or (args.breakdown is not None and len(missing) == len(kinds)):
+    if args.breakdown or (args.breakdown is not None and len(missing) == len(groups)):
         sections += missing
     return sections + _silent([name for name in part.silent if name in (args.models or part.silent)])
 
@@ -132,13 +157,13 @@ def sentence(one: Breakdown) -> str:
 
 
 def _whether_groups_differ(one: Breakdown) -> str:
-    many = KINDS[one.by]
+    many = plural(one.by)
     if max(group.questions for group in one.groups) < 2:
         return f"Every one of the {len(one.groups)} {many} has one question, so that nothing is known of any."
     if one.p_value <= 1.0 - one.level:
-        spread = f"; their true spread is about {one.spread:.0f} points" if one.spread >= 0.5 else ""
-        return f"Its win rates differ between {many} by more than chance explains (p {one.p_value:.2g}{spread})."
-    return f"Its win rates differ between {many} no more than chance explains (p {one.p_value:.2g})."
+        spread = f", true spread about {one.spread:.0f} points" if one.spread >= 0.5 else ""
+        return f"Win rates differ between {many} by more than chance (p {one.p_value:.2g}{spread})."
+    return f"Win rates differ between {many} by no more than chance explains (p {one.p_value:.2g})."
 
 
 def _which_groups_differ(one: Breakdown) -> str:
@@ -148,26 +173,26 @@ def _which_groups_differ(one: Breakdown) -> str:
             for word, is_better in (("worse in ", False), ("better in ", True))
         ]
         named = ", ".join(word + shortened(names) for word, names in sides if names)
-        return f"After correction for all {len(one.groups)}, it is {named} than overall."
+        return f"After correction for all {len(one.groups)} {plural(one.by)}, it is {named} than overall."
     sizes = [group.questions for group in one.groups]
-    text = f"None of the {len(sizes)} can be told from its overall score after correction for all of them"
+    text = f"None of the {len(sizes)} {plural(one.by)} can be told apart from the overall score after correction"
     least = least_questions(one.level)
-    if max(sizes) < least:
-        few = counted(max(sizes), "question")
-        return f"{text}: with {'' if min(sizes) == max(sizes) else 'at most '}{few} each nothing could; it takes {least}."
-    return text + "."
+    if max(sizes) >= least:
+        return text + "."
+    number = str(max(sizes)) if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
+    return f"{text}: with {number} questions each they never can be, it takes at least {least}."
 
 
 def least_questions(level: float) -> int:
     """How many questions a group needs so that it can be significant at all."""
-    return next(number for number in range(1, 1100) if least_p_values([number])[0] <= 1.0 - level)
+    return int((least_p_values(np.arange(1, 1100)) > 1.0 - level).sum()) + 1
 
 
 def explained(by: str) -> str:
     """What the columns are."""
     return (
         f"points: win rate in the {by} minus the overall one. best guess: the same drawn to 0 by as much as chance "
-        f"explains, by which the table is sorted. p corrected: by Holm's method for all {KINDS[by]} of the model. "
+        f"explains, by which the table is sorted. p corrected: by Holm's method for all {plural(by)} of the model. "
         f"others: how much better or worse than their own overall scores the other models are in this {by}, on "
         f"average; where they are off alike, it is the {by} and not the model."
     )

@@ -83,9 +83,9 @@ def _add_further(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--breakdown",
         nargs="*",
-        choices=("cluster", "category"),
         metavar="BY",
-        help="where models do better or worse than their scores say: by cluster, category (default: both)",
+        help="where models do better or worse than their scores say: by cluster and category (default: both), or by "
+        "another key of question.jsonl",
     )
     group.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="for --breakdown (default: all)")
     group.add_argument("--ranks", action="store_true", help="the ranks that the data do not exclude")
@@ -184,7 +184,11 @@ def _check_together(args: argparse.Namespace) -> None:
     if args.at_equal_style and not args.control_features:
         raise UserError("--at-equal-style belongs to --control-features: name the features.")
     needs_games = {"--compare": args.compare, "--ranks": args.ranks, "--plan": args.plan is not None}
-    needs_games |= {"--breakdown": args.breakdown is not None, "--full-stats": args.full_stats, "--control-features": args.control_features}
+    needs_games |= {
+        "--breakdown": args.breakdown is not None,
+        "--full-stats": args.full_stats,
+        "--control-features": args.control_features,
+    }
     for flag, wanted in needs_games.items():
         if wanted and (args.battles or args.load_battles):
             raise UserError(f"{flag} is computed from the judgments: run it without --load-battles and --battles.")
