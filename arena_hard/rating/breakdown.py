@@ -97,10 +97,9 @@ def breakdown(
     corrected, value = _corrected(p.of_groups, sizes, level), 100.0 * against.part * against.gap
     shrunken, spread = _shrunken(groups, value)
     others = _others(found, found.judged.any(axis=1) & (np.arange(len(found.models)) != place), judged, sizes)
-    columns = np.column_stack(
-        [100.0 * against.score, value, lower, upper, p.of_groups, corrected, shrunken, others]
-    )  # fmt: skip
-    rows = [Group(name, int(n), *row) for name, n, row in zip(names, sizes, columns.tolist())]
+    columns = (100.0 * against.score, value, lower, upper, p.of_groups, corrected, shrunken, others)
+    values: list[list[float]] = np.column_stack(columns).tolist()
+    rows = [Group(name, int(n), *row) for name, n, row in zip(names, sizes.tolist(), values)]
     unlikely = np.abs(groups.sums(groups.excess)) / np.sqrt(np.maximum(sizes, 1))
     surprise = np.lexsort((-unlikely.round(9), -np.nan_to_num(np.abs(shrunken)).round(9)))
     return Breakdown(
@@ -108,7 +107,7 @@ def breakdown(
         by,
         100.0 * groups.overall,
         len(judged),
-        tuple(rows[k] for k in surprise.tolist()),
+        tuple(rows[int(k)] for k in surprise),
         p.overall,
         spread,
         int((code < 0).sum()),
@@ -129,6 +128,11 @@ def _corrected(p: FloatArray, sizes: IntArray, level: float) -> FloatArray:
     corrected, tested = np.ones(len(p)), group_rule.least_p_values(sizes) <= 1.0 - level
     corrected[tested] = holm(p[tested])
     return corrected
+
+
+def least_questions(level: float) -> int:
+    """How many questions a group needs so that it can be significant at all."""
+    return int((group_rule.least_p_values(np.arange(1, 1100)) > 1.0 - level).sum()) + 1
 
 
 def _shrunken(groups: Groups, value: FloatArray) -> tuple[FloatArray, float]:

@@ -23,9 +23,7 @@ from arena_hard.rating.pair_rule import BESIDE_ZERO, room
 from arena_hard.rating.unseen import NO_SPREAD, share_beyond, with_unseen
 
 LEAST_SHUFFLES, MOST_SHUFFLES = 2_000, 10_000
-_FINENESS = (
-    400  # a group's p-value is known to 1/400 of what stays significant after correction, or MOST_SHUFFLES end it
-)
+_FINENESS = 400  # a corrected p-value is known to 1/400, if MOST_SHUFFLES allow it
 _CELLS = 2_000_000  # questions × shuffles at once
 
 
@@ -111,9 +109,8 @@ def _residuals(groups: Groups, score: FloatArray) -> FloatArray:
 def _squares_of_others(groups: Groups, rest: FloatArray) -> FloatArray:
     """[k] the squares of what the questions outside a group won beyond their own win rate, summed."""
     excess, games, shift = groups.excess, groups.games, rest - groups.overall
-    squares, crossed, weights = (
-        values.sum() - groups.sums(values) for values in (excess**2, excess * games, games**2)
-    )  # fmt: skip
+    every = (excess**2, excess * games, games**2)
+    squares, crossed, weights = (values.sum() - groups.sums(values) for values in every)
     return np.maximum(squares - 2.0 * shift * crossed + shift**2 * weights, 0.0)
 
 

@@ -67,7 +67,7 @@ def outcomes(
         weight_sums(place, values, shape[0] * shape[1]).reshape(shape)
         for values in (rows * (1 + np.sign(grade - TIE)) / 2.0, rows)
     )
-    there, asked = games.sum(axis=1) > 0, (games > 0).any(axis=0)
+    there, asked = games.sum(axis=1) > 0, games.sum(axis=0) > 0
     won, games = won[np.ix_(there, asked)], games[np.ix_(there, asked)]
     most = weight * (1 if first_game_only else 2) * len(occurring(table.judge))
     names = (_of(table.models, there), _of(table.questions, asked))

@@ -9,15 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import shortened, suggestion
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Question, UserError, question_from_row
-from arena_hard.rating.breakdown import Breakdown, Group, breakdown
+from arena_hard.rating.breakdown import Breakdown, Group, breakdown, least_questions
 from arena_hard.rating.categories import Part
-from arena_hard.rating.group_rule import least_p_values
 from arena_hard.rating.outcomes import outcomes
 from arena_hard.rating.same_place import without_models
 from arena_hard.showing.analyses import Section, plain_data
@@ -181,11 +178,6 @@ def _which_groups_differ(one: Breakdown) -> str:
         return text + "."
     number = str(max(sizes)) if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
     return f"{text}: with {number} questions each they never can be, it takes at least {least}."
-
-
-def least_questions(level: float) -> int:
-    """How many questions a group needs so that it can be significant at all."""
-    return int((least_p_values(np.arange(1, 1100)) > 1.0 - level).sum()) + 1
 
 
 def explained(by: str) -> str:
