@@ -52,7 +52,8 @@ def test_every_group_against_its_slow_twin(drawn: list[tuple[Rows, str]], level:
         assert group.questions == len(own)
         assert group.score == pytest.approx(twin.score)
         assert group.value == pytest.approx(twin.value, abs=1e-7)
-        assert group.p_value == pytest.approx(twin.p_value, abs=0.05 if twin.drawn == twin.p_value else 1e-5)
+        is_exact = max(twin.welch, twin.least) > twin.drawn + 0.05  # what is drawn is so by a few thousand shuffles
+        assert group.p_value == pytest.approx(twin.p_value, abs=1e-5 if is_exact else 0.05)
         if group.p_value >= 1.0 - level:
             assert group.lower == pytest.approx(min(twin.lower, 0.0), abs=1e-4)
             assert group.upper == pytest.approx(max(twin.upper, 0.0), abs=1e-4)
@@ -101,7 +102,7 @@ def test_few_questions_are_never_certain_whatever_their_verdicts(size: int) -> N
 
 
 def test_a_lone_lucky_cluster_does_not_lead_over_a_large_one() -> None:
-    rows = [*[WON] * 2, *[LOST] * 20, *[WON, LOST] * 40]
+    rows: list[Rows | None] = [*[WON] * 2, *[LOST] * 20, *[WON, LOST] * 40]
     one = by(found_of(rows), "a" * 2 + "b" * 20 + "c" * 40 + "d" * 40)
     lucky, large = (next(group for group in one.groups if group.name == name) for name in "ab")
     assert abs(lucky.value) > abs(large.value)
