@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from arena_hard.rating.unseen import NO_SPREAD, share_beyond, with_unseen
 
 LEAST_SHUFFLES, MOST_SHUFFLES = 2_000, 10_000
 _FINENESS = 400  # a corrected p-value is known to 1/400, if MOST_SHUFFLES allow it
+_SMALL = 0.1  # p-value from which a few thousand shuffles are too coarse
 _CELLS = 2_000_000  # questions × shuffles at once
 
 
@@ -168,17 +170,26 @@ def _shuffled(groups: Groups, seed: int) -> PValues:
 
 
 def shuffles(sizes: IntArray) -> int:
-    """How many shuffles give p-values that are fine enough for a correction for all groups of these sizes [k]."""
-    alike = int(np.unique(sizes, return_counts=True)[1].min(initial=len(sizes)))
-    return min(max(_FINENESS * len(sizes) // max(alike, 1), LEAST_SHUFFLES), MOST_SHUFFLES)
+    """How many shuffles make p-values fine enough for a correction for all groups of these sizes [k].
+
+    Groups that have too few questions for small p-values need no more than the least.
+    """
+    tested = sizes[least_p_values(sizes) <= _SMALL]
+    alike = int(np.unique(tested, return_counts=True)[1].min(initial=max(1, len(tested))))
+    return min(max(_FINENESS * len(tested) // alike, LEAST_SHUFFLES), MOST_SHUFFLES)
 
 
 def _orders(questions: int, rounds: int, seed: int) -> Iterator[IntArray]:
     """So many random orders of the questions, a block [r, q] after the other."""
-    draw, at_once = np.random.default_rng(seed), max(1, _CELLS // max(questions, 1))
+    at_once = max(1, _CELLS // max(questions, 1))
     for start in range(0, rounds, at_once):
-        rows = np.tile(np.arange(questions, dtype=np.int32), (min(at_once, rounds - start), 1))
-        yield draw.permuted(rows, axis=1, out=rows)
+        yield _block(questions, min(at_once, rounds - start), seed, start)
+
+
+@lru_cache(maxsize=1)  # models were mostly judged on equally many questions
+def _block(questions: int, rounds: int, seed: int, start: int) -> IntArray:
+    rows = np.tile(np.arange(questions, dtype=np.int32), (rounds, 1))
+    return np.random.default_rng([seed, start]).permuted(rows, axis=1, out=rows)
 
 
 # -------------------------------------------------------------------------------------- intervals

@@ -130,8 +130,8 @@ def _section(args: argparse.Namespace, one: Breakdown, is_last: bool) -> Section
         remark += f" Shown are the {len(shown)} most surprising of {len(one.groups)}; --format json has all."
     if is_last:
         remark += " " + explained(one.by)
-    pictures = [picture(one, group) for group in shown] if args.format == "html" else []
-    return Section(f"{one.model} by {one.by}", columns, rows, plain_data(one), remark, pictures)
+    drawn = pictures(one, shown) if args.format == "html" else ""
+    return Section(f"{one.model} by {one.by}", columns, rows, plain_data(one), remark, drawn)
 
 
 # --------------------------------------------------------------------------------------- words
@@ -193,20 +193,37 @@ def explained(by: str) -> str:
 # -------------------------------------------------------------------------------------- picture
 
 
+def pictures(one: Breakdown, groups: Sequence[Group]) -> str:
+    """The groups as a picture that needs no style sheet: names beside the bars, or above where there is no room."""
+    legend = "Win rates from 0 to 100. Upright line: overall; bar: from there to the win rate; thin line: interval"
+    legend += "; ring: as the other models lead to expect." if one.others else "."
+    lines = [
+        '<div style="display:flex;flex-wrap:wrap;align-items:center;gap:0 1rem;margin:.25rem 0">'
+        f'<span style="flex:1 1 14rem">{html.escape(group.name)} <b>{points(group.value)}</b></span>'
+        f'<span style="flex:2 1 16rem;padding:0 5px">{picture(one, group)}</span></div>'
+        for group in groups
+    ]
+    return f'<p class="note">{legend}</p>{"".join(lines)}'
+
+
 def picture(one: Breakdown, group: Group) -> str:
     """A row of win rates from 0 to 100 as SVG: the overall score, the group's and its interval, what others expect."""
-    kind = "better" if group.value > 0 else "worse"
+    kind, fill = ("better", "#2e8b57") if group.value > 0 else ("worse", "#c0392b")
     start, end = sorted((one.score, group.score))
     low, high = (min(100.0, max(0.0, one.score + each)) for each in (group.lower, group.upper))
     label = f"{group.name}: win rate {group.score:.1f}, overall {overall(one)}, interval {low:.1f} to {high:.1f}"
-    expected = ""
+    ring = ""
     if not math.isnan(group.others):
         at = min(100.0, max(0.0, one.score + group.others))
         label += f", the other models lead to expect {at:.1f}"
-        expected = f'<circle class="others" cx="{at:.1f}%" cy="8" r="3.5"/>'
+        ring = f'<circle class="others" cx="{at:.1f}%" cy="8" r="3.5" fill="none" {_INK} stroke-width="1.5"/>'
     return (
-        f'<svg class="deviation" width="100%" height="16" role="img" aria-label="{html.escape(label)}">'
-        f'<line class="interval" x1="{low:.1f}%" x2="{high:.1f}%" y1="8" y2="8"/>'
-        f'<rect class="{kind}" x="{start:.1f}%" width="{end - start:.1f}%" y="4" height="8"/>'
-        f'<line class="overall" x1="{one.score:.1f}%" x2="{one.score:.1f}%" y1="0" y2="16"/>{expected}</svg>'
+        '<svg class="deviation" width="100%" height="16" style="height:16px;display:block;overflow:visible" '
+        f'role="img" aria-label="{html.escape(label)}">'
+        f'<line class="interval" x1="{low:.1f}%" x2="{high:.1f}%" y1="8" y2="8" {_INK} stroke-opacity=".4"/>'
+        f'<rect class="{kind}" x="{start:.1f}%" width="{end - start:.1f}%" y="4" height="8" fill="{fill}"/>'
+        f'<line class="overall" x1="{one.score:.1f}%" x2="{one.score:.1f}%" y1="0" y2="16" {_INK}/>{ring}</svg>'
     )
+
+
+_INK = 'stroke="currentColor"'

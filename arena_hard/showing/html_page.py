@@ -27,9 +27,6 @@ tr.baseline{background:#f3f5f9}.note{color:#4a5568}
 svg{width:100%;height:auto;font-size:12px}svg text{fill:currentColor}.tick{stroke:#e2e6ee}
 .middle{stroke:#8892a6;stroke-dasharray:4 3}
 .interval{stroke:#4466aa;stroke-width:3}circle{fill:#223355}
-svg.deviation{width:11rem;height:16px;display:block;overflow:visible}.deviation .interval{stroke-width:2;opacity:.5}
-.deviation .better{fill:#2e8b57}.deviation .worse{fill:#c0392b}.deviation .overall{stroke:currentColor;stroke-width:1.5}
-.deviation circle{fill:none;stroke:currentColor;stroke-width:1.5}
 .matrix td{font-size:12px;padding:.15rem .35rem}.matrix th{font-size:12px;font-weight:400}
 @media(prefers-color-scheme:dark){body{background:#14171d;color:#dde3ee}tr.baseline{background:#1d222b}
 .note{color:#a3adbf}th,td{border-color:#2c3340}.tick{stroke:#2c3340}circle{fill:#9db4e6}.matrix td{color:#14171d}}
@@ -138,11 +135,7 @@ def _matrix_cell(value: float, itself: bool) -> str:
 
 def _section(section: Section) -> str:
     heads = "".join(f"<th>{_text(name)}</th>" for name in section.columns)
-    heads += "<th>win rate</th>" if section.pictures else ""
-    drawn = [f'<td class="picture">{picture}</td>' for picture in section.pictures] or [""] * len(section.rows)
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + f"{picture}</tr>"
-        for row, picture in zip(section.rows, drawn)
-    )
+    rows = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in section.rows)
     remark = f'<p class="note">{_text(section.remark)}</p>' if section.remark else ""
-    return f'<h3>{_text(section.title)}</h3><div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>{remark}'
+    table = f'<div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>'
+    return f"<h3>{_text(section.title)}</h3>{section.picture}{table}{remark}"
