@@ -196,7 +196,7 @@ def explained(by: str) -> str:
 def pictures(one: Breakdown, groups: Sequence[Group]) -> str:
     """The groups as a picture that needs no style sheet: names beside the bars, or above where there is no room."""
     legend = "Win rates from 0 to 100. Upright line: overall; bar: from there to the win rate; thin line: interval"
-    legend += "; ring: as the other models lead to expect." if one.others else "."
+    legend += "; dot: as the other models lead to expect." if one.others else "."
     lines = [
         '<div style="display:flex;flex-wrap:wrap;align-items:center;gap:0 1rem;margin:.25rem 0">'
         f'<span style="flex:1 1 14rem">{html.escape(group.name)} <b>{points(group.value)}</b></span>'

@@ -123,6 +123,26 @@ def test_blind_checks_stand_beside_the_judge(bench: Path) -> None:
     assert " 6 " in line and "83" in line  # five of six verdicts are the judge's
 
 
+@pytest.mark.slow
+def test_where_a_model_loses(arena_ta: Path) -> None:
+    done = run(arena_ta, *TA, "--breakdown", "--models", "gemma-2-9b-it")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.partition("gemma-2-9b-it by cluster\n")[2]
+    assert len(re.findall(r"^.+  2  +\d+\.\d  +[-+]\d+\.\d  +\(", text, re.M)) == 10
+    assert "Overall 61.5." in text and "None of the 250 clusters can be told apart" in text
+    assert "by category" not in done.stdout  # there is but one
+    page = run(arena_ta, *TA, "--format", "html", "--models", "gemma-2-9b-it").stdout
+    assert page.count('class="deviation"') == 20 and "Yi-34B-Chat by cluster" not in page
+    for arguments, words in (
+        (["--breakdown", "clusters"], "Did you mean 'cluster'?"),
+        (["--breakdown", "--models", "gpt4_1106_preview"], "is the baseline"),
+        (["--models", "gemma-2-9b-it"], "--models belongs to --breakdown"),
+        (["--breakdown", "--load-battles"], "--breakdown is computed from the judgments"),
+    ):
+        refused = run(arena_ta, *TA, *arguments)
+        assert (refused.returncode, words in refused.stderr) == (2, True), refused.stderr
+
+
 # -------------------------------------------------------------------------------------- bad input
 
 
