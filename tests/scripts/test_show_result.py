@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import re
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from arena_hard.data.records import UserError
+from arena_hard.showing import flags
 from tests.support.pipeline_bench import ROOT, run_script
 
 PUBLISHED = {"gpt-4-0613": (37.9, 354), "gpt-3.5-turbo-0125": (23.3, 329)}
@@ -136,11 +139,16 @@ def test_where_a_model_loses(arena_ta: Path) -> None:
     for arguments, words in (
         (["--breakdown", "clusters"], "Did you mean 'cluster'?"),
         (["--breakdown", "--models", "gpt4_1106_preview"], "is the baseline"),
-        (["--models", "gemma-2-9b-it"], "--models belongs to --breakdown"),
-        (["--breakdown", "--load-battles"], "--breakdown is computed from the judgments"),
     ):
         refused = run(arena_ta, *TA, *arguments)
         assert (refused.returncode, words in refused.stderr) == (2, True), refused.stderr
+
+
+@pytest.mark.parametrize("flags_given", [["--models", "m"], ["--breakdown", "--load-battles"]])
+def test_breakdowns_need_judgments_and_models_need_breakdowns(flags_given: list[str]) -> None:
+    args = flags.add_to(argparse.ArgumentParser()).parse_args(flags_given)
+    with pytest.raises(UserError, match="--breakdown"):
+        flags.check(args)
 
 
 # -------------------------------------------------------------------------------------- bad input
