@@ -28,7 +28,7 @@ def broken_down(*groups: tuple[str, int, float, float], p_value: float = 0.2, sc
         (broken_down(("a", 40, -5, 1), ("b", 50, 2, 1)), "None of the 2 clusters can be told apart"),
         (broken_down(("a", 40, -5, 0.01), ("b", 50, 9, 0.03)), "it is worse in a, better in b than overall."),
         (broken_down(("a", 1, -5, 1), ("b", 1, 9, 1)), "Every one of the 2 clusters has one question"),
-        (broken_down(("a", 40, -5, 1), ("b", 50, 9, 1), p_value=0.01), "more than chance (p 0.01, true spread about 12"),
+        (broken_down(("a", 40, -5, 1), ("b", 50, 9, 1), p_value=0.01), "(p 0.01, true spread about 12 points)"),
         (broken_down(("a", 40, -5, 1), ("b", 50, 9, 1)), "by no more than chance explains (p 0.2)."),
         (broken_down(("a", 40, -5, 1), ("b", 50, 9, 1)), "Overall 54.0."),  # 54.05, then 54.0, as in the leaderboard
     ],
