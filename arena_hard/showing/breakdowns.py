@@ -94,7 +94,7 @@ def _silent(models: Sequence[str]) -> list[Section]:
     """Models of which the judge says nothing."""
     if not models:
         return []
-    why = "Not known, because the judge preferred the same place in all of their games, in both orders: "
+    why = "Nothing is known of these, because the judge chose the same position in all of their games: "
     return [Section("Not broken down", [""], [], {"models": models}, f"{why}{', '.join(models)}.")]
 
 
@@ -125,7 +125,7 @@ def _section(args: argparse.Namespace, one: Breakdown, is_last: bool) -> Section
         ]
         for group in shown
     ]
-    remark = sentence(one)
+    remark = sentence(one) + " Win rates are as judged, without style control." * bool(args.control_features)
     if len(shown) < len(one.groups):
         remark += f" Shown are the {len(shown)} most surprising of {len(one.groups)}; --format json has all."
     if is_last:
@@ -177,16 +177,16 @@ def _which_groups_differ(one: Breakdown) -> str:
     if max(sizes) >= least:
         return text + "."
     number = str(max(sizes)) if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
-    return f"{text}: with {number} questions each they never can be, it takes at least {least}."
+    return f"{text}: with {number} questions each they never can be; it takes at least {least}."
 
 
 def explained(by: str) -> str:
     """What the columns are."""
     return (
-        f"points: win rate in the {by} minus the overall one. best guess: the same drawn to 0 by as much as chance "
-        f"explains, by which the table is sorted. p corrected: by Holm's method for all {plural(by)} of the model. "
-        f"others: how much better or worse than their own overall scores the other models are in this {by}, on "
-        f"average; where they are off alike, it is the {by} and not the model."
+        f"Points: win rate in the {by} minus the overall score. Best guess: the same, shrunk toward 0 by what chance "
+        f"explains; the largest is the most surprising. p corrected: by Holm's method for all {plural(by)} of the "
+        f"model. Others: how far the other models are from their own overall scores in this {by}, on average; where they "
+        f"deviate alike, the reason is the {by} and not the model."
     )
 
 
@@ -196,7 +196,7 @@ def explained(by: str) -> str:
 def pictures(one: Breakdown, groups: Sequence[Group]) -> str:
     """The groups as a picture that needs no style sheet: names beside the bars, or above where there is no room."""
     legend = "Win rates from 0 to 100. Upright line: overall; bar: from there to the win rate; thin line: interval"
-    legend += "; dot: as the other models lead to expect." if one.others else "."
+    legend += "; dot: what the other models lead one to expect." if one.others else "."
     lines = [
         '<div style="display:flex;flex-wrap:wrap;align-items:center;gap:0 1rem;margin:.25rem 0">'
         f'<span style="flex:1 1 14rem">{html.escape(group.name)} <b>{points(group.value)}</b></span>'
@@ -215,7 +215,7 @@ def picture(one: Breakdown, group: Group) -> str:
     ring = ""
     if not math.isnan(group.others):
         at = min(100.0, max(0.0, one.score + group.others))
-        label += f", the other models lead to expect {at:.1f}"
+        label += f", expected from the other models {at:.1f}"
         ring = f'<circle class="others" cx="{at:.1f}%" cy="8" r="3.5" fill="none" {_INK} stroke-width="1.5"/>'
     return (
         '<svg class="deviation" width="100%" height="16" style="height:16px;display:block;overflow:visible" '

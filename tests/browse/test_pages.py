@@ -324,7 +324,7 @@ def test_a_breakdown_of_what_is_not_known_says_why(tmp_path: Path) -> None:
     assert "There is nothing to compare" in site.show("?tab=breakdown&model=beta")
     rows = [judgment_row("beta", name, ("A>B", "A>B"), baseline="base") for name in ("q-sum", "q-code", "q-poem")]
     write_rows(bench.judgment_file("judy", "beta"), rows)
-    assert "preferred the same place" in site.show("?tab=breakdown&model=beta")
+    assert "chose the same position" in site.show("?tab=breakdown&model=beta")
     bench.judgment_file("judy", "beta").unlink()
     bench.judgment_file("judy", "alpha").unlink()
     assert "Nothing has been judged yet" in site.show("?tab=breakdown")

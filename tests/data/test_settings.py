@@ -83,7 +83,10 @@ def test_an_unknown_key_of_a_category_and_an_unknown_category(scratch: Scratch) 
         ("extra_body", {"model": "x"}, "'model' is what a request is about"),
         ("extra_body", {"x": float("nan")}, "JSON cannot carry"),
         *[("api_base", base, "api_base is empty") for base in ("", "  ")],
-        *[("api_base", base, "is not an address") for base in ("http://[::1/v1", "localhost:8000/v1", "http://h:99999/v1")],
+        *[
+            ("api_base", base, "is not an address")
+            for base in ("http://[::1/v1", "localhost:8000/v1", "http://h:99999/v1")
+        ],
     ],
 )
 def test_values_of_an_endpoint_entry_that_cannot_be_right(tmp_path: Path, key: str, value: Any, words: str) -> None:
