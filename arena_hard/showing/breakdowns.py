@@ -185,8 +185,8 @@ def explained(by: str) -> str:
     return (
         f"Points: win rate in the {by} minus the overall score. Best guess: the same, shrunk toward 0 by what chance "
         f"explains; the largest is the most surprising. p corrected: by Holm's method for all {plural(by)} of the "
-        f"model. Others: how far the other models are from their own overall scores in this {by}, on average; where they "
-        f"deviate alike, the reason is the {by} and not the model."
+        f"model. Others: how far the other models are from their own overall scores in this {by}, on average; where "
+        f"they deviate alike, the reason is the {by} and not the model."
     )
 
 

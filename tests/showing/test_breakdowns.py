@@ -23,7 +23,7 @@ def broken_down(*groups: tuple[str, int, float, float], p_value: float = 0.2, sc
 @pytest.mark.parametrize(
     ("one", "words"),
     [
-        (broken_down(("a", 2, -50, 1), ("b", 2, 20, 1)), "with 2 questions each they never can be, it takes"),
+        (broken_down(("a", 2, -50, 1), ("b", 2, 20, 1)), "with 2 questions each they never can be; it takes"),
         (broken_down(("a", 2, -50, 1), ("b", 5, 20, 1)), "with 2 to 5 questions each"),
         (broken_down(("a", 40, -5, 1), ("b", 50, 2, 1)), "None of the 2 clusters can be told apart"),
         (broken_down(("a", 40, -5, 0.01), ("b", 50, 9, 0.03)), "it is worse in a, better in b than overall."),
