@@ -40,6 +40,7 @@ EXAMPLES = """\
   python show_result.py --setting-file config/demo/judge_config.yaml
   python show_result.py --judge-name gpt-4.1 --baseline gpt-4-0314 --output
   python show_result.py --interval sandwich --ranks --compare model-a model-b
+  python show_result.py --breakdown --models my-model
   python show_result.py --full-stats --format html > leaderboard.html
   python show_result.py --battles my_battles.jsonl --baseline model-a
   python show_result.py --correlate human_arena.csv --bench ours=leaderboard/arena_hard_leaderboard_20240731.csv"""
@@ -74,7 +75,7 @@ def main() -> int:
     questions, unknown = questions_of(args, bench)
     results = [rate(args, bench, part, inputs, questions) for part in parts]
     overall, said = over_categories(args, results)
-    page = formats.Page(args, results, inputs, [*notes, *unknown, *said], overall)
+    page = formats.Page(args, results, inputs, [*notes, *unknown, *said], overall, questions)
     show = streams.print_document if args.format in flags.DOCUMENTS else print
     show(formats.FORMATS[args.format](page))
     if args.output:

@@ -26,6 +26,7 @@ from typing import Literal
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = {
     "leaderboard": "?tab=leaderboard",
+    "breakdown": "?tab=breakdown&model=demo-verbose",
     "games": "?tab=games&show=disagree",
     "judge": "?tab=judge",
     "compare": "?tab=compare",

@@ -21,6 +21,7 @@ markup            what models wrote, as HTML in which nothing can run
 leaderboard_page  the page Leaderboard
 games_page        the page Games
 compare_page      the page Compare
+breakdown_page    the page Breakdown
 judge_page        the page Judge
 blind_page        the page Blind check
 blind_check       drawing and storing a blind check

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from arena_hard.browse import compare_page, game_selection, games_page, leaderboard_page
+from arena_hard.browse import breakdown_page, compare_page, game_selection, games_page, leaderboard_page
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.site import PAGES, Site, completed, render, titles
@@ -23,7 +23,7 @@ from arena_hard.data.settings import JudgeSettings
 
 PARTS = Path(__file__).parent
 MOST_PAIRS = 300  # pages of two models; beyond that only neighbours in the list of models are compared
-BY_PARTS = ("games", "compare")  # pages that become many files
+BY_PARTS = ("games", "compare", "breakdown")  # pages that become many files
 _FRAME = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self' 'unsafe-inline' file:;
@@ -45,6 +45,7 @@ class Export:
 
     def __post_init__(self) -> None:
         self._numbers = {name: number for number, name in enumerate(self.index.models)}  # and baselines without answers
+        self._rated = game_selection.rated_models(self.index, self.view.judge, self.settings)
 
     def link(self, view: View) -> str:
         """The file of a view; filters of the games are kept behind a '#'."""
@@ -54,11 +55,13 @@ class Export:
                 name = "index" if view.rule in ("", leaderboard_page.DEFAULT_RULE) else f"index-{view.rule}"
             if view.tab == "compare" and view.model and view.other:
                 name = f"compare-{self._number(view.model)}-{self._number(view.other)}"
+            if view.tab == "breakdown" and view.model in self._rated:
+                name = f"breakdown-{self._number(view.model)}"
             return f"{name}.html"
         model = view.model or view.at
         if model and view.question:
             return f"game-{self._number(model)}-{self.index.question_code(view.question)}.html"
-        wanted = {"model": view.model, "show": view.show, "first": view.first, "second": view.second}
+        wanted = {key: getattr(view, key) for key in ("model", "show", "first", "second", "category", "cluster")}
         return "games.html#" + "&".join(f"{key}={quote(value, safe='')}" for key, value in wanted.items() if value)
 
     def _number(self, model: str) -> int:
@@ -108,8 +111,8 @@ def export(site: Site, folder: Path, progress: Callable[[Iterable[Any]], Iterabl
     boards = [view.but(tab="leaderboard", rule=rule) for rule in leaderboard_page.RULES]
     for board in boards[1:]:
         work.write(board, *leaderboard_page.build(index, board, settings))
-    pairs = _write_pairs(work)
-    return len(whole) + len(boards) - 1 + pairs + _write_games(work, progress)
+    pages = _write_pairs(work) + _write_breakdowns(work)
+    return len(whole) + len(boards) - 1 + pages + _write_games(work, progress)
 
 
 def _case_file(folder: Path) -> Path:
@@ -149,6 +152,17 @@ def _write_pairs(work: Export) -> int:
         template, context = compare_page.build(work.index, view, work.settings)
         work.write(view, template, context | {"pairs": pairs})
     return len(pairs) + 1
+
+
+def _write_breakdowns(work: Export) -> int:
+    """The page of each model; breakdown.html is the first of them."""
+    first = work.view.but(tab="breakdown")
+    names = game_selection.rated_models(work.index, first.judge, work.settings)
+    work.write(first, *breakdown_page.build(work.index, first, work.settings), name="breakdown.html")
+    for name in names:
+        view = first.but(model=name)
+        work.write(view, *breakdown_page.build(work.index, view, work.settings))
+    return len(names) + 1
 
 
 def _write_games(work: Export, progress: Callable[[Iterable[Any]], Iterable[Any]]) -> int:

@@ -64,6 +64,8 @@ class Listed(NamedTuple):
     kinds: str
     is_own: bool
     view: View
+    category: str
+    cluster: str
 
 
 def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
@@ -109,7 +111,8 @@ def listed(index: BenchIndex, view: View, model: int, question: int, is_own: boo
     found = index.questions[question]
     words = short(found.turns[0], 100) if found else index.question_ids[question]
     labels = (label_of(int(one)), label_of(int(two)))
-    return Listed(words, index.models[model], *labels, " ".join(kinds) * (not is_own), is_own, view)
+    groups = (found.category, found.cluster or "") if found else ("", "")
+    return Listed(words, index.models[model], *labels, " ".join(kinds) * (not is_own), is_own, view, *groups)
 
 
 def default_patterns() -> tuple[Any, ...]:

@@ -136,7 +136,7 @@ function arenaHard(root, fetchPage, decide) {
     let left = 0;
     if (!more) most = ROWS;
     for (const row of room.querySelectorAll("[data-rows] tr")) {
-      const fits = Object.entries(exact).every(([key, value]) => !value || row.dataset[key].split(" ").includes(value) || row.dataset[key] === value);
+      const fits = Object.entries(exact).every(([key, value]) => !value || (key === "show" ? row.dataset[key].split(" ").includes(value) : row.dataset[key] === value));
       const stays = fits && row.textContent.toLowerCase().includes(text.toLowerCase());
       left += stays;
       row.hidden = !stays || left > most;

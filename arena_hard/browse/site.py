@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from arena_hard.browse import (
     address,
     blind_page,
+    breakdown_page,
     compare_page,
     game_selection,
     games_page,
@@ -40,6 +41,7 @@ class Page(NamedTuple):
 
 PAGES = {
     "leaderboard": Page("Leaderboard", leaderboard_page.build),
+    "breakdown": Page("Breakdown", breakdown_page.build),
     "games": Page("Games", games_page.build),
     "judge": Page("Judge", judge_page.build),
     "compare": Page("Compare", compare_page.build),

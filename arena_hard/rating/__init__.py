@@ -15,6 +15,7 @@ categories       a bench cut into what is rated on its own
 coverage         which questions each model was judged on
 outcomes         what each model's games came to by question
 paired           differences on common questions, ranks
+breakdown        a model by cluster and category
 planning         how many questions a difference takes
 sequential       boundaries for stopping early
 stopped          what is known after such looks
@@ -29,6 +30,7 @@ benchmarks       sources for --correlate, matched by model
 Inside:
 
 pair_rule        interval and p-value of paired differences
+group_rule       interval and p-value of groups of questions
 unseen           bounds where games have no spread
 bootstrap        resampled ratings
 style_fit        its formulas, fit and rounds

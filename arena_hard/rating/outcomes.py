@@ -7,7 +7,7 @@ the variance clustered by question (linearisation of a ratio; Cochran, Sampling 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,8 @@ class Outcomes:
 
     models: names; won, games: [p, q] weighted wins (a tie is half a win) and weighted games, both 0 where a
     question was not judged. Only questions that somebody was judged on. most: the largest weight that the games of a
-    question may have; baseline: its name if it is among the models.
+    question may have; baseline: its name if it is among the models;
+    questions: the ids of the columns.
     """
 
     models: tuple[str, ...]
@@ -30,6 +31,7 @@ class Outcomes:
     games: FloatArray
     most: float
     baseline: str | None = None
+    questions: tuple[str, ...] = ()
 
     @property
     def judged(self) -> BoolArray:
@@ -65,17 +67,26 @@ def outcomes(
         weight_sums(place, values, shape[0] * shape[1]).reshape(shape)
         for values in (rows * (1 + np.sign(grade - TIE)) / 2.0, rows)
     )
-    there = games.sum(axis=1) > 0
-    won, games = won[np.ix_(there, games.any(axis=0))], games[np.ix_(there, games.any(axis=0))]
+    there, asked = games.sum(axis=1) > 0, games.sum(axis=0) > 0
+    won, games = won[np.ix_(there, asked)], games[np.ix_(there, asked)]
     most = weight * (1 if first_game_only else 2) * len(occurring(table.judge))
-    found = Outcomes(tuple(name for name, known in zip(table.models, there) if known), won, games, most)
+    names = (_of(table.models, there), _of(table.questions, asked))
+    found = Outcomes(names[0], won, games, most, questions=names[1])
     return found if baseline is None else _with_baseline(found, baseline)
+
+
+def _of(names: list[str], mask: BoolArray) -> tuple[str, ...]:
+    return tuple(name for name, known in zip(names, mask) if known)
 
 
 def _with_baseline(found: Outcomes, name: str) -> Outcomes:
     half = np.full((1, found.games.shape[1]), 0.5)
-    return Outcomes(
-        (*found.models, name), np.vstack([found.won, half]), np.vstack([found.games, 2 * half]), found.most, name
+    return replace(
+        found,
+        models=(*found.models, name),
+        won=np.vstack([found.won, half]),
+        games=np.vstack([found.games, 2 * half]),
+        baseline=name,
     )
 
 

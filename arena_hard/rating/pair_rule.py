@@ -24,7 +24,7 @@ from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
 from arena_hard.rating.outcomes import influences
 from arena_hard.rating.unseen import NO_SPREAD, share_beyond, with_unseen
 
-_BESIDE_ZERO = 1e-6  # points
+BESIDE_ZERO = 1e-6  # points
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def pairs_of(
         worst = score * ours + (100.0 - their_score) * their
         best = (100.0 - score) * ours + their_score * their
     differing = _differing(own, own_games, others, their_games)
-    below, above = _room(-between.min(axis=1, initial=0.0), worst), _room(between.max(axis=1, initial=0.0), best)
+    below, above = room(-between.min(axis=1, initial=0.0), worst), room(between.max(axis=1, initial=0.0), best)
     value = score - their_score
     return Pairs(
         value, error, n, differing, score, their_score, games, theirs, below, above, most, is_fixed, are_fixed
@@ -98,8 +98,8 @@ def together(parts: Sequence[Pairs], order: IntArray) -> Pairs:
     return Pairs(**arrays, most=parts[0].most)
 
 
-def _room(gone: FloatArray, way: FloatArray) -> FloatArray:
-    """The share of a way that is left; all of it where there is none to go."""
+def room(gone: FloatArray, way: FloatArray) -> FloatArray:
+    """The share of a way that is left; all of it where there is none to go, or nothing has gone."""
     with np.errstate(divide="ignore", invalid="ignore"):
         left = np.where(way > NO_SPREAD, 1.0 - gone / way, 1.0)
     return np.where(gone < NO_SPREAD, 1.0, np.clip(left, 0.0, 1.0))
@@ -138,8 +138,8 @@ def ends(pairs: Pairs, p: FloatArray, tail: float) -> tuple[FloatArray, FloatArr
     low, high = _with_share(pairs, share * pairs.room_below, share * pairs.room_above)
     lower, upper = np.minimum(pairs.value - reach, low), np.maximum(pairs.value + reach, high)
     is_sure = p < 2.0 * tail
-    lower = np.where(is_sure & (pairs.value > 0), np.maximum(lower, _BESIDE_ZERO), lower)
-    upper = np.where(is_sure & (pairs.value < 0), np.minimum(upper, -_BESIDE_ZERO), upper)
+    lower = np.where(is_sure & (pairs.value > 0), np.maximum(lower, BESIDE_ZERO), lower)
+    upper = np.where(is_sure & (pairs.value < 0), np.minimum(upper, -BESIDE_ZERO), upper)
     lower, upper = np.where(is_sure, lower, np.minimum(lower, 0.0)), np.where(is_sure, upper, np.maximum(upper, 0.0))
     most = np.where(pairs.first_fixed | pairs.second_fixed, 50.0, 100.0)  # the baseline has won half of any question
     return np.maximum(lower, -most), np.minimum(upper, most)

@@ -7,6 +7,7 @@ notes              notes with long lists, cut or whole
 footnotes          what has to be said below a table
 caveats            scores that look surer than they are
 analyses           the further analyses as small tables
+breakdowns         models by cluster and category
 formats            a result in each printed form
 figures            intervals drawn
 correlation_table  the table of --correlate

@@ -24,13 +24,14 @@ from arena_hard.showing.unequal_sets import NOTHING_COMMON, rank_notes, unpaired
 
 @dataclass(frozen=True)
 class Section:
-    """A title, columns and rows of text, and the same as data for JSON."""
+    """A title, columns and rows of text, and the same as data for JSON; picture: for HTML, as safe HTML."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     data: Any
     remark: str = ""
+    picture: str = ""
 
 
 def sections_of(args: argparse.Namespace, part: Part) -> list[Section]:

@@ -80,6 +80,14 @@ def _add_intervals(group: argparse._ArgumentGroup) -> None:
 def _add_further(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--full-stats", action="store_true", help="each model's games, and what the judge is worth")
     group.add_argument("--compare", nargs="+", metavar="MODEL", help="paired differences of two or more models")
+    group.add_argument(
+        "--breakdown",
+        nargs="*",
+        metavar="BY",
+        help="where models do better or worse than their scores say: by cluster and category (default: both), or by "
+        "another key of question.jsonl",
+    )
+    group.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="for --breakdown (default: all)")
     group.add_argument("--ranks", action="store_true", help="the ranks that the data do not exclude")
     group.add_argument("--plan", type=float, metavar="POINTS", help="questions needed to see this difference")
     group.add_argument(
@@ -176,11 +184,17 @@ def _check_together(args: argparse.Namespace) -> None:
     if args.at_equal_style and not args.control_features:
         raise UserError("--at-equal-style belongs to --control-features: name the features.")
     needs_games = {"--compare": args.compare, "--ranks": args.ranks, "--plan": args.plan is not None}
-    needs_games |= {"--full-stats": args.full_stats, "--control-features": args.control_features}
+    needs_games |= {
+        "--breakdown": args.breakdown is not None,
+        "--full-stats": args.full_stats,
+        "--control-features": args.control_features,
+    }
     for flag, wanted in needs_games.items():
         if wanted and (args.battles or args.load_battles):
             raise UserError(f"{flag} is computed from the judgments: run it without --load-battles and --battles.")
     _check_format(args)
+    if args.models and args.breakdown is None and args.format != "html":
+        raise UserError("--models belongs to --breakdown: it names the models that are broken down.")
     if (args.bench or args.name_map or args.as_published) and not args.correlate:
         raise UserError("--bench, --name-map and --as-published belong to --correlate.")
     if args.category and args.battles:

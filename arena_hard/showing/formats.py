@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from arena_hard.data.records import Question
 from arena_hard.data.typed_jsonl import InputFile
 from arena_hard.rating.categories import Part
 from arena_hard.rating.intervals import Fit
-from arena_hard.showing import leaderboard
+from arena_hard.showing import breakdowns, leaderboard
 from arena_hard.showing.analyses import Section, sections_of
 from arena_hard.showing.leaderboard import Row, row_dict
 from arena_hard.showing.notes import Text, printed, whole
@@ -29,9 +30,12 @@ class Page:
         inputs: Sequence[InputFile],
         notes: Sequence[Text],
         overall: Sequence[Row],
+        questions: Sequence[Question],
     ) -> None:
         self.args, self.results, self.inputs, self.notes, self.overall = args, results, inputs, notes, overall
-        self.sections = [sections_of(args, result.part) for result in results]
+        parts = [result.part for result in results]
+        broken_down = breakdowns.sections_of(args, parts, questions)
+        self.sections = [[*sections_of(args, part), *further] for part, further in zip(parts, broken_down)]
 
     def title_of(self, number: int) -> str:
         """The heading of a part; empty where there is but one."""

@@ -137,4 +137,5 @@ def _section(section: Section) -> str:
     heads = "".join(f"<th>{_text(name)}</th>" for name in section.columns)
     rows = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in section.rows)
     remark = f'<p class="note">{_text(section.remark)}</p>' if section.remark else ""
-    return f'<h3>{_text(section.title)}</h3><div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>{remark}'
+    table = f'<div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>'
+    return f"<h3>{_text(section.title)}</h3>{section.picture}{table}{remark}"

@@ -288,12 +288,46 @@ def test_every_link_of_an_export_leads_to_a_file(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     number = export(Site(tmp_path / "data"), folder)
     pages = list(folder.glob("*.html"))
-    assert number == len(pages) == 3 + 1 + 1 + 6 + 8
+    assert number == len(pages) == 3 + 1 + 1 + 6 + 3 + 8  # breakdowns of two models, and the first again
     for page in pages:
         html = page.read_text(encoding="utf-8")
         for target in re.findall(r'(?:href|src|option value)="([^"#]+\.(?:html|css|js))', html):
             assert (folder / target).is_file(), (page.name, target)
         assert 'href="?' not in html
+
+
+def test_a_breakdown_names_its_groups_and_leads_to_their_games(tmp_path: Path) -> None:
+    write_bench(tmp_path / "data" / "small")
+    site, folder = Site(tmp_path / "data"), tmp_path / "out"
+    html = site.show("?tab=breakdown&model=beta")
+    assert "Where does beta lose?" in html
+    assert html.index("By category") < html.index("By cluster")
+    assert "tab=games&amp;bench=small&amp;judge=judy&amp;model=beta&amp;cluster=sums" in html
+    assert "category=writing" in html and "with 1 to 2 questions each they never can be" in html
+    names = re.findall(
+        r'<th scope="row" class="words"><a[^>]*>(\w+)<', site.show("?tab=breakdown&model=beta&sort=name")
+    )
+    assert names == ["code", "math", "writing", "plans", "poems", "python", "sums"]
+    assert 'class="count"><b>1</b> of 1<' in site.show("?tab=games&model=beta&cluster=plans")
+    export(site, folder)
+    page = (folder / "breakdown-2.html").read_text(encoding="utf-8")
+    assert 'href="games.html#model=beta&amp;cluster=sums"' in page
+    assert 'data-category="math" data-cluster="sums"' in (folder / "games.html").read_text(encoding="utf-8")
+
+
+def test_a_breakdown_of_what_is_not_known_says_why(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    questions = [{"question_id": name, "turns": [{"content": "?"}]} for name in ("q-sum", "q-code")]
+    write_rows(bench.question_file, questions)
+    site = Site(tmp_path)
+    assert "There is nothing to compare" in site.show("?tab=breakdown&model=beta")
+    rows = [judgment_row("beta", name, ("A>B", "A>B"), baseline="base") for name in ("q-sum", "q-code", "q-poem")]
+    write_rows(bench.judgment_file("judy", "beta"), rows)
+    assert "chose the same position" in site.show("?tab=breakdown&model=beta")
+    bench.judgment_file("judy", "beta").unlink()
+    bench.judgment_file("judy", "alpha").unlink()
+    assert "Nothing has been judged yet" in site.show("?tab=breakdown")
 
 
 def test_an_export_does_not_write_into_a_folder_with_other_things(tmp_path: Path) -> None:

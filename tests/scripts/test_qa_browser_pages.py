@@ -86,6 +86,20 @@ def test_compare_leads_to_the_games_that_differ_most(page: Any, address: str) ->
     assert (page.inner_text("h1 .who.model"), page.inner_text(".count")) == ("alpha", "1 of 5")
 
 
+def test_a_breakdown_leads_to_the_games_of_a_cluster(page: Any, address: str) -> None:
+    page.goto(address)
+    page.wait_for_selector(".leaderboard")
+    page.click("main >> text=Breakdown")
+    page.wait_for_selector("h1:has-text('Where does alpha lose?')")
+    page.get_by_label("Model", exact=True).select_option("beta")
+    page.wait_for_selector("h1:has-text('Where does beta lose?')")
+    page.get_by_label("Order").select_option("worst")
+    page.wait_for_selector("option[value=worst][selected]", state="attached")
+    page.click(".data >> text=sums")
+    page.wait_for_selector("#game-1")
+    assert (page.inner_text("h1 .who.model"), page.inner_text(".count")) == ("beta", "1 of 1")
+
+
 def test_a_blind_check_by_keyboard_that_is_stopped_and_taken_up_again(browser: Any, tmp_path: Path) -> None:
     bench = write_bench(tmp_path / "small")
     with served(tmp_path) as address:
@@ -139,6 +153,9 @@ def test_exported_pages_open_from_disk(page: Any, browsed: Path, tmp_path: Path)
     page.click(".crossed tbody tr:nth-child(2) td:nth-of-type(4) a")
     page.wait_for_selector("form[data-list]")
     assert page.inner_text(".count") == "2 games"
+    page.click("nav >> text=Breakdown")
+    page.click(".data >> text=sums")
+    page.wait_for_function("() => document.querySelector('.count').textContent === '1 game'")
     page.click("nav >> text=Compare")
     page.locator("select[data-files]").select_option(index=1)
     page.wait_for_selector(".data")
@@ -147,7 +164,7 @@ def test_exported_pages_open_from_disk(page: Any, browsed: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("tab", ["leaderboard", "judge", "compare", "blind", "blind&name=Eve"])
+@pytest.mark.parametrize("tab", ["leaderboard", "breakdown&model=beta", "judge", "compare", "blind", "blind&name=Eve"])
 def test_every_page_fits_and_can_be_read(seen: Any, address: str, tab: str, width: int, scheme: str) -> None:
     seen.set_viewport_size({"width": width, "height": 844})
     seen.emulate_media(color_scheme=scheme)

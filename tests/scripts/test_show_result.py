@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import re
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from arena_hard.data.records import UserError
+from arena_hard.showing import flags
 from tests.support.pipeline_bench import ROOT, run_script
 
 PUBLISHED = {"gpt-4-0613": (37.9, 354), "gpt-3.5-turbo-0125": (23.3, 329)}
@@ -123,6 +126,23 @@ def test_blind_checks_stand_beside_the_judge(bench: Path) -> None:
     assert " 6 " in line and "83" in line  # five of six verdicts are the judge's
 
 
+@pytest.mark.slow
+def test_where_a_model_loses(arena_ta: Path) -> None:
+    done = run(arena_ta, *TA, "--breakdown", "--models", "gemma-2-9b-it")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.partition("gemma-2-9b-it by cluster\n")[2]
+    assert len(re.findall(r"^.+  2  +\d+\.\d  +[-+]\d+\.\d  +\(", text, re.M)) == 10
+    assert "Overall 61.5." in text and "None of the 250 clusters can be told apart" in text
+    assert "by category" not in done.stdout  # there is but one
+
+
+@pytest.mark.parametrize("flags_given", [["--models", "m"], ["--breakdown", "--load-battles"]])
+def test_breakdowns_need_judgments_and_models_need_breakdowns(flags_given: list[str]) -> None:
+    args = flags.add_to(argparse.ArgumentParser()).parse_args(flags_given)
+    with pytest.raises(UserError, match="--breakdown"):
+        flags.check(args)
+
+
 # -------------------------------------------------------------------------------------- bad input
 
 
@@ -143,6 +163,18 @@ def bench(tmp_path: Path) -> Path:
 
 
 CASE = ("--bench-name", "b", "--judge-name", "j", "--baseline", "base")
+
+
+@pytest.mark.slow
+def test_a_report_has_breakdowns_and_wrong_names_are_said(bench: Path) -> None:
+    questions = [{"question_id": str(n), "cluster": "ab"[n % 2], "turns": [{"content": "?"}]} for n in range(6)]
+    (bench / "data/b/question.jsonl").write_text("\n".join(map(json.dumps, questions)) + "\n")
+    page = run(bench, *CASE, "--format", "html").stdout
+    assert page.count('class="deviation"') == 2 and "m by cluster" in page and "by category" not in page
+    for arguments, words in ((["clusters"], "Did you mean 'cluster'?"), (["--models", "base"], "is the baseline")):
+        refused = run(bench, *CASE, "--breakdown", *arguments)
+        assert (refused.returncode, words in refused.stderr) == (2, True), refused.stderr
+    assert "in one cluster" not in run(bench, *CASE, "--breakdown").stdout
 
 
 def test_hand_computed_score(bench: Path) -> None:
