@@ -163,7 +163,7 @@ class Gate:
         spent_since = {"requests": float(requests), "tokens": spent}
         for kind, quota in quotas.items():
             self._announced[kind].update(quota, slot.granted, spent_since[kind], now)
-        self.width.taken(slot.level, self.in_flight)
+        self.width.taken(slot.level, self.in_flight, slot.granted, now)
         self._learnt.taken()
         self._answers()
         self._release()

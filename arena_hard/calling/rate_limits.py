@@ -5,6 +5,7 @@ Times are seconds of time.monotonic(), rates are requests (or tokens) per second
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ SAFETY = 0.97  # of the announced rate, because clocks and roundings differ
 # than three seconds is a window's, which costs nothing.
 STEP_WAITS, LONGEST_WAIT = 2.0, 3.0
 LATE = 0.25  # of the time between two requests; one that goes later is held back by something else than the pace
+FASTEST = 1000.0  # a learnt pace that is faster holds nothing back
 PROVEN = 8  # requests without a refusal after which a learnt pace is the first to blame; sooner lowering it was no help
 
 
@@ -87,11 +89,15 @@ class GivenPace:
 
 @dataclass
 class _Mark:
-    """A refusal that may be for the pace: when it was sent, how many had been sent, and were refused of them."""
+    """A refusal that may be for the pace: when it was sent, how many had been sent, and were refused of them.
+
+    waited: for how many seconds nothing had been sent, because refusals asked for it.
+    """
 
     at: float
     sent: int
     refused: int
+    waited: float = 0.0
 
     @property
     def taken(self) -> int:
@@ -106,14 +112,19 @@ class LearntPace:
     pace becomes what was taken in such a time. It stays only if far fewer requests are refused with it: a server that
     refuses whatever the pace is not asked more slowly. (`settled` is called when that is known.) What stays goes up
     quickly until the next refusal, then little by little, and down at each refusal; far below what was measured it is
-    given up, for a server takes no less than that.
+    given up, for a server takes no less than that. It goes up while it holds requests back, else nothing tells whether
+    the server would take more.
+
+    A wait that is told in whole seconds is longer than the server's own, and what is taken after it is the least of
+    what the server takes: after one such stretch the pace is tried, and doubled until the next refusal.
     """
 
     OFTEN = 0.02  # the refusals for each request taken from which on a pace is tried
     STRETCHES, SPAN = 2, 0.5  # from refusal to refusal, and the seconds, that are measured at least
     TRIAL, HELPS = 6, 0.5  # requests that show whether it helps, and what may be left of the refusals
     QUICK, SLOW = (3, 1.35), (10, 1.02)  # after so many requests it goes up by this factor
-    BACK, DOWN = 0.7, 0.9  # after the quick growth, and later
+    DOUBLED, CLOSED = 2.0, 0.5  # where at least this share of the time went by in waits of whole seconds
+    BACK, DOWN = 0.7, 0.9  # after the quick growth, or where it was refused just before; and later
     LOWEST = 0.5  # of what was measured
     DEAF = 10  # refusals that teach nothing after a pace that was of no use; twice as many after each further one
 
@@ -129,6 +140,8 @@ class LearntPace:
         self._trial: list[int] | None = None  # requests sent and times refused since the pace was set
         self._growth = self.QUICK
         self._since = 0  # requests since it went up
+        self._waited = 0.0
+        self._held_by = self._next_by = 0.0  # the rate that held the last request back, and that which holds the next
         self._changed_at, self._least_step = 0.0, 0.0  # when it did, and the seconds until it may again
         self._kept = False  # whether the last request went when the pace let it
         self._deaf, self._pointless = 0, 0
@@ -154,10 +167,12 @@ class LearntPace:
             self._judge(self._trial)
         elif self.rate is not None:
             self._least_step, self._changed_at = STEP_WAITS * min(wait, LONGEST_WAIT), sent_at
-            self._lower(self.rate)
+            soon = self._sent - last.sent < PROVEN or sent_at - last.at < self._least_step
+            self._lower(min(self.rate, self._held_by), soon)
         else:
-            self._measure()
-        self._last = _Mark(sent_at, self._sent, self._refused)
+            self._measure(wait)
+        self._last = _Mark(sent_at, self._sent, self._refused, self._waited)
+        self._waited += wait
         self._marks.append(self._last)
         self._answered = False
         return True
@@ -171,16 +186,16 @@ class LearntPace:
         self._sent += 1
         if self.rate is None:
             return
-        self._kept = now - self._next <= LATE / self.rate
+        self._kept = self.rate <= FASTEST and now - self._next <= LATE / self.rate
+        self._held_by, self._next_by = self._next_by, self.rate
         self._next = max(self._next, now) + 1.0 / self.rate
         if self._trial:
             self._trial[0] += 1
             self._judge(self._trial)
-            return
-        self._since += 1
-        number, factor = self._growth
-        if self._since >= number and now - self._changed_at >= self._least_step:
-            self.rate, self._since, self._changed_at = self.rate * factor, 0, now
+            if self._growth is self.QUICK:
+                return
+        if self.rate is not None and self._kept:
+            self._grow(self.rate, now)
 
     def explains(self) -> bool:
         """Whether a refusal is for the pace rather than the width: it is kept, and was not lowered just now."""
@@ -192,26 +207,30 @@ class LearntPace:
         """Seconds until the next request may go."""
         return max(0.0, self._next - now) if self.rate is not None else 0.0
 
-    def _measure(self) -> None:
+    def _measure(self, wait: float) -> None:
         """Set a pace on trial, by the bursts that are over."""
         self._deaf -= 1
-        marks = self._marks
-        while self._suffice(1):
+        marks, rounded = self._marks, 0 < wait == int(wait) < LONGEST_WAIT
+        stretches = 1 if rounded else self.STRETCHES
+        while self._suffice(1, stretches):
             marks.popleft()
         if self._deaf > 0 or not marks:
             return
         taken, seconds = marks[-1].taken - marks[0].taken, marks[-1].at - marks[0].at
         self._often = (len(marks) - 1) / max(taken, 1)
-        if self._suffice(0) and self._often >= self.OFTEN:
-            self.rate = self._measured = SAFETY * taken / seconds
+        if self._suffice(0, stretches) and self._often >= self.OFTEN:
+            self.rate = self._measured = self._held_by = self._next_by = SAFETY * taken / seconds
             self._trial, self._growth, self._since = [0, 0], self.QUICK, 0
+            if rounded and marks[-1].waited - marks[0].waited >= self.CLOSED * seconds:
+                least = min(later.taken - one.taken for one, later in itertools.pairwise(marks))
+                self._growth = (max(1, least), self.DOUBLED)
 
-    def _suffice(self, first: int) -> bool:
+    def _suffice(self, first: int, stretches: int) -> bool:
         """Whether enough lies between the last refusal and this one of those that are remembered."""
-        if len(self._marks) <= self.STRETCHES + first:
+        if len(self._marks) <= stretches + first:
             return False
         one, last = self._marks[first], self._marks[-1]
-        return last.at - one.at >= self.SPAN and last.taken - one.taken >= self.STRETCHES
+        return last.at - one.at >= self.SPAN and last.taken - one.taken >= stretches
 
     def _judge(self, trial: list[int]) -> None:
         """End the trial when it is clear whether the pace helps."""
@@ -224,8 +243,15 @@ class LearntPace:
             self._trial = None
             self._settled()
 
-    def _lower(self, rate: float) -> None:
-        self.rate = rate * (self.BACK if self._growth is self.QUICK else self.DOWN)
+    def _grow(self, rate: float, now: float) -> None:
+        self._since += 1
+        number, factor = self._growth
+        if self._since >= number and now - self._changed_at >= self._least_step:
+            self.rate, self._since, self._changed_at = rate * factor, 0, now
+
+    def _lower(self, rate: float, soon: bool) -> None:
+        far = soon and self.BACK * rate > self._measured
+        self.rate = rate * (self.BACK if far or self._growth is not self.SLOW else self.DOWN)
         self._growth, self._since = self.SLOW, 0
         if self.rate < self._measured * self.LOWEST:
             self._give_up()

@@ -10,9 +10,13 @@ import math
 import time
 from collections import deque
 
+from arena_hard.calling.opening import DOUBLING_SECONDS
+
 AUTO_START = 8
 # `auto` takes four times as many while that brings most of four times the throughput, then twice as many while it
-# brings any more.
+# brings any more. The first four times are not waited for where replies take long: twice as many go each fifth of a
+# second in which nothing comes back.
+UNSEEN = 4
 WELL_GAIN, SETTLE_GAIN = 2.0, 1.1
 LEVELS = 64  # how many replies are remembered
 NEAR = 0.8  # what is refused beside fewer than this share of what was taken at once is not for the width
@@ -22,6 +26,7 @@ FIRST_PROBE, SHORTEST, LONGEST = 0.25, 0.02, 30.0  # seconds from one probe to t
 # gone for this share of the mean time between so many sends. Beside more, it would often have to wait too long.
 NARROW, QUIET, SENDS = 4, 0.8, 9
 COST = 3.0  # a probe comes no sooner than so many times what a refused one costs
+SURELY = 2.0  # times as long as a refusal has taken: what is in flight since then was taken
 
 
 class Width:
@@ -37,11 +42,13 @@ class Width:
         self._levels: deque[int] = deque(maxlen=LEVELS)
         self._sends: deque[float] = deque(maxlen=SENDS)
         self._epoch = _Epoch()
-        self._grown_from = start
+        self._grown_from, self._doubled = start, False  # doubled: before there was a reply
         self._uncut: int | None = None  # the limit before it was lowered; None while it is not
         self._cut_to, self._taken_since, self._series = 0, 0, -math.inf
         self._burst_at, self._burst, self._burst_refused = -math.inf, 0, 0
         self._probe_at, self._every, self._probing = 0.0, FIRST_PROBE, False
+        self._reply_seconds, self._refusal_seconds = math.inf, 0.0  # of the last reply, and of the slowest refusal
+        self._first = _First(start)
         self._excused = 0  # for how many replies refusals are not for the width
         self._settled = not growing  # whether more is known to bring nothing
 
@@ -54,6 +61,8 @@ class Width:
         """Seconds until one more may go beside so many: none while there is room, else until one more is tried."""
         if in_flight < self.limit:
             return 0.0
+        if self._may_double():
+            return max(0.0, self._sends[-1] + DOUBLING_SECONDS - now)
         if self._uncut is None or self.limit >= self.ceiling:
             return math.inf
         return max(0.0, self._probe_at - now, self._quiet_at() - now)
@@ -61,7 +70,12 @@ class Width:
     def sent(self, in_flight: int, now: float) -> None:
         """A request goes out beside so many; one above the limit tries whether more are taken."""
         self._sends.append(now)
+        self._first.sent(now)
         if in_flight < self.limit:
+            return
+        if self._may_double():
+            self.limit, self._doubled = min(2 * self.limit, self.ceiling), True
+            self._epoch.begin()
             return
         if self._probing:  # the one before was not refused
             self._every = max(self._every / 2, SHORTEST)
@@ -69,16 +83,18 @@ class Width:
         self.limit += 1
         self._probe_at = now + self._every
 
-    def taken(self, level: int, in_flight: int) -> None:
+    def taken(self, level: int, in_flight: int, sent_at: float, now: float) -> None:
         """A request was answered which was sent as one of `level`, and came back as one of so many."""
-        self._levels.append(min(level, in_flight))
+        self._levels.append(max(min(level, in_flight), self._surely_taken(in_flight, now)))
         self._taken_since += 1
+        self._reply_seconds = now - sent_at
+        self._first.taken(sent_at, now)
         self._excused -= 1
         if not self.growing or self.limit >= self.ceiling:
             return
         if in_flight < NEAR * self.limit:  # something else keeps the throughput down
             self._epoch.begin()
-        elif self._epoch.finished(self.limit):
+        elif self._epoch.finished(self.limit, self._first.rate(now) if self._doubled else 0.0):
             self._grow()
 
     def refused(self, sent_at: float, in_flight: int, now: float, wait: float, explained: bool = False) -> bool:
@@ -91,8 +107,10 @@ class Width:
             self._burst_at, self._burst, self._burst_refused = now, in_flight, 0
             self._put_off(wait)
         self._burst_refused += 1
+        self._refusal_seconds = max(self._refusal_seconds, now - sent_at)
         held = self._burst - self._burst_refused
-        least = max([*self._levels, self._cut_to if self._taken_since < LEVELS else 1])
+        cut_to = self._cut_to if self._taken_since < LEVELS and self._series != self._burst_at else 1
+        least = max([*self._levels, cut_to])
         if self._excused > 0 or explained:
             return False
         if held < NEAR * least or held < 1 or self._is_disproved():
@@ -102,6 +120,7 @@ class Width:
         if self._uncut is None or self._taken_since >= LEVELS:
             self._uncut = max(self.limit, self._uncut or 0)
             self._series, self._taken_since = self._burst_at, 0
+        self.growing = False
         self.limit = min(self.limit, held)
         if self._series == self._burst_at:
             self._cut_to = self.limit
@@ -118,13 +137,24 @@ class Width:
         """The next probe comes later when the last one was refused."""
         if self._probing and not self._is_disproved():
             self._every = min(max(2 * self._every, COST * wait), LONGEST)
-        self._probing = self.growing = False
-        self._probe_at = self._burst_at + wait + self._every
+        self._probing = False
+        lost = wait if self._reply_seconds < wait else 0.0  # where replies take longer, the places stay in use
+        self._probe_at = self._burst_at + wait + max(self._every, COST * lost)
 
     def _quiet_at(self) -> float:
         """When a probe is no more of a burst than the requests before it."""
         gaps = len(self._sends) - 1 if self.limit <= NARROW else 0
         return self._sends[-1] + QUIET * (self._sends[-1] - self._sends[0]) / gaps if gaps > 0 else 0.0
+
+    def _surely_taken(self, in_flight: int, now: float) -> int:
+        """How many of those in flight will not be refused any more; none while it is unknown how long that takes."""
+        since = now - SURELY * self._refusal_seconds
+        young = sum(at >= since for at in self._sends)
+        return in_flight - young if self._refusal_seconds and young < SENDS else 0
+
+    def _may_double(self) -> bool:
+        """Whether `auto` grows without a look at the throughput."""
+        return self.growing and self._uncut is None and self.limit < min(UNSEEN * self.start, self.ceiling)
 
     def _is_disproved(self) -> bool:
         return self._uncut is not None and self.limit >= DISPROVED * self._cut_to + 1
@@ -135,6 +165,30 @@ class Width:
             self.limit = min(self.limit * (4 if self._epoch.gain >= WELL_GAIN else 2), self.ceiling)
         elif self._epoch.poor > 1:
             self.limit, self.growing, self._settled = self._grown_from, False, True
+
+
+class _First:
+    """How long the first so many requests take, which says what throughput they would have had alone."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._sends: list[float] = []
+        self._answered, self._seconds = 0, 0.0
+
+    def sent(self, now: float) -> None:
+        """A request goes out."""
+        if len(self._sends) < self._number:
+            self._sends.append(now)
+
+    def taken(self, sent_at: float, now: float) -> None:
+        """A request was answered."""
+        if self._answered < len(self._sends) and sent_at <= self._sends[-1]:
+            self._answered, self._seconds = self._answered + 1, self._seconds + now - sent_at
+
+    def rate(self, now: float) -> float:
+        """Replies per second; what has not been answered is taken to be answered now."""
+        waiting = (len(self._sends) - self._answered) * (now - self._sends[0])
+        return self._number * len(self._sends) / max(self._seconds + waiting, 1e-9)
 
 
 class _Epoch:
@@ -154,13 +208,14 @@ class _Epoch:
         """Count anew."""
         self._count, self._since = 0, time.monotonic()
 
-    def finished(self, limit: int) -> bool:
-        """Count one reply; True when the stretch is over."""
+    def finished(self, limit: int, before: float) -> bool:
+        """Count one reply; True when the stretch is over. before: the rate that the first one is compared with."""
         self._count += 1
         if self._count < limit:
             return False
         now = time.monotonic()
         rate = self._count / max(now - self._since, 1e-9)
+        self._best = self._best or before
         self.gain = rate / self._best if self._best else math.inf
         self.poor = 0 if self.gain >= SETTLE_GAIN else self.poor + 1
         self._best = max(rate, self._best)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.campaigns import MOST_REFUSED
+from tests.support.campaigns import MOST_REFUSED, NEAR, ideal_seconds
 from tests.support.imagined_servers import Server, seconds_for
 from tests.support.server_limits import Both, Limit, Places, Tokens, Whatever, Windows
 
@@ -63,6 +63,27 @@ def test_auto_goes_on_growing_when_it_was_the_pace_that_was_refused(rate: float)
     """More than `auto` begins with are needed in flight for such a rate."""
     server = Server(Both(Places(200), Tokens(rate, 1)), 2.0)
     assert seconds_for(1500, server, parallel="auto") <= 1.5 * 1500 / rate
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds", "tells", "parallel"),
+    [
+        (Places(2), 0.05, whole, 40),  # a burst that leaves few, and a second for each refusal
+        (Places(40), 0.05, whole, 64),  # one more that is tried costs more than all replies
+        (Places(100), 5.0, None, "auto"),
+        (Tokens(3.76, 1), 0.5, float, 200),  # two at once are taken, only not right behind each other
+        (Tokens(18.96, 1), 0.05, whole, 200),  # what is taken after whole seconds is far below the pace
+        (Both(Places(23), Tokens(16.08, 1)), 2.0, whole, "auto"),
+        (Windows(230, 10.0), 5.0, float, "auto"),  # more is wanted at once than the first replies let it find
+        (Windows(43, 10.0), 5.0, None, 200),  # a pace that holds nothing back says nothing
+    ],
+)
+def test_servers_that_are_hard_to_learn_take_little_longer_than_they_must(
+    limit: Limit, seconds: float, tells: Callable[[float], float] | None, parallel: Any
+) -> None:
+    server = Server(limit, seconds, tells=tells)
+    least = ideal_seconds(server, 400, 512 if parallel == "auto" else parallel)
+    assert seconds_for(400, server, parallel=parallel) <= NEAR * least
 
 
 @pytest.mark.parametrize("parallel", [4, 64])

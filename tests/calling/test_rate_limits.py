@@ -120,3 +120,25 @@ def test_a_learnt_pace_grows_again() -> None:
     learnt = pace.rate or 0.0
     asked(pace, Bucket(1, 1000.0), 200, gap=0.0)
     assert (pace.rate or 0.0) >= 1.2 * learnt
+
+
+def test_a_learnt_pace_that_holds_nothing_back_stays() -> None:
+    pace = LearntPace()
+    asked(pace, Bucket(1, 5.0), 60, gap=0.1)
+    learnt = pace.rate
+    asked(pace, Bucket(1, 1000.0), 200, gap=1.0)
+    assert pace.rate == learnt
+
+
+def test_after_waits_of_whole_seconds_a_pace_is_doubled_until_it_is_refused() -> None:
+    pace, server, now, number, taken = LearntPace(), Bucket(1, 20.0), 100.0, 0, 0
+    while now < 120.0:
+        now, number = now + max(0.005, pace.delay(now)), number + 1
+        pace.spend(now)
+        if server.take(now)[0]:
+            pace.taken()
+            taken += 1
+        else:
+            pace.refused(number, now, teaches=True, wait=1.0)
+            now += 1.0
+    assert taken >= 0.5 * 20.0 * 20.0
