@@ -18,6 +18,9 @@ from arena_hard.rating.battles import A_WINS, TIE, Cells
 
 SCALE = 400.0 / math.log(10.0)  # rating points per unit of log-odds
 ANCHOR_RATING = 1000.0
+_LONGEST = 8.0  # step in log-odds; farther off, probabilities are 0 or 1 and the next step is lost
+_EXACT = 1e-11  # relative size of the last step
+_ROUNDED = 1e-4  # of one that is but rounding, if the steps do not become smaller any more
 
 
 def win_matrix(cells: Cells, counts: FloatArray) -> FloatArray:
@@ -74,8 +77,11 @@ def newton_ratings(wins: FloatArray, anchor: int, start: FloatArray | None = Non
     ratings = np.select([below & above, above, below], [0.0, np.inf, -np.inf], np.nan)
     finite = np.flatnonzero(below & above)
     inner = wins[np.ix_(finite, finite)]
-    first = None if start is None else start[finite]
-    ratings[finite] = ANCHOR_RATING + SCALE * _newton(inner, int(np.searchsorted(finite, anchor)), first)
+    base = int(np.searchsorted(finite, anchor))
+    theta = np.zeros(len(finite))
+    if start is not None and np.isfinite(start[finite]).all():
+        theta = (start[finite] - start[anchor]) / SCALE
+    ratings[finite] = ANCHOR_RATING + SCALE * most_likely(inner, theta, np.arange(len(finite)) != base)
     ratings[anchor] = ANCHOR_RATING
     return ratings
 
@@ -91,31 +97,39 @@ def reached(edges: BoolArray, start: int) -> BoolArray:
         reached = more
 
 
-def _newton(wins: FloatArray, anchor: int, start: FloatArray | None, rounds: int = 100) -> FloatArray:
-    """Log-odds [p] that maximise the likelihood, with the anchor at 0."""
-    games = wins + wins.T
-    free = np.arange(len(wins)) != anchor
-    theta = np.zeros(len(wins))
-    if start is not None and np.isfinite(start).all():
-        theta = (start - start[anchor]) / SCALE
-    likelihood = _log_likelihood(wins, theta)
+def most_likely(wins: FloatArray, theta: FloatArray, free: BoolArray, rounds: int = 100) -> FloatArray:
+    """Log-odds [p] that maximise the likelihood from a start, those that are not free staying as they are."""
+    likelihood, before = log_likelihood(wins, theta), np.inf
     for _ in range(rounds):
-        expected = 1.0 / (1.0 + np.exp(theta[None, :] - theta[:, None]))
-        gradient = (wins - games * expected).sum(axis=1)
-        spread = games * expected * (1.0 - expected)
-        hessian = np.diag(spread.sum(axis=1)) - spread
+        slope, curvature = derivatives(wins, theta)
         step = np.zeros(len(wins))
-        step[free] = np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
-        while (better := _log_likelihood(wins, theta + step)) < likelihood - 1e-9 * abs(likelihood):
+        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], slope[free])
+        step *= _LONGEST / max(_LONGEST, float(np.abs(step).max()))
+        while (better := log_likelihood(wins, theta + step)) < likelihood - 1e-9 * abs(likelihood):
             step = step / 2.0
         theta, likelihood = theta + step, better
-        if np.abs(step).max(initial=0.0) < 1e-11 * max(1.0, np.abs(theta).max(initial=0.0)):
+        size = float(np.abs(step).max(initial=0.0)) / max(1.0, float(np.abs(theta).max(initial=0.0)))
+        if size < _EXACT or before / 2.0 < size < _ROUNDED:
             return theta
+        before = size
     raise ArithmeticError(f"the fit did not settle within {rounds} Newton steps")
 
 
-def _log_likelihood(wins: FloatArray, theta: FloatArray) -> float:
+def derivatives(wins: FloatArray, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """How fast the log-likelihood rises with each log-odds [p], and how fast that falls with each [p, p]."""
+    games, expected = wins + wins.T, 1.0 / (1.0 + np.exp(theta[None, :] - theta[:, None]))
+    spread = games * expected * (1.0 - expected)
+    return (wins - games * expected).sum(axis=1), np.diag(spread.sum(axis=1)) - spread
+
+
+def log_likelihood(wins: FloatArray, theta: FloatArray) -> float:
+    """Of a win matrix with these log-odds [p]."""
     return -float((wins * np.logaddexp(0.0, theta[None, :] - theta[:, None])).sum())
+
+
+def log_odds(ratings: FloatArray) -> FloatArray:
+    """Ratings as log-odds against the anchor's 1000."""
+    return (ratings - ANCHOR_RATING) / SCALE
 
 
 def win_rate(ratings: FloatArray, against: FloatArray | float = ANCHOR_RATING) -> FloatArray:

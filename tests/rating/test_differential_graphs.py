@@ -82,30 +82,50 @@ def test_ratings_of_any_pairs(rows: list[Battle]) -> None:
 @many
 @given(st.lists(pairs, min_size=1, max_size=12), st.sampled_from([0.5, 0.9, 0.95]))
 def test_bounds_across_components(rows: list[Battle], level: float) -> None:
-    """At the bounded end all games that tie a model to the anchor are won with probability (1 − level)/2, at best."""
+    """At the bounded end all games that tie a model to the anchor are (1 − level)/2 times as probable as at best."""
     fought = made(rows)
     found = intervals.fit_with_intervals(fought, battles.cells_of(fought), 0, Rule("sandwich", level))
     chain = beats(rows)
+    most = max(
+        sum({a, b} == {i, j} and question == q for a, b, _, question in rows)
+        for i, j in itertools.combinations(range(5), 2)
+        for q in range(6)
+    )
     for k in np.flatnonzero(np.isinf(found.ratings)).tolist():
         up = found.ratings[k] > 0
         tied = [m for m in range(5) if (chain[k][m] and chain[m][0] if up else chain[m][k] and chain[0][m])]
-        apart = {
-            (a, b) if w == 0 else (b, a)
-            for a, b, w, _ in rows
-            if a in tied and b in tied and not chain[b][a] * chain[a][b]
-        }
-        if len(tied) > 2 or len(apart) != 1:
-            continue  # more than one step, or ratings within a component: the unit tests have these
-        n = len({q for a, b, w, q in rows if {a, b} == {k, 0}})
-        most = max(
-            sum({a, b} == {i, j} and question == q for a, b, _, question in rows)
-            for i, j in itertools.combinations(range(5), 2)
-            for q in range(6)
-        )
-        share, met = ((1 - level) / 2) ** (1 / n), sum({a, b} == {k, 0} for a, b, _, _ in rows) / n
-        least = 100 * share * met / (share * met + (1 - share) * most)
+        own = [row for row in rows if row[0] in tied and row[1] in tied]
+        leaving = [(a, b, q) for a, b, _, q in own if chain[k][a] * chain[a][k] != chain[k][b] * chain[b][k]]
+        met = len(leaving) / len({(frozenset((a, b)), q) for a, b, q in leaving})
         end = found.lower[k] if up else 2000 - found.upper[k]
-        assert ratings.win_rate(end) == near(least)
+        distance = (end - 1000) / ratings.SCALE + math.log(most / met)
+        at_best = highest([row for row in own if chain[row[0]][row[1]] and chain[row[1]][row[0]]], {})
+        there = highest(own, {0: 0.0, k: distance if up else -distance})
+        assert there - at_best == pytest.approx(math.log((1 - level) / 2), abs=2e-4)
+
+
+def highest(rows: list[Battle], pinned: dict[int, float]) -> float:
+    """The largest log-likelihood of some games, each question of a pair being one trial."""
+    free = [k for k in {a for row in rows for a in row[:2]} if k not in pinned]
+    if not rows:
+        return 0.0
+    weights = np.array([1.0 / _rows_a_question(rows, {a, b}) for a, b, _, _ in rows])
+    one, other, winner, _ = np.array(rows).T
+    won = weights * (1.0 - winner / 2.0)
+
+    def of_free(values: np.ndarray) -> float:
+        theta = np.zeros(5)
+        theta[list(pinned)] = list(pinned.values())
+        theta[free] = values
+        gap = theta[one] - theta[other]
+        return float(won @ np.logaddexp(0, -gap) + (weights - won) @ np.logaddexp(0, gap))
+
+    return -float(optimize.minimize(of_free, np.zeros(len(free)), method="BFGS").fun) if free else -of_free(np.zeros(0))
+
+
+def _rows_a_question(rows: list[Battle], pair: set[int]) -> float:
+    met = [question for a, b, _, question in rows if {a, b} == pair]
+    return len(met) / len(set(met))
 
 
 columns = st.lists(st.integers(0, 6), min_size=4, max_size=7)

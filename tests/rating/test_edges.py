@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from arena_hard.data.records import UserError
 from arena_hard.rating import battles, intervals, paired, planning, ratings, same_place, sequential
@@ -114,7 +114,7 @@ def pairs(rows: list[tuple[str, str, int]]) -> Battles:
 
 def separated(rows: list[tuple[str, str, int]]) -> Fit:
     fought = pairs(rows)
-    return intervals.fit_with_intervals(fought, battles.cells_of(fought), 0, Rule())
+    return intervals.fit_with_intervals(fought, battles.cells_of(fought), 0, Rule("sandwich"))
 
 
 LEVEL_GROUND = [("base", "mid", 50), ("mid", "base", 50)]
@@ -124,7 +124,26 @@ def test_one_crossing_game_says_little_however_many_were_won_among_themselves() 
     fit = separated([*LEVEL_GROUND, ("top1", "top2", 60), ("top2", "top1", 40), ("top2", "base", 1)])
     assert np.isposinf(fit.ratings[2:]).all()
     assert ratings.win_rate(fit.lower)[3] == pytest.approx(2.5)
-    assert fit.lower[2] - fit.lower[3] == pytest.approx(400 * np.log10(60 / 40))  # rated among themselves
+    apart = fit.lower[2] - fit.lower[3]  # rated among themselves, what is not known of that being room below
+    assert 400 * np.log10(60 / 40) - 10 < apart < 400 * np.log10(60 / 40)
+
+
+@pytest.mark.parametrize(("won", "lost"), [(1, 1), (3, 1), (10, 5)])
+@pytest.mark.parametrize("crossing", [1, 3, 10])
+def test_what_is_not_known_within_a_component_widens_the_bound_across(won: int, lost: int, crossing: int) -> None:
+    """Over all outcomes: top1 played top2 so many games, top2 the baseline. The most misses of any truth are 2.5 %."""
+    games = won + lost
+    ends = [
+        separated([*LEVEL_GROUND, ("top1", "top2", k), ("top2", "top1", games - k), ("top2", "base", crossing)]).lower[
+            2
+        ]
+        for k in range(1, games)
+    ]
+    truth = np.linspace(-5, 5, 41)
+    within, across = truth[:, None, None], truth[None, :, None]
+    misses = np.array(ends) > 1000 + ratings.SCALE * (within + across) + 1e-6
+    chance = stats.binom.pmf(np.arange(1, games), games, special.expit(within)) * special.expit(across) ** crossing
+    assert 0.005 < (chance * misses).sum(axis=2).max() < 0.025
 
 
 def test_a_chain_of_wins_is_bounded_over_what_lies_between() -> None:
