@@ -29,7 +29,7 @@ LOOKS = 10
 SMALLEST_WAVE = 20
 STRONG_WEIGHT = 3
 _LEAST = 1e-300  # probability
-_GRID = 1001
+PLACES = 1001  # of the sums that no boundary has ended
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,18 @@ def waves(questions: Sequence[Question], seed: int = SEED) -> list[list[Question
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
 
-def boundaries(shares: Sequence[float], alpha: float = ALPHA, power: float = POWER) -> list[float]:
+def boundaries(
+    shares: Sequence[float], alpha: float = ALPHA, power: float = POWER, places: int = PLACES
+) -> list[float]:
     """For looks at these shares of the questions (rising, up to 1): the |z| that decides at each."""
-    return spend(shares, [alpha * min(1.0, share) ** power for share in shares])
+    return spend(shares, [alpha * min(1.0, share) ** power for share in shares], places)
 
 
-def spend(shares: Sequence[float], spent: Sequence[float]) -> list[float]:
+def spend(shares: Sequence[float], spent: Sequence[float], places: int = PLACES) -> list[float]:
     """The |z| at looks of these shares by which so much error has been spent at each (rising).
 
     The sums of a two-sided test move as a Brownian motion; the density of those that have not crossed is
-    carried from look to look on a grid (Armitage, McPherson & Rowe 1969, JRSS A 132).
+    carried from look to look on a grid of so many places (Armitage, McPherson & Rowe 1969, JRSS A 132).
     """
     found: list[float] = []
     grid: FloatArray = np.zeros(1)
@@ -74,9 +76,9 @@ def spend(shares: Sequence[float], spent: Sequence[float]) -> list[float]:
     for share, before, total, spent_before in zip(shares, [0.0, *shares], spent, [0.0, *spent]):
         step = math.sqrt(share - before)
         z = _solve(max(total - spent_before, 1e-12), grid, mass, math.sqrt(share), step)
-        following = np.linspace(-1, 1, _GRID, dtype=np.float64) * z * math.sqrt(share)
+        following = np.linspace(-1, 1, places, dtype=np.float64) * z * math.sqrt(share)
         density = np.exp(-0.5 * ((following[:, None] - grid) / step) ** 2) @ mass / (step * math.sqrt(2 * math.pi))
-        weights: FloatArray = np.full(_GRID, float(following[1] - following[0]))
+        weights: FloatArray = np.full(places, float(following[1] - following[0]))
         weights[[0, -1]] /= 2
         grid, mass = following, density * weights
         found.append(z)

@@ -2,14 +2,15 @@
 
 An interval as if the number of questions had been fixed is too narrow then, and a difference that was decided early
 is too large. What holds is the interval with the boundary of the last look, at all looks together and whatever made
-one stop (Jennison & Turnbull 1989, JRSS B 51), and where the difference itself ended the run, the p-value and the
-median-unbiased estimate of the stagewise ordering: an end at an earlier look is the more extreme (Tsiatis, Rosner &
-Mehta 1984, Biometrics 40).
+one stop (Jennison & Turnbull 1989, JRSS B 51). The p-value is the one that belongs to it: the least 1 − level at which
+it excludes 0. Where the difference itself ended the run, the estimate is the median-unbiased one of the stagewise
+ordering: an end at an earlier look is the more extreme (Tsiatis, Rosner & Mehta 1984, Biometrics 40).
 
 What there is now need not be what the last look saw. More questions are one more look, which spends what error is its
 own; in the stagewise ordering it takes the place of the look that ended the run (Whitehead 1992, Controlled Clinical
 Trials 13, on over- and underrunning). Fewer (an unreadable verdict, a judgment that is gone, one category) have seen
-the looks all the same: the widest boundary from their place on is theirs.
+the looks all the same: the widest boundary from their place on is theirs, and the estimate is drawn back as at the
+last look.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ from arena_hard.data.records import UserError
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.outcomes import Outcomes
 from arena_hard.rating.paired import differences
-from arena_hard.rating.sequential import ALPHA, boundaries, standard_error, with_few
+from arena_hard.rating.sequential import ALPHA, PLACES, boundaries, standard_error, with_few
 from arena_hard.rating.unseen import NO_SPREAD, unseen_share, with_unseen
 
 _FARTHEST = 60.0  # standard errors of all questions, beyond which no drift is looked for
 _GRID = 401  # places of the sums that no boundary has ended
+_COARSE = 201  # of those that give a p-value to three digits
+_LEAST = 1e-10  # error, below which no boundary is looked for
 _PLANNED = 0.95  # the level that the looks were planned for, of which ALPHA is the error
 
 
@@ -87,8 +90,8 @@ class AfterLooks:
     """A score, or a difference of two, after some looks, in points.
 
     questions: how many there are now; last: how many the last look saw; value: as if their number had been fixed;
-    lower, upper: the interval that holds at all looks; estimate, p_value: by the stagewise ordering, None where
-    something else than this difference could end the run.
+    lower, upper: the interval that holds at all looks; estimate: median-unbiased, p_value: the interval's, both None
+    where something else than this difference could end the run.
     """
 
     name: str
@@ -105,16 +108,24 @@ class AfterLooks:
 
 def boundary_now(looked: Looked, questions: int, level: float = _PLANNED) -> float:
     """How many standard errors the interval reaches on so many questions that holds at all looks with this level."""
-    alpha = ALPHA * (1.0 - level) / (1.0 - _PLANNED)
-    more = (questions,) if questions > looked.judged[-1] else ()
-    judged = (*looked.judged, *more)
-    bounds = _bounds(judged, max(looked.questions, questions), alpha)
+    return _widest(looked, questions, _error_of(level))
+
+
+def _error_of(level: float) -> float:
+    """The error that is spent for a level, ALPHA for the planned one."""
+    return ALPHA * (1.0 - level) / (1.0 - _PLANNED)
+
+
+def _widest(looked: Looked, questions: int, alpha: float, places: int = PLACES) -> float:
+    """The widest boundary from the place of so many questions on; more than at the last look are one more look."""
+    judged = looked.judged if questions <= looked.judged[-1] else (*looked.judged, questions)
+    bounds = _bounds(judged, max(looked.questions, questions), alpha, places)
     return max(bound for number, bound in zip(judged, bounds) if number >= questions)
 
 
 @lru_cache(maxsize=64)
-def _bounds(judged: tuple[int, ...], questions: int, alpha: float = ALPHA) -> list[float]:
-    return boundaries([number / questions for number in judged], alpha)
+def _bounds(judged: tuple[int, ...], questions: int, alpha: float = ALPHA, places: int = PLACES) -> list[float]:
+    return boundaries([number / questions for number in judged], alpha, places=places)
 
 
 def scores_after(found: Outcomes, models: Sequence[str], looked: Looked, level: float = _PLANNED) -> list[AfterLooks]:
@@ -153,14 +164,35 @@ def difference_after(found: Outcomes, looked: Looked, level: float = _PLANNED) -
     seen = AfterLooks(name, n, len(looked.judged), last, one.value, one.lower, one.upper, is_difference=True)
     if looked.width is not None:
         return seen
-    ended = (*(number for number in looked.judged[:-1] if number < n), n)
-    shares = [number / max(looked.questions, n) for number in ended]
-    bounds = _bounds(ended, max(looked.questions, n))
     z = math.copysign(_as_normal(one.p_value), one.value)
-    seen_drift = z / math.sqrt(shares[-1])
-    estimate = one.value * (_drift(shares, bounds, z) / seen_drift if seen_drift else 1.0)
-    above = chance_of_more(shares, bounds, z, 0.0)
-    return replace(seen, estimate=estimate, p_value=min(1.0, 2.0 * min(above, 1.0 - above)))
+    p_value = _p_of(looked, n, abs(z))
+    is_sure = one.lower > 0.0 or one.upper < 0.0  # for which the boundary was computed to more digits
+    p_value = min(p_value, math.nextafter(1.0 - level, 0.0)) if is_sure else max(p_value, 1.0 - level)
+    return replace(seen, estimate=one.value * _share_kept(looked, n, z), p_value=p_value)
+
+
+def _p_of(looked: Looked, questions: int, z: float) -> float:
+    """The least 1 − level at which the boundary on so many questions is below z."""
+    from scipy.optimize import brentq
+
+    def beyond(log_alpha: float) -> float:
+        return _widest(looked, questions, math.exp(log_alpha), _COARSE) - z
+
+    most = _error_of(0.0)
+    ends = math.log(_LEAST), math.log(most)
+    if beyond(ends[1]) >= 0.0:
+        return 1.0
+    alpha = math.exp(brentq(beyond, *ends, xtol=1e-3)) if beyond(ends[0]) > 0.0 else _LEAST
+    return alpha / most
+
+
+def _share_kept(looked: Looked, questions: int, z: float) -> float:
+    """What the median-unbiased difference is of the plain one, z standard errors, after the looks."""
+    ended = (*looked.judged[:-1], max(questions, looked.judged[-1]))
+    shares = [number / max(looked.questions, questions) for number in ended]
+    return (
+        _drift(shares, _bounds(ended, max(looked.questions, questions)), z) / (z / math.sqrt(shares[-1])) if z else 1.0
+    )
 
 
 def _as_normal(p_value: float) -> float:

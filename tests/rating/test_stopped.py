@@ -48,7 +48,7 @@ def test_one_look_is_the_usual_test() -> None:
     (one,) = paired.differences(found)
     seen = stopped.difference_after(found, stopped.Looked(400, (400,), (one.model, one.other)))
     assert seen is not None and seen.estimate == pytest.approx(one.value, rel=1e-3)
-    assert seen.p_value == pytest.approx(one.p_value, rel=0.05)
+    assert seen.p_value == pytest.approx(one.p_value * 0.05 / 0.045, rel=2e-3)  # that of the interval, with the reserve
     assert seen.upper - seen.lower == pytest.approx(one.upper - one.lower, rel=0.05)  # 95.5 % with the reserve
 
 
@@ -61,6 +61,25 @@ def test_an_early_end_is_drawn_back_and_its_interval_is_wider() -> None:
     assert seen.lower < one.lower and one.upper < seen.upper and seen.is_difference
     (score, _) = stopped.scores_after(found, ["m0", "m1"], stopped.Looked(500, (50, 100), width=10.0))
     assert score.questions == 100 and score.lower < score.value < score.upper
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.3, 0.8])
+@pytest.mark.parametrize("judged", [(40,), (20, 60, 100), (30, 101), (110, 150), (90, 100)])
+def test_estimate_interval_and_p_value_agree_with_fewer_and_more_questions(
+    judged: tuple[int, ...], strength: float
+) -> None:
+    found = outcomes(table_of(drawn(4, p=2, q=100, strengths=np.array([0.0, strength]))))
+    looked = stopped.Looked(200, judged, ("m0", "m1"))
+    first = stopped.difference_after(found, looked)
+    assert first is not None and first.p_value is not None
+    for p_value in {0.05, min(0.9, first.p_value * 1.02), min(0.9, first.p_value / 1.02)}:
+        seen = stopped.difference_after(found, looked, 1 - p_value)
+        assert seen is not None and seen.p_value is not None and seen.estimate is not None
+        assert (seen.lower > 0 or seen.upper < 0) == (seen.p_value < 1 - (1 - p_value))
+        assert seen.p_value == pytest.approx(first.p_value, rel=0.02)
+        assert seen.lower <= seen.estimate <= seen.upper and seen.p_value >= paired.differences(found)[0].p_value
+        most = 1.0 if strength > 0.5 and len(judged) > 1 else 1.001  # what was decided is drawn back
+        assert abs(seen.estimate) < most * abs(seen.value)
 
 
 def test_what_was_looked_at_stays_looked_at() -> None:
