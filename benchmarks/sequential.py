@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
-from arena_hard.rating.sequential import ALPHA, LOOKS, POWER, boundaries, influence, standard_error, with_few  # noqa: E402
+from arena_hard.rating.sequential import ALPHA, LOOKS, POWER, boundaries  # noqa: E402
 
 QUESTIONS = 500
 EFFECTS = (0.0, 2.0, 5.0, 10.0)
@@ -39,6 +40,29 @@ def games(rng: np.random.Generator, shift: float, difficulty: FloatArray) -> tup
         wins += _WINS[label]
         weights += _WEIGHTS[label]
     return wins, weights
+
+
+def influence(wins: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The score in points, and what each question adds to its error [..., n]; the last axis is questions.
+
+    The weighted win rate is a ratio of sums, so question q has 100·(wins − rate·weights)/mean weight.
+    """
+    mean = weights.mean(axis=-1, keepdims=True)
+    rate = wins.mean(axis=-1, keepdims=True) / mean
+    return 100 * rate[..., 0], 100 * (wins - rate * weights) / mean
+
+
+def standard_error(values: FloatArray) -> FloatArray:
+    """The standard error of a mean whose questions differ by these values; the last axis is questions."""
+    n = values.shape[-1]
+    return np.asarray(np.sqrt((values**2).sum(axis=-1) / max(1, n - 1) / n))
+
+
+def with_few(boundary: float, questions: int) -> float:
+    """A normal boundary as one of Student's t, for a spread that is estimated from few questions."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(questions - 1, NormalDist().cdf(boundary))) if boundary < 8 else boundary
 
 
 def shift_for(effect: float) -> float:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena_hard.data.verdicts import LABELS
+from arena_hard.rating import pair_rule
 from arena_hard.rating.arrays import FloatArray, IntArray, occurring, weight_sums
 from arena_hard.rating.games import GameTable, select
-from arena_hard.rating.unseen import FEW, NO_SPREAD, unseen_share
+from arena_hard.rating.pair_rule import Pairs
 
 GRADES = ("strong loss", "loss", "tie", "win", "strong win")
 N_GRADES = len(GRADES)
@@ -182,53 +183,33 @@ def position_bias(table: GameTable, level: float = 0.95) -> Estimate | None:
     """Win rate of the answer shown first minus that of the one shown second, in points (−100 to 100).
 
     Both orders count the same, so that the models' strength cancels out. The interval is clustered by
-    question (Student's t with questions − 1 degrees of freedom). None unless both orders were played on two
+    question, by the rule of paired differences (pair_rule.py). None unless both orders were played on two
     questions or more.
     """
-    found = bias_by_question(table)
-    return _clustered(*found, level) if found else None
-
-
-def bias_by_question(table: GameTable) -> tuple[float, FloatArray] | None:
-    """The preference for the first place in points, and the influence of each question on it; None where unknown."""
-    read = table.verdict >= 0
-    game, question = table.game[read], table.question[read]
-    first = 0.5 * (1.0 - np.sign(table.verdict[read].astype(float) - TIE))  # A is shown first
-    influence = np.zeros(len(first))
-    bias = -100.0
-    for order in (0, 1):
-        of_order = game == order
-        if not of_order.any():
-            return None
-        mean = first[of_order].mean()
-        bias += 100.0 * mean
-        influence[of_order] = 100.0 * (first[of_order] - mean) / of_order.sum()
-    there = np.bincount(question, minlength=len(table.questions)) > 0
-    if there.sum() < 2:
+    pair = preference(table)
+    if pair is None:
         return None
-    return float(bias), weight_sums(question, influence, len(table.questions))[there]
+    lower, upper = pair_rule.ends(pair, pair_rule.p_values(pair), (1.0 - level) / 2.0)
+    return Estimate(float(pair.value[0]), float(pair.error[0]), float(lower[0]), float(upper[0]))
 
 
-def clustered_error(influence: FloatArray) -> float:
-    """The standard error of what is the sum of these influences of clusters [g]."""
-    clusters = len(influence)
-    return float(np.sqrt((influence**2).sum() * clusters / (clusters - 1)))
+def preference(table: GameTable) -> Pairs | None:
+    """The first place's win rate in first games against the second place's in second games, as a pair.
 
-
-def _clustered(value: float, influence: FloatArray, level: float) -> Estimate:
-    """An estimate in points (−100 to 100) from the influence of each cluster [g] on it.
-
-    With few clusters, or none that differs, its interval leaves room for those that were not met (unseen.py).
+    Both are of the baseline's answers, so that what they differ by is the place. None where unknown.
     """
-    from scipy.special import stdtrit
-
-    clusters = len(influence)
-    error = clustered_error(influence)
-    reach = float(stdtrit(clusters - 1, (1.0 + level) / 2.0)) * error
-    unseen = float(unseen_share(clusters, level)) if clusters <= FEW or error < NO_SPREAD else 0.0
-    lower = min(value - reach, value - unseen * (100.0 + value))
-    upper = max(value + reach, value + unseen * (100.0 - value))
-    return Estimate(float(value), error, float(lower), float(upper))
+    number = len(table.questions)
+    sides: list[tuple[FloatArray, FloatArray]] = []
+    for order in (0, 1):
+        used = (table.verdict >= 0) & (table.game == order)
+        won = 0.5 * (1.0 - np.sign(table.verdict[used].astype(float) - TIE))  # A is shown first
+        games = np.bincount(table.question[used], minlength=number).astype(float)
+        wins = weight_sums(table.question[used], won if order == 0 else 1.0 - won, number)
+        sides.append((wins[None], games[None]))
+    (_, games), (_, others) = sides
+    if not games.any() or not others.any() or ((games > 0) | (others > 0)).sum() < 2:
+        return None
+    return pair_rule.pairs_of(sides[0], sides[1], float(max(games.max(), others.max())))
 
 
 # ------------------------------------------------------------------------------------------ agreement

@@ -44,11 +44,11 @@ def trust(games: GameTable) -> list[Trust]:
 def _trust(games: GameTable, judge: str) -> Trust:
     both = judge_stats.pairs_of_games(games)
     found = judge_stats.agreement(both[:, 0], both[:, 1])
-    bias = judge_stats.bias_by_question(games)
+    bias = judge_stats.preference(games)
     if bias is None:
         unseen = "cannot be seen to prefer a place or not (both games of two questions are needed)"
         return Trust(judge, "not known", unseen, _agreement_words(found))
-    value, error = bias[0], judge_stats.clustered_error(bias[1])
+    value, error = float(bias.value[0]), float(bias.error[0])
     return Trust(judge, _answer(value, found), _bias_words(value, error), _agreement_words(found))
 
 

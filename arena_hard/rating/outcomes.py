@@ -14,6 +14,7 @@ import numpy as np
 from arena_hard.rating.arrays import BoolArray, FloatArray, occurring, weight_sums
 from arena_hard.rating.games import GameTable
 from arena_hard.rating.judge_stats import TIE, grades
+from arena_hard.rating.pair_rule import influences
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,3 @@ def _with_baseline(found: Outcomes, name: str) -> Outcomes:
         games=np.vstack([found.games, 2 * half]),
         baseline=name,
     )
-
-
-def influences(won: FloatArray, games: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Win rates [k] in percent and influences [k, q] of weighted wins and games [k, q]; NaN and 0 without a game."""
-    total = games.sum(axis=1, keepdims=True)
-    known = np.where(total > 0, total, np.nan)
-    share = won.sum(axis=1, keepdims=True) / known
-    return 100.0 * share[:, 0], np.nan_to_num(100.0 * (won - share * games) / known)

@@ -10,6 +10,8 @@ other wins, all games at their largest weight. The less of that way down (up) th
 met has gone, the more of that share it leaves room for: all of it where questions came out alike, none where the
 worst was met. It excludes 0 exactly where the p-value is below 1 − level: of two tests that speak of 0, the p-value's
 counts.
+
+One score is its difference from the baseline, which has won half of any question.
 """
 
 from __future__ import annotations
@@ -21,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
-from arena_hard.rating.outcomes import influences
 from arena_hard.rating.unseen import NO_SPREAD, share_beyond, with_unseen
 
 BESIDE_ZERO = 1e-6  # points
@@ -54,18 +55,26 @@ class Pairs:
     second_fixed: BoolArray
 
 
+def influences(won: FloatArray, games: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Win rates [k] in percent and influences [k, q] of weighted wins and games [k, q]; NaN and 0 without a game."""
+    total = games.sum(axis=1, keepdims=True)
+    known = np.where(total > 0, total, np.nan)
+    share = won.sum(axis=1, keepdims=True) / known
+    return 100.0 * share[:, 0], np.nan_to_num(100.0 * (won - share * games) / known)
+
+
 def pairs_of(
     first: tuple[FloatArray, FloatArray],
     second: tuple[FloatArray, FloatArray],
     most: float,
     fixed: Any = (False, False),
 ) -> Pairs:
-    """Pairs from the weighted wins and games [k, q] of both, 0 where a question is not common.
+    """Pairs from the weighted wins and games [k, q] of both, 0 where neither counts.
 
     fixed: of both, whether they are the baseline.
     """
     (own, own_games), (others, their_games) = first, second
-    n = np.asarray((own_games > 0).sum(axis=1))
+    n = np.asarray(((own_games > 0) | (their_games > 0)).sum(axis=1))
     score, influence = influences(own, own_games)
     their_score, their_influence = influences(others, their_games)
     between, at_least = influence - their_influence, np.maximum(n, 1)
@@ -143,6 +152,20 @@ def ends(pairs: Pairs, p: FloatArray, tail: float) -> tuple[FloatArray, FloatArr
     lower, upper = np.where(is_sure, lower, np.minimum(lower, 0.0)), np.where(is_sure, upper, np.maximum(upper, 0.0))
     most = np.where(pairs.first_fixed | pairs.second_fixed, 50.0, 100.0)  # the baseline has won half of any question
     return np.maximum(lower, -most), np.minimum(upper, most)
+
+
+def score_with_ends(won: FloatArray, games: FloatArray, most: float, tail: float) -> tuple[float, float, float]:
+    """A win rate in percent and its ends, from the weighted wins and games of each question [q] (0: not judged).
+
+    The ends are NaN with fewer than two questions.
+    """
+    half = np.where(games > 0, 0.5, 0.0)
+    pair = pairs_of((won[None], games[None]), (half[None], 2.0 * half[None]), most, (False, True))
+    value = 50.0 + float(pair.value[0])
+    if pair.questions[0] < 2:
+        return value, float("nan"), float("nan")
+    lower, upper = ends(pair, p_values(pair), tail)
+    return value, 50.0 + float(lower[0]), 50.0 + float(upper[0])
 
 
 def _with_share(pairs: Pairs, below: FloatArray, above: FloatArray) -> tuple[FloatArray, FloatArray]:

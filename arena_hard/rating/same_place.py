@@ -14,9 +14,8 @@ import numpy as np
 from arena_hard.data.verdicts import LABELS, outcome
 from arena_hard.rating.arrays import IntArray
 from arena_hard.rating.games import GameTable, select
-from arena_hard.rating.outcomes import influences, outcomes
-from arena_hard.rating.sequential import standard_error
-from arena_hard.rating.unseen import FEW, NO_SPREAD, unseen_share, with_unseen
+from arena_hard.rating.outcomes import outcomes
+from arena_hard.rating.pair_rule import score_with_ends
 
 LARGE = 0.5  # share of a model's questions by place from which it has to be said
 ENOUGH = 10  # questions by place, of which fewer are chance
@@ -87,22 +86,8 @@ def mostly_by_place(table: GameTable, weight: float = 3, level: float = 0.95) ->
 
 
 def _rate_of(table: GameTable, model: str, weight: float, level: float) -> tuple[float, float, float]:
-    """Win rate of a model in percent, with an interval clustered by question, of Student's t."""
-    from scipy.special import stdtrit
-
+    """Win rate of a model in percent, with its interval."""
     found = outcomes(select(table, table.model == table.models.index(model)), weight)
     if model not in found.models:
         return float("nan"), float("nan"), float("nan")
-    n = int(found.judged[0].sum())
-    rate, influence = influences(found.won, found.games)
-    value = float(rate[0])
-    if n < 2:
-        return value, float("nan"), float("nan")
-    error = float(standard_error(n * influence[0]))
-    reach = float(stdtrit(n - 1, (1.0 + level) / 2.0)) * error
-    lower, upper = value - reach, value + reach
-    if n <= FEW or error < NO_SPREAD:
-        rows = found.games[0].sum() / n
-        low, high = with_unseen(value / 100.0, rows, found.most, unseen_share(n, level))
-        lower, upper = min(lower, 100.0 * float(low)), max(upper, 100.0 * float(high))
-    return value, max(0.0, lower), min(100.0, upper)
+    return score_with_ends(found.won[0], found.games[0], found.most, (1.0 - level) / 2.0)

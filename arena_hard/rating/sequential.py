@@ -21,7 +21,6 @@ from arena_hard.data.sample import SEED, in_sample_order
 from arena_hard.data.verdicts import is_verdict, outcome
 from arena_hard.rating import pair_rule
 from arena_hard.rating.arrays import FloatArray
-from arena_hard.rating.unseen import NO_SPREAD, unseen_share, with_unseen
 
 ALPHA = 0.045  # the promise is 5 %; the rest is kept for what the normal approximation costs
 POWER = 1.0
@@ -123,22 +122,6 @@ def totals(judgments: Mapping[str, Judgment], keys: Iterable[str]) -> tuple[Floa
     return np.array(wins), np.array(weights)
 
 
-def influence(wins: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The score in points, and what each question adds to its error [..., n]; the last axis is questions.
-
-    The weighted win rate is a ratio of sums, so question q has 100·(wins − rate·weights)/mean weight.
-    """
-    mean = weights.mean(axis=-1, keepdims=True)
-    rate = wins.mean(axis=-1, keepdims=True) / mean
-    return 100 * rate[..., 0], 100 * (wins - rate * weights) / mean
-
-
-def standard_error(values: FloatArray) -> FloatArray:
-    """The standard error of a mean whose questions differ by these values; the last axis is questions."""
-    n = values.shape[-1]
-    return np.asarray(np.sqrt((values**2).sum(axis=-1) / max(1, n - 1) / n))
-
-
 def look_at(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray], boundary: float) -> Look:
     """The paired difference of two models' scores over the questions that both have been judged on."""
     both = (first[1] > 0) & (second[1] > 0)
@@ -155,23 +138,7 @@ def tail_of(boundary: float) -> float:
     return max(NormalDist().cdf(-boundary), _LEAST)
 
 
-def with_few(boundary: float, questions: int) -> float:
-    """A normal boundary as one of Student's t, for a spread that is estimated from few questions."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(questions - 1, NormalDist().cdf(boundary))) if boundary < 8 else boundary
-
-
 def width_of(wins: FloatArray, weights: FloatArray, boundary: float) -> float:
-    """The width in points of the repeated interval of one model's score; infinite where there is none yet."""
-    judged = weights > 0
-    n = int(judged.sum())
-    if n < 2:
-        return math.inf
-    score, values = influence(wins[judged], weights[judged])
-    error = float(standard_error(values))
-    if error < NO_SPREAD and 0 < score < 100:
-        unseen = unseen_share(n, 2.0 * NormalDist().cdf(boundary) - 1.0)
-        ends = with_unseen(score / 100.0, weights[judged].mean(), 2 * STRONG_WEIGHT, unseen)
-        return 100.0 * float(ends[1] - ends[0])
-    return 2 * with_few(boundary, n) * error if 0 < score < 100 else math.inf
+    """The width in points of the repeated interval of one model's score; infinite with fewer than two questions."""
+    _, lower, upper = pair_rule.score_with_ends(wins, weights, 2.0 * STRONG_WEIGHT, tail_of(boundary))
+    return math.inf if math.isnan(lower) else upper - lower

@@ -28,9 +28,9 @@ from arena_hard.data.paths import Bench, manifest_file
 from arena_hard.data.records import UserError
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.outcomes import Outcomes
+from arena_hard.rating.pair_rule import score_with_ends
 from arena_hard.rating.paired import differences
-from arena_hard.rating.sequential import ALPHA, PLACES, boundaries, standard_error, with_few
-from arena_hard.rating.unseen import NO_SPREAD, unseen_share, with_unseen
+from arena_hard.rating.sequential import ALPHA, PLACES, boundaries, tail_of
 
 _FARTHEST = 60.0  # standard errors of all questions, beyond which no drift is looked for
 _GRID = 401  # places of the sums that no boundary has ended
@@ -136,17 +136,9 @@ def scores_after(found: Outcomes, models: Sequence[str], looked: Looked, level: 
         n = int(found.judged[m].sum()) if m >= 0 else 0
         if n < 2:
             continue
-        boundary, value = boundary_now(looked, n, level), float(found.score[m])
-        error = float(standard_error(n * found.influence[m][found.judged[m]]))
-        reach = with_few(boundary, n) * error
-        ends = value - reach, value + reach
-        if error < NO_SPREAD:  # questions that came out alike leave room for those that were not met
-            unseen = unseen_share(n, 2.0 * NormalDist().cdf(boundary) - 1.0)
-            weight = found.games[m].sum() / n
-            low, high = with_unseen(value / 100.0, weight, found.most, unseen)
-            ends = 100.0 * float(low), 100.0 * float(high)
-        ends = max(0.0, ends[0]), min(100.0, ends[1])
-        seen.append(AfterLooks(name, n, len(looked.judged), looked.judged[-1], value, *ends))
+        tail = tail_of(boundary_now(looked, n, level))
+        value, lower, upper = score_with_ends(found.won[m], found.games[m], found.most, tail)
+        seen.append(AfterLooks(name, n, len(looked.judged), looked.judged[-1], value, lower, upper))
     return seen
 
 

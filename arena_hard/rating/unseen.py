@@ -14,7 +14,6 @@ import numpy as np
 
 from arena_hard.rating.arrays import FloatArray
 
-FEW = 12  # questions up to which an interval leaves room for others: those that are alike by chance have no spread
 NO_SPREAD = 1e-9  # points: what rounding leaves
 
 

@@ -7,9 +7,11 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from arena_hard.data.records import Game, Judgment, Question
-from arena_hard.rating.sequential import boundaries, influence, look_at, spend, standard_error, totals, waves, width_of
+from arena_hard.rating.pair_rule import influences
+from arena_hard.rating.sequential import boundaries, look_at, spend, totals, waves, width_of
 from benchmarks import sequential as simulation
 
 NORMAL = NormalDist()
@@ -78,14 +80,14 @@ def test_wins_are_those_of_the_model_in_both_orders_and_strong_ones_weigh_three(
     wins, weights = totals(judged, ["1", "2", "3", "4", "5"])
     assert wins.tolist() == [4.0, 0.5, 3.0, 0.0, 0.0]
     assert weights.tolist() == [4.0, 2.0, 3.0, 0.0, 0.0]
-    score, values = influence(wins[:3], weights[:3])
-    assert score == pytest.approx(100 * 7.5 / 9) and values.sum() == pytest.approx(0)
+    score, values = influences(wins[None, :3], weights[None, :3])
+    assert score[0] == pytest.approx(100 * 7.5 / 9) and values.sum() == pytest.approx(0)
 
 
-def test_the_error_of_equal_weights_is_that_of_a_mean() -> None:
-    wins = np.array([1.0, 0.0, 1.0, 1.0, 0.5])
-    _, values = influence(wins, np.ones(5))
-    assert standard_error(values) == pytest.approx(100 * wins.std(ddof=1) / math.sqrt(5))
+def test_a_width_of_equal_weights_is_that_of_a_mean() -> None:
+    wins = np.array([6.0, 0.0, 6.0, 6.0, 3.0] * 8)
+    error = 100 * (wins / 6).std(ddof=1) / math.sqrt(40)
+    assert width_of(wins, np.full(40, 6.0), 2.0) == pytest.approx(2 * error * stats.t.isf(NORMAL.cdf(-2.0), 39))
 
 
 def test_a_look_pairs_the_questions_that_both_models_have() -> None:
@@ -101,7 +103,9 @@ def test_nothing_is_decided_without_questions_or_spread() -> None:
     empty = (np.zeros(3), np.zeros(3))
     assert not look_at(empty, empty, 2.0).decided
     assert width_of(*empty, 2.0) == math.inf
-    assert width_of(np.ones(30), np.ones(30), 2.0) == math.inf  # all won: no spread to trust
+    assert width_of(np.ones(1), np.ones(1), 2.0) == math.inf
+    unseen = 1 - NORMAL.cdf(-2.0) ** (1 / 30)  # all won: a question that was not met may be lost
+    assert width_of(np.full(30, 6.0), np.full(30, 6.0), 2.0) == pytest.approx(100 * unseen)
 
 
 def test_waves_hold_each_question_once_and_begin_alike() -> None:

@@ -121,13 +121,20 @@ def paired(
     common = sorted(set(first) & set(second))
     if not common:
         return Pair(math.nan, math.nan, math.nan, math.nan, math.nan, 0)
-    one, two = {key: first[key] for key in common}, {key: second[key] for key in common}
+    return _paired_on({key: first[key] for key in common}, {key: second[key] for key in common}, most, level, fixed)
+
+
+def _paired_on(
+    one: Mapping[int, Rows], two: Mapping[int, Rows], most: float, level: float, fixed: bool = False
+) -> Pair:
+    """The same on questions that both have, or that one of them has 0 rows of."""
+    common = sorted(one)
     n, value = len(common), score(one) - score(two)
     own, others = influences(one), influences(two)
     squares = sum((own[key] - others[key]) ** 2 for key in common)
     error = math.sqrt(squares * n / (n - 1)) if n > 1 else math.inf
     differing = sum(
-        abs(one[k][0] / one[k][1] - two[k][0] / two[k][1]) > 1e-9
+        abs(one[k][0] * two[k][1] - two[k][0] * one[k][1]) > 1e-9
         or abs((one[k][0] - one[k][1] / 2) - (two[k][0] - two[k][1] / 2)) > 1e-9
         for k in common
     )
@@ -242,23 +249,13 @@ def position_bias(games: Sequence[Played], level: float) -> tuple[float, float, 
     asked = sorted({g.question for g in games})
     if not all(orders) or len(asked) < 2:
         return None
-    first = {g: _first_won(g) for g in games}
-    means = [sum(first[g] for g in order) / len(order) for order in orders]
-    value = 100.0 * (sum(means) - 1.0)
-    by_cluster = [
-        sum(
-            100.0 * (first[g] - mean) / len(order)
-            for order, mean in zip(orders, means)
-            for g in order
-            if g.question == q
-        )
-        for q in asked
-    ]
-    n = len(asked)
-    error = math.sqrt(sum(each**2 for each in by_cluster) * n / (n - 1))
-    reach = stats.t.ppf((1 + level) / 2, n - 1) * error
-    share = unseen(n, level) if n <= 12 or error < 1e-9 else 0.0
-    return value, min(value - reach, value - share * (100 + value)), max(value + reach, value + share * (100 - value))
+    sides: list[dict[int, Rows]] = []
+    for order, games_of_order in enumerate(orders):  # the baseline's answer is the first, then the second
+        won = {q: [abs(order - _first_won(g)) for g in games_of_order if g.question == q] for q in asked}
+        sides.append({q: (sum(each), float(len(each))) for q, each in won.items()})
+    most = max(rows for side in sides for _, rows in side.values())
+    found = _paired_on(sides[0], sides[1], most, level)
+    return found.value, found.lower, found.upper
 
 
 def _first_won(game: Played) -> float:
