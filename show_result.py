@@ -31,7 +31,17 @@ from arena_hard.rating.coverage import Coverage, judged_in
 from arena_hard.rating.games import Judgments, read_judgments, without_own
 from arena_hard.rating.intervals import Fit
 from arena_hard.rating.stopped import looked_in
-from arena_hard.showing import analyses, caveats, config_values, flags, footnotes, formats, leaderboard, rounds_bar
+from arena_hard.showing import (
+    analyses,
+    caveats,
+    comparisons,
+    config_values,
+    flags,
+    footnotes,
+    formats,
+    leaderboard,
+    rounds_bar,
+)
 from arena_hard.showing.notes import Text, as_data, from_data
 from utils import load_judge_settings, parser, run_main
 
@@ -109,10 +119,11 @@ def load(args: argparse.Namespace, expected: Expected) -> tuple[list[Part], tupl
             games = whole
         judge = " + ".join(args.judge_name)
         fought = battles.readable_battles(games, baseline, judge, args.weight, args.first_game_only)
-        looked, silent = looked_in(bench, args.judge_name, fought.models, baseline), same_place.same_place(games)
+        folders = [bench.judgment_folder(judge, own) for judge in args.judge_name for own in ("", baseline)]
+        looked, silent = looked_in(folders, fought.models), same_place.same_place(games)
         mostly = [] if args.first_game_only else same_place.mostly_by_place(games, args.weight, args.level)
         said = [*caveats.same_place_notes(silent), *caveats.by_place_notes(mostly, args.level)]
-        said += [*caveats.looks_notes(looked), *caveats.trust_notes(games), *footnotes.table_notes(games)]
+        said += [*caveats.looks_notes(looked, games), *caveats.trust_notes(games), *footnotes.table_notes(games)]
         parts.append(Part(category, baseline, fought, games, judged_in(games), looked, silent, said))
     notes += footnotes.overruled_notes(judgments.overruled)
     notes += [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]
@@ -212,9 +223,9 @@ def rate(
     lengths = {model: answer_lengths(bench, model) for model in fit.models}
     tokens = {model: length.average for model, length in lengths.items()}
     found = covered(part, questions)
-    ranks, said_of_ranks = analyses.ranks_of(args, part)
+    ranks, said_of_ranks = comparisons.ranks_of(args, part)
     rows = leaderboard.rows_of(fit, tokens, ranks, analyses.scores_by_judge(args, part), found)
-    rows = leaderboard.with_looks(rows, analyses.scores_at_all_looks(args, part))
+    rows = leaderboard.with_looks(rows, comparisons.scores_at_all_looks(args, part))
     said: list[Text] = footnotes.coverage_notes(found) if found else []
     said += [footnotes.interval_line(fit, rule), *footnotes.fit_notes(fit, rule, part.battles.fought()), *notes]
     return Result(part, fit, found, rows, [*said, *said_of_ranks, *part.said, *footnotes.length_notes(lengths)])

@@ -156,8 +156,8 @@ def result_of(
         table = tables.of_baseline(table, table.baselines.index(baseline))
     difference = paired.differences(outcomes(table, baseline=baseline), models)[0]
     silent = same_place.same_place(table)
-    every = stopped.looked_in(index.bench, [view.judge], rated, baseline or "")
-    notes = [*caveats.same_place_notes(silent), *caveats.looks_notes(every)]
+    every = stopped.looked_in([index.sets[view.judge].folder], rated)
+    notes = [*caveats.same_place_notes(silent), *caveats.looks_notes(every, table)]
     notes += caveats.by_place_notes(same_place.mostly_by_place(table))
     better, equal, worse = (sum(1 for row in rows if np.sign(row.gap) == sign) for sign in (1, 0, -1))
     said = [whole(note) for note in notes]

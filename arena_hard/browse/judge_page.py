@@ -16,7 +16,7 @@ from arena_hard.data.verdicts import LABELS
 from arena_hard.rating import judge_stats, judge_trust
 from arena_hard.rating.arrays import BoolArray
 from arena_hard.rating.games import GameTable, select
-from arena_hard.showing import footnotes
+from arena_hard.showing import caveats, footnotes
 from arena_hard.showing.notes import whole
 
 
@@ -45,7 +45,10 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
     if not view.judge:
         return "judge.html", context
     key = tables.Snapshot(index, view.judge, settings)
-    context |= {"report": report_of(key, model), "trust": trust_of(key, model)}
+    trust = trust_of(key, model)
+    context |= {"report": report_of(key, model), "trust": trust}
+    if trust:
+        context |= {"trust_answer": caveats.ANSWERS[trust.answer], "trust_facts": caveats.trust_facts(trust)}
     context["notes"] = coverage_notes(key, model)
     own = game_selection.against_itself(index, view.judge, settings)
     context["cells"] = cells_of(index, view, model, ~own)

@@ -68,7 +68,9 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
         "column": column,
         "reverse": view.sort.startswith("-"),
         "summary": summary(boards),
-        "trust": judge_page.trust_of(tables.Snapshot(index, view.judge, settings), "") if boards else None,
+        "caution": caveats.caution(judge_page.trust_of(tables.Snapshot(index, view.judge, settings), ""))
+        if boards
+        else None,
     }
     return "leaderboard.html", context
 
@@ -91,9 +93,9 @@ def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board
     covering = footnotes.coverage_notes(covered) if covered else []
     lengths = {name: tables.lengths_of(index, name) for name in fought.models}
     silent = same_place.same_place(table)
-    looked = stopped.looked_in(index.bench, table.judges, fought.models, baseline)
+    looked = stopped.looked_in([index.sets[judge].folder for judge in table.judges], fought.models)
     own += [*caveats.same_place_notes(silent), *caveats.by_place_notes(same_place.mostly_by_place(table))]
-    own += caveats.looks_notes(looked)
+    own += caveats.looks_notes(looked, table)
     said = (*own, *footnotes.single_game_notes(table), *covering, *footnotes.part_length_notes(lengths))
     notes = [whole(note) for note in said]
     notes = _nameless_notes(index, every, baseline) + notes

@@ -11,11 +11,11 @@ NEAR_KEY = 0.75  # for words that are no names: tp is not near stop, engine not 
 SHOWN = 8  # a list of one more is shown whole, for "and 1 more" is hardly shorter
 
 
-def shortened(items: Sequence[str], shown: int = SHOWN, separator: str = ", ") -> str:
-    """The items on one line; of many only the first, and the number of the others."""
+def shortened(items: Sequence[str], shown: int = SHOWN, separator: str = ", ", what: str = "") -> str:
+    """The items on one line; of many only the first, and the number of the others. what: 'pairs', say."""
     if len(items) <= shown + 1:
         return separator.join(items)
-    return f"{separator.join(items[:shown])} and {len(items) - shown} more"
+    return f"{separator.join(items[:shown])} and {len(items) - shown} more{what and ' ' + what}"
 
 
 def counted(number: int, one: str, many: str = "") -> str:

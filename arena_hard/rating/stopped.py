@@ -16,15 +16,16 @@ last look.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from statistics import NormalDist
 
 import msgspec
 import numpy as np
 
-from arena_hard.data.paths import Bench, manifest_file
+from arena_hard.data.paths import file_name, manifest_file
 from arena_hard.data.records import UserError
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.outcomes import Outcomes
@@ -42,13 +43,21 @@ _PLANNED = 0.95  # the level that the looks were planned for, of which ALPHA is 
 class Looked(msgspec.Struct, frozen=True):
     """How judging was looked at: after how many of the questions, and what was to be known.
 
-    decided: the two models of --until-decided; width: the points of --until-width.
+    decided: the two models of --until-decided; width: the points of --until-width; earlier: other two models of
+    runs before.
     """
 
     questions: int
     judged: tuple[int, ...]
     decided: tuple[str, str] | None = None
     width: float | None = None
+    earlier: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """All the two models that were to be told apart, each in the order of their names."""
+        named = (*self.earlier, *([self.decided] if self.decided else []))
+        return list(dict.fromkeys((min(pair), max(pair)) for pair in named))
 
     @property
     def shares(self) -> list[float]:
@@ -60,28 +69,30 @@ class Looked(msgspec.Struct, frozen=True):
         if earlier is None:
             return self
         judged, questions = tuple(sorted({*earlier.judged, *self.judged})), max(earlier.questions, self.questions)
-        return Looked(questions, judged, self.decided or earlier.decided, self.width or earlier.width)
+        decided = self.decided or earlier.decided
+        last = (min(decided), max(decided)) if decided else None
+        before = tuple(pair for pair in dict.fromkeys([*earlier.pairs, *self.pairs]) if pair != last)
+        return Looked(questions, judged, decided, self.width or earlier.width, before)
 
 
 class _Manifest(msgspec.Struct):
     looks: Looked | None = None
 
 
-def looked_in(bench: Bench, judges: Iterable[str], models: Sequence[str], baseline: str) -> dict[str, Looked]:
+def looked_in(folders: Iterable[Path], models: Sequence[str]) -> dict[str, Looked]:
     """How judging was looked at, by model, as the manifests beside the judgments say it. Raises UserError."""
     found: dict[str, Looked] = {}
-    for judge in judges:
+    for folder in folders:
         for model in models:
-            for records in (bench.judgment_file(judge, model), bench.judgment_file(judge, model, baseline)):
-                file = manifest_file(records)
-                try:
-                    looks = msgspec.json.decode(file.read_bytes(), type=_Manifest).looks if file.is_file() else None
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    raise UserError(f"{file} is not readable. Move it away; the records do not need it.") from None
-                except OSError as error:
-                    raise UserError(f"{file} cannot be read: {error.strerror or error}.") from None
-                if looks and looks.judged:
-                    found[model] = looks
+            file = manifest_file(folder / f"{file_name(model)}.jsonl")
+            try:
+                looks = msgspec.json.decode(file.read_bytes(), type=_Manifest).looks if file.is_file() else None
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                raise UserError(f"{file} is not readable. Move it away; the records do not need it.") from None
+            except OSError as error:
+                raise UserError(f"{file} cannot be read: {error.strerror or error}.") from None
+            if looks and looks.judged:
+                found[model] = looks.after(found.get(model))
     return found
 
 
@@ -90,8 +101,8 @@ class AfterLooks:
     """A score, or a difference of two, after some looks, in points.
 
     questions: how many there are now; last: how many the last look saw; value: as if their number had been fixed;
-    lower, upper: the interval that holds at all looks; estimate: median-unbiased, p_value: the interval's, both None
-    where something else than this difference could end the run.
+    lower, upper: the interval that holds at all looks; p_value: the interval's, of a difference; estimate:
+    median-unbiased, None where something else than this difference could end the run.
     """
 
     name: str
@@ -142,25 +153,51 @@ def scores_after(found: Outcomes, models: Sequence[str], looked: Looked, level: 
     return seen
 
 
-def difference_after(found: Outcomes, looked: Looked, level: float = _PLANNED) -> AfterLooks | None:
-    """The difference of the two models of --until-decided; None without two questions that both were judged on."""
-    pair = looked.decided
-    if pair is None or not set(pair) <= set(found.models):
+def differences_after(found: Outcomes, looked: Mapping[str, Looked], level: float = _PLANNED) -> list[AfterLooks]:
+    """The differences of the models of --until-decided, where two questions or more say something of both."""
+    pairs = dict.fromkeys(pair for looks in looked.values() for pair in looks.pairs)
+    states = [_state_of(looked, pair) for pair in pairs]
+    seen = [difference_after(found, pair, state, level) for pair, state in zip(pairs, states)]
+    return [one for one in seen if one]
+
+
+def _state_of(looked: Mapping[str, Looked], pair: tuple[str, str]) -> Looked:
+    """The looks at both models of a pair, or at those who were judged with them where they have none of their own."""
+    own = [looked[name] for name in pair if name in looked]
+    state, *others = own or [looks for looks in looked.values() if pair in looks.pairs]
+    for other in others:
+        state = state.after(other)
+    return state
+
+
+def difference_after(
+    found: Outcomes, pair: tuple[str, str], looked: Looked, level: float = _PLANNED
+) -> AfterLooks | None:
+    """The difference of two models after these looks; None without two questions that both were judged on."""
+    if not set(pair) <= set(found.models):
         return None
     n = int((found.judged[found.models.index(pair[0])] & found.judged[found.models.index(pair[1])]).sum())
     if n < 2:
         return None
     nominal = 2.0 * NormalDist().cdf(boundary_now(looked, n, level)) - 1.0
     (one,) = differences(found, pair, nominal)
-    name, last = f"{one.model} − {one.other}", looked.judged[-1]
-    seen = AfterLooks(name, n, len(looked.judged), last, one.value, one.lower, one.upper, is_difference=True)
-    if looked.width is not None:
-        return seen
     z = math.copysign(_as_normal(one.p_value), one.value)
     p_value = _p_of(looked, n, abs(z))
     is_sure = one.lower > 0.0 or one.upper < 0.0  # for which the boundary was computed to more digits
     p_value = min(p_value, math.nextafter(1.0 - level, 0.0)) if is_sure else max(p_value, 1.0 - level)
-    return replace(seen, estimate=one.value * _share_kept(looked, n, z), p_value=p_value)
+    is_own = looked.width is None and looked.pairs == [(min(pair), max(pair))]
+    return AfterLooks(
+        name=f"{one.model} − {one.other}",
+        questions=n,
+        looks=len(looked.judged),
+        last=looked.judged[-1],
+        value=one.value,
+        lower=one.lower,
+        upper=one.upper,
+        estimate=one.value * _share_kept(looked, n, z) if is_own else None,
+        p_value=p_value,
+        is_difference=True,
+    )
 
 
 def _p_of(looked: Looked, questions: int, z: float) -> float:

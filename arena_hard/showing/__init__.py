@@ -7,6 +7,7 @@ notes              notes with long lists, cut or whole
 footnotes          what has to be said below a table
 caveats            scores that look surer than they are
 analyses           the further analyses as small tables
+comparisons        who is really better, as such tables
 breakdowns         models by cluster and category
 formats            a result in each printed form
 figures            intervals drawn
@@ -20,4 +21,5 @@ rounds_bar         a bar for rounds that take long
 Inside:
 
 html_page          one self-contained page
+sections           a small table with a title and remarks
 """

@@ -17,7 +17,7 @@ from arena_hard.rating.breakdown import Breakdown, Group, breakdown, least_quest
 from arena_hard.rating.categories import Part
 from arena_hard.rating.outcomes import outcomes
 from arena_hard.rating.same_place import without_models
-from arena_hard.showing.analyses import Section, plain_data
+from arena_hard.showing.sections import Section, plain_data
 
 KINDS = {"cluster": "clusters", "category": "categories"}  # what questions are grouped by
 SHOWN = {"html": 20, "table": 10, "markdown": 10}
@@ -95,7 +95,7 @@ def _silent(models: Sequence[str]) -> list[Section]:
     if not models:
         return []
     why = "Nothing is known of these, because the judge chose the same position in all of their games: "
-    return [Section("Not broken down", [""], [], {"models": models}, f"{why}{', '.join(models)}.")]
+    return [Section("Not broken down", [""], [], {"models": models}, [f"{why}{', '.join(models)}."])]
 
 
 def _nothing(by: str, names: Sequence[str]) -> Section:
@@ -103,7 +103,7 @@ def _nothing(by: str, names: Sequence[str]) -> Section:
     why = f"No judged question has a {by} in question.jsonl."
     if names:
         why = f"All judged questions are in one {by}, {names[0]}: there is nothing to compare it with."
-    return Section(f"Breakdown by {by}", [""], [], {"note": why}, why)
+    return Section(f"Breakdown by {by}", [""], [], {"note": why}, [why])
 
 
 def _section(args: argparse.Namespace, one: Breakdown, is_last: bool) -> Section:
@@ -131,7 +131,7 @@ def _section(args: argparse.Namespace, one: Breakdown, is_last: bool) -> Section
     if is_last:
         remark += " " + explained(one.by)
     drawn = pictures(one, shown) if args.format == "html" else ""
-    return Section(f"{one.model} by {one.by}", columns, rows, plain_data(one), remark, drawn)
+    return Section(f"{one.model} by {one.by}", columns, rows, plain_data(one), [remark], drawn)
 
 
 # --------------------------------------------------------------------------------------- words

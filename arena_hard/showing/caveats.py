@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from arena_hard.rating import judge_trust
+from arena_hard.rating.arrays import occurring
 from arena_hard.rating.games import GameTable
+from arena_hard.rating.judge_trust import Trust
 from arena_hard.rating.same_place import ByPlace
 from arena_hard.rating.stopped import Looked
 from arena_hard.showing.notes import Items, Note, Text
@@ -45,23 +49,44 @@ def _rate(one: ByPlace, level: float) -> str:
     return f"{one.rate:.1f} ({100 * level:g} % interval {ends})"
 
 
+ANSWERS = {"yes": "Yes.", "with care": "With care.", "no": "No.", "not known": "Too few games to tell."}
+_CAUTIONS = {"with care": "Take these results with care", "no": "Do not trust these results"}
+
+
+def trust_facts(found: Trust) -> str:
+    """What decides whether a judge can be trusted, as a sentence."""
+    return f"{found.judge} {found.agreement}, and {found.bias}."
+
+
+def caution(found: Trust | None) -> tuple[str, str] | None:
+    """A warning of a judge and why, None where there is nothing to be said."""
+    if found is None or found.answer not in _CAUTIONS:
+        return None
+    return _CAUTIONS[found.answer], f"the judge {trust_facts(found)}"
+
+
 def trust_notes(games: GameTable) -> list[Text]:
     """Judges whose verdicts are to be taken with care, or not to be trusted; nothing of others."""
-    notes: list[Text] = []
-    for found in judge_trust.trust(games):
-        if found.answer in ("with care", "no"):
-            head = "Take these results with care" if found.answer == "with care" else "Do not trust these results"
-            notes.append(f"{head}: the judge {found.judge} {found.agreement}, and {found.bias}.")
-    return notes
+    return [": ".join(said) for said in map(caution, judge_trust.trust(games)) if said]
 
 
-def looks_notes(looked: Mapping[str, Looked]) -> list[Text]:
-    """Models whose judging was looked at while it went on."""
+def looks_notes(looked: Mapping[str, Looked], games: GameTable) -> list[Text]:
+    """Models whose judging was looked at while it went on, and where what holds all the same is told."""
     if not looked:
         return []
     head = (
         "Judging was looked at while it went on, and what was seen could end it (--until-decided, --until-width), so "
         "intervals, ranks and p-values that take the number of questions for fixed are too sure: "
     )
-    tail = ". What holds at all looks is in the table of looks that show_result.py makes from the judgments."
-    return [Note([head, Items(list(looked)), tail])]
+    return [Note([head, Items(list(looked)), f". {_where_told(looked, games)}"])]
+
+
+def _where_told(looked: Mapping[str, Looked], games: GameTable) -> str:
+    read = games.verdict >= 0
+    if len(occurring(games.judge[read])) > 1:
+        return "What holds at all looks is told of one judge alone (--judge-name)."
+    of_looked = read & np.array([name in looked for name in games.models], dtype=bool)[games.model]
+    places = np.unique(games.model[of_looked].astype(np.int64) * len(games.questions) + games.question[of_looked])
+    if not len(places) or np.bincount(places // len(games.questions)).max() < 2:
+        return "One question does not show what holds at all looks."
+    return "What holds at all looks is in the table of looks that show_result.py makes without --load-battles."

@@ -15,9 +15,10 @@ from arena_hard.data.typed_jsonl import InputFile
 from arena_hard.rating.categories import Part
 from arena_hard.rating.intervals import Fit
 from arena_hard.showing import breakdowns, leaderboard
-from arena_hard.showing.analyses import Section, sections_of
+from arena_hard.showing.analyses import sections_of
 from arena_hard.showing.leaderboard import Row, row_dict
 from arena_hard.showing.notes import Text, printed, whole
+from arena_hard.showing.sections import Section
 
 
 class Page:
@@ -61,10 +62,15 @@ def as_table(page: Page) -> str:
 
 
 def _plain_section(section: Section) -> str:
-    table = [section.columns, *section.rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(section.columns))]
+    table = section.table()
+    widths = [max(map(len, column)) for column in zip(*table)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in table]
-    return "\n".join([section.title, *lines, *([section.remark] if section.remark else [])])
+    return "\n".join([section.title, *lines, *_remarks(section)])
+
+
+def _remarks(section: Section) -> list[str]:
+    """The remarks on one line, if there are any."""
+    return [" ".join(map(printed, section.remarks))] if section.remarks else []
 
 
 # ---------------------------------------------------------------------------------------- Markdown
@@ -85,9 +91,10 @@ def as_markdown(page: Page) -> str:
 
 
 def _markdown_section(section: Section) -> str:
-    head = [leaderboard.cells(section.columns), leaderboard.cells(["---"] * len(section.columns))]
-    lines = [f"### {section.title}", "", *head, *(leaderboard.cells(row) for row in section.rows)]
-    return "\n".join(lines + (["", section.remark] if section.remark else []))
+    lines = [leaderboard.cells(row) for row in section.table()]
+    if lines:
+        lines = ["", lines[0], leaderboard.cells(["---"] * len(section.table()[0])), *lines[1:]]
+    return "\n".join([f"### {section.title}", *lines, *(["", *_remarks(section)] if section.remarks else [])])
 
 
 # -------------------------------------------------------------------------------------------- JSON

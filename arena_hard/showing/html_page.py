@@ -11,9 +11,9 @@ import numpy as np
 
 from arena_hard.rating import ratings
 from arena_hard.showing import figures
-from arena_hard.showing.analyses import Section
 from arena_hard.showing.leaderboard import Row, judged_text, percent, score_texts
 from arena_hard.showing.notes import whole
+from arena_hard.showing.sections import Section
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1000px;padding:0 1rem;color:#1c2330;background:#fff}
@@ -134,8 +134,10 @@ def _matrix_cell(value: float, itself: bool) -> str:
 
 
 def _section(section: Section) -> str:
-    heads = "".join(f"<th>{_text(name)}</th>" for name in section.columns)
-    rows = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in section.rows)
-    remark = f'<p class="note">{_text(section.remark)}</p>' if section.remark else ""
-    table = f'<div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>'
-    return f"<h3>{_text(section.title)}</h3>{section.picture}{table}{remark}"
+    table, shown = section.table(), ""
+    if table:
+        heads = "".join(f"<th>{_text(name)}</th>" for name in table[0])
+        rows = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in table[1:])
+        shown = f'<div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>'
+    remark = f'<p class="note">{_text(" ".join(map(whole, section.remarks)))}</p>' if section.remarks else ""
+    return f"<h3>{_text(section.title)}</h3>{section.picture}{shown}{remark}"

@@ -13,11 +13,12 @@ from arena_hard.data.name_lists import SHOWN, shortened
 
 @dataclass(frozen=True)
 class Items:
-    """A list within a note, the worst first; its items may be notes with lists of their own."""
+    """A list within a note, the worst first; its items may be notes with lists of their own. what: they are."""
 
     items: Sequence[Text]
     separator: str = ", "
     shown: int = SHOWN
+    what: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,4 +62,4 @@ def _text(note: Text, is_whole: bool) -> str:
 
 def _list(part: Items, is_whole: bool) -> str:
     items = [_text(item, is_whole) for item in part.items]
-    return shortened(items, len(items) if is_whole else part.shown, part.separator)
+    return shortened(items, len(items) if is_whole else part.shown, part.separator, part.what)

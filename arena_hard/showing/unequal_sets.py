@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from arena_hard.data.name_lists import counted
 from arena_hard.rating.paired import Difference, RankInterval
 from arena_hard.showing.notes import Items, Note, Text
+from arena_hard.showing.sections import signed
+
+_FEW = 3  # pairs that are named
 
 NOTHING_COMMON = (
     "no question in common: nothing is said of them, because the difference of their win rates is that of the "
@@ -14,13 +17,21 @@ NOTHING_COMMON = (
 )
 
 
-def unpaired(one: Difference) -> str:
-    """What two win rates on different questions differ by, and why that is no difference of the models."""
-    return (
+def unpaired_notes(pairs: Sequence[Difference]) -> list[Text]:
+    """What the win rates of models on different questions differ by, and why that is no difference of the models."""
+    said = [
         f"{one.model} was judged on {counted(one.model_questions, 'question')}, {one.other} on {one.other_questions}, "
-        f"both on {one.questions}: their whole win rates are {one.unpaired:+.1f} points apart, but that is the "
-        "questions' difficulty, too."
-    )
+        f"both on {one.questions}: their whole win rates are {signed(one.unpaired)} points apart"
+        for one in pairs
+        if not one.has_same_questions
+    ]
+    return [Note([Items(said, "; ", _FEW, "pairs"), ", but that is the questions' difficulty, too."])] if said else []
+
+
+def without_common_notes(pairs: Sequence[tuple[str, str]]) -> list[Text]:
+    """Pairs of which nothing is said."""
+    named = Items([f"{one} and {other}" for one, other in pairs], "; ", _FEW, "pairs")
+    return [Note([named, f" have {NOTHING_COMMON}."])] if pairs else []
 
 
 def rank_notes(ranks: Sequence[RankInterval]) -> list[Text]:

@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 
 from arena_hard.rating import paired, stopped
-from arena_hard.rating.outcomes import outcomes
+from arena_hard.rating.outcomes import Outcomes, outcomes
 from arena_hard.rating.sequential import boundaries
 from tests.rating.test_paired import drawn, table_of
 
 SHARES = [0.25, 0.5, 0.75, 1.0]
+
+
+def difference_after(found: Outcomes, looked: stopped.Looked, level: float = 0.95) -> stopped.AfterLooks | None:
+    (pair,) = looked.pairs
+    return stopped.difference_after(found, pair, looked, level)
 
 
 def walks(drift: float, number: int = 40_000) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +51,7 @@ def test_half_of_the_estimates_lie_above_the_truth_where_the_plain_ones_do_not()
 def test_one_look_is_the_usual_test() -> None:
     found = outcomes(table_of(drawn(2, p=2, q=400, strengths=np.array([0.0, 0.2]))))
     (one,) = paired.differences(found)
-    seen = stopped.difference_after(found, stopped.Looked(400, (400,), (one.model, one.other)))
+    seen = difference_after(found, stopped.Looked(400, (400,), (one.model, one.other)))
     assert seen is not None and seen.estimate == pytest.approx(one.value, rel=1e-3)
     assert seen.p_value == pytest.approx(one.p_value * 0.05 / 0.045, rel=2e-3)  # that of the interval, with the reserve
     assert seen.upper - seen.lower == pytest.approx(one.upper - one.lower, rel=0.05)  # 95.5 % with the reserve
@@ -56,7 +61,7 @@ def test_an_early_end_is_drawn_back_and_its_interval_is_wider() -> None:
     grades = drawn(4, p=2, q=100, strengths=np.array([0.0, 0.6]))
     found = outcomes(table_of(grades))
     (one,) = paired.differences(found)
-    seen = stopped.difference_after(found, stopped.Looked(500, (50, 100), (one.other, one.model)))
+    seen = difference_after(found, stopped.Looked(500, (50, 100), (one.other, one.model)))
     assert seen is not None and seen.estimate is not None and 0 < seen.estimate < one.value
     assert seen.lower < one.lower and one.upper < seen.upper and seen.is_difference
     (score, _) = stopped.scores_after(found, ["m0", "m1"], stopped.Looked(500, (50, 100), width=10.0))
@@ -70,10 +75,10 @@ def test_estimate_interval_and_p_value_agree_with_fewer_and_more_questions(
 ) -> None:
     found = outcomes(table_of(drawn(4, p=2, q=100, strengths=np.array([0.0, strength]))))
     looked = stopped.Looked(200, judged, ("m0", "m1"))
-    first = stopped.difference_after(found, looked)
+    first = difference_after(found, looked)
     assert first is not None and first.p_value is not None
     for p_value in {0.05, min(0.9, first.p_value * 1.02), min(0.9, first.p_value / 1.02)}:
-        seen = stopped.difference_after(found, looked, 1 - p_value)
+        seen = difference_after(found, looked, 1 - p_value)
         assert seen is not None and seen.p_value is not None and seen.estimate is not None
         assert (seen.lower > 0 or seen.upper < 0) == (seen.p_value < 1 - (1 - p_value))
         assert seen.p_value == pytest.approx(first.p_value, rel=0.02)
@@ -87,14 +92,14 @@ def test_what_was_looked_at_stays_looked_at() -> None:
     (plain,) = paired.differences(found)
     for judged in ((40, 80), (50, 99), (50, 101), (50, 140)):  # more questions, and fewer, than the last look saw
         looked = stopped.Looked(500, judged, ("m0", "m1"))
-        pair = stopped.difference_after(found, looked)
+        pair = difference_after(found, looked)
         assert pair is not None and pair.questions == 100 and pair.last == judged[-1] and pair.p_value is not None
         assert pair.lower < plain.lower and plain.upper < pair.upper and pair.p_value >= 0.8 * plain.p_value
         (score,) = stopped.scores_after(found, ["m0"], looked)
         assert score.lower < score.value < score.upper
-    assert stopped.difference_after(found, stopped.Looked(500, (50, 100), ("m0", "gone"))) is None
-    with_width = stopped.difference_after(found, stopped.Looked(500, (50, 100), ("m0", "m1"), 10.0))
-    assert with_width is not None and with_width.estimate is None and with_width.p_value is None
+    assert difference_after(found, stopped.Looked(500, (50, 100), ("m0", "gone"))) is None
+    with_width = difference_after(found, stopped.Looked(500, (50, 100), ("m0", "m1"), 10.0))
+    assert with_width is not None and with_width.estimate is None and with_width.p_value is not None
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95])
@@ -125,3 +130,15 @@ def test_looks_of_an_earlier_run_are_kept() -> None:
     later = stopped.Looked(60, (20,), None, 5.0)
     assert later.after(stopped.Looked(60, (20, 40), ("m", "n"))) == stopped.Looked(60, (20, 40), ("m", "n"), 5.0)
     assert later.after(None) == later
+
+
+def test_two_runs_that_were_to_decide_different_pairs_tell_of_both() -> None:
+    found = outcomes(table_of(drawn(4, p=3, q=60)))
+    first = stopped.Looked(60, (20, 40), ("m1", "m0"))
+    both = stopped.Looked(60, (20, 60), ("m0", "m2")).after(first)
+    assert both == stopped.Looked(60, (20, 40, 60), ("m0", "m2"), None, (("m0", "m1"),))
+    assert both.after(first).pairs == both.pairs == [("m0", "m1"), ("m0", "m2")]
+    looked = {"m0": both, "m1": first, "m2": stopped.Looked(60, (20, 60), ("m0", "m2"))}
+    seen = stopped.differences_after(found, looked)
+    assert [{*one.name.split(" − ")} for one in seen] == [{"m0", "m1"}, {"m0", "m2"}]
+    assert all(one.looks == 3 and one.p_value is not None and one.estimate is None for one in seen)
