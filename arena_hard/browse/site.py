@@ -21,6 +21,7 @@ from arena_hard.browse import (
 )
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
+from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench, benches
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
@@ -159,6 +160,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["signed"] = signed
+    made.filters["counted"] = with_commas
     return made
 
 
@@ -166,6 +168,11 @@ def signed(value: float, digits: int) -> str:
     """A difference with its sign, a true minus or plus; none where it is 0 as shown."""
     words = f"{value:+.{digits}f}"
     return words[1:] if float(words) == 0.0 else words.replace("-", "−")
+
+
+def with_commas(number: int, one: str, many: str = "") -> str:
+    """'1 question', '1,200 questions'."""
+    return counted(number, one, many).replace(str(number), f"{number:,}", 1)
 
 
 def render(template: str, view: View, link: Callable[[View], str] = address.href, **context: Any) -> str:

@@ -118,7 +118,7 @@ class Mailbox:
             self._asked_live.add(key)
             return None
         if misses and self._is_over(misses, rounds):
-            message = f"in {len(misses)} batches: {misses[-1].message}"
+            message = f"in {counted(len(misses), 'batch', 'batches')}: {misses[-1].message}"
             raise CallError("final", message, finish_reason=misses[-1].finish_reason, usage=_paid(misses), key=key)
         self._pending[key] = request
         raise Waiting
@@ -265,7 +265,7 @@ class Mailbox:
         self._replies |= {str(reply.key): reply for reply in replies}
         _append(self._folder / "replies.jsonl", list(map(reply_row, replies)))
         self._close(batch, len(replies))
-        self._say(f"batch {batch.batch_id}: {len(replies)} of {len(batch.keys)} replies collected")
+        self._say(f"batch {batch.batch_id}: {len(replies)} of {counted(len(batch.keys), 'reply', 'replies')} collected")
 
     def _read(self, outcome: Reply | CallError) -> Reply | CallError:
         try:
@@ -286,13 +286,13 @@ class Mailbox:
         if refusal.kind == "final" and len(batch.keys) == 1:
             self._miss(batch.keys[0], refusal)
         self._close(batch, 0)
-        self._say(f"{len(batch.keys)} requests were rejected as a batch: {refusal.message}")
+        self._say(f"{counted(len(batch.keys), 'request was', 'requests were')} rejected as a batch: {refusal.message}")
 
     async def _wait_for_the_queue(self) -> None:
         if not self._lots.turned_away:
             return
         pause = self._poll[1] * min(10, self._lots.turned_away)
-        self._say(f"the next batch holds at most {self._lots.most} requests and is sent in {pause:.0f} s")
+        self._say(f"the next batch holds at most {counted(self._lots.most or 0, 'request')}, sent in {pause:.0f} s")
         await asyncio.sleep(pause)
 
     # ------------------------------------------------------------------------------------- disk

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from arena_hard.calling.redo import rows_since
+from arena_hard.data.name_lists import counted
 from arena_hard.data.records import Usage, usage_row
 from arena_hard.data.writer import is_being_written
 
@@ -45,7 +46,7 @@ def killed_note(records: Path, runs: Iterable[Mapping[str, Any]]) -> str | None:
     if last is None or not is_killed(last) or is_being_written(records):
         return None
     written = settled(records, last).get("written")
-    told = f"{written} record{'s' * (written != 1)}" if written else ""
+    told = counted(written, "record") if written else ""
     return f"the run started at {last.get('started')} was killed after {told}." if told else None
 
 

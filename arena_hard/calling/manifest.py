@@ -20,6 +20,7 @@ from arena_hard.calling.redo import Redo, written_since
 from arena_hard.calling.run_tally import Earlier, RunTally
 from arena_hard.data import jsonl, secrets
 from arena_hard.data.bench_files import put_in_order
+from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import manifest_file
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import short_hash
@@ -155,7 +156,8 @@ def mixed_message(
     known = load(records)["settings"]
     reasons = {changes(known.get(str(found[key])), today[key]) for key in ids}
     return (
-        f"{records}: {len(ids)} of {len(found)} records were made with other settings ({'; '.join(sorted(reasons))}). "
+        f"{records}: {len(ids)} of {counted(len(found), 'record was', 'records were')} made with other settings "
+        f"({'; '.join(sorted(reasons))}). "
         f"--redo {name} asks for them again, --keep-mixed keeps them next to the new ones."
     )
 

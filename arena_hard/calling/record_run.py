@@ -31,6 +31,7 @@ from arena_hard.calling.run_tally import RunTally, remedy
 from arena_hard.calling.spending import NoRoom, Purse
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import put_in_order
+from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench, file_name
 from arena_hard.data.records import Question, Usage, UserError
 from arena_hard.data.settings import ModelSettings
@@ -300,8 +301,8 @@ class RecordRun(Generic[J]):
 
 def _say_what_goes_on(tally: RunTally) -> None:
     if tally.goes_on and tally.redo:
-        there = f"{len(tally.redo.done)} of {len(tally.redo.ids)} records already exist"
-        print(f"{tally.records}: resuming the interrupted --redo; {there}.")
+        there = counted(len(tally.redo.ids), "record already exists", "records already exist")
+        print(f"{tally.records}: resuming the interrupted --redo; {len(tally.redo.done)} of {there}.")
 
 
 def _say(text: str) -> None:

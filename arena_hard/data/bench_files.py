@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from arena_hard.data import jsonl
+from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import (
@@ -50,7 +51,7 @@ def load_answers(file: Path) -> dict[str, Answer]:
     answers = {answer.question_id: answer for answer in found if answer is not None}
     if empty := found.count(None):
         warnings.warn(
-            f"{file}: {empty} record{'s' * (empty > 1)} without an answer (null or an empty list in its place) "
+            f"{file}: {counted(empty, 'record')} without an answer (null or an empty list in its place) "
             "not counted. gen_answer.py asks for what is missing.",
             jsonl.Remark,
             stacklevel=1,

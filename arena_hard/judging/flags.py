@@ -25,7 +25,10 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
         "--until-width", type=float, metavar="POINTS", help="until every 95%% interval is at most POINTS wide"
     )
     waves.add_argument(
-        "--until-decided", nargs=2, metavar="MODEL", help="until it is clear which of two models is better"
+        "--until-decided",
+        nargs=2,
+        metavar="MODEL",
+        help="until it is clear which of two models is better; one may be the baseline",
     )
 
 
@@ -44,6 +47,6 @@ def planned_looks(stage: Stage, candidates: list[Candidate]) -> Looks | None:
         return None
     from arena_hard.judging.stopping import Goal, Looks
 
-    goal = Goal(stage.args.until_width, tuple(pair) if pair else None)
+    goal = Goal(stage.args.until_width, tuple(pair) if pair else None, stage.settings.only_baseline or "")
     goal.check({candidate.name for candidate in candidates})
     return Looks(goal, len(stage.questions))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from arena_hard.calling import manifest
 from arena_hard.data.name_lists import counted, suggestion
@@ -20,25 +21,31 @@ Totals = Mapping[str, tuple[FloatArray, FloatArray]]
 
 @dataclass(frozen=True)
 class Goal:
-    """What is to be known: each score's interval so narrow (points), and which of two models is better."""
+    """What is to be known: each score's interval so narrow (points), and which of two models is better.
+
+    baseline: the only one of all questions, which one of the two may be; empty where there are several.
+    """
 
     width: float | None
     decided: tuple[str, str] | None
+    baseline: str = ""
 
     def check(self, names: set[str]) -> None:
         """Raises UserError for a goal that these models cannot reach."""
         if not names:
             raise UserError("there is no model to judge but the baseline. Add models to model_list, or name them.")
         for name in self.decided or ():
-            if name not in names:
-                raise UserError(f"--until-decided {name}: not among the models to judge. {suggestion(name, names)}")
+            if name not in names | {self.baseline}:
+                known = names | ({self.baseline} - {""})
+                raise UserError(f"--until-decided {name}: not among the models to judge. {suggestion(name, known)}")
 
     def met(self, totals: Totals, boundary: float) -> tuple[bool, str]:
         """Whether enough is known, and what is known. `totals`: of each model as sequential.totals gives them."""
         enough, said = True, []
         if self.decided:
             first, second = self.decided
-            found = sequential.look_at(totals[first], totals[second], boundary)
+            fixed = (first == self.baseline, second == self.baseline)
+            found = sequential.look_at(self._of(first, totals), self._of(second, totals), boundary, fixed)
             low, high = found.interval
             verdict = "decided" if found.decided else "not decided"
             said.append(f"{first} − {second} = {found.difference:+.1f} points ({low:+.1f} to {high:+.1f}), {verdict}")
@@ -49,6 +56,13 @@ class Goal:
             said.append(f"the widest interval is that of {widest}: {widths[widest]:.1f} points")
             enough = enough and widths[widest] <= self.width
         return enough, "; ".join(said)
+
+    def _of(self, name: str, totals: Totals) -> tuple[FloatArray, FloatArray]:
+        """A model's totals; the baseline has won half of every question."""
+        if name in totals:
+            return totals[name]
+        ones = np.ones_like(next(iter(totals.values()))[1])
+        return ones / 2.0, ones
 
 
 @dataclass

@@ -233,7 +233,8 @@ def read_battles(file: Path) -> Battles:
     names, columns = _from_parquet(file) if file.suffix == ".parquet" else _from_jsonl(file)
     itself = columns["model_a"] == columns["model_b"]
     if itself.any():
-        warnings.warn(f"{file}: {itself.sum()} battles of a model with itself were left out.", Remark, stacklevel=1)
+        many = counted(int(itself.sum()), "battle of a model with itself was", "battles of a model with itself were")
+        warnings.warn(f"{file}: {many} left out.", Remark, stacklevel=1)
         columns = {name: values[~itself] for name, values in columns.items()}
     if not len(columns["winner"]):
         raise UserError(f"{file} holds no battle.")

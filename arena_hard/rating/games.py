@@ -16,14 +16,14 @@ import numpy as np
 
 from arena_hard.data.baselines import judgment_files
 from arena_hard.data.jsonl import Remark, warn
-from arena_hard.data.name_lists import shortened
+from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader
 from arena_hard.data.verdicts import LABELS, standard_label
 from arena_hard.rating.arrays import BoolArray, IntArray
-from arena_hard.rating.same_records import Overruled, counted, named_elsewhere, ranks
+from arena_hard.rating.same_records import Overruled, counting, named_elsewhere, ranks
 
 UNREADABLE = -1
 _ABSENT = -2
@@ -213,7 +213,7 @@ class _Builder:
         columns: dict[str, IntArray] = {name: np.array(values, dtype=np.int32) for name, values in self.columns.items()}
         keys = [columns["judge"], columns["model"], columns["question"], self._baselines(columns)]
         named = ranks(self.files, columns["file"], list(self.names["model"]), columns["model"])
-        found = counted(keys, named, columns["file"], self.files)
+        found = counting(keys, named, columns["file"], self.files)
         columns = {name: values[found.kept] for name, values in columns.items()}
         nothing = int(((columns["first"] == _ABSENT) & (columns["second"] == _ABSENT)).sum())
         table = self._table(columns)
@@ -300,9 +300,9 @@ def against(table: GameTable, baseline: str, unnamed: bool) -> GameTable:
     again = named_elsewhere([table.judge, table.model, table.question, table.game], nameless)
     if not again.any():
         return table
+    many = counted(int(again.sum()), "game that names no baseline is", "games that name no baseline are")
     warnings.warn(
-        f"{again.sum()} games that name no baseline are not counted, because others of the same model and question "
-        f"are there that name {baseline}.",
+        f"{many} not counted, because others of the same model and question are there that name {baseline}.",
         Remark,
         stacklevel=1,
     )

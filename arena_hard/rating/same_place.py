@@ -17,21 +17,21 @@ from arena_hard.rating.games import GameTable, select
 from arena_hard.rating.outcomes import outcomes
 from arena_hard.rating.pair_rule import score_with_ends
 
-LARGE = 0.5  # share of a model's questions by place from which it has to be said
-ENOUGH = 10  # questions by place, of which fewer are chance
+LARGE = 0.5  # share of a model's judgments by place from which it has to be said
+ENOUGH = 10  # judgments by place, of which fewer are chance
 
 
 @dataclass(frozen=True)
 class ByPlace:
-    """A model of which a large share of the questions was decided by place.
+    """A model of which a large share of the judgments was decided by place; of several judges each is one.
 
-    by_place: how many of its questions; rate, lower, upper: win rate on the others in percent and its interval,
+    by_place: how many of its judgments; rate, lower, upper: win rate on the others in percent and its interval,
     which is NaN with fewer than two of them.
     """
 
     model: str
     by_place: int
-    questions: int
+    judgments: int
     rate: float
     lower: float
     upper: float
@@ -63,7 +63,7 @@ def without_models(table: GameTable, models: Collection[str]) -> GameTable:
 
 
 def mostly_by_place(table: GameTable, weight: float = 3, level: float = 0.95) -> list[ByPlace]:
-    """The models with at least half of their questions decided by place, those without information left out."""
+    """The models with at least half of their judgments decided by place, those without information left out."""
     q = len(table.questions)
     place = (table.judge.astype(np.int64) * len(table.models) + table.model) * q + table.question
     size = len(table.judges) * len(table.models) * q

@@ -49,7 +49,7 @@ def named_elsewhere(keys: Sequence[IntArray], unnamed: BoolArray) -> BoolArray:
     return unnamed & np.isin(key, key[~unnamed])
 
 
-def counted(keys: Sequence[IntArray], rank: IntArray, file: IntArray, files: Sequence[Path]) -> Counted:
+def counting(keys: Sequence[IntArray], rank: IntArray, file: IntArray, files: Sequence[Path]) -> Counted:
     """Of the rows with the same keys the one in the file that is named best counts, of several such the last.
 
     keys: each [n] codes; rank, file: [n].

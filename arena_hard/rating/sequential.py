@@ -122,13 +122,21 @@ def totals(judgments: Mapping[str, Judgment], keys: Iterable[str]) -> tuple[Floa
     return np.array(wins), np.array(weights)
 
 
-def look_at(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray], boundary: float) -> Look:
-    """The paired difference of two models' scores over the questions that both have been judged on."""
+def look_at(
+    first: tuple[FloatArray, FloatArray],
+    second: tuple[FloatArray, FloatArray],
+    boundary: float,
+    fixed: tuple[bool, bool] = (False, False),
+) -> Look:
+    """The paired difference of two models' scores over the questions that both have been judged on.
+
+    fixed: of both, whether they are the baseline.
+    """
     both = (first[1] > 0) & (second[1] > 0)
     if not both.any():
         return Look(0, 0.0, (-100.0, 100.0))
     own, others = ((wins[both][None], weights[both][None]) for wins, weights in (first, second))
-    pair = pair_rule.pairs_of(own, others, 2.0 * STRONG_WEIGHT)
+    pair = pair_rule.pairs_of(own, others, 2.0 * STRONG_WEIGHT, fixed)
     lower, upper = pair_rule.ends(pair, pair_rule.p_values(pair), tail_of(boundary))
     return Look(int(both.sum()), float(pair.value[0]), (float(lower[0]), float(upper[0])))
 

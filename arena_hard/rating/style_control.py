@@ -13,6 +13,7 @@ import numpy as np
 from arena_hard.data import style_counts
 from arena_hard.data.bench_files import ERROR_MARK
 from arena_hard.data.lengths import Odd, first_count, served_length, sum_of_counts
+from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
 from arena_hard.data.record_values import is_object
@@ -128,7 +129,7 @@ def _notes(
         f"standard deviation, with {100 * args.level:g} % intervals: {'; '.join(texts)}."
     ]
     if missing:
-        notes.append(f"{missing} of {battles} battles left out: an answer or its token count is missing.")
+        notes.append(f"{missing} of {counted(battles, 'battle')} left out: an answer or its token count is missing.")
     if len(finite) < len(whole):
         notes.append("Models that won or lost everything have no style-controlled score.")
     return notes

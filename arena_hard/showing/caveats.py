@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from arena_hard.data.name_lists import counted
 from arena_hard.rating import judge_trust
 from arena_hard.rating.arrays import occurring
 from arena_hard.rating.games import GameTable
@@ -32,7 +33,8 @@ def by_place_notes(found: Sequence[ByPlace], level: float = 0.95) -> list[Text]:
     if not found:
         return []
     named = [
-        f"{one.model} {one.by_place} of {one.questions} judgments, win rate on the others {_rate(one, level)}"
+        f"{one.model} {one.by_place} of {counted(one.judgments, 'judgment')}, win rate on the others "
+        + _rate(one, level)
         for one in found
     ]
     head = (

@@ -84,7 +84,7 @@ def _group_text(found: Coverage, group: tuple[int, bool], models: Sequence[str])
 
 
 def mean_notes(mean: CategoryMean, parts: Sequence[Part]) -> list[Text]:
-    """Which models are not in the mean over categories, and what they lack. Baselines are in their own only."""
+    """Which models have no mean over categories or no interval of it, and why. Baselines are in their own only."""
     baselines = {part.baseline for part in parts}
     groups: dict[tuple[int, ...], list[str]] = {}
     for model, lacks in mean.missing.items():
@@ -101,9 +101,15 @@ def mean_notes(mean: CategoryMean, parts: Sequence[Part]) -> list[Text]:
         for lacks, names in groups.items()
     ]
     return notes + [
-        Note([f"{name} has no interval of the mean over categories: none in ", _listed(places, parts)])
+        Note([f"{name} has no interval of the mean over categories: ", Items(_why_none(name, places, parts)), "."])
         for name, places in mean.without_ends.items()
     ]
+
+
+def _why_none(model: str, places: Sequence[int], parts: Sequence[Part]) -> list[str]:
+    """In which categories a model has no interval, and why."""
+    why = ", where the judge preferred the same place in all of its games"
+    return [f"none in {parts[place].category}{why * (model in parts[place].silent)}" for place in places]
 
 
 def _listed(places: Sequence[int], parts: Sequence[Part]) -> str:
@@ -273,7 +279,7 @@ def duplicate_notes(duplicates: Mapping[str, int]) -> list[Text]:
         counts = Items([f"{file} {count}" for file, count in worst])
         return [Note(["Judgments replaced by a later line for the same question: ", counts, "."])]
     return [
-        f"{file}: {count} judgment{'s' * (count > 1)} replaced by a later line for the same question."
+        f"{file}: {counted(count, 'judgment')} replaced by a later line for the same question."
         for file, count in duplicates.items()
     ]
 
@@ -284,7 +290,7 @@ def overruled_notes(overruled: Sequence[Overruled]) -> list[Text]:
         named = Items([f"{one.file} {one.count} ({one.by.name} counts)" for one in overruled])
         return [Note(["Judgments not counted, because another file has the same ones: ", named, "."])]
     return [
-        f"{one.file}: {one.count} judgment{'s' * (one.count > 1)} not counted, because {one.by} has "
+        f"{one.file}: {counted(one.count, 'judgment')} not counted, because {one.by} has "
         f"{'the same' if one.count == 1 else 'the same ones'} and "
         + ("is named after the model." if one.by_name else "comes later. Move away the one that is not meant.")
         for one in overruled

@@ -233,7 +233,7 @@ def test_of_questions_decided_by_place_the_others_are_told() -> None:
     grades[0, 44:] = [[3, 3], [3, 3], [3, 3], [1, 1], [3, 1], [2, 2]]  # the fifth by place too, the other way round
     table = table_of(grades)
     (one,) = same_place.mostly_by_place(table)
-    assert (one.model, one.by_place, one.questions) == ("m0", 45, 50)
+    assert (one.model, one.by_place, one.judgments) == ("m0", 45, 50)
     assert one.rate == pytest.approx(100 * (3 + 0.5) / 5)  # three won, one lost, one tied
     assert 0 <= one.lower < one.rate < one.upper <= 100 and one.upper - one.lower > 50
     assert set(outcomes(same_place.without_models(table, ["m1"])).models) == {"m0"}

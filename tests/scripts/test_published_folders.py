@@ -192,7 +192,7 @@ def test_battles_of_a_model_with_itself_are_left_out(tmp_path: Path) -> None:
     rows = [one, {**one, "question_id": "7", "winner": "model_b"}]
     write_rows(tmp_path / "battles.jsonl", [*rows, {**one, "model_b": "base"}])
     done = run_script(tmp_path, "show_result.py", "--battles", "battles.jsonl", "--baseline", "base")
-    assert done.returncode == 0 and "1 battles of a model with itself were left out" in done.stderr
+    assert done.returncode == 0 and "1 battle of a model with itself was left out" in done.stderr
     assert "50.0" in done.stdout
 
 
