@@ -31,17 +31,7 @@ from arena_hard.rating.coverage import Coverage, judged_in
 from arena_hard.rating.games import Judgments, read_judgments, without_own
 from arena_hard.rating.intervals import Fit
 from arena_hard.rating.stopped import looked_in
-from arena_hard.showing import (
-    analyses,
-    caveats,
-    comparisons,
-    config_values,
-    flags,
-    footnotes,
-    formats,
-    leaderboard,
-    rounds_bar,
-)
+from arena_hard.showing import caveats, comparisons, config_values, flags, footnotes, formats, leaderboard, rounds_bar
 from arena_hard.showing.notes import Text, as_data, from_data
 from utils import load_judge_settings, parser, run_main
 
@@ -224,7 +214,7 @@ def rate(
     tokens = {model: length.average for model, length in lengths.items()}
     found = covered(part, questions)
     ranks, said_of_ranks = comparisons.ranks_of(args, part)
-    rows = leaderboard.rows_of(fit, tokens, ranks, analyses.scores_by_judge(args, part), found)
+    rows = leaderboard.rows_of(fit, tokens, ranks, comparisons.scores_by_judge(args, part), found)
     rows = leaderboard.with_looks(rows, comparisons.scores_at_all_looks(args, part))
     said: list[Text] = footnotes.coverage_notes(found) if found else []
     said += [footnotes.interval_line(fit, rule), *footnotes.fit_notes(fit, rule, part.battles.fought()), *notes]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from arena_hard.data.paths import Bench
-from arena_hard.rating import battles, judge_stats, ratings
+from arena_hard.rating import judge_stats
 from arena_hard.rating.categories import Part
-from arena_hard.rating.games import GameTable, select
+from arena_hard.rating.games import GameTable
 from arena_hard.rating.judge_stats import GRADES, Agreement, JudgeReport, RuleEffect
 from arena_hard.showing import comparisons
 from arena_hard.showing.sections import Section, plain_data, signed, signed_ends
@@ -33,20 +33,6 @@ def sections_of(args: argparse.Namespace, part: Part) -> list[Section]:
             sections += blind_checks(args, report.judge, part.baseline)
         sections.append(rules(part.table, args.weight))
     return sections
-
-
-def scores_by_judge(args: argparse.Namespace, part: Part) -> dict[str, dict[str, float]] | None:
-    """Each judge's own scores, where several judge together."""
-    if len(args.judge_name) < 2 or part.table is None:
-        return None
-    scores = {}
-    for code, judge in enumerate(part.table.judges):
-        own = select(part.table, part.table.judge == code)
-        fought = battles.from_games(own, part.baseline, args.weight, args.first_game_only)
-        cells = battles.cells_of(fought)
-        found = ratings.win_rate(ratings.fit(cells, cells.counts(fought), 0))
-        scores[judge] = dict(zip(fought.models, found.tolist()))
-    return scores
 
 
 # ---------------------------------------------------------------------------------------- the judge

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 from arena_hard.data.name_lists import counted
-from arena_hard.rating import paired, planning, stopped
+from arena_hard.rating import battles, paired, planning, ratings, stopped
 from arena_hard.rating.categories import Part
+from arena_hard.rating.games import select
 from arena_hard.rating.outcomes import Outcomes, outcomes
 from arena_hard.rating.paired import Difference
 from arena_hard.rating.same_place import without_models
@@ -16,7 +17,7 @@ from arena_hard.showing import unequal_sets
 from arena_hard.showing.notes import Items, Note, Text
 from arena_hard.showing.sections import Section, plain_data, signed, signed_ends
 
-_BY_PLACE = "because the judge preferred the same place in all of its games, in both orders"
+_BY_PLACE = "because the judge preferred the same place in all games, in both orders"
 
 
 def _outcomes(args: argparse.Namespace, part: Part, baseline: str | None = None) -> Outcomes:
@@ -35,6 +36,20 @@ def ranks_of(args: argparse.Namespace, part: Part) -> tuple[dict[str, tuple[int,
         return {}, []
     ranks = paired.rank_intervals(found, args.level)
     return {one.model: (one.best, one.worst) for one in ranks}, unequal_sets.rank_notes(ranks)
+
+
+def scores_by_judge(args: argparse.Namespace, part: Part) -> dict[str, dict[str, float]] | None:
+    """Each judge's own scores, where several judge together."""
+    if len(args.judge_name) < 2 or part.table is None:
+        return None
+    scores = {}
+    for code, judge in enumerate(part.table.judges):
+        own = select(part.table, part.table.judge == code)
+        fought = battles.from_games(own, part.baseline, args.weight, args.first_game_only)
+        cells = battles.cells_of(fought)
+        found = ratings.win_rate(ratings.fit(cells, cells.counts(fought), 0))
+        scores[judge] = dict(zip(fought.models, found.tolist()))
+    return scores
 
 
 # ------------------------------------------------------------------------------------- after looks

@@ -32,8 +32,9 @@ class Section:
 
 
 def signed(value: float) -> str:
-    """Points with a sign; what is 0 as shown has no minus."""
-    return f"{round(value, 1) + 0.0:+.1f}"
+    """Points with a sign; none where they are 0 as shown."""
+    words = f"{value:+.1f}"
+    return words[1:] if float(words) == 0.0 else words
 
 
 def signed_ends(lower: float, upper: float) -> str:

@@ -14,7 +14,7 @@ from arena_hard.browse.address import View
 from arena_hard.browse.export import export
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.site import Site
-from arena_hard.data.paths import Bench
+from arena_hard.data.paths import Bench, manifest_file
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import CategorySettings, JudgeSettings
 from arena_hard.rating import blind_agreement
@@ -59,6 +59,15 @@ def test_both_are_there_and_each_shows_its_own(index: BenchIndex) -> None:
         assert (pair.baseline.model, pair.judgment and pair.judgment.baseline) == (baseline, baseline)
     assert index.judgment("judy", alpha, index.question_ids.index("q-time")) is None
     assert index.judgment(LABEL, alpha, index.question_ids.index("q-time")) is not None
+
+
+def test_looks_are_those_of_the_folder_that_is_shown(bench: Bench, tmp_path: Path) -> None:
+    looks = {"looks": {"questions": 5, "judged": [1, 2], "width": 10.0}}
+    manifest_file(bench.judgment_file("judy", "alpha", "beta")).write_text(json.dumps(looks))
+    site = Site(tmp_path)
+    for tab in ("leaderboard", "compare&model=alpha&other=beta"):
+        assert "looked at while it went on" in site.show(f"?tab={tab}&judge={LABEL.replace(' ', '+')}")
+        assert "looked at while it went on" not in site.show(f"?tab={tab}&judge=judy")
 
 
 @pytest.mark.slow

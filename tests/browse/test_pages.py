@@ -151,6 +151,17 @@ def test_compare_finds_where_two_models_differ_most(index: BenchIndex) -> None:
 # ----------------------------------------------------------------------------------- blind check
 
 
+def test_of_a_model_that_the_judge_says_nothing_of_no_points_are_told(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    names = ("q-sum", "q-code", "q-poem")
+    rows = [judgment_row("alpha", name, ("A>B", "A>B"), baseline="base") for name in names]
+    write_rows(bench.judgment_file("judy", "alpha"), rows)
+    html = Site(tmp_path).show("?tab=compare")
+    assert "Which is better is not known" in html and "points of win rate" not in html
+    assert "alpha is better on" in html
+
+
 def test_a_blind_check_goes_on_where_it_stopped(index: BenchIndex) -> None:
     check = blind_page.opened(index, "judy", "Ann", None)
     assert len({(p.question_id, p.model) for p in check.plan}) == len(check.plan) == 8
