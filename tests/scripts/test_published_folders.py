@@ -272,7 +272,7 @@ def test_ids_may_be_numbers_in_one_file_and_texts_in_another(answered: Scratch) 
     (answered.folder / "ids.txt").write_text("721086674\n3\n")
     file = answered.bench / "model_judgment/judge/m.jsonl"
     write_rows(file, [row("m", 0, ["B>A", "A>B"], baseline="base")])
-    assert answered.run("gen_answer.py").stdout.count("Nothing to ask") == 1
+    assert answered.run("gen_answer.py").stdout.count("Nothing to generate") == 1
     done = answered.run("gen_judgment.py", "--question-ids", "ids.txt")
     assert done.returncode == 0, done.stderr
     assert sorted(str(each["question_id"]) for each in rows(file)) == ["0", "3", "721086674"]
