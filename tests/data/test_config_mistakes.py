@@ -108,7 +108,7 @@ def test_a_key_of_another_place_is_told_where_it_belongs(
         (
             ModelSettings,
             "endpoints:\n  - api_base: http://h/v1\n  - api_key: k",
-            ":5: m: endpoints 2: api_key stands in an item of its own, after one with api_base (line 4). Take",
+            ":5: m: endpoints 2: api_key stands in an item of its own, after one with api_base (line 4). Remove",
         ),
         (
             ModelSettings,
