@@ -10,7 +10,7 @@ analyses           the further analyses as small tables
 comparisons        who is really better, as such tables
 breakdowns         models by cluster and category
 formats            a result in each printed form
-figures            intervals drawn
+figures            intervals drawn into a file
 correlation_table  the table of --correlate
 csv_files          the CSV files of --output, a name for each case
 config_values      what the judge's config says where no flag does
@@ -20,6 +20,7 @@ rounds_bar         a bar for rounds that take long
 
 Inside:
 
-html_page          one self-contained page
+html_page          one self-contained page; its look is report.css, its sorting report.js
+html_tables        tables and bars that fit every width
 sections           a small table with a title and remarks
 """

@@ -1,8 +1,7 @@
-"""Figures of a leaderboard, as a file by matplotlib or as inline SVG without it."""
+"""The figure of a leaderboard as a file, by matplotlib."""
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,26 +38,3 @@ def draw(rows: Sequence[Row], file: Path, level: float, baseline: str) -> None:
 
 def _ends(row: Row) -> tuple[float, float]:
     return (row.score if math.isnan(row.lower) else row.lower), (row.score if math.isnan(row.upper) else row.upper)
-
-
-def svg(rows: Sequence[Row], width: int = 860, label_width: int = 260, step: int = 22) -> str:
-    """The same figure as an SVG element, for a page."""
-    shown = [row for row in rows if not math.isnan(row.score)]
-    span, bottom = width - label_width - 20, step * len(shown) + 8
-
-    def x(points: float) -> str:
-        return f"{label_width + span * points / 100:.1f}"
-
-    parts = [f'<svg viewBox="0 0 {width} {bottom + 22}" role="img" aria-label="win rates with intervals">']
-    for tick in range(0, 101, 10):
-        style = "tick middle" if tick == 50 else "tick"
-        parts.append(f'<line class="{style}" x1="{x(tick)}" x2="{x(tick)}" y1="0" y2="{bottom}"/>')
-        parts.append(f'<text x="{x(tick)}" y="{bottom + 16}" text-anchor="middle">{tick}</text>')
-    for place, row in enumerate(shown):
-        y, (lower, upper) = step * place + step // 2 + 4, _ends(row)
-        name = html.escape(row.model if len(row.model) <= 38 else row.model[:37] + "…")
-        parts.append(f'<text x="{label_width - 8}" y="{y + 4}" text-anchor="end">{name}</text>')
-        parts.append(f'<line class="interval" x1="{x(lower)}" x2="{x(upper)}" y1="{y}" y2="{y}"/>')
-        title = html.escape(f"{row.model}: {row.score} ({lower} to {upper})")
-        parts.append(f'<circle cx="{x(row.score)}" cy="{y}" r="4"><title>{title}</title></circle>')
-    return "".join([*parts, "</svg>"])
