@@ -25,4 +25,5 @@ breakdown_page    the page Breakdown
 judge_page        the page Judge
 blind_page        the page Blind check
 blind_check       drawing and storing a blind check
+numbers           numbers with a true minus
 """

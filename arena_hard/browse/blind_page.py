@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,11 +10,13 @@ import numpy as np
 from arena_hard.browse import blind_check, game_selection, games_page
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.numbers import signed
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.data.verdicts import LABELS
-from arena_hard.rating import blind_agreement
-from arena_hard.rating.blind_agreement import Check
+from arena_hard.rating import blind_agreement, judge_trust
+from arena_hard.rating.blind_agreement import Agreement, Check, Planned
+from arena_hard.rating.judge_stats import Estimate
 
 WORDS = ("A is much better", "A is slightly better", "a tie", "B is slightly better", "B is much better")
 
@@ -31,7 +34,8 @@ class Differing(NamedTuple):
 
 def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
     """Template and values of the page: the start, a game to decide, or the result."""
-    context: dict[str, Any] = {"title": "Blind check", "check": None, "error": "", "buttons": list(zip(LABELS, WORDS))}
+    context: dict[str, Any] = {"title": "Blind check", "check": None, "error": "", "limits": judge_trust}
+    context["buttons"] = list(zip(LABELS, WORDS))
     name = view.name.strip()
     if not view.judge or not name:
         return "blind.html", context | others(index, view)
@@ -48,7 +52,9 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
 def others(index: BenchIndex, view: View) -> dict[str, Any]:
     """Who has checked this judge so far."""
     found = blind_agreement.checks(index.bench, view.judge) if view.judge else []
-    return {"found": found, "together": blind_agreement.agreement(found) if found else None}
+    together = blind_agreement.agreement(found, longer=partial(longer, index)) if found else None
+    people = found[0].name if len(found) == 1 else "whoever decided"
+    return {"found": found, "together": together, "people": people, "differ": differences(together, view.judge, people)}
 
 
 def opened(index: BenchIndex, judge: str, name: str, settings: JudgeSettings | None) -> Check:
@@ -111,7 +117,38 @@ def result_of(index: BenchIndex, view: View, check: Check) -> dict[str, Any]:
         rows.append((gap, Differing(words, own, planned.verdict, gap == 0, old, seen)))
     rows.sort(key=lambda row: -row[0])
     table = [differing for _, differing in rows]
-    return {"agreement": blind_agreement.agreement([check]), "rows": table, "skipped": len(check.plan) - len(rows)}
+    found = blind_agreement.agreement([check], longer=partial(longer, index))
+    differ = differences(found, check.judge, check.name)
+    return {"agreement": found, "differ": differ, "rows": table, "skipped": len(check.plan) - len(rows)}
+
+
+def longer(index: BenchIndex, planned: Planned) -> int:
+    """1 where the first answer of a game has more characters than the second, -1 where it has fewer, else 0."""
+    code = index.question_code(planned.question_id)
+    if code is None:
+        return 0
+    answers = [index.answer(model, code) for model in (planned.baseline, planned.model)]
+    lengths = [sum(len(turn.content) for turn in answer.turns) if answer else None for answer in answers]
+    if lengths[0] is None or lengths[1] is None:
+        return 0
+    return int(np.sign(lengths[0] - lengths[1])) * (1 if planned.game == 1 else -1)
+
+
+def differences(found: Agreement | None, judge: str, people: str) -> list[str]:
+    """In which direction the judge and people differ: by place, and by length."""
+    if found is None:
+        return []
+    kinds = (("the answer shown first", found.place), ("the longer answer", found.longer))
+    return [_direction(words, each, judge, people) for words, each in kinds if each is not None]
+
+
+def _direction(words: str, more: Estimate, judge: str, people: str) -> str:
+    if more.lower <= 0.0 <= more.upper:
+        points, low, high = (signed(value, 0) for value in (more.value, more.lower, more.upper))
+        return f"Neither prefers {words} more for certain ({points} points for {judge}, {low} to {high})."
+    one = judge if more.value > 0 else people
+    low, high = (f"{value:.0f}" for value in sorted((abs(more.lower), abs(more.upper))))
+    return f"Of the two, {one} prefers {words} more: by {abs(more.value):.0f} points ({low} to {high})."
 
 
 def decide(index: BenchIndex, judge: str, name: str, place: int, label: str) -> None:

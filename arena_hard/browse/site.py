@@ -21,7 +21,7 @@ from arena_hard.browse import (
 )
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
-from arena_hard.data.name_lists import counted
+from arena_hard.browse.numbers import places, signed, with_commas
 from arena_hard.data.paths import Bench, benches
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
@@ -161,18 +161,8 @@ def templates() -> Environment:
     )
     made.filters["signed"] = signed
     made.filters["counted"] = with_commas
+    made.filters["places"] = places
     return made
-
-
-def signed(value: float, digits: int) -> str:
-    """A difference with its sign, a true minus or plus; none where it is 0 as shown."""
-    words = f"{value:+.{digits}f}"
-    return words[1:] if float(words) == 0.0 else words.replace("-", "−")
-
-
-def with_commas(number: int, one: str, many: str = "") -> str:
-    """'1 question', '1,200 questions'."""
-    return counted(number, one, many).replace(str(number), f"{number:,}", 1)
 
 
 def render(template: str, view: View, link: Callable[[View], str] = address.href, **context: Any) -> str:

@@ -6,6 +6,7 @@ each decision, the last of which counts for its game.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -18,12 +19,15 @@ from arena_hard.data.paths import Bench, file_name
 from arena_hard.data.record_folder import record_files
 from arena_hard.data.record_values import with_names
 from arena_hard.data.verdicts import LABELS
-from arena_hard.rating import judge_stats
+from arena_hard.rating import judge_stats, judge_trust, pair_rule
+from arena_hard.rating.arrays import FloatArray, IntArray, weight_sums
+from arena_hard.rating.judge_stats import Estimate, contingency, weighted_kappa, weighted_kappas
+from arena_hard.rating.unseen import unseen_share
 
 SKIP = "skip"
-
-
 ROUNDS = 2000
+_FEW = 12  # questions, of which a bootstrap says too little
+_MOST_APART = (len(LABELS) - 1) ** 2  # what κ counts for A>>B against B>>A
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -58,7 +62,12 @@ class Check:
 
 
 class Agreement(NamedTuple):
-    """How a person and the judge agree on `games` that the person did not skip; κ has quadratic weights."""
+    """How a person and the judge agree on `games` that the person did not skip; κ has quadratic weights.
+
+    lower, upper: the ends of κ's interval; winner, verdict: the shares in percent with intervals; place, longer: by how
+    many points more than the person the judge prefers the answer shown first, and the longer one (win rate of the one
+    minus that of the other); answer: one of judge_trust.ANSWERS. What cannot be known is None.
+    """
 
     games: int
     same_winner: float | None
@@ -66,6 +75,11 @@ class Agreement(NamedTuple):
     kappa: float | None
     lower: float | None
     upper: float | None
+    winner: Estimate | None
+    verdict: Estimate | None
+    place: Estimate | None
+    longer: Estimate | None
+    answer: str
 
 
 def check_file(bench: Bench, judge: str, name: str) -> Path:
@@ -93,26 +107,107 @@ def checks(bench: Bench, judge: str) -> list[Check]:
     return [check for check in map(load, record_files(folder)) if check is not None]
 
 
-def agreement(checked: list[Check], seed: int = 42, level: float = 0.95) -> Agreement:
+def agreement(
+    checked: Sequence[Check],
+    seed: int = 42,
+    level: float = 0.95,
+    longer: Callable[[Planned], int] | None = None,
+) -> Agreement:
     """How far the judge agrees with the decisions of one or several persons, game by game.
 
-    The interval of κ is a percentile bootstrap over games.
+    `longer`: 1 where the first answer of a game is the longer one, -1 where the second is, else 0. Intervals are
+    clustered by question, on which one or several persons may have decided several games.
     """
-    pairs = [
-        (LABELS.index(check.decisions[place]), LABELS.index(planned.verdict))
+    decided = [
+        (planned, LABELS.index(check.decisions[place]))
         for check in checked
         for place, planned in enumerate(check.plan)
         if check.decisions.get(place, SKIP) != SKIP
     ]
-    both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    result = judge_stats.agreement(both[:, 0], both[:, 1])
-    generator = np.random.default_rng(seed)
-    rounds: list[float] = []
-    for _ in range(ROUNDS if len(both) > 1 else 0):
-        drawn = both[generator.integers(0, len(both), len(both))]
-        kappa = judge_stats.weighted_kappa(judge_stats.contingency(drawn[:, 0], drawn[:, 1]))
-        rounds.append(np.nan if kappa is None else kappa)
-    known = np.array(rounds)[~np.isnan(rounds)] if rounds else np.array([])
+    both = np.array([(own, LABELS.index(planned.verdict)) for planned, own in decided], np.int64).reshape(-1, 2)
+    names = np.array([planned.question_id for planned, _ in decided])
+    question = np.unique(names, return_inverse=True)[1]
+    first = -np.sign(both - judge_stats.TIE)  # 1 where the first answer won
+    more = 0.5 * (first[:, 1] - first[:, 0])
+    side = np.array([longer(planned) if longer else 0 for planned, _ in decided], np.int64)
+    known = side != 0
+    found = judge_stats.agreement(both[:, 0], both[:, 1])
+    ends = kappa_interval(both, question, np.random.default_rng(seed), level)
+    place = _twice(_mean(more, question, level))
+    return Agreement(
+        games=len(both),
+        same_winner=found.same_sign,
+        same_verdict=found.same_grade,
+        kappa=found.kappa,
+        lower=ends[0] if ends else None,
+        upper=ends[1] if ends else None,
+        winner=_share(first[:, 0] == first[:, 1], question, level),
+        verdict=_share(both[:, 0] == both[:, 1], question, level),
+        place=place,
+        longer=_twice(_mean((more * side)[known], question[known], level)),
+        answer=_answer(len(both), found.kappa, ends, place),
+    )
+
+
+def _answer(games: int, kappa: float | None, ends: tuple[float, float] | None, place: Estimate | None) -> str:
+    """Whether they agree, by the rule for judges; of few games only what both ends of κ's interval say."""
+    bias = place.value if place and not place.lower <= 0.0 <= place.upper else 0.0
+    if games >= judge_trust.FEWEST:
+        return judge_trust.answer(bias, kappa)
+    answers = {judge_trust.answer(bias, end) for end in ends or ()}
+    return answers.pop() if len(answers) == 1 else "not known"
+
+
+def kappa_interval(
+    both: IntArray, question: IntArray, generator: np.random.Generator, level: float
+) -> tuple[float, float] | None:
+    """The interval of κ of verdicts [n, 2]: a bootstrap of questions; None where that says nothing.
+
+    Games without spread are no certainty. Where all agree, the lower end leaves room for games that were not met
+    (unseen.py); where a person always gives the same verdict, and of few questions, nothing is known.
+    """
+    tables = np.zeros((int(question.max(initial=-1)) + 1, len(LABELS), len(LABELS)), np.int64)
+    np.add.at(tables, (question, both[:, 0], both[:, 1]), 1)
+    whole = contingency(both[:, 0], both[:, 1])
+    kappa = weighted_kappa(whole)
+    if kappa == 1.0:
+        grade = np.arange(len(LABELS))
+        distance = (grade[:, None] - grade[None, :]) ** 2
+        by_chance = (distance * np.outer(whole.sum(axis=1), whole.sum(axis=0))).sum() / whole.sum() ** 2
+        unseen = float(unseen_share(len(tables), level))
+        return max(-1.0, 1.0 - float(unseen * _MOST_APART / by_chance)), 1.0
+    if kappa is None or len(tables) <= _FEW:
+        return None
+    drawn = generator.multinomial(len(tables), np.full(len(tables), 1.0 / len(tables)), ROUNDS)
+    values = weighted_kappas(np.tensordot(drawn, tables, 1))
+    values = values[~np.isnan(values)]
+    if len(values) < ROUNDS / 2 or np.ptp(values) < 1e-9:
+        return None
     tail = (1.0 - level) / 2.0
-    ends = np.quantile(known, [tail, 1.0 - tail]).tolist() if len(known) > ROUNDS / 2 else [None, None]
-    return Agreement(len(both), result.same_sign, result.same_grade, result.kappa, *ends)
+    lower, upper = np.quantile(values, [tail, 1.0 - tail]).tolist()
+    return lower, upper
+
+
+def _mean(values: FloatArray, question: IntArray, level: float) -> Estimate | None:
+    """The mean of values (-1 to 1) in points, by the rule of paired differences; None on fewer than two questions."""
+    _, places = np.unique(question, return_inverse=True)
+    games = np.bincount(places).astype(float)
+    if len(games) < 2:
+        return None
+    wins = weight_sums(places, 0.5 * (1.0 + values), len(games))
+    pair = pair_rule.pairs_of((wins[None], games[None]), ((games - wins)[None], games[None]), float(games.max()))
+    return judge_stats.estimate(pair, level)
+
+
+def _share(alike: FloatArray, question: IntArray, level: float) -> Estimate | None:
+    """A share in percent: its interval is computed where it runs from -100 to 100."""
+    found = _mean(2.0 * alike - 1.0, question, level)
+    if found is None:
+        return None
+    ends = [min(100.0, max(0.0, 50.0 + end / 2.0)) for end in (found.value, found.lower, found.upper)]
+    return Estimate(ends[0], found.error / 2.0, ends[1], ends[2])
+
+
+def _twice(found: Estimate | None) -> Estimate | None:
+    """From win rates to what one answer's win rate has over the other's."""
+    return Estimate(*(2.0 * value for value in (found.value, found.error, found.lower, found.upper))) if found else None

@@ -189,6 +189,11 @@ def position_bias(table: GameTable, level: float = 0.95) -> Estimate | None:
     pair = preference(table)
     if pair is None:
         return None
+    return estimate(pair, level)
+
+
+def estimate(pair: Pairs, level: float) -> Estimate:
+    """The difference of one pair [1], with its interval by the rule of paired differences."""
     lower, upper = pair_rule.ends(pair, pair_rule.p_values(pair), (1.0 - level) / 2.0)
     return Estimate(float(pair.value[0]), float(pair.error[0]), float(lower[0]), float(upper[0]))
 
@@ -237,10 +242,20 @@ def weighted_kappa(table: IntArray) -> float | None:
 
     None where chance leaves nothing to disagree about.
     """
-    grade = np.arange(len(table))
+    kappa = float(weighted_kappas(table[None])[0])
+    return None if np.isnan(kappa) else kappa
+
+
+def weighted_kappas(tables: IntArray) -> FloatArray:
+    """κ of each table [n, k, k], NaN where it is not defined."""
+    grade = np.arange(int(tables.shape[-1]))
     distance = (grade[:, None] - grade[None, :]) ** 2
-    by_chance = (distance * np.outer(table.sum(axis=1), table.sum(axis=0))).sum()
-    return float(1.0 - (distance * table).sum() * table.sum() / by_chance) if by_chance else None
+    rows, columns, units = (np.asarray(tables.sum(axis=axis), float) for axis in (2, 1, (1, 2)))
+    by_chance = (rows @ distance * columns).sum(axis=1)
+    apart = np.asarray((distance * tables).sum(axis=(1, 2)), float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        kappa = 1.0 - apart * units / by_chance
+    return np.where(by_chance > 0, kappa, np.nan)
 
 
 def coincidences(ratings: IntArray) -> FloatArray:

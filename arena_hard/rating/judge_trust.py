@@ -53,13 +53,16 @@ def _trust(games: GameTable, judge: str) -> Trust:
 
 
 def _answer(bias: float, found: Agreement) -> str:
-    if found.units < FEWEST:
-        return "not known"
-    if abs(bias) >= TOO_GREAT_BIAS or (found.kappa is not None and found.kappa <= SLIGHT):
+    return "not known" if found.units < FEWEST else answer(bias, found.kappa)
+
+
+def answer(bias: float, kappa: float | None) -> str:
+    """One of ANSWERS for a preference for a place, in points, and an agreement."""
+    if abs(bias) >= TOO_GREAT_BIAS or (kappa is not None and kappa <= SLIGHT):
         return "no"
-    if found.kappa is None:  # the same verdict of each game everywhere: nothing to agree about
+    if kappa is None:  # the same verdict of each game everywhere: nothing to agree about
         return "not known"
-    return "yes" if abs(bias) < GREAT_BIAS and found.kappa > SUBSTANTIAL else "with care"
+    return "yes" if abs(bias) < GREAT_BIAS and kappa > SUBSTANTIAL else "with care"
 
 
 def _bias_words(bias: float, error: float) -> str:

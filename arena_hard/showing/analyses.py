@@ -8,7 +8,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.rating import judge_stats
 from arena_hard.rating.categories import Part
 from arena_hard.rating.games import GameTable
-from arena_hard.rating.judge_stats import GRADES, Agreement, JudgeReport, RuleEffect
+from arena_hard.rating.judge_stats import GRADES, Agreement, Estimate, JudgeReport, RuleEffect
 from arena_hard.showing import comparisons
 from arena_hard.showing.sections import Section, plain_data, signed, signed_ends
 
@@ -67,11 +67,15 @@ def judge(report: JudgeReport) -> Section:
         ["strong verdicts", _share(report.strong, report.games)],
         [
             "position bias (first − second place)",
-            "n/a" if bias is None else f"{signed(bias.value)} points {signed_ends(bias.lower, bias.upper)}",
+            "n/a" if bias is None else _points(bias),
         ],
         *_agreement_rows(same, "both games"),
     ]
     return Section(f"Judge {report.judge}", ["", ""], rows, plain_data(report))
+
+
+def _points(found: Estimate) -> str:
+    return f"{signed(found.value)} points {signed_ends(found.lower, found.upper)}"
 
 
 def _share(part: int, whole: int) -> str:
@@ -109,16 +113,19 @@ def blind_checks(args: argparse.Namespace, judge: str, baseline: str) -> list[Se
     rows = [
         [
             person,
+            one.answer,
             str(one.games),
             _percent(one.same_winner),
             _percent(one.same_verdict),
             _number(one.kappa),
             "n/a" if one.lower is None else f"({_number(one.lower)}, {_number(one.upper)})",
+            "n/a" if one.place is None else _points(one.place),
         ]
         for person, one in found.items()
     ]
-    columns = ["person", "games", "same winner", "same verdict", "κ", f"{args.level * 100:g}% CI"]
-    data = {person: one._asdict() for person, one in found.items()}
+    columns = ["person", "agrees", "games", "same winner", "same verdict", "κ", f"{args.level * 100:g}% CI"]
+    columns.append("judge prefers the first answer more by")
+    data = {person: plain_data(one._asdict()) for person, one in found.items()}
     return [Section(f"Blind checks of judge {name}", columns, rows, data)]
 
 

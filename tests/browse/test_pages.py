@@ -15,7 +15,8 @@ from arena_hard.browse import blind_check, blind_page, compare_page, judge_page,
 from arena_hard.browse.address import View, parse
 from arena_hard.browse.export import export
 from arena_hard.browse.index import BenchIndex
-from arena_hard.browse.site import Site, signed
+from arena_hard.browse.numbers import signed
+from arena_hard.browse.site import Site
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.rating import blind_agreement
@@ -222,7 +223,10 @@ def test_agreement_is_full_with_the_judges_own_verdicts_and_none_with_chance(ind
     found = blind_agreement.agreement([check])
     assert (found.games, found.kappa, found.same_verdict) == (8, 1.0, 1.0)
     generator = np.random.default_rng(0)
-    plan = [blind_agreement.Planned("q", "m", "b", 1, label) for label in generator.choice(blind_check.LABELS, 4000)]
+    plan = [
+        blind_agreement.Planned(f"q{i}", "m", "b", 1, label)
+        for i, label in enumerate(generator.choice(blind_check.LABELS, 4000))
+    ]
     chance = blind_agreement.Check(
         Path(), "x", "judy", plan, dict(enumerate(generator.choice(blind_check.LABELS, 4000).tolist()))
     )

@@ -1,0 +1,21 @@
+"""Numbers as pages show them, with a true minus."""
+
+from __future__ import annotations
+
+from arena_hard.data.name_lists import counted
+
+
+def signed(value: float, digits: int) -> str:
+    """A difference with its sign; none where it is 0 as shown."""
+    words = f"{value:+.{digits}f}"
+    return words[1:] if float(words) == 0.0 else words.replace("-", "−")
+
+
+def places(value: float, digits: int) -> str:
+    """A number with so many digits, signed only below 0."""
+    return signed(value, digits).removeprefix("+")
+
+
+def with_commas(number: int, one: str, many: str = "") -> str:
+    """'1 question', '1,200 questions'."""
+    return counted(number, one, many).replace(str(number), f"{number:,}", 1)
