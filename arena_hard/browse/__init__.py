@@ -17,6 +17,7 @@ tables            the index as a table of games
 game_selection    which games a filter leaves, and the texts of one
 game_words        what is said of one judgment: who won, and why something is missing
 markdown_rules    Markdown in which nothing that was written is lost
+formula_rules     formulas of LaTeX in Markdown
 markup            what models wrote, as HTML in which nothing can run
 leaderboard_page  the page Leaderboard
 games_page        the page Games

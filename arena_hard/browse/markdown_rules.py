@@ -26,6 +26,7 @@ _PROSE = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}|^\d.*\s[A-Za-z]{2,}|^[A-Z]?[a-
 _SHELL = re.compile(r"[\"`\n]|^\{|^\([a-z]+ ")
 _ENDING = re.compile(r"(th|st|nd|rd|s)\b")
 _NOWHERE = re.compile(r"\(\s*(<>)?\s*\)")
+_PLAIN_WORDS = re.compile(r"\w(?:[\w ,.;:!?&'’/-]*\w)?")
 _LONG_NUMBER = 4  # digits, from which a list's number would stand outside its box
 
 
@@ -92,9 +93,11 @@ def _emphasis(original: Rule) -> Rule:
             return False
         before, after = state.src[start - 1 : start] if start else "", state.src[state.pos : state.pos + 1]
         single = state.pos - start == 1
+        inside = state.pos - start == 2 and state.src[start] == "*"
+        opens = may_open(before, after, single) or (inside and _opens_in_a_word(state.src, start))
+        closes = may_close(before, after, single) or (inside and _closes_in_a_word(state.src, start))
         for delimiter in state.delimiters[found:]:
-            delimiter.open = delimiter.open and may_open(before, after, single)
-            delimiter.close = delimiter.close and may_close(before, after, single)
+            delimiter.open, delimiter.close = delimiter.open and opens, delimiter.close and closes
             if single and delimiter.close:
                 delimiter.close = _one_is_open(islice(state.delimiters, found), delimiter.marker)
         return True
@@ -121,6 +124,32 @@ def may_close(before: str, after: str, single: bool) -> bool:
     if _is_word(after) or before in ("(", "[", "{", "/", "=", ",") or _same_quotes(before, after):
         return False
     return not (single and after in ("/", "(", "[", "{"))
+
+
+def _opens_in_a_word(text: str, start: int) -> bool:
+    """Whether the two stars at `start` open emphasis that the next stars close, as in text**bold**."""
+    end = text.find("*", start + 2)
+    return end > 0 and _spans_words(text, start, end)
+
+
+def _closes_in_a_word(text: str, end: int) -> bool:
+    """The same of the two stars at `end` and those before them, as in **bold**text."""
+    start = text.rfind("*", 0, end) - 1
+    return start >= 0 and _spans_words(text, start, end)
+
+
+def _spans_words(text: str, start: int, end: int) -> bool:
+    """Whether two pairs of stars stand around words, of which one goes on outside; no powers, and no code."""
+    if text[start : start + 2] != "**" or text[end : end + 2] != "**":
+        return False
+    before, after = text[start - 1 : start] if start else "", text[end + 2 : end + 3]
+    if "*" in (before, after) or not _PLAIN_WORDS.fullmatch(text, start + 2, end):
+        return False
+    joined = [(outer, inner) for outer, inner in ((before, text[start + 2 : start + 4]), (after, text[end - 2 : end]))]
+    joined = [(outer, inner) for outer, inner in joined if _is_word(outer)]
+    if len(joined) == 2 and not text[start + 2 : end].isalpha():
+        return False
+    return all(outer.isalpha() and len(inner) == 2 and inner.isalpha() for outer, inner in joined)
 
 
 def _is_word(sign: str) -> bool:

@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from arena_hard.browse import markdown_rules
+from arena_hard.browse.formula_rules import add_formulas
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
 MOST_CHARACTERS = 200_000  # longer texts are shown as they are: formatting them takes seconds
 _MARK = ("\ue000", "\ue001")  # stand around a verdict while the Markdown is rendered
+
+_TOKEN = re.compile(r"[0-9a-f]{24}")  # stands for a formula until the HTML around it is clean
 
 _TAG_WORDS = "p br hr h4 h5 h6 ul ol li blockquote pre code span div table thead tbody tr th td em strong s a"
 _TAGS = set(_TAG_WORDS.split())
@@ -72,8 +75,7 @@ def formatted(text: str, patterns: tuple[re.Pattern[str], ...] = ()) -> Markup:
         filter_style_properties={"text-align"},
         link_rel="noopener noreferrer nofollow",
     )
-    for token, formula in formulas.items():
-        clean = clean.replace(token, formula)
+    clean = _TOKEN.sub(lambda found: formulas.get(found[0], found[0]), clean)
     return Markup(f'<div class="markup" dir="auto">{_with_marks(clean)}</div>')
 
 
@@ -116,11 +118,9 @@ def _with_marks(safe: str) -> str:
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
     from mdit_py_plugins.dollarmath import dollarmath_plugin
-    from mdit_py_plugins.texmath import texmath_plugin
 
     parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
-    parser.use(texmath_plugin, delimiters="brackets")
-    parser.inline.ruler.before("escape", "display_formula", _display_formula)
+    add_formulas(parser)
     parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
     markdown_rules.be_faithful(parser)
     rules: dict[str, Any] = parser.renderer.rules  # pyright: ignore[reportAttributeAccessIssue] - the default's own
@@ -133,24 +133,9 @@ def _parser() -> MarkdownIt:
     rules["table_close"] = lambda *_: "</table></div>"
     for name in ("math_inline", "math_single"):
         rules[name] = lambda tokens, i, _, env: _formula(tokens[i].content, "inline", env)
-    for name in ("math_block", "math_block_eqno", "math_block_label", "math_inline_double"):
+    for name in ("math_block", "math_block_label", "math_inline_double"):
         rules[name] = lambda tokens, i, _, env: _formula(tokens[i].content, "block", env)
     return parser
-
-
-_DISPLAY = re.compile(r"\\\[(.+?)\\\]|(\\begin\{([a-z]+\*?)\}.+?\\end\{\3\})", re.DOTALL)
-
-
-def _display_formula(state: Any, silent: bool) -> bool:
-    r"""Inline rule: \[…\] or an environment in the middle of a paragraph."""
-    match = _DISPLAY.match(state.src, state.pos, state.posMax) if state.src[state.pos] == "\\" else None
-    if match is None:
-        return False
-    if not silent:
-        token = state.push("math_inline_double", "math", 0)
-        token.content = match.group(1) or match.group(2)
-    state.pos = match.end()
-    return True
 
 
 def _heading(tag: str) -> str:
