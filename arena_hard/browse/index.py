@@ -34,7 +34,7 @@ from arena_hard.data import jsonl
 from arena_hard.data.baselines import Origin, Standing, standing
 from arena_hard.data.bench_files import answer_if_any
 from arena_hard.data.owners import owners
-from arena_hard.data.paths import Bench, JudgmentSet, name_of
+from arena_hard.data.paths import Bench, JudgmentSet, by_name
 from arena_hard.data.record_folder import in_place_of, look_into
 from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row, question_from_row
 from arena_hard.rating.arrays import BoolArray
@@ -117,7 +117,7 @@ class BenchIndex:
     def _refresh_answers(self) -> bool:
         found = look_into(self.bench.answer_folder, self.bench.judged_names())
         self._folder_notes = {"answers": found.notes}
-        files = {name_of(path): path for path in found.files}
+        files = by_name(found.files)
         return self._refresh_files(self.answers, files, AnswerHead, answer_facts)
 
     def _refresh_judgments(self) -> bool:
@@ -126,7 +126,7 @@ class BenchIndex:
         for label, each in self.sets.items():
             found = look_into(each.folder)
             self._folder_notes[label] = found.notes
-            files |= {(label, name_of(path)): path for path in found.files}
+            files |= {(label, name): path for name, path in by_name(found.files).items()}
         return self._refresh_files(self._judgment_files, files, JudgmentHead, self._judgment_facts)
 
     def _refresh_files(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -25,7 +25,30 @@ def file_name(name: str) -> str:
             f"The name {name!r} cannot be used as a file name: it is empty, begins with a dot or holds an "
             "empty or '..' part. Give the model another name in the config."
         )
+    return _encoded(name)
+
+
+def _encoded(name: str) -> str:
     return quote(name, safe=_KEPT, errors="surrogateescape")  # an argument that the locale has no letters for
+
+
+def existing(folder: Path, name: str, ending: str = "") -> Path:
+    """The path of this name in a folder: as `file_name` writes it or, where only that is there, in another's spelling.
+
+    The original and other tools write llama3:8b.jsonl and café.jsonl as they are.
+    """
+    own = folder / f"{file_name(name)}{ending}"
+    if own.exists() or not folder.is_dir():
+        return own
+    return next(
+        (path for path in sorted(folder.iterdir()) if path.name.endswith(ending) and name_of(path) == name), own
+    )
+
+
+def by_name(files: Iterable[Path]) -> dict[str, Path]:
+    """The file of each name, as `existing` chooses it."""
+    in_order = sorted(files, key=lambda file: (file.name == f"{_encoded(name_of(file))}.jsonl", file))
+    return {name_of(file): file for file in in_order}
 
 
 def short_file_name(parts: Sequence[str]) -> str:
@@ -85,18 +108,18 @@ class Bench:
         return self.folder / "model_answer"
 
     def answer_file(self, model: str) -> Path:
-        return self.answer_folder / f"{file_name(model)}.jsonl"
+        return existing(self.answer_folder, model, ".jsonl")
 
     def reference_file(self, model: str) -> Path:
-        return self.folder / "reference_answer" / f"{file_name(model)}.jsonl"
+        return existing(self.folder / "reference_answer", model, ".jsonl")
 
     def judgment_folder(self, judge: str, baseline: str = "") -> Path:
         """A judge's own folder, which is the original's, or the one in it for a further baseline."""
-        folder = self.folder / "model_judgment" / file_name(judge)
+        folder = existing(self.folder / "model_judgment", judge)
         return folder / f"{_AGAINST}{file_name(baseline)}" if baseline else folder
 
     def judgment_file(self, judge: str, model: str, baseline: str = "") -> Path:
-        return self.judgment_folder(judge, baseline) / f"{file_name(model)}.jsonl"
+        return existing(self.judgment_folder(judge, baseline), model, ".jsonl")
 
     def judgment_sets(self, judge: str | None = None) -> list[JudgmentSet]:
         """All folders with judgments, of one judge or of all, each judge's own before those of further baselines."""

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from arena_hard.browse import tables
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.record_file import NO_GAME, UNREADABLE
+from arena_hard.data.lengths import answer_lengths
 from arena_hard.data.paths import Bench
 from arena_hard.data.verdicts import LABELS
+from arena_hard.rating.games import read_judgments
 from tests.support.browse_bench import answer_row, judgment_row, write_bench
 from tests.support.pipeline_bench import write_rows
 
@@ -102,3 +107,31 @@ def test_version_2_records_are_read(tmp_path: Path) -> None:
     assert index.baselines[table.baseline[0, 0]] == "b"
     found = index.answer("m", 0)
     assert found is not None and found.turns[0].thought == "Hm"
+
+
+@pytest.mark.parametrize("file", ["llama3:8b é.jsonl", "llama3%3a8b%20%C3%A9.jsonl", "llama3%3A8b %C3%A9.jsonl"])
+def test_a_file_in_another_spelling_of_its_name_is_found_by_terminal_and_browser(tmp_path: Path, file: str) -> None:
+    bench, name = Bench(write_bench(tmp_path / "small").parent, "small"), "llama3:8b é"
+    (bench.answer_folder / "alpha.jsonl").rename(bench.answer_folder / file)
+    index = BenchIndex(bench)
+    index.refresh()
+    assert answer_lengths(bench, name).average == tables.tokens_of(index, name) == 60 / 5
+    assert bench.answer_file(name).name == file
+
+
+def test_of_two_spellings_the_program_s_own_counts(tmp_path: Path) -> None:
+    bench = Bench(write_bench(tmp_path / "small").parent, "small")
+    for name, source in (("a:b.jsonl", "alpha"), ("a%3Ab.jsonl", "beta"), ("a%3ab.jsonl", "base")):
+        (bench.answer_folder / f"{source}.jsonl").rename(bench.answer_folder / name)
+    index = BenchIndex(bench)
+    index.refresh()
+    assert index.answers["a:b"].path == bench.answer_file("a:b") == bench.answer_folder / "a%3Ab.jsonl"
+
+
+def test_a_judge_s_folder_in_another_spelling_is_found(tmp_path: Path) -> None:
+    bench = Bench(write_bench(tmp_path / "small").parent, "small")
+    judgments = bench.folder / "model_judgment"
+    (judgments / "judy").rename(judgments / "judy:7b")
+    assert bench.judges() == ["judy:7b"] and bench.judgment_folder("judy:7b") == judgments / "judy:7b"
+    assert bench.judgment_file("judy:7b", "new/one") == judgments / "judy:7b" / "new%2Fone.jsonl"
+    assert len(read_judgments(bench, ["judy:7b"]).table) == 16
