@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import utils
+from arena_hard.browse.listening import port_for, port_number
 from arena_hard.data import environment, secret_sources, secrets
 from arena_hard.data.records import UserError
 
@@ -35,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     utils.add_version(parser)
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on; any other than localhost needs --auth")
-    add("--port", type=int, help="port to listen on (default: the first free one from 7860)")
+    add("--port", type=port_number, help="port to listen on (default: the first free one from 7860)")
     add("--share", action="store_true", help="open a public link through Gradio's servers; needs --auth")
     add(
         "--config-file",
@@ -116,6 +117,7 @@ def serve(site: Site, args: argparse.Namespace, auth: tuple[str, str] | None) ->
         environment.reach_out("https://api.gradio.app")
     else:
         environment.stay_on_this_machine()  # gradio asks itself whether it is up
+    port = port_for(args.host, args.port)
     from gradio.themes import Base
     from starlette.middleware import Middleware
 
@@ -126,7 +128,7 @@ def serve(site: Site, args: argparse.Namespace, auth: tuple[str, str] | None) ->
     try:
         _, address, public = app.launch(
             server_name=args.host,
-            server_port=args.port,
+            server_port=port,
             share=args.share,
             auth=auth,
             quiet=True,
@@ -140,7 +142,7 @@ def serve(site: Site, args: argparse.Namespace, auth: tuple[str, str] | None) ->
             app_kwargs={"middleware": [Middleware(Guard, hosts=hosts)]},
         )
     except OSError as error:
-        raise UserError(f"Cannot listen on {args.host}, port {args.port or 'any from 7860'}: {error}") from None
+        raise UserError(f"Cannot listen on port {port} of {args.host}. Name another one by --port. ({error})") from None
     print(
         f"The browser is at {address}",
         *([f"and, for others, at {public}"] if public else []),

@@ -5,6 +5,7 @@ For the scripts and the other rooms:
 site              address → page, with the templates in pages/
 export            the pages as static files
 web_guard         what the web server answers
+listening         the address and port to listen on
 
 Inside:
 
