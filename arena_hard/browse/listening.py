@@ -1,4 +1,4 @@
-"""The address to listen on, tried before the server is built, so that a port in use is said at once and in our words."""
+"""The address to listen on, tried before the server is built: a port in use is said at once, in our words."""
 
 from __future__ import annotations
 
