@@ -17,6 +17,7 @@ from arena_hard.data.settings import DEFAULT_PATTERN, JudgeSettings
 from arena_hard.data.verdicts import LABELS
 
 PLAIN = "plain"
+LINE, LONG = 62, 24  # letters of a line, and lines beyond which a text is folded
 
 
 class Choice(NamedTuple):
@@ -26,13 +27,23 @@ class Choice(NamedTuple):
     words: str
 
 
+class Shown(NamedTuple):
+    """A text as HTML; is_long: whether a page shows its beginning first."""
+
+    html: Markup
+    is_long: bool
+
+    def __html__(self) -> str:
+        return self.html
+
+
 class Column(NamedTuple):
     """One answer in one game: `turns` are HTML; `words` say why there is none."""
 
     label: str
     model: str
     role: str
-    turns: list[Markup]
+    turns: list[Shown]
     thoughts: list[str | None]
     words: str
     notes: list[str]
@@ -49,7 +60,7 @@ class Board(NamedTuple):
     kind: str
     words: str
     columns: tuple[Column, Column]
-    judgment: Markup | None
+    judgment: Shown | None
     prompt: str
     why: str
 
@@ -210,12 +221,18 @@ def nameless(index: BenchIndex, judge: str, pair: Pair) -> str:
 # ---------------------------------------------------------------------------------------- games
 
 
-def text_of(text: str, view: View) -> Markup:
+def text_of(text: str, view: View, patterns: tuple[Any, ...] = ()) -> Shown:
     """A model's text as the view wants it: formatted, or as it stands in the file."""
-    return markup.plain(text) if view.format == PLAIN else markup.formatted(text)
+    render = markup.plain if view.format == PLAIN else markup.formatted
+    return Shown(render(text, patterns), is_long(text))
 
 
-def question_turns(pair: Pair, view: View) -> list[Markup]:
+def is_long(text: str) -> bool:
+    """Whether a text takes more than LONG lines of a column."""
+    return sum(1 + len(line) // LINE for line in text.splitlines()) > LONG
+
+
+def question_turns(pair: Pair, view: View) -> list[Shown]:
     """The turns of the question as HTML."""
     return [text_of(turn, view) for turn in pair.question.turns] if pair.question else []
 
@@ -238,12 +255,9 @@ def board(pair: Pair, number: int, view: View, patterns: tuple[Any, ...]) -> Boa
     )
 
 
-def judgment_html(game: Game | None, view: View, patterns: tuple[Any, ...]) -> Markup | None:
+def judgment_html(game: Game | None, view: View, patterns: tuple[Any, ...]) -> Shown | None:
     """The judge's text with its verdict marked; None when it wrote nothing."""
-    if game is None or not game.judgment:
-        return None
-    render = markup.plain if view.format == PLAIN else markup.formatted
-    return render(game.judgment, patterns)
+    return text_of(game.judgment, view, patterns) if game is not None and game.judgment else None
 
 
 def column(label: str, side: game_selection.Side, view: View) -> Column:

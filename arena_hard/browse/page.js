@@ -5,6 +5,8 @@ function arenaHard(root, fetchPage, decide) {
   const spoken = root.querySelector("[data-spoken]");
   let newest = 0;
 
+  root.closest("main")?.setAttribute("role", "presentation"); // Gradio's; the page has a main part of its own
+
   const page = () => room.querySelector(".ah");
 
   function copyButton(box) {
