@@ -210,4 +210,7 @@ def _share(alike: FloatArray, question: IntArray, level: float) -> Estimate | No
 
 def _twice(found: Estimate | None) -> Estimate | None:
     """From win rates to what one answer's win rate has over the other's."""
-    return Estimate(*(2.0 * value for value in (found.value, found.error, found.lower, found.upper))) if found else None
+    if found is None:
+        return None
+    lower, upper = (max(-200.0, min(200.0, 2.0 * end)) for end in (found.lower, found.upper))
+    return Estimate(2.0 * found.value, 2.0 * found.error, lower, upper)
