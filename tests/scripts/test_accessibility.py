@@ -56,7 +56,7 @@ CUT = """() => {
   }
   return found;
 }"""
-TABS = ["leaderboard", f"games&model={LONG}&question=q-plan", "judge", "compare", "blind", "blind&name=Eve"]
+TABS = ["leaderboard", f"games&model={LONG}&question=q-plan", "breakdown", "judge", "compare", "blind", "blind&name=Eve"]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def files(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     done = run_script(ROOT, "show_result.py", *arguments, "--full-stats", "--ranks", "--format", "html")
     assert done.returncode == 0, done.stderr
     (out / "report.html").write_text(done.stdout, encoding="utf-8")
-    names = ("index", "games", "judge", "compare")
+    names = ("index", "games", "judge", "compare", "breakdown")
     game = next(iter(sorted((out / "site").glob("game-*.html"))))
     return [out / "report.html", game, *(out / "site" / f"{name}.html" for name in names)]
 
