@@ -56,7 +56,15 @@ CUT = """() => {
   }
   return found;
 }"""
-TABS = ["leaderboard", f"games&model={LONG}&question=q-plan", "breakdown", "judge", "compare", "blind", "blind&name=Eve"]
+TABS = [
+    "leaderboard",
+    f"games&model={LONG}&question=q-plan",
+    "breakdown",
+    "judge",
+    "compare",
+    "blind",
+    "blind&name=Eve",
+]
 
 
 @pytest.fixture(scope="module")
