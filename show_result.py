@@ -169,7 +169,7 @@ def load_cached(args: argparse.Namespace, expected: Expected) -> tuple[list[Part
         )
         inputs = note.inputs if note else inputs
         if note is None:
-            notes.append(f"{file} says nothing of its inputs (the original's files do not); it is taken as it is.")
+            notes.append(f"{file} does not record its inputs (the original's files do not); it is used as it is.")
     return parts, inputs, notes
 
 
@@ -188,7 +188,7 @@ def questions_of(args: argparse.Namespace, bench: Bench) -> tuple[list[Question]
     try:
         return load_questions(bench), []
     except UserError as error:
-        return [], [f"What was not judged is not known: {error}"]
+        return [], [f"What was not judged is unknown: {error}"]
 
 
 # ----------------------------------------------------------------------------- battles → ratings
@@ -241,7 +241,7 @@ def cached_rounds(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[F
     file, note = caches.find_rounds(bench, case_of(args, part.category, part.baseline), flags.draw(args))
     rounds = caches.read_rounds(file, part.battles.models)
     rounds = rounds + ratings.ANCHOR_RATING - rounds[:, [part.anchor]]
-    unknown = f"{file} says nothing of its inputs; its {counted(len(rounds), 'round')} are used as they are."
+    unknown = f"{file} does not record its inputs; its {counted(len(rounds), 'round')} are used as they are."
     return rounds, [] if note else [unknown]
 
 

@@ -80,7 +80,7 @@ def start(bench: Bench, judge: str, name: str, plan: list[Planned]) -> Check:
 def decide(check: Check, place: int, label: str) -> None:
     """Store a decision: one of LABELS, or SKIP. Raises UserError for anything else."""
     if not 0 <= place < len(check.plan) or (label != SKIP and standard_label(label) != label):
-        raise UserError(f"{label!r} for game {place + 1} is no decision; known are {', '.join(LABELS)} and {SKIP}.")
+        raise UserError(f"{label!r} for game {place + 1} is not a decision; known are {', '.join(LABELS)} and {SKIP}.")
     planned = check.plan[place]
     row: dict[str, Any] = {
         "place": place,

@@ -145,7 +145,7 @@ def differences(found: Agreement | None, judge: str, people: str) -> list[str]:
 def _direction(words: str, more: Estimate, judge: str, people: str) -> str:
     if more.lower <= 0.0 <= more.upper:
         points, low, high = (signed(value, 0) for value in (more.value, more.lower, more.upper))
-        return f"Neither prefers {words} more for certain ({points} points for {judge}, {low} to {high})."
+        return f"Neither clearly prefers {words} more than the other ({points} points for {judge}, {low} to {high})."
     one = judge if more.value > 0 else people
     low, high = (f"{value:.0f}" for value in sorted((abs(more.lower), abs(more.upper))))
     return f"Of the two, {one} prefers {words} more: by {abs(more.value):.0f} points ({low} to {high})."
@@ -155,5 +155,5 @@ def decide(index: BenchIndex, judge: str, name: str, place: int, label: str) -> 
     """Store a decision of a check that was begun. Raises UserError."""
     check = blind_agreement.load(blind_agreement.check_file(index.bench, judge, name))
     if check is None:
-        raise UserError(f"{name} has begun no blind check of {judge}.")
+        raise UserError(f"{name} has not started a blind check of {judge}.")
     blind_check.decide(check, place, label)

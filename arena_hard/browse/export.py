@@ -93,7 +93,7 @@ def export(site: Site, folder: Path, progress: Callable[[Iterable[Any]], Iterabl
     """
     bench = site.first_bench()
     if not bench:
-        raise UserError(f"{site.data_dir}/ holds no bench. Run: bash run.sh demo")
+        raise UserError(f"{site.data_dir}/ contains no benchmark. Run: bash run.sh demo")
     if folder.exists() and any(folder.iterdir()) and not (folder / "page.js").is_file():
         raise UserError(f"{folder}/ is not empty and holds no export. Name a new or empty folder.")
     index, settings = site.index(bench), site.settings_of(bench)

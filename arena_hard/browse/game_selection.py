@@ -222,7 +222,7 @@ def nameless_words(index: BenchIndex, judge: str, baseline: str, category: str =
     stands = index.standing(judge, baseline, category)
     if stands.is_shown and stands.origin.why:
         return f"it is {baseline}, because {stands.origin.why}"
-    return f"{baseline} is assumed, from the config or by default"
+    return f"{baseline} was taken from the config (or is the original's default)"
 
 
 def baselines_of(

@@ -35,7 +35,7 @@ def agreement_words(pair: Pair) -> str:
         winners = [outcome(LABELS[code]).winner for code in pair.codes]
         if winners[0] is not None and winners[0] == winners[1]:
             place = "first" if winners[0] == "A" else "second"
-            return f"The two games disagree: whichever answer stood {place} won."
+            return f"The two games disagree: whichever answer was shown {place} won."
         return "The two games disagree."
     return "The two games agree." if pair.codes[0] == 4 - pair.codes[1] else "The two games agree on the winner."
 

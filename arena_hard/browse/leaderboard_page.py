@@ -145,5 +145,5 @@ def summary(boards: list[Board]) -> str:
     if second.is_baseline and first.lower > second.score:
         return f"{first.model} is first with {first.score:.1f}, and its interval lies above the baseline's 50."
     told = "" if first.lower > second.upper else f", but its interval overlaps that of {second.model}"
-    told = told or f", and its interval does not touch that of {second.model}"
+    told = told or f", clearly ahead of {second.model} (the intervals do not overlap)"
     return f"{first.model} is first with {first.score:.1f}{told}."

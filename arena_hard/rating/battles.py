@@ -237,7 +237,7 @@ def read_battles(file: Path) -> Battles:
         warnings.warn(f"{file}: {many} left out.", Remark, stacklevel=1)
         columns = {name: values[~itself] for name, values in columns.items()}
     if not len(columns["winner"]):
-        raise UserError(f"{file} holds no battle.")
+        raise UserError(f"{file} contains no battle.")
     questions = names["question"]
     if questions in ([], [""]):
         columns["question"], questions = np.arange(len(columns["winner"]), dtype=np.int32), []

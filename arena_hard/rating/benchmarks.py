@@ -110,7 +110,7 @@ def _rows(file: Path) -> list[dict[str, str]]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(foreign_kind(file) or f"{file} cannot be read as CSV: {error}.") from None
     if not rows:
-        raise UserError(f"{file} holds no model.")
+        raise UserError(f"{file} contains no model.")
     has_score = any(name in rows[0] for name in _COLUMNS["score"])
     if "model" not in rows[0] or not has_score:
         said = f"{file} must have the columns model and score; it has {', '.join(map(str, rows[0]))}."
@@ -122,7 +122,7 @@ def _source(file: Path, name: str, rows: list[dict[str, str]]) -> Source:
     models = tuple(row["model"] for row in rows)
     twice = {model for model in models if models.count(model) > 1}
     if twice:
-        raise UserError(f"{file}: {sorted(twice)[0]} stands twice in {name}. Keep one of its rows.")
+        raise UserError(f"{file}: {sorted(twice)[0]} occurs twice in {name}. Keep one of its rows.")
     quantiles, level = _quantile_columns(file, rows[0])
     known = {key: (*names, *quantiles.get(key, ())) for key, names in _COLUMNS.items()}
     columns = {key: np.array([_number(file, row, names) for row in rows]) for key, names in known.items()}
@@ -172,7 +172,7 @@ def read_name_map(file: Path) -> dict[str, str]:
             with file.open(newline="", encoding="utf-8-sig") as lines:
                 pairs = {row[0].strip(): row[1].strip() for row in csv.reader(lines) if row}
     except (ValueError, IndexError) as error:
-        raise UserError(f"{file} is no map of names: {error}.") from None
+        raise UserError(f"{file} is not a name map: {error}.") from None
     if not is_object(pairs) or not all(isinstance(value, str) for value in pairs.values()):
         raise UserError(f"{file} must map names to names.")
     return pairs
@@ -220,7 +220,7 @@ def compare(
         if len(matched.reference.models) < 3:
             raise UserError(
                 f"{source.name} and {reference.name} have {counted(len(matched.reference.models), 'model')} in common; "
-                "three are the least. Give a map of names where they are spelt differently."
+                "at least three are needed. Give a map of names where they are spelt differently."
             )
         found = correlate(matched.source, matched.reference, closed, level, rounds, seed)
         comparisons.append(Comparison(found, matched))

@@ -46,7 +46,7 @@ def _trust(games: GameTable, judge: str) -> Trust:
     found = judge_stats.agreement(both[:, 0], both[:, 1])
     bias = judge_stats.preference(games)
     if bias is None:
-        unseen = "cannot be seen to prefer a place or not (both games of two questions are needed)"
+        unseen = "cannot be checked for position bias (that needs both games of two questions)"
         return Trust(judge, "not known", unseen, _agreement_words(found))
     value, error = float(bias.value[0]), float(bias.error[0])
     return Trust(judge, _answer(value, found), _bias_words(value, error), _agreement_words(found))
@@ -68,7 +68,7 @@ def answer(bias: float, kappa: float | None) -> str:
 def _bias_words(bias: float, error: float) -> str:
     """How far a place is preferred, if that is more than chance (two standard errors)."""
     if abs(bias) <= 2.0 * error:
-        return f"prefers no place for certain ({bias:+.1f} points for the first answer, where 0 is fair)"
+        return f"shows no clear position bias ({bias:+.1f} points for the first answer, where 0 is fair)"
     return f"prefers the answer shown {'first' if bias > 0 else 'second'} by {abs(bias):.1f} points, where 0 is fair"
 
 

@@ -72,7 +72,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class RankInterval:
-    """A model's rank by its whole win rate (1 is best) and the ranks that the data do not exclude.
+    """A model's rank by its whole win rate (1 is best) and the ranks consistent with the data.
 
     in_circle: whether it is better than a model that a chain of better ones leads back from, each on other questions.
     """

@@ -126,7 +126,7 @@ def _notes(
     ]
     notes = [
         f"Style control, formula of {args.style_formula}, {_SCORES[args.at_equal_style]}; coefficients in log-odds per "
-        f"standard deviation, with {100 * args.level:g} % intervals: {'; '.join(texts)}."
+        f"standard deviation, with {100 * args.level:g}% intervals: {'; '.join(texts)}."
     ]
     if missing:
         notes.append(f"{missing} of {counted(battles, 'battle')} left out: an answer or its token count is missing.")

@@ -200,7 +200,7 @@ def bootstrap_style(
     started here. Raises UserError for an unknown backend or one that is not installed.
     """
     if rounds < 1:
-        raise UserError(f"--num-rounds {rounds}: one round is the least.")
+        raise UserError(f"--num-rounds {rounds}: must be at least 1.")
     tasks = [(rows, anchor, formula, unit, seed, number) for number in range(rounds)]
     found = _run(tasks, jobs, backend, address)
     ratings = np.array([one.ratings for one in found])

@@ -52,7 +52,7 @@ def counts(table: GameTable) -> Section:
         rows.append([one.model, str(one.games), share, *map(str, numbers)])
     remark = (
         "win rate: every readable game counts once. one-sided: questions with only one readable game; "
-        "same position twice: the judge preferred the same place in both games."
+        "same position twice: the judge preferred the same position in both games."
     )
     return Section("Games of each model", columns, rows, plain_data(found), [remark])
 
@@ -79,7 +79,7 @@ def _points(found: Estimate) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{part} ({100 * part / whole:.2f} %)" if whole else "0"
+    return f"{part} ({100 * part / whole:.2f}%)" if whole else "0"
 
 
 def _agreement_rows(one: Agreement, what: str) -> list[list[str]]:
@@ -92,7 +92,7 @@ def _agreement_rows(one: Agreement, what: str) -> list[list[str]]:
 
 
 def _percent(share: float | None) -> str:
-    return "n/a" if share is None else f"{100 * share:.1f} %"
+    return "n/a" if share is None else f"{100 * share:.1f}%"
 
 
 def _number(value: float | None) -> str:

@@ -22,7 +22,7 @@ def same_place_notes(models: Sequence[str]) -> list[Text]:
     if not models:
         return []
     head = (
-        "The judge preferred the same place in all games, in both orders, which says nothing of the model, so that no "
+        "The judge preferred the same position in all games, in both orders, which says nothing about the model, so no "
         "interval, rank or difference is known: "
     )
     return [Note([head, Items(models), "."])]
@@ -38,8 +38,8 @@ def by_place_notes(found: Sequence[ByPlace], level: float = 0.95) -> list[Text]:
         for one in found
     ]
     head = (
-        "The judge preferred the same place in both games of many judgments, which says nothing of the model, draws "
-        "its score to 50 and narrows its interval: "
+        "The judge preferred the same position in both games of many judgments, which says nothing about the model, "
+        "pulls its score toward 50 and narrows its interval: "
     )
     return [Note([head, Items(named, "; "), "."])]
 
@@ -48,7 +48,7 @@ def _rate(one: ByPlace, level: float) -> str:
     if math.isnan(one.rate):
         return "not known"
     ends = f"{one.lower:.1f} to {one.upper:.1f}" if one.lower == one.lower else "not known"
-    return f"{one.rate:.1f} ({100 * level:g} % interval {ends})"
+    return f"{one.rate:.1f} ({100 * level:g}% interval {ends})"
 
 
 ANSWERS = {"yes": "Yes.", "with care": "With care.", "no": "No.", "not known": "Too few games to tell."}
@@ -77,8 +77,8 @@ def looks_notes(looked: Mapping[str, Looked], games: GameTable) -> list[Text]:
     if not looked:
         return []
     head = (
-        "Judging was looked at while it went on, and what was seen could end it (--until-decided, --until-width), so "
-        "intervals, ranks and p-values that take the number of questions for fixed are too sure: "
+        "Judging was monitored as it ran and could stop on what was seen (--until-decided, --until-width), so "
+        "intervals, ranks and p-values that assume a fixed number of questions are overconfident: "
     )
     return [Note([head, Items(list(looked)), f". {_where_told(looked, games)}"])]
 
@@ -86,7 +86,7 @@ def looks_notes(looked: Mapping[str, Looked], games: GameTable) -> list[Text]:
 def _where_told(looked: Mapping[str, Looked], games: GameTable) -> str:
     read = games.verdict >= 0
     if len(occurring(games.judge[read])) > 1:
-        return "What holds at all looks is told of one judge alone (--judge-name)."
+        return "What holds at all looks is shown for a single judge only (--judge-name)."
     of_looked = read & np.array([name in looked for name in games.models], dtype=bool)[games.model]
     places = np.unique(games.model[of_looked].astype(np.int64) * len(games.questions) + games.question[of_looked])
     if not len(places) or np.bincount(places // len(games.questions)).max() < 2:

@@ -17,7 +17,7 @@ from arena_hard.showing import unequal_sets
 from arena_hard.showing.notes import Items, Note, Text
 from arena_hard.showing.sections import Section, plain_data, signed, signed_ends
 
-_BY_PLACE = "because the judge preferred the same place in all games, in both orders"
+_BY_PLACE = "because the judge preferred the same position in all games, in both orders"
 
 
 def _outcomes(args: argparse.Namespace, part: Part, baseline: str | None = None) -> Outcomes:
@@ -83,13 +83,13 @@ def looks(args: argparse.Namespace, part: Part) -> list[Section]:
     ]
     columns = ["", "points", "corrected", f"{100 * args.level:g}% CI at all looks", "p", "questions"]
     remarks: list[Text] = [
-        "Judging was looked at while it went on, and what was seen could end it (--until-decided, --until-width): "
-        "intervals and p-values that take the number of questions for fixed are too sure, and a difference that ended "
-        "it is too large. These hold all the same. Questions judged since the last look count as one more."
+        "Judging was monitored as it ran and could stop on what was seen (--until-decided, --until-width): "
+        "intervals and p-values that assume a fixed number of questions are overconfident, and a difference that ended "
+        "it is too large. The ones below remain valid. Questions judged since the last look count as one more."
     ]
     if any(one.estimate is not None for one in after):
         remarks.append("corrected: the median-unbiased estimate.")
-    title = "Judging that was looked at while it went on"
+    title = "Judging that was monitored as it ran"
     return [Section(title, columns, rows, plain_data(after), remarks)] if after else []
 
 
@@ -108,8 +108,8 @@ def differences(args: argparse.Namespace, part: Part) -> Section:
     remarks: list[Text] = ["p corrected: for the number of pairs, by Holm's method."] if pairs else []
     if part.looked and pairs:
         remarks.append(
-            "Judging was looked at while it went on: these intervals and p-values take the number of questions for "
-            "fixed, and are too sure for a difference that ended it."
+            "Judging was monitored as it ran: these intervals and p-values assume the number of questions to be "
+            "fixed, and are overconfident for a difference that ended it."
         )
     remarks += [*unequal_sets.unpaired_notes(pairs), *unequal_sets.without_common_notes(without)]
     if silent:
@@ -144,16 +144,16 @@ def plan(args: argparse.Namespace, part: Part) -> Section:
         one = planning.plan(found, args.plan, args.level)
     except planning.NothingToLearn as error:  # which says nothing against the rest of the output
         return Section("Planning", ["", ""], [], {"note": str(error)}, [str(error), *left_out])
-    most = f"{100 * planning.MOST:g} % of the pairs"
+    most = f"{100 * planning.MOST:g}% of the pairs"
     rows = [
-        [f"questions needed to see {one.delta:g} points", str(one.needed)],
+        [f"questions needed to detect {one.delta:g} points", str(one.needed)],
         [f"… in {most}", str(one.needed_by_most)],
         [f"… in {most}, with Holm's correction for all {one.tests}", str(one.corrected)],
         [f"smallest difference that {counted(one.questions, 'question')} in common show", f"{one.visible:.1f} points"],
         ["spread of a question's difference (median over pairs)", f"{one.sigma:.1f} points"],
     ]
     remark = (
-        f"Seen: significant at {100 * (1 - one.level):.3g} % in {100 * one.power:g} % of repetitions; where nothing "
-        "else is said, in the median pair and tested alone: in half of the pairs it takes more."
+        f"Detected: significant at {100 * (1 - one.level):.3g}% in {100 * one.power:g}% of repetitions; unless stated "
+        "otherwise, for the median pair tested alone; half of the pairs need more."
     )
     return Section("Planning", ["", ""], rows, plain_data(one), [remark, *left_out])

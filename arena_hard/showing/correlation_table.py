@@ -43,7 +43,7 @@ def table_lines(comparisons: Sequence[Comparison], level: str = "95", intervals:
         ["Brier (lower is better)", *(_text(one.brier, 6, intervals) for one in found)],
     ]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    shown = [f"In brackets: {level} % intervals, by a bootstrap over the models in common."] if intervals else []
+    shown = [f"In brackets: {level}% intervals, by a bootstrap over the models in common."] if intervals else []
     return lines + level_lines(comparisons) + shown + unmatched_lines(comparisons)
 
 
@@ -82,7 +82,7 @@ def level_lines(comparisons: Sequence[Comparison]) -> list[str]:
     """Of which level the intervals are that were read; those of different levels are not alike."""
     sources = [source for one in comparisons for source in (one.matched.source, one.matched.reference)]
     levels = {one.name: one.level for one in sources if not np.isnan(one.lower).all()}
-    said = [f"{name} {'not said, 95 % assumed' if x is None else f'{percent(x)} %'}" for name, x in levels.items()]
+    said = [f"{name} {'not said, 95% assumed' if x is None else f'{percent(x)}%'}" for name, x in levels.items()]
     return [f"Level of the intervals that were read: {', '.join(said)}."] if said else []
 
 

@@ -26,7 +26,7 @@ def draw(rows: Sequence[Row], file: Path, level: float, baseline: str) -> None:
         axes.plot(row.score, place, "o", color="#223355", markersize=4)
     axes.axvline(50, color="#999999", linewidth=0.8, linestyle="--")
     axes.set_yticks(range(len(shown)), [secrets.mask(row.model) for row in shown])
-    axes.set_xlabel(f"win rate against {baseline} in %, with {percent(level)} % intervals")
+    axes.set_xlabel(f"win rate against {baseline} in %, with {percent(level)}% intervals")
     axes.margins(y=0.02 if len(shown) > 20 else 0.06)
     try:
         figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix.lower() == ".svg" else None)

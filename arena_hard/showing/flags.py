@@ -78,7 +78,7 @@ def _add_intervals(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_further(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--full-stats", action="store_true", help="each model's games, and what the judge is worth")
+    group.add_argument("--full-stats", action="store_true", help="each model's games, and how reliable the judge is")
     group.add_argument("--compare", nargs="+", metavar="MODEL", help="paired differences of two or more models")
     group.add_argument(
         "--breakdown",
@@ -88,8 +88,8 @@ def _add_further(group: argparse._ArgumentGroup) -> None:
         "another key of question.jsonl",
     )
     group.add_argument("--models", nargs="+", default=[], metavar="MODEL", help="for --breakdown (default: all)")
-    group.add_argument("--ranks", action="store_true", help="the ranks that the data do not exclude")
-    group.add_argument("--plan", type=float, metavar="POINTS", help="questions needed to see this difference")
+    group.add_argument("--ranks", action="store_true", help="the ranks consistent with the data")
+    group.add_argument("--plan", type=float, metavar="POINTS", help="questions needed to detect this difference")
     group.add_argument(
         "--correlate",
         metavar="REFERENCE",
@@ -107,7 +107,7 @@ def _add_further(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--as-published", action="store_true", help="--correlate: the paper's rule for reference intervals of no width"
     )
-    group.add_argument("--costs", action="store_true", help="what the records of the bench have cost; nothing else")
+    group.add_argument("--costs", action="store_true", help="what the records of the benchmark have cost; nothing else")
 
 
 def _add_style(group: argparse._ArgumentGroup) -> None:
@@ -138,7 +138,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 def check(args: argparse.Namespace) -> None:
     """Raises UserError for values that make no sense, or not together."""
     if args.num_rounds < 1:
-        raise UserError(f"--num-rounds {args.num_rounds}: one round is the least.")
+        raise UserError(f"--num-rounds {args.num_rounds}: must be at least 1.")
     if args.level is None:
         args.level = 0.9 if args.interval == "v2.0" else 0.95
     if not 0.0 < args.level < 1.0:

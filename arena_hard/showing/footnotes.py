@@ -29,17 +29,17 @@ FEW_BEYOND = 2.5  # rounds beyond an end: 100 rounds at 95 %, as the original ha
 
 def interval_line(fit: Fit, rule: Rule) -> str:
     """Which interval was used, how sure its ends are, and what the other rule would say."""
-    parts = [f"Interval: {rule.kind}, {percent(rule.level)} %"]
+    parts = [f"Interval: {rule.kind}, {percent(rule.level)}%"]
     if rule.kind == "sandwich":
-        parts[0] = f"Interval: sandwich, clustered by question, {percent(rule.level)} %"
+        parts[0] = f"Interval: sandwich, clustered by question, {percent(rule.level)}%"
     if rule.kind == "v2.0":
-        parts[0] = f"Interval: v2.0's, rows drawn within each model, {percent(rule.level)} %"
+        parts[0] = f"Interval: v2.0's, rows drawn within each model, {percent(rule.level)}%"
     if fit.rounds is not None:
         parts[0] += f", {counted(len(fit.rounds), 'round')}, seed {rule.seed}"
         if rule.compat_unanchored:
             parts[0] += ", unanchored as the original's"
         if fit.monte_carlo is not None and np.isfinite(fit.monte_carlo):
-            parts.append(f"chance of the rounds moves an end by ±{fit.monte_carlo:.2f} points")
+            parts.append(f"bootstrap noise on each endpoint: ±{fit.monte_carlo:.2f} points")
         parts += _few_rounds(len(fit.rounds), rule.level)
     if rule.kind in BY_ROWS and np.isfinite(fit.ratio) and fit.ratio >= 1.0:
         parts.append(
@@ -69,8 +69,8 @@ def coverage_notes(found: Coverage) -> list[Text]:
     shared = found.shared()
     if shared is not None:
         notes.append(
-            f"The models were not judged on the same questions ({shared} are common to all), so their scores differ "
-            "by the questions, too; a paired difference of two models uses only those that both have."
+            f"The models were not judged on the same questions ({shared} are common to all), so part of the difference "
+            "between scores is due to the questions; a paired difference uses only the questions that both models have."
         )
     if found.strays:
         notes.append(f"Judged questions that question.jsonl does not list here, rated all the same: {found.strays}.")
@@ -101,14 +101,14 @@ def mean_notes(mean: CategoryMean, parts: Sequence[Part]) -> list[Text]:
         for lacks, names in groups.items()
     ]
     return notes + [
-        Note([f"{name} has no interval of the mean over categories: ", Items(_why_none(name, places, parts)), "."])
+        Note([f"{name} has no interval for the mean over categories: ", Items(_why_none(name, places, parts)), "."])
         for name, places in mean.without_ends.items()
     ]
 
 
 def _why_none(model: str, places: Sequence[int], parts: Sequence[Part]) -> list[str]:
     """In which categories a model has no interval, and why."""
-    why = ", where the judge preferred the same place in all of its games"
+    why = ", where the judge preferred the same position in all of its games"
     return [f"none in {parts[place].category}{why * (model in parts[place].silent)}" for place in places]
 
 
@@ -134,19 +134,17 @@ def fit_notes(fit: Fit, rule: Rule, read: Collection[str] = ()) -> list[Text]:
     few = np.flatnonzero(others & (fit.questions > 0) & (fit.questions < FEW_QUESTIONS))
     if len(few):
         named = [f"{fit.models[m]} {fit.questions[m]}" for m in few[np.argsort(fit.questions[few], kind="stable")]]
-        notes.append(Note(["Few questions with a readable verdict, so the intervals mean little: ", Items(named), "."]))
+        notes.append(Note(["Few questions with a readable verdict, so the intervals say little: ", Items(named), "."]))
     one = few[(fit.questions[few] == 1) & np.isfinite(fit.ratings[few])]
     if len(one) and rule.kind in BY_ROWS:
-        lead = (
-            "One question says nothing of others: the rounds draw its own games only, so the interval says nothing of "
-        )
+        lead = "The rounds resample the games of a single question, so the interval says nothing about others for "
         notes.append(Note([lead, _names(fit, one.tolist()), " (--interval sandwich does)."]))
     if fit.flat is not None:
         named = Items([fit.models[m] for m in np.flatnonzero(fit.flat)])
         notes.append(
             Note(
                 [
-                    "All questions came out alike, so the interval is a binomial bound for others that were not met: ",
+                    "All questions came out alike, so the interval is a binomial bound for unseen questions: ",
                     named,
                     ".",
                 ]
@@ -192,10 +190,10 @@ def _bound(fit: Fit, rule: Rule, found: Sequence[int]) -> str:
     met = (graph.wins + graph.wins.T)[found] > 0 if graph else np.zeros((len(found), 0), dtype=bool)
     if np.delete(met, fit.anchor, axis=1).any():
         them = "it" if is_one else "them"
-        return f"{ends} what the games that tie {them} to the baseline allow ({level} %)"
+        return f"{ends} what the games that tie {them} to the baseline allow ({level}%)"
     if not is_one:
-        return f"{ends} {level} % binomial bounds"
-    return f"{ends} the {level} % binomial bound for {counted(int(fit.questions[found[0]]), 'question')}"
+        return f"{ends} {level}% binomial bounds"
+    return f"{ends} the {level}% binomial bound for {counted(int(fit.questions[found[0]]), 'question')}"
 
 
 def _ratings_among(fit: Fit, found: Sequence[int], graph: Graph) -> list[str | Items]:
@@ -237,7 +235,7 @@ def table_notes(table: GameTable) -> list[Text]:
 def half_read_notes(games: GameTable, whole: GameTable) -> list[str]:
     """How many judgments v2.0's rule leaves out."""
     left_out = games_of_judgments(games)[0] - games_of_judgments(whole)[0]
-    head = "Judgments with a game without a readable verdict, left out whole as in v2.0"
+    head = "Judgments with a game without a readable verdict, left out entirely as in v2.0"
     return [f"{head}: {left_out}."] if left_out else []
 
 
@@ -246,7 +244,7 @@ def own_notes(every: GameTable, games: GameTable, baseline: str) -> list[str]:
     count = games_of_judgments(every)[0] - games_of_judgments(games)[0]
     if not count:
         return []
-    return [f"{baseline} is the baseline; its own judgments, against itself, say nothing and are left out: {count}."]
+    return [f"{baseline} is the baseline; its judgments against itself carry no information and are left out: {count}."]
 
 
 def single_game_notes(table: GameTable) -> list[str]:
@@ -254,7 +252,7 @@ def single_game_notes(table: GameTable) -> list[str]:
     judgments, single = games_of_judgments(table)
     if not single:
         return []
-    return [f"Judgments with one game only, where nothing balances the position: {single} of {judgments}."]
+    return [f"Judgments with only one game, where position bias is not balanced: {single} of {judgments}."]
 
 
 def gameless_notes(count: int) -> list[str]:
@@ -267,7 +265,7 @@ def foreign_notes(foreign: ForeignScores | None) -> list[str]:
     if foreign is None:
         return []
     return [
-        f"Scores that are no verdict, counted as unreadable: {foreign.count}, the first {foreign.first!r} in "
+        f"Scores that are not verdicts, counted as unreadable: {foreign.count}, the first {foreign.first!r} in "
         f"{foreign.file}:{foreign.line}. gen_judgment.py --retry-unreadable judges them again."
     ]
 
@@ -340,4 +338,4 @@ def _coverage_notes(table: GameTable) -> list[Text]:
         return []
     named = Items([table.models[model] for model in uneven])
     head = "The judges have not judged the same games of: "
-    return [Note([head, named, ". The pooled score follows the busier judge."])]
+    return [Note([head, named, ". The pooled score is dominated by the judge with more games."])]

@@ -12,8 +12,8 @@ from arena_hard.showing.sections import signed
 _FEW = 3  # pairs that are named
 
 NOTHING_COMMON = (
-    "no question in common: nothing is said of them, because the difference of their win rates is that of the "
-    "questions, too"
+    "no question in common: no comparison is made, because part of the difference between their win rates is due to "
+    "the questions"
 )
 
 
@@ -25,7 +25,8 @@ def unpaired_notes(pairs: Sequence[Difference]) -> list[Text]:
         for one in pairs
         if not one.has_same_questions
     ]
-    return [Note([Items(said, "; ", _FEW, "pairs"), ", but that is the questions' difficulty, too."])] if said else []
+    why = ", but part of that is the difficulty of the questions."
+    return [Note([Items(said, "; ", _FEW, "pairs"), why])] if said else []
 
 
 def without_common_notes(pairs: Sequence[tuple[str, str]]) -> list[Text]:
@@ -40,9 +41,9 @@ def rank_notes(ranks: Sequence[RankInterval]) -> list[Text]:
     circle = [one.model for one in ranks if one.in_circle]
     beside = [f"{one.model} (place {one.rank})" for one in ranks if not one.holds_rank]
     if circle:
-        why = ", each on the questions that two of them share: no order of these is said in the ranks."
-        notes.append(Note(["Better than each other in a circle: ", Items(circle), why]))
+        why = ", each on the questions that two of them share, so the ranks do not order them."
+        notes.append(Note(["Each better than the next, in a circle: ", Items(circle), why]))
     if beside:
-        why = "Places go by all questions of a model, ranks by those that two share, so the place is not among them: "
+        why = "Places use all questions of a model, ranks those that two models share, so the place is outside them: "
         notes.append(Note([why, Items(beside), "."]))
     return notes

@@ -66,8 +66,8 @@ def test_looks_are_those_of_the_folder_that_is_shown(bench: Bench, tmp_path: Pat
     manifest_file(bench.judgment_file("judy", "alpha", "beta")).write_text(json.dumps(looks))
     site = Site(tmp_path)
     for tab in ("leaderboard", "compare&model=alpha&other=beta"):
-        assert "looked at while it went on" in site.show(f"?tab={tab}&judge={LABEL.replace(' ', '+')}")
-        assert "looked at while it went on" not in site.show(f"?tab={tab}&judge=judy")
+        assert "monitored as it ran" in site.show(f"?tab={tab}&judge={LABEL.replace(' ', '+')}")
+        assert "monitored as it ran" not in site.show(f"?tab={tab}&judge=judy")
 
 
 @pytest.mark.slow

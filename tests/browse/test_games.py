@@ -172,7 +172,7 @@ def test_verdicts_in_words_name_the_winner_in_every_position(index: BenchIndex) 
 def test_games_that_follow_the_position_are_called_so(index: BenchIndex) -> None:
     alpha = index.models.index("alpha")
     pair = game_selection.load(index, "judy", alpha, index.question_ids.index("q-code"), None)
-    assert game_words.agreement_words(pair) == "The two games disagree: whichever answer stood first won."
+    assert game_words.agreement_words(pair) == "The two games disagree: whichever answer was shown first won."
     pair = game_selection.load(index, "judy", alpha, index.question_ids.index("q-sum"), None)
     assert game_words.agreement_words(pair) == "The two games agree."
 

@@ -58,10 +58,10 @@ def test_leaderboard_of_this_project(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("model,rank\nm,1\n", "must have the columns model and score; it has model, rank"),
-        ("model,score\n", "holds no model"),
+        ("model,score\n", "contains no model"),
         ("model,score\nm,high\n", "'high' is not a number"),
         ("model,score\nm,\n", "m has no score"),
-        ("model,score\nm,1\nm,2\n", "stands twice"),
+        ("model,score\nm,1\nm,2\n", "occurs twice"),
     ],
 )
 def test_bad_files_are_told(tmp_path: Path, text: str, said: str) -> None:

@@ -42,7 +42,7 @@ def test_a_coin_is_not_trusted() -> None:
     thrown = np.random.default_rng(3).integers(0, 5, (2, 600))
     found = answer_of(games_of(*thrown.tolist()))
     assert found.answer == "no"
-    assert found.bias.startswith("prefers no place for certain")
+    assert found.bias.startswith("shows no clear position bias")
 
 
 def test_a_judge_that_agrees_with_itself_is_trusted() -> None:

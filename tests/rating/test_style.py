@@ -109,7 +109,7 @@ def test_a_dask_cluster_gives_the_same_bits() -> None:
 
 
 def test_bad_options_are_told() -> None:
-    with pytest.raises(UserError, match="one round"):
+    with pytest.raises(UserError, match="must be at least 1"):
         style_fit.bootstrap_style(rows_of(), 0, rounds=0)
     with pytest.raises(UserError, match="abacus"):
         style_fit.bootstrap_style(rows_of(), 0, rounds=1, backend="abacus")

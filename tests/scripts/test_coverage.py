@@ -129,7 +129,7 @@ def test_a_question_file_that_cannot_be_read_costs_no_score(folder: Path) -> Non
     with open(folder / "data/b/question.jsonl", "a") as stream:
         stream.write("{broken\n{}\n")
     text = run(folder)
-    assert scores(text) == before and "What was not judged is not known: " in text and "question.jsonl:21" in text
+    assert scores(text) == before and "What was not judged is unknown: " in text and "question.jsonl:21" in text
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ def test_the_results_know_that_judging_was_looked_at(sixty: Scratch, wire: Serve
         "json",
     )
     sixty.run("gen_judgment.py", "--until-width", "90")
-    title = "Judging that was looked at while it went on"
+    title = "Judging that was monitored as it ran"
     (part,) = json.loads(sixty.run("show_result.py", *shown).stdout)["parts"]
     found = {each["name"]: each for each in part["analyses"][title]}
     row = next(row for row in part["rows"] if row["model"] == "m")
@@ -83,9 +83,9 @@ def test_the_results_know_that_judging_was_looked_at(sixty: Scratch, wire: Serve
     assert later["m"]["questions"] == QUESTIONS and later["m"]["last"] == found["m"]["questions"]
     row = next(row for row in part["rows"] if row["model"] == "m")
     assert row["at_all_looks"]["lower"] == later["m"]["lower"] < row["lower"]
-    assert any("looked at while it went on" in note for note in part["notes"])
+    assert any("monitored as it ran" in note for note in part["notes"])
     cached = json.loads(sixty.run("show_result.py", *shown, "--load-battles").stdout)["parts"][0]
-    assert any("looked at while it went on" in note for note in cached["notes"])
+    assert any("monitored as it ran" in note for note in cached["notes"])
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def test_of_many_pairs_on_different_questions_the_first_are_named_and_all_are_in
     names = [f"m{model}" for model in range(12)]
     section = comparisons.differences(asked(compare=names), part_of(grades))
     (note,) = (remark for remark in section.remarks if "whole win rates" in printed(remark))
-    assert printed(note).count("judged on") == 3 and " and 63 more pairs, but that is" in printed(note)
+    assert printed(note).count("judged on") == 3 and " and 63 more pairs, but part of that is" in printed(note)
     assert whole(note).count("judged on") == 66 == len(section.data)
 
 
@@ -81,7 +81,7 @@ def test_a_note_on_looks_names_a_table_only_where_one_is_made() -> None:
     table.judges.append("second")
     table.judge[::2] = 1
     (note,) = caveats.looks_notes(looked, table)
-    assert whole(note).endswith("What holds at all looks is told of one judge alone (--judge-name).")
+    assert whole(note).endswith("What holds at all looks is shown for a single judge only (--judge-name).")
 
 
 def by_place() -> np.ndarray:
@@ -91,7 +91,7 @@ def by_place() -> np.ndarray:
 def test_a_plan_names_those_of_whom_the_judge_says_nothing() -> None:
     section = comparisons.plan(asked(plan=5.0), part_of(by_place()))
     assert printed_section(section).endswith(
-        "Left out: m0, m1, because the judge preferred the same place in all games, in both orders."
+        "Left out: m0, m1, because the judge preferred the same position in all games, in both orders."
     )
 
 
@@ -101,6 +101,6 @@ def test_a_mean_without_an_interval_says_why() -> None:
     fits = [intervals.without_ends(fit, part.silent) for fit, part in zip(fits, parts)]
     notes = footnotes.mean_notes(category_mean.category_mean(fits, Rule()), parts)
     assert [whole(note) for note in notes if "m0" in whole(note)] == [
-        "m0 has no interval of the mean over categories: none in , where the judge preferred the same place in all of "
-        "its games."
+        "m0 has no interval for the mean over categories: none in , where the judge preferred the same position in all "
+        "of its games."
     ]
