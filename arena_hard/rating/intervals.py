@@ -117,7 +117,8 @@ def with_bounds(found: Fit, battles: Battles, cells: Cells, rule: Rule) -> Fit:
         lower, upper = np.where(above, bounds, lower), np.where(above, np.inf, upper)
         lower, upper = np.where(below, -np.inf, lower), np.where(below, bounds, upper)
     others = np.isfinite(point) & (np.arange(len(point)) != found.anchor)
-    flat = others & (found.questions > 1) & (upper - lower < _FLAT)
+    with np.errstate(invalid="ignore"):  # both ends may be infinite where most rounds are
+        flat = others & (found.questions > 1) & (upper - lower < _FLAT)
     if flat.any():
         low, high = _unseen_ends(battles, point, found.questions, rule.level)
         lower, upper = np.where(flat, low, lower), np.where(flat, high, upper)
