@@ -97,6 +97,8 @@ class KeptReplies:
     def tidy(self) -> None:
         """Leave only the replies of records that are not written, and no file where there are none."""
         self._writer.finish(self._file)
+        if not self._file.exists():  # nothing was kept
+            return
         rows = jsonl.read(self._file, dict[str, Any])
         lines = [jsonl.encode(row) for row in rows if self._counts(row)]
         if lines:

@@ -181,6 +181,8 @@ def test_the_originals_records_are_told_apart_by_their_prompts(scratch: Scratch,
     assert len(rows(further(scratch, "m"))) == 6
     assert [row["model"] for row in result(scratch, "ckpt")["parts"][0]["rows"]] != []
     assert {row["model"] for row in result(scratch, "ckpt")["parts"][0]["rows"]} == {"m", "ckpt"}
+    assert {row["model"] for row in result(scratch, None)["parts"][0]["rows"]} == {"m", "ckpt"}  # the config's
+    scratch.judging["baseline_model"] = "gpt-4-0314"
     assert {row["model"] for row in result(scratch, None)["parts"][0]["rows"]} == {"m", "n", "gpt-4-0314"}
 
 

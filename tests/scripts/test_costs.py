@@ -146,7 +146,7 @@ def test_a_limit_counts_replies_that_held_no_answer(scratch: Scratch, wire: Serv
     wire.configure(reasoning="reasoning_content")
     done = scratch.run("gen_answer.py", "--max-cost", "0.05")
     assert "cut at max_tokens before an answer began" in done.stdout
-    assert "stopped before it could be passed" in done.stdout
+    assert "stopped before exceeding it" in done.stdout
     assert 0.03 < bill(done.stdout) <= 0.05
     assert wire.stats()["requests"] < 10
 
@@ -160,7 +160,7 @@ def test_a_limit_counts_what_the_entry_adds(scratch: Scratch, wire: Server, many
     wire.configure(reply="size=4000")
     done = scratch.run("gen_answer.py", "--max-cost", "2.5")
     assert 0 < bill(done.stdout) <= 2.5
-    assert "stopped before it could be passed" in done.stdout
+    assert "stopped before exceeding it" in done.stdout
 
 
 @pytest.mark.slow

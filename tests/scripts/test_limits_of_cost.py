@@ -39,7 +39,7 @@ def test_the_limit_holds(tmp_path: Path, script: str, billing: Billing, entry: d
     with billing_server(billing):
         done = bench(tmp_path, billing, script, **entry).run(script, "--max-cost", "0.2")
     assert "Traceback" not in done.stderr, done.stderr
-    assert done.returncode == 1 and "stopped before it could be passed" in done.stdout, done.stdout
+    assert done.returncode == 1 and "stopped before exceeding it" in done.stdout, done.stdout
     assert 0.02 < billing.dollars <= 0.2
     assert billing.requests > 1
 
