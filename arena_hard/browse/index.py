@@ -192,15 +192,11 @@ class BenchIndex:
     def _assemble(self) -> None:
         """The matrices over all models that have answers or judgments."""
         self._gather_judgments()
-        told = {model for model, file in self.answers.items() if len(file.question)}
-        told |= {model for (_, model), files in self.judgments.items() if any(len(each.question) for each in files)}
-        self.models = sorted(told, key=str.lower)  # an empty file makes no model
+        self.models = sorted({*self.answering, *(model for _, model in self.judgments)}, key=str.lower)
         place = {model: code for code, model in enumerate(self.models)}
         shape = (len(self.models), len(self.question_ids))
         judged: dict[str, Judged] = {}
         for (judge, model), files in sorted(self.judgments.items()):
-            if model not in place:
-                continue
             table = judged.get(judge) or Judged.empty(shape)
             judged[judge] = table
             for number in reversed(range(len(files))):  # the first one counts most
@@ -217,7 +213,8 @@ class BenchIndex:
             for model, part in self._parts_by_model(name, file):
                 parts.setdefault((label, model), []).append(part)
         self.judgments, self._overruled = {}, []
-        for key, files in parts.items():
+        told = {key: files for key, files in parts.items() if any(len(each.question) for each in files)}
+        for key, files in told.items():  # an empty file makes no model, and no judge
             self.judgments[key], overruled = each_once(files, key[1])
             self._overruled += overruled
 
@@ -240,6 +237,11 @@ class BenchIndex:
     def judges(self) -> list[str]:
         """Names of the judges that have judged anything, with the baseline where it is a further one."""
         return list(self.judged)
+
+    @property
+    def answering(self) -> list[str]:
+        """The models that have answered anything."""
+        return [model for model, file in self.answers.items() if len(file.question)]
 
     @property
     def problems(self) -> list[str]:

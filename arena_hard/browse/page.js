@@ -49,9 +49,10 @@ function arenaHard(root, fetchPage, decide) {
     let html;
     try {
       html = await fetchPage(address);
+      if (typeof html !== "string") throw new Error("no page");
     } catch {
-      html = '<div class="ah"><main><section class="empty"><h1>The server does not answer</h1>' +
-        "<p>Is qa_browser.py still running? What went wrong stands in its terminal. Start it again, then reload this page.</p></section></main></div>";
+      html = '<div class="ah"><main><section class="empty"><h1>The server gave no page</h1>' +
+        "<p>Is qa_browser.py still running? Its terminal shows the error. Start it again if it has stopped, then reload this page.</p></section></main></div>";
     }
     if (turn !== newest) return;
     room.innerHTML = html;

@@ -77,6 +77,7 @@ class Gate:
         self.closed_by = ""
         self.said = ""  # in the server's words, why it took no more
         self.dead: CallError | None = None
+        self.answered, self.failure = 0, ""  # how many replies came, and the last failure in words
         self.given = {"requests": GivenPace(requests_per_minute), "tokens": GivenPace(tokens_per_minute)}
         self._announced = {"requests": AnnouncedQuota(), "tokens": AnnouncedQuota()}
         self._learnt = LearntPace(settled=self.width.restore)
@@ -88,6 +89,11 @@ class Gate:
         self._pause = 0.0
         self._one_alone = False
         self._alone_until = 0.0
+
+    @property
+    def is_useless(self) -> bool:
+        """Whether requests went here, and no reply came."""
+        return self._requests > 0 and not self.answered and bool(self.failure)
 
     @property
     def has_moved(self) -> bool:
@@ -164,12 +170,14 @@ class Gate:
         for kind, quota in quotas.items():
             self._announced[kind].update(quota, slot.granted, spent_since[kind], now)
         self.width.taken(slot.level, self.in_flight, slot.granted, now)
+        self.answered += 1
         self._learnt.taken()
         self._answers()
         self._release()
 
     def failed(self, slot: Slot, error: CallError) -> None:
         """A call failed: give the slot back; close, slow down or shut the gate as the error demands."""
+        self.failure = error.message
         if error.busy:
             self._refused(slot, error)
         elif not error.endpoint_wide:

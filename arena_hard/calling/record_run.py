@@ -7,6 +7,7 @@ keeps what was paid for (kept replies, batches, manifests, the order of the file
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -207,6 +208,8 @@ class RecordRun(Generic[J]):
         finally:
             for output in self.outputs:
                 end_run(output.tally)
+        for group in groups:
+            _say_who_never_answered(group.model)
         for output in self.outputs:
             self._writer.finish(output.path)
             put_in_order(output.path, questions)
@@ -232,7 +235,18 @@ class RecordRun(Generic[J]):
         finally:
             output.tally.saw(job.replies)
             output.tally.paid(*purse.take_counts())
-        await self._writer.write(output.path, row)
+        writing = asyncio.ensure_future(self._writer.write(output.path, row))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:  # the run is stopped, and the record on its way to the disk: it counts
+            await writing
+            self._count(job)
+            raise
+        self._count(job)
+
+    def _count(self, job: J) -> None:
+        """A record is on disk."""
+        output = job.output
         if output.kept:
             output.kept.record_written(job.label)
         output.tally.count(job.question.question_id, job.replies)
@@ -303,6 +317,18 @@ def _say_what_goes_on(tally: RunTally) -> None:
     if tally.goes_on and tally.redo:
         there = counted(len(tally.redo.ids), "record already exists", "records already exist")
         print(f"{tally.records}: resuming the interrupted --redo; {len(tally.redo.done)} of {there}.")
+
+
+def _say_who_never_answered(model: Model) -> None:
+    """Endpoints that gave no reply while others of the model did: a wrong key or address costs nobody a record."""
+    useless = [endpoint for endpoint in model.endpoints if endpoint.gate.is_useless]
+    if len(useless) == len(model.endpoints):
+        return  # the failures say so
+    for endpoint in useless:
+        failure = endpoint.gate.failure.rstrip(". ")
+        _say(
+            f"note: {model.settings.name}: {endpoint.host} answered nothing ({failure}); other endpoints did its part."
+        )
 
 
 def _say(text: str) -> None:

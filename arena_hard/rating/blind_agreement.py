@@ -150,12 +150,14 @@ def agreement(
 
 
 def _answer(games: int, kappa: float | None, ends: tuple[float, float] | None, place: Estimate | None) -> str:
-    """Whether they agree, by the rule for judges; of few games only what both ends of κ's interval say."""
+    """Whether they agree, by the rule for judges; with few games only if both ends of κ's interval say yes or none."""
     bias = place.value if place and not place.lower <= 0.0 <= place.upper else 0.0
     if games >= judge_trust.FEWEST:
         return judge_trust.answer(bias, kappa)
     answers = {judge_trust.answer(bias, end) for end in ends or ()}
-    return answers.pop() if len(answers) == 1 else "not known"
+    if len(answers) > 1 and "yes" in answers:
+        return "not known"
+    return judge_trust.answer(bias, kappa) if answers else "not known"
 
 
 def kappa_interval(

@@ -10,6 +10,7 @@ import pytest
 from arena_hard.browse import game_selection, game_words, games_page
 from arena_hard.browse.address import View, href, parse
 from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.site import Site
 from arena_hard.data.paths import Bench
 from arena_hard.data.settings import JudgeSettings
 from tests.support.browse_bench import VERDICTS, answer_row, judgment_row, write_bench
@@ -133,9 +134,12 @@ def test_an_empty_file_makes_no_model(tmp_path: Path) -> None:
         file.touch()
     index = BenchIndex(bench)
     index.refresh()
-    assert (
-        index.models == ["alpha", "base", "beta"] and sum("ghost.jsonl is empty" in note for note in index.notes) == 2
-    )
+    assert sum("ghost.jsonl is empty" in note for note in index.notes) == 2
+    write_rows(bench.judgment_file("a-judge", "alpha"), [])  # a judge without any judgment is none
+    index.refresh()
+    assert (index.models, index.judges) == (["alpha", "base", "beta"], ["judy"])
+    site = Site(tmp_path)
+    assert all("<table" in site.show(f"?tab={tab}") for tab in ("leaderboard", "judge", "compare"))
 
 
 def test_what_the_judge_was_sent_is_not_searched(index: BenchIndex) -> None:

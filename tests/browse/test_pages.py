@@ -315,7 +315,7 @@ def test_a_breakdown_names_its_groups_and_leads_to_their_games(tmp_path: Path) -
     write_bench(tmp_path / "data" / "small")
     site, folder = Site(tmp_path / "data"), tmp_path / "out"
     html = site.show("?tab=breakdown&model=beta")
-    assert "Where does beta lose?" in html
+    assert "Where does beta win and lose?" in html
     assert html.index("By category") < html.index("By cluster")
     assert "tab=games&amp;bench=small&amp;judge=judy&amp;model=beta&amp;cluster=sums" in html
     assert "category=writing" in html and "with 1 to 2 questions each they never can be" in html

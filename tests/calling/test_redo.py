@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,23 @@ def test_a_redo_of_answers_that_is_killed_goes_on(six: Scratch, wire: Server) ->
     wire.reset()
     assert "there already" not in six.run("gen_answer.py", "--redo", "m").stdout  # a new one
     assert wire.stats()["requests"] == 6
+
+
+@pytest.mark.slow
+def test_a_redo_that_is_stopped_counts_all_that_it_wrote(scratch: Scratch, wire: Server) -> None:
+    """Also what was on its way to the disk as Ctrl-C came."""
+    scratch.set_questions([question(number) for number in range(60)])
+    scratch.models["m"] |= {"parallel": 8}
+    assert scratch.run("gen_answer.py").returncode == 0
+    for least in (5, 20):
+        wire.configure(latency=0.03)
+        enough = len(scratch.answered_ids()) + least
+        with scratch.start("gen_answer.py", "--redo", "m") as process:
+            wait_until(lambda enough=enough: len(scratch.answered_ids()) >= enough)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+        redo = json.loads(scratch.answer_file().with_name("m.manifest.json").read_text())["runs"][-1]["redo"]
+        assert sorted(redo["done"]) == sorted({row["question_id"] for row in rows(scratch.answer_file())[60:]})
 
 
 @pytest.mark.slow

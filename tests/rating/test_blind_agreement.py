@@ -46,6 +46,12 @@ def test_no_spread_is_no_certainty(games: int) -> None:
     assert found.answer == ("no" if games == 50 else "not known")
 
 
+def test_a_coin_that_skips_does_not_agree_either() -> None:
+    """Neither end of the interval says yes."""
+    found = agreed(drawn(45, 3), drawn(45, 8))
+    assert found.answer == "no" and found.upper is not None and 0.2 < found.upper < 0.6
+
+
 def test_a_few_games_tell_only_what_both_ends_say() -> None:
     verdicts = drawn(49)
     assert agreed(verdicts, verdicts).answer == "yes"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import socket
 
 import pytest
 
@@ -190,6 +192,18 @@ def test_several_endpoints_share_the_load(scratch: Scratch, wire: Server) -> Non
     wire.configure(latency=0.05)
     assert scratch.run("gen_answer.py").returncode == 0
     assert set(wire.stats()["by_key"]) == {"key-1", "key-2"}
+
+
+@pytest.mark.slow
+def test_an_endpoint_that_never_answers_is_named(scratch: Scratch, wire: Server) -> None:
+    """The other one makes all records, so that nothing has failed."""
+    scratch.set_questions([question(number) for number in range(6)])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    scratch.models["m"] |= {"endpoints": [{"api_base": closed, "api_key": "k"}, {"api_base": wire.openai_base}]}
+    done = scratch.run("gen_answer.py")
+    assert done.returncode == 0 and "6 answers written, 0 failed." in done.stdout
+    assert re.search(r"note: m: 127\.0\.0\.1:\d+ answered nothing \(.*connection.*\); other endpoints did", done.stderr)
 
 
 @pytest.mark.slow
