@@ -95,6 +95,7 @@ class Job:
 
 Row = Callable[[], dict[str, Any]]  # the line of a record that was had, made by the thread that writes it
 J = TypeVar("J", bound=Job)
+_CANCELS, _WRITE_SECONDS = 4, 5.0  # how often, and for how long, a run that is stopped waits for what is being written
 
 
 @dataclass(frozen=True)
@@ -239,8 +240,11 @@ class RecordRun(Generic[J]):
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:  # the run is stopped, and the record on its way to the disk: it counts
-            await writing
-            self._count(job)
+            for _ in range(_CANCELS):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([writing], timeout=_WRITE_SECONDS)
+            if writing.done() and not writing.cancelled() and not writing.exception():
+                self._count(job)
             raise
         self._count(job)
 
