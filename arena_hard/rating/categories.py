@@ -222,6 +222,8 @@ def _names(table: GameTable, wanted: Sequence[str]) -> list[str]:
     if "all" in wanted and "all" not in known:
         return known
     unknown = [name for name in wanted if name not in known]
+    if NO_CATEGORIES in unknown:
+        raise UserError(f"--category {NO_CATEGORIES} rates the benchmark as a whole: name no other category beside it.")
     if unknown:
         raise UserError(f"No games in the category {unknown[0]!r}. Categories here: {', '.join(known)}; or all.")
     return list(dict.fromkeys(wanted))

@@ -70,8 +70,10 @@ class Coverage:
         return self.judged.shape[2]
 
     def counts(self) -> dict[str, int]:
-        """How many questions each model was judged on; of several judges' counts the smallest."""
-        return dict(zip(self.models, self.judged.sum(axis=2).min(axis=0).tolist()))
+        """How many questions each model was judged on; of several judges' counts the smallest above none."""
+        counts = self.judged.sum(axis=2)
+        least = np.where(counts > 0, counts, self.n_questions).min(axis=0)
+        return dict(zip(self.models, np.where(counts.any(axis=0), least, 0).tolist()))
 
     def groups(self, judge: int) -> dict[tuple[int, bool], list[str]]:
         """The models that a judge has not judged on every question, by (questions, whether they are a sample)."""

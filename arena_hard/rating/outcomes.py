@@ -70,7 +70,7 @@ def outcomes(
     )
     there, asked = games.sum(axis=1) > 0, games.sum(axis=0) > 0
     won, games = won[np.ix_(there, asked)], games[np.ix_(there, asked)]
-    most = weight * (1 if first_game_only else 2) * len(occurring(table.judge))
+    most = weight * (1 if first_game_only else 2) * max(1, len(occurring(table.judge[used])))
     names = (_of(table.models, there), _of(table.questions, asked))
     found = Outcomes(names[0], won, games, most, questions=names[1])
     return found if baseline is None else _with_baseline(found, baseline)

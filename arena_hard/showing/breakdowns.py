@@ -78,7 +78,7 @@ def _of_part(args: argparse.Namespace, part: Part, groups: Mapping[str, Mapping[
     names = [name for name in args.models or sorted(score, key=lambda name: -score[name]) if name in score]
     sections: list[Section] = []
     missing: list[Section] = []
-    for by, group_of in groups.items():
+    for by, group_of in groups.items() if found.models else ():
         judged = {group_of.get(question, "") for question in found.questions}
         if len(judged - {""}) < 2:
             missing.append(_nothing(by, sorted(judged - {""})))
@@ -185,8 +185,8 @@ def explained(by: str) -> str:
     return (
         f"Points: win rate in the {by} minus the overall score. Best guess: the same, shrunk toward 0 by what chance "
         f"explains; the largest is the most surprising. p corrected: by Holm's method for all {plural(by)} of the "
-        f"model. Others: how far the other models are from their own overall scores in this {by}, on average; where "
-        f"they deviate alike, the reason is the {by} and not the model."
+        f"model. Others: how far the other models are from their own overall scores in this {by}, on average, on the "
+        f"questions of this model; where they deviate alike, the reason is the {by} and not the model."
     )
 
 

@@ -91,4 +91,4 @@ def _where_told(looked: Mapping[str, Looked], games: GameTable) -> str:
     places = np.unique(games.model[of_looked].astype(np.int64) * len(games.questions) + games.question[of_looked])
     if not len(places) or np.bincount(places // len(games.questions)).max() < 2:
         return "One question does not show what holds at all looks."
-    return "What holds at all looks is in the table of looks that show_result.py makes without --load-battles."
+    return "What holds at all looks is in the table of looks (which --load-battles does not make)."

@@ -100,8 +100,9 @@ def differences(args: argparse.Namespace, part: Part) -> Section:
     """--compare: paired differences on common questions, the baseline if it is named. Raises UserError."""
     found = _outcomes(args, part, part.baseline if part.baseline in args.compare else None)
     silent = [name for name in dict.fromkeys(args.compare) if name in part.silent]
-    named = [name for name in args.compare if name not in silent]
-    compared = named if len(set(named)) > 1 or not silent else []
+    absent = [name for name in dict.fromkeys(args.compare) if part.category and name not in (*found.models, *silent)]
+    named = [name for name in args.compare if name not in (*silent, *absent)]
+    compared = named if len(set(named)) > 1 or not (silent or absent) else []
     pairs = paired.differences(found, compared, args.level) if compared else ()
     without = paired.without_common(found, compared) if compared else []
     columns = ["pair", "points", f"{100 * args.level:g}% CI", "p", "p corrected", "questions", "win rates on them"]
@@ -114,6 +115,8 @@ def differences(args: argparse.Namespace, part: Part) -> Section:
     remarks += [*unequal_sets.unpaired_notes(pairs), *unequal_sets.without_common_notes(without)]
     if silent:
         remarks.append(Note([Items(silent), f": not known, {_BY_PLACE}."]))
+    if absent:
+        remarks.append(Note([Items(absent), f": not known, because no readable verdict is in {part.category}."]))
     data = plain_data(pairs) + [
         {"model": one, "other": other, "questions": 0, "note": unequal_sets.NOTHING_COMMON} for one, other in without
     ]

@@ -146,3 +146,27 @@ def test_a_config_that_cannot_be_read_matters_only_where_it_is_needed(folder: Pa
 def test_without_a_config_it_is_the_published_benchmark(tmp_path: Path) -> None:
     said = fails(tmp_path)
     assert "data/arena-hard-v0.1/model_judgment/gpt-4-1106-preview does not exist. Run gen_judgment.py first." in said
+
+
+def test_a_model_that_lacks_a_category_is_compared_in_the_others(folder: Path) -> None:
+    file = folder / "data/mine/model_judgment/J/m.jsonl"
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    write_rows(file.with_name("n.jsonl"), [row | {"model": "n"} for row in rows if row["category"] == "easy"])
+    found = result(folder, "--category", "all", "--compare", "m", "n")
+    easy, hard = ([each for each in part["analyses"] if "Paired" in each["title"]][0] for part in found["parts"])
+    assert len(easy["data"]) == 1 and hard["data"] == []
+    assert "n: not known, because no readable verdict is in hard." in found["said"]
+    assert "rates the benchmark as a whole: name no other" in fails(folder, "--category", "none", "easy")
+
+
+def test_a_judge_without_a_verdict_changes_nothing(folder: Path) -> None:
+    """Neither an interval nor on how many questions a model was judged."""
+    file = folder / "data/mine/model_judgment/J/m.jsonl"
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    write_rows(folder / "data/mine/model_judgment/N/m.jsonl", [row | {"games": [{"score": None}] * 2} for row in rows])
+    flags = ("--interval", "sandwich", "--compare", "m", "base", "--judge-name", "J")
+    alone, beside = (result(folder, *flags, *more)["parts"][0] for more in ((), ("N",)))
+    for key in ("lower", "upper", "judged"):
+        assert [row[key] for row in beside["rows"]] == [row[key] for row in alone["rows"]]
+    pairs = [[each["data"] for each in part["analyses"] if "Paired" in each["title"]] for part in (alone, beside)]
+    assert pairs[0] == pairs[1]
