@@ -13,6 +13,7 @@ import yaml
 from tests.support.pipeline_bench import TEMPLATE, run_script, write_rows
 
 CONFIG = {"bench_name": "mine", "judge_model": "J", "baseline_model": "base", "prompt_template": [TEMPLATE]}
+PAIRS = "Paired differences of win rates on common questions"
 CATEGORIES = {"easy": {"baseline_model": "base"}, "hard": {"baseline_model": "ckpt"}}
 
 
@@ -152,10 +153,11 @@ def test_a_model_that_lacks_a_category_is_compared_in_the_others(folder: Path) -
     file = folder / "data/mine/model_judgment/J/m.jsonl"
     rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     write_rows(file.with_name("n.jsonl"), [row | {"model": "n"} for row in rows if row["category"] == "easy"])
-    found = result(folder, "--category", "all", "--compare", "m", "n")
-    easy, hard = ([each for each in part["analyses"] if "Paired" in each["title"]][0] for part in found["parts"])
-    assert len(easy["data"]) == 1 and hard["data"] == []
-    assert "n: not known, because no readable verdict is in hard." in found["said"]
+    flags = ("--category", "all", "--compare", "m", "n")
+    found, table = result(folder, *flags), run_script(folder, "show_result.py", *flags).stdout
+    easy, hard = (part["analyses"][PAIRS] for part in found["parts"])
+    assert len(easy) == 1 and hard == []
+    assert "n: not known, because no readable verdict is in hard." in table
     assert "rates the benchmark as a whole: name no other" in fails(folder, "--category", "none", "easy")
 
 
@@ -168,5 +170,4 @@ def test_a_judge_without_a_verdict_changes_nothing(folder: Path) -> None:
     alone, beside = (result(folder, *flags, *more)["parts"][0] for more in ((), ("N",)))
     for key in ("lower", "upper", "judged"):
         assert [row[key] for row in beside["rows"]] == [row[key] for row in alone["rows"]]
-    pairs = [[each["data"] for each in part["analyses"] if "Paired" in each["title"]] for part in (alone, beside)]
-    assert pairs[0] == pairs[1]
+    assert beside["analyses"][PAIRS] == alone["analyses"][PAIRS]
