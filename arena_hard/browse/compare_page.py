@@ -10,6 +10,7 @@ from arena_hard.browse import game_selection, tables
 from arena_hard.browse.address import View
 from arena_hard.browse.games_page import label_of, short
 from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.numbers import signed
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import paired, same_place, stopped
 from arena_hard.rating.arrays import FloatArray
@@ -36,6 +37,12 @@ class Row(NamedTuple):
     def gap(self) -> float:
         """How many points the first model is ahead."""
         return self.points[0] - self.points[1]
+
+    @property
+    def numbers(self) -> tuple[str, str, str]:
+        """The gap and both points with as many digits as they have, one at most, so that they add up as shown."""
+        gap, one, other = (signed(value, 0 if value == round(value) else 1) for value in (self.gap, *self.points))
+        return gap, one.removeprefix("+"), other.removeprefix("+")
 
 
 class Result(NamedTuple):

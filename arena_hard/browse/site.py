@@ -25,6 +25,7 @@ from arena_hard.browse.numbers import places, signed, with_commas
 from arena_hard.data.paths import Bench, benches
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
+from arena_hard.showing.leaderboard import score_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -162,6 +163,7 @@ def templates() -> Environment:
     made.filters["signed"] = signed
     made.filters["counted"] = with_commas
     made.filters["places"] = places
+    made.filters["score"] = score_text
     return made
 
 

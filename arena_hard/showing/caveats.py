@@ -14,6 +14,7 @@ from arena_hard.rating.games import GameTable
 from arena_hard.rating.judge_trust import Trust
 from arena_hard.rating.same_place import ByPlace
 from arena_hard.rating.stopped import Looked
+from arena_hard.showing.leaderboard import score_text
 from arena_hard.showing.notes import Items, Note, Text
 
 
@@ -47,8 +48,8 @@ def by_place_notes(found: Sequence[ByPlace], level: float = 0.95) -> list[Text]:
 def _rate(one: ByPlace, level: float) -> str:
     if math.isnan(one.rate):
         return "not known"
-    ends = f"{one.lower:.1f} to {one.upper:.1f}" if one.lower == one.lower else "not known"
-    return f"{one.rate:.1f} ({100 * level:g}% interval {ends})"
+    ends = f"{score_text(one.lower)} to {score_text(one.upper)}" if one.lower == one.lower else "not known"
+    return f"{score_text(one.rate)} ({100 * level:g}% interval {ends})"
 
 
 ANSWERS = {"yes": "Yes.", "with care": "With care.", "no": "No.", "not known": "Too few games to tell."}

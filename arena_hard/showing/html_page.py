@@ -12,7 +12,7 @@ import numpy as np
 
 from arena_hard.rating import ratings
 from arena_hard.showing.html_tables import Cell, bars, escaped, matrix, table, widths_css
-from arena_hard.showing.leaderboard import Row, judged_text, percent, score_texts
+from arena_hard.showing.leaderboard import Row, judged_text, percent, score_text, score_texts
 from arena_hard.showing.notes import whole
 from arena_hard.showing.sections import Section
 
@@ -87,7 +87,7 @@ def _leaderboard(rows: Sequence[Row], baseline: str, level: float) -> str:
         if ranks:
             cells.append(Cell(f"{row.ranks[0]}–{row.ranks[1]}", row.ranks[0]) if row.ranks else Cell(""))
         own = [row.by_judge.get(judge, float("nan")) for judge in judges]
-        lines.append([*cells, *(Cell("n/a" if math.isnan(each) else f"{each:.1f}", _key(each)) for each in own)])
+        lines.append([*cells, *(Cell(score_text(each), _key(each)) for each in own)])
     return table(head, lines, sortable=True, baseline=baseline)
 
 

@@ -141,6 +141,7 @@ def test_compare_finds_where_two_models_differ_most(index: BenchIndex) -> None:
     # points: alpha 75, 50, 50, 100; beta 0, 25, 25, (25 + 100) / 2
     assert gaps == {"q-sum": 75.0, "q-code": 25.0, "q-poem": 25.0, "q-plan": 37.5}
     assert [row.question for row in context["rows"]][:2] == ["q-sum", "q-plan"]
+    assert [row.numbers for row in context["rows"]][:2] == [("+75", "75", "0"), ("+37.5", "100", "62.5")]
     result = context["result"]
     assert result.value == pytest.approx(100 * 7 / 9 - 100 * 3 / 14)
     assert (result.better, result.equal, result.worse) == (4, 0, 0)
