@@ -68,9 +68,7 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
         "column": column,
         "reverse": view.sort.startswith("-"),
         "summary": summary(boards),
-        "caution": caveats.caution(judge_page.trust_of(tables.Snapshot(index, view.judge, settings), ""))
-        if boards
-        else None,
+        "caution": judge_page.caution_of(tables.Snapshot(index, view.judge, settings)),
     }
     return "leaderboard.html", context
 

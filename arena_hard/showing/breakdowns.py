@@ -18,6 +18,7 @@ from arena_hard.rating.categories import Part
 from arena_hard.rating.outcomes import outcomes
 from arena_hard.rating.same_place import without_models
 from arena_hard.showing.leaderboard import score_text
+from arena_hard.showing.notes import with_minus
 from arena_hard.showing.sections import Section, plain_data
 
 KINDS = {"cluster": "clusters", "category": "categories"}  # what questions are grouped by
@@ -195,7 +196,7 @@ def pictures(one: Breakdown, groups: Sequence[Group]) -> str:
     legend += "; dot: what the other models lead one to expect." if one.others else "."
     lines = [
         '<div style="display:flex;flex-wrap:wrap;align-items:center;gap:0 1rem;margin:.25rem 0">'
-        f'<span style="flex:1 1 14rem">{html.escape(group.name)} <b>{points(group.value)}</b></span>'
+        f'<span style="flex:1 1 14rem">{html.escape(group.name)} <b>{with_minus(points(group.value))}</b></span>'
         f'<span style="flex:2 1 16rem;padding:0 5px">{picture(one, group)}</span></div>'
         for group in groups
     ]
