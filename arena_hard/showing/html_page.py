@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from arena_hard.rating import ratings
+from arena_hard.showing import caveats
 from arena_hard.showing.html_tables import Cell, bars, escaped, matrix, table, widths_css
 from arena_hard.showing.leaderboard import Row, judged_text, percent, score_text, score_texts
 from arena_hard.showing.notes import Text, whole, with_minus
@@ -24,12 +25,12 @@ def html(page: Any) -> str:
     title = heading(page, datetime.date.today())
     judges = ", ".join(page.args.judge_name)
     source = f"battles of {page.args.battles}" if page.args.battles else f"judged by {judges}"
-    parts = [f"<h1>{escaped(title)}</h1>", f'<p class="note">{escaped(source)}</p>']
+    parts = [f"<h1>{escaped(title)}</h1>", *_cautions(page), f'<p class="note">{escaped(source)}</p>']
     for number, result in enumerate(page.results):
         if page.title_of(number):
             parts.append(f"<h2>{escaped(page.title_of(number))}</h2>")
         parts.append(_leaderboard(result.rows, result.part.baseline, page.args.level))
-        parts.append("".join(f'<p class="note">{_words(note)}</p>' for note in result.notes))
+        parts += [f'<p class="note">{_words(note)}</p>' for note in result.notes if not caveats.is_caution(note)]
         level = "h3" if page.title_of(number) else "h2"
         parts.append(f"<{level}>Win rates with intervals</{level}>{bars(result.rows)}")
         parts.append(_expected(result.rows, level))
@@ -44,6 +45,17 @@ def html(page: Any) -> str:
         f"<style>{style}{widths_css(body)}</style></head><body><main>{body}</main>"
         f"<script>{(_PARTS / 'report.js').read_text(encoding='utf-8')}</script></body></html>"
     )
+
+
+def _cautions(page: Any) -> list[str]:
+    """What has to be known before any number: a judge not to be trusted, and intervals that are too narrow."""
+    said: list[str] = []
+    for number, result in enumerate(page.results):
+        start = f"{page.title_of(number)}: " if page.title_of(number) else ""
+        found = filter(caveats.is_caution, result.notes)
+        said += [f'<p class="warn">{escaped(start)}{_words(note)}</p>' for note in found]
+    narrow = caveats.narrow_intervals(page.args.interval, [result.fit.ratio for result in page.results])
+    return [*said, *([f"<p>{escaped(narrow)}</p>"] if narrow else [])]
 
 
 def heading(page: Any, date: datetime.date) -> str:
