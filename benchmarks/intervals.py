@@ -6,7 +6,7 @@
 The verdicts are the bench's own. Its questions are the population and its ratings the truth: each sample draws as many
 questions as are asked for, with replacement, and is rated as if it were all that there is. Where a bench is not at
 hand, benchmarks/make_judgments.py makes one. Printed as well: the widths of the whole bench's intervals against the
-anchored rows', and its pairs of models (without the baseline) that are told apart at 5 %.
+anchored rows', and its pairs of models (without the baseline) that are told apart at 5%.
 """
 
 from __future__ import annotations

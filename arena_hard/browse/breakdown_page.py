@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from arena_hard.browse import game_selection, tables
+from arena_hard.browse import game_selection, judge_page, tables
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data.settings import JudgeSettings
@@ -50,7 +50,9 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
     if not model:
         return "breakdown.html", context
     sort = view.sort if view.sort in SORTS else ""
-    silent, found = broken_down(tables.Snapshot(index, view.judge, settings), model)
+    key = tables.Snapshot(index, view.judge, settings)
+    context["caution"] = judge_page.caution_of(key)
+    silent, found = broken_down(key, model)
     several = len({baseline for baseline, _, _ in found}) > 1
     games = View(tab="games", bench=view.bench, judge=view.judge, model=model)
     cards = [

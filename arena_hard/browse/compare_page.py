@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arena_hard.browse import game_selection, tables
+from arena_hard.browse import game_selection, judge_page, tables
 from arena_hard.browse.address import View
 from arena_hard.browse.games_page import label_of, short
 from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.numbers import signed
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import paired, same_place, stopped
 from arena_hard.rating.arrays import FloatArray
@@ -36,6 +37,12 @@ class Row(NamedTuple):
     def gap(self) -> float:
         """How many points the first model is ahead."""
         return self.points[0] - self.points[1]
+
+    @property
+    def numbers(self) -> tuple[str, str, str]:
+        """The gap and both points with as many digits as they have, one at most, so that they add up as shown."""
+        gap, one, other = (signed(value, 0 if value == round(value) else 1) for value in (self.gap, *self.points))
+        return gap, one.removeprefix("+"), other.removeprefix("+")
 
 
 class Result(NamedTuple):
@@ -71,12 +78,20 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
     one = view.model if view.model in names else (names or [""])[0]
     rest = [name for name in names if name != one]
     other = view.other if view.other in rest else (rest or [""])[0]
-    context: dict[str, Any] = {"title": "Compare", "names": names, "one": one, "other": other, "result": None}
+    context: dict[str, Any] = {
+        "title": "Compare",
+        "names": names,
+        "one": one,
+        "other": other,
+        "result": None,
+        "caution": None,
+    }
     if not one or not other:
         return "compare.html", context | {"rows": []}
     rows = rows_of(index, view, settings, one, other)
     rows.sort(key=lambda row: (-abs(row.gap), row.question))
     return "compare.html", context | {
+        "caution": judge_page.caution_of(tables.Snapshot(index, view.judge, settings)),
         "rows": rows[:SHOWN],
         "total": sum(1 for question in index.questions if question),
         "result": result_of(index, view, settings, (one, other), rows),

@@ -17,7 +17,7 @@ from arena_hard.rating import judge_stats, judge_trust
 from arena_hard.rating.arrays import BoolArray
 from arena_hard.rating.games import GameTable, select
 from arena_hard.showing import caveats, footnotes
-from arena_hard.showing.notes import whole
+from arena_hard.showing.notes import whole, with_minus
 
 
 class Cell(NamedTuple):
@@ -48,7 +48,10 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
     trust = trust_of(key, model)
     context |= {"report": report_of(key, model), "trust": trust}
     if trust:
-        context |= {"trust_answer": caveats.ANSWERS[trust.answer], "trust_facts": caveats.trust_facts(trust)}
+        context |= {
+            "trust_answer": caveats.ANSWERS[trust.answer],
+            "trust_facts": with_minus(caveats.trust_facts(trust)),
+        }
     context["notes"] = coverage_notes(key, model)
     own = game_selection.against_itself(index, view.judge, settings)
     context["cells"] = cells_of(index, view, model, ~own)
@@ -69,6 +72,12 @@ def trust_of(key: tables.Snapshot, model: str) -> judge_trust.Trust | None:
     """Whether the judge can be trusted, by its games of one model, or of all."""
     found = judge_trust.trust(games_of(key, model))
     return found[0] if found else None
+
+
+def caution_of(key: tables.Snapshot) -> tuple[str, str] | None:
+    """A warning of the judge and why, by all of its games; None where there is nothing to be said."""
+    said = caveats.caution(trust_of(key, "")) if key.judge else None
+    return (said[0], with_minus(said[1])) if said else None
 
 
 def games_of(key: tables.Snapshot, model: str) -> GameTable:

@@ -68,9 +68,7 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
         "column": column,
         "reverse": view.sort.startswith("-"),
         "summary": summary(boards),
-        "caution": caveats.caution(judge_page.trust_of(tables.Snapshot(index, view.judge, settings), ""))
-        if boards
-        else None,
+        "caution": judge_page.caution_of(tables.Snapshot(index, view.judge, settings)),
     }
     return "leaderboard.html", context
 
@@ -140,10 +138,11 @@ def summary(boards: list[Board]) -> str:
         return ""
     rows = boards[0].rows
     first, second = rows[0], rows[1]
+    score = leaderboard.score_text(first.score)
     if any(row.lower != row.lower and not row.is_baseline for row in (first, second)):
-        return f"{first.model} is first with {first.score:.1f}, but the intervals of the first two are not both known."
+        return f"{first.model} is first with {score}, but the intervals of the first two are not both known."
     if second.is_baseline and first.lower > second.score:
-        return f"{first.model} is first with {first.score:.1f}, and its interval lies above the baseline's 50."
+        return f"{first.model} is first with {score}, and its interval lies above the baseline's 50."
     told = "" if first.lower > second.upper else f", but its interval overlaps that of {second.model}"
     told = told or f", clearly ahead of {second.model} (the intervals do not overlap)"
-    return f"{first.model} is first with {first.score:.1f}{told}."
+    return f"{first.model} is first with {score}{told}."

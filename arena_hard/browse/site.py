@@ -25,6 +25,7 @@ from arena_hard.browse.numbers import places, signed, with_commas
 from arena_hard.data.paths import Bench, benches
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
+from arena_hard.showing.leaderboard import score_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -99,9 +100,11 @@ class Site:
         if not bench:
             return render("empty.html", view, title="No data", data_dir=self.data_dir, pages={}, benches=[])
         index = self.index(bench)
-        view = completed(view.but(bench=bench), index, self.settings_of(bench))
-        template, context = PAGES[view.tab].build(index, view, self.settings_of(bench))
-        return render(template, view, index=index, benches=benches, pages=titles(), data_dir=self.data_dir, **context)
+        settings, asked = self.settings_of(bench), view
+        view = completed(view.but(bench=bench), index, settings)
+        template, context = PAGES[view.tab].build(index, view, settings)
+        context |= {"benches": benches, "pages": titles(), "data_dir": self.data_dir}
+        return render(template, view, index=index, not_shown=not_shown(asked, view, index, settings), **context)
 
     def index(self, bench: str) -> BenchIndex:
         """The index of a bench, brought up to date."""
@@ -130,6 +133,34 @@ def completed(view: View, index: BenchIndex, settings: JudgeSettings | None) -> 
     if known["model"] and known["tab"] == "games":
         known["at"] = ""
     return view.but(judge=judge, **known)
+
+
+INSTEAD = {
+    "breakdown": "another model is shown",
+    "compare": "another model is shown",
+    "games": "other games are shown",
+    "judge": "all models are shown",
+}
+
+
+def not_shown(asked: View, view: View, index: BenchIndex, settings: JudgeSettings | None) -> list[str]:
+    """Judge and models that an address asks for and its page cannot show, a sentence each; view: the completed one."""
+    if not view.judge:
+        return []
+    said = []
+    if asked.judge not in ("", view.judge):
+        said.append(f"There are no judgments by {asked.judge}; those of {view.judge} are shown.")
+    if view.tab not in INSTEAD:
+        return said
+    comparable = game_selection.comparable(index, view.judge, settings)
+    rated = game_selection.rated_models(index, view.judge, settings)
+    known = {"breakdown": rated, "compare": comparable}.get(view.tab, index.models)
+    names = dict.fromkeys((asked.model, asked.other) if view.tab == "compare" else (asked.model,))
+    for name in names if rated else ():
+        if name and name not in known:
+            why = "is the baseline, at 50 by definition" if name in comparable else f"has no judgments by {view.judge}"
+            said.append(f"{name} {why}; {INSTEAD[view.tab]}.")
+    return said
 
 
 def _sets_of(settings: JudgeSettings, index: BenchIndex) -> list[str]:
@@ -162,6 +193,7 @@ def templates() -> Environment:
     made.filters["signed"] = signed
     made.filters["counted"] = with_commas
     made.filters["places"] = places
+    made.filters["score"] = score_text
     return made
 
 

@@ -5,7 +5,7 @@ rates differ; with one question on either side it has no answer, and the p-value
 the groups asks how often as many questions taken at random are as far off, which few or equal verdicts cannot
 deceive: that a model won all games of ten questions is no news where it wins eight of ten. And 2·½^n is the least
 that a sign test over n questions can give: two questions are no topic, whatever their verdicts, and fewer than six
-never are significant at 5 %.
+never are significant at 5%.
 
 The interval is as wide as Welch's t makes it, and leaves room for questions of the group that were not met, as that
 of paired differences does (pair_rule.py). It excludes 0 exactly where the p-value is below 1 − level.

@@ -4,7 +4,7 @@ rows: the original's bootstrap. It treats the copies of a strong verdict and the
 as independent and so is too narrow; published tables use it. questions: the bootstrap of whole
 questions. sandwich: the closed form of the latter, H⁻¹ (Σ g gᵀ) H⁻¹ with the score g of each question
 (Liang & Zeger, Biometrika 73 (1986) 13), on the scale of log-odds. v2.0: the bootstrap of Arena-Hard v2.0, as too
-narrow as that of rows: each model's own rows are drawn, and its tables have 90 % intervals.
+narrow as that of rows: each model's own rows are drawn, and its tables have 90% intervals.
 """
 
 from __future__ import annotations

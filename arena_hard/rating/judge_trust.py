@@ -75,6 +75,6 @@ def _bias_words(bias: float, error: float) -> str:
 def _agreement_words(found: Agreement) -> str:
     if found.same_sign is None:
         return "has no judgment with a verdict in both games"
-    kappa = "κ not defined" if found.kappa is None else f"κ {found.kappa:.2f}"
+    kappa = "κ not defined" if found.kappa is None else f"κ {round(found.kappa, 2) + 0.0:.2f}"
     share = f"{100 * found.same_sign:.0f}%"
     return f"names the same winner in both games of {share} of its judgments ({kappa}, where 0 is guessing)"

@@ -22,7 +22,7 @@ from arena_hard.data.verdicts import is_verdict, outcome
 from arena_hard.rating import pair_rule
 from arena_hard.rating.arrays import FloatArray
 
-ALPHA = 0.045  # the promise is 5 %; the rest is kept for what the normal approximation costs
+ALPHA = 0.045  # the promise is 5%; the rest is kept for what the normal approximation costs
 POWER = 1.0
 LOOKS = 10
 SMALLEST_WAVE = 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 from arena_hard.data.paths import Bench
 from arena_hard.rating import judge_stats
@@ -10,6 +11,7 @@ from arena_hard.rating.categories import Part
 from arena_hard.rating.games import GameTable
 from arena_hard.rating.judge_stats import GRADES, Agreement, Estimate, JudgeReport, RuleEffect
 from arena_hard.showing import comparisons
+from arena_hard.showing.leaderboard import score_text
 from arena_hard.showing.sections import Section, plain_data, signed, signed_ends
 
 
@@ -46,7 +48,7 @@ def counts(table: GameTable) -> Section:
     rows = []
     for one in found:
         valid = one.games - one.nulls
-        share = f"{100 * (one.strong_wins + one.slight_wins + one.ties / 2) / valid:.1f}" if valid else "n/a"
+        share = score_text(100 * (one.strong_wins + one.slight_wins + one.ties / 2) / valid if valid else math.nan)
         numbers = [one.strong_wins, one.slight_wins, one.ties, one.slight_losses, one.strong_losses]
         numbers += [one.nulls, one.one_sided, one.same_position]
         rows.append([one.model, str(one.games), share, *map(str, numbers)])

@@ -17,6 +17,8 @@ from arena_hard.rating.breakdown import Breakdown, Group, breakdown, least_quest
 from arena_hard.rating.categories import Part
 from arena_hard.rating.outcomes import outcomes
 from arena_hard.rating.same_place import without_models
+from arena_hard.showing.leaderboard import score_text
+from arena_hard.showing.notes import with_minus
 from arena_hard.showing.sections import Section, plain_data
 
 KINDS = {"cluster": "clusters", "category": "categories"}  # what questions are grouped by
@@ -115,7 +117,7 @@ def _section(args: argparse.Namespace, one: Breakdown, is_last: bool) -> Section
         [
             group.name if args.format != "table" or len(group.name) <= _NAME else group.name[: _NAME - 1] + "…",
             str(group.questions),
-            f"{group.score:.1f}",
+            score_text(group.score),
             points(group.value),
             f"({points(group.lower)}, {points(group.upper)})",
             points(group.estimate),
@@ -143,14 +145,9 @@ def points(value: float) -> str:
     return "n/a" if math.isnan(value) else text[1:] if float(text) == 0 else text
 
 
-def overall(one: Breakdown) -> str:
-    """The overall score as the leaderboard has it, which rounds twice."""
-    return f"{round(one.score, 2):.1f}"
-
-
 def sentence(one: Breakdown) -> str:
     """What can be said of a model: whether groups differ at all, and which."""
-    return f"Overall {overall(one)}. {_whether_groups_differ(one)} {_which_groups_differ(one)}"
+    return f"Overall {score_text(one.score)}. {_whether_groups_differ(one)} {_which_groups_differ(one)}"
 
 
 def _whether_groups_differ(one: Breakdown) -> str:
@@ -199,7 +196,7 @@ def pictures(one: Breakdown, groups: Sequence[Group]) -> str:
     legend += "; dot: what the other models lead one to expect." if one.others else "."
     lines = [
         '<div style="display:flex;flex-wrap:wrap;align-items:center;gap:0 1rem;margin:.25rem 0">'
-        f'<span style="flex:1 1 14rem">{html.escape(group.name)} <b>{points(group.value)}</b></span>'
+        f'<span style="flex:1 1 14rem">{html.escape(group.name)} <b>{with_minus(points(group.value))}</b></span>'
         f'<span style="flex:2 1 16rem;padding:0 5px">{picture(one, group)}</span></div>'
         for group in groups
     ]
@@ -211,11 +208,12 @@ def picture(one: Breakdown, group: Group) -> str:
     kind, fill = ("better", "#2e8b57") if group.value > 0 else ("worse", "#c0392b")
     start, end = sorted((one.score, group.score))
     low, high = (min(100.0, max(0.0, one.score + each)) for each in (group.lower, group.upper))
-    label = f"{group.name}: win rate {group.score:.1f}, overall {overall(one)}, interval {low:.1f} to {high:.1f}"
+    label = f"{group.name}: win rate {score_text(group.score)}, overall {score_text(one.score)}, "
+    label += f"interval {score_text(low)} to {score_text(high)}"
     ring = ""
     if not math.isnan(group.others):
         at = min(100.0, max(0.0, one.score + group.others))
-        label += f", expected from the other models {at:.1f}"
+        label += f", expected from the other models {score_text(at)}"
         ring = f'<circle class="others" cx="{at:.1f}%" cy="8" r="3.5" fill="none" {_INK} stroke-width="1.5"/>'
     return (
         '<svg class="deviation" width="100%" height="16" style="height:16px;display:block;overflow:visible" '

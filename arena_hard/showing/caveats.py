@@ -11,9 +11,11 @@ from arena_hard.data.name_lists import counted
 from arena_hard.rating import judge_trust
 from arena_hard.rating.arrays import occurring
 from arena_hard.rating.games import GameTable
+from arena_hard.rating.intervals import BY_ROWS
 from arena_hard.rating.judge_trust import Trust
 from arena_hard.rating.same_place import ByPlace
 from arena_hard.rating.stopped import Looked
+from arena_hard.showing.leaderboard import score_text
 from arena_hard.showing.notes import Items, Note, Text
 
 
@@ -47,8 +49,8 @@ def by_place_notes(found: Sequence[ByPlace], level: float = 0.95) -> list[Text]:
 def _rate(one: ByPlace, level: float) -> str:
     if math.isnan(one.rate):
         return "not known"
-    ends = f"{one.lower:.1f} to {one.upper:.1f}" if one.lower == one.lower else "not known"
-    return f"{one.rate:.1f} ({100 * level:g}% interval {ends})"
+    ends = f"{score_text(one.lower)} to {score_text(one.upper)}" if one.lower == one.lower else "not known"
+    return f"{score_text(one.rate)} ({100 * level:g}% interval {ends})"
 
 
 ANSWERS = {"yes": "Yes.", "with care": "With care.", "no": "No.", "not known": "Too few games to tell."}
@@ -70,6 +72,23 @@ def caution(found: Trust | None) -> tuple[str, str] | None:
 def trust_notes(games: GameTable) -> list[Text]:
     """Judges whose verdicts are to be taken with care, or not to be trusted; nothing of others."""
     return [": ".join(said) for said in map(caution, judge_trust.trust(games)) if said]
+
+
+def is_caution(note: Text) -> bool:
+    """Whether a note is one of `trust_notes`, which a page puts first; also of those that a file kept."""
+    return isinstance(note, str) and note.startswith(tuple(f"{head}: " for head in _CAUTIONS.values()))
+
+
+def narrow_intervals(kind: str, ratios: Sequence[float]) -> str:
+    """Where published intervals are too narrow, how to get wide ones, else nothing; ratios: `Fit.ratio` of parts."""
+    wider = max((ratio for ratio in ratios if math.isfinite(ratio)), default=0.0)
+    if kind not in BY_ROWS or round(wider, 2) <= 1.0:
+        return ""
+    most = "up to " * (len(ratios) > 1)
+    return (
+        f"The intervals are too narrow, as published ones are: clustered by question they are {most}{wider:.2f} times "
+        "as wide on this data, which --interval sandwich shows."
+    )
 
 
 def looks_notes(looked: Mapping[str, Looked], games: GameTable) -> list[Text]:

@@ -14,6 +14,7 @@ from arena_hard.rating.paired import Difference
 from arena_hard.rating.same_place import without_models
 from arena_hard.rating.stopped import AfterLooks
 from arena_hard.showing import unequal_sets
+from arena_hard.showing.leaderboard import score_text
 from arena_hard.showing.notes import Items, Note, Text
 from arena_hard.showing.sections import Section, plain_data, signed, signed_ends
 
@@ -72,9 +73,11 @@ def looks(args: argparse.Namespace, part: Part) -> list[Section]:
     rows = [
         [
             one.name,
-            signed(one.value) if one.is_difference else f"{one.value:.1f}",
+            signed(one.value) if one.is_difference else score_text(one.value),
             "" if one.estimate is None else signed(one.estimate),
-            signed_ends(one.lower, one.upper) if one.is_difference else f"({one.lower:.1f}, {one.upper:.1f})",
+            signed_ends(one.lower, one.upper)
+            if one.is_difference
+            else f"({score_text(one.lower)}, {score_text(one.upper)})",
             "" if one.p_value is None else f"{one.p_value:.2g}",
             f"{one.questions}, {counted(one.looks, 'look')}"
             + f", the last at {one.last}" * (one.last != one.questions),
@@ -132,7 +135,7 @@ def _row(one: Difference) -> Sequence[str]:
         f"{one.p_value:.2g}",
         f"{one.corrected:.2g}",
         str(one.questions),
-        f"{one.score:.1f} − {one.other_score:.1f}",
+        f"{score_text(one.score)} − {score_text(one.other_score)}",
     ]
 
 

@@ -24,7 +24,7 @@ from arena_hard.showing.notes import Items, Note, Text
 FEW_QUESTIONS = 10
 FEW_GROUPS = 4
 FEW_FILES = 3
-FEW_BEYOND = 2.5  # rounds beyond an end: 100 rounds at 95 %, as the original has them
+FEW_BEYOND = 2.5  # rounds beyond an end: 100 rounds at 95%, as the original has them
 
 
 def interval_line(fit: Fit, rule: Rule) -> str:

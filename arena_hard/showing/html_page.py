@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from arena_hard.rating import ratings
+from arena_hard.showing import caveats
 from arena_hard.showing.html_tables import Cell, bars, escaped, matrix, table, widths_css
-from arena_hard.showing.leaderboard import Row, judged_text, percent, score_texts
-from arena_hard.showing.notes import whole
+from arena_hard.showing.leaderboard import Row, judged_text, percent, score_text, score_texts
+from arena_hard.showing.notes import Text, whole, with_minus
 from arena_hard.showing.sections import Section
 
 _PARTS = Path(__file__).parent
@@ -24,19 +25,19 @@ def html(page: Any) -> str:
     title = heading(page, datetime.date.today())
     judges = ", ".join(page.args.judge_name)
     source = f"battles of {page.args.battles}" if page.args.battles else f"judged by {judges}"
-    parts = [f"<h1>{escaped(title)}</h1>", f'<p class="note">{escaped(source)}</p>']
+    parts = [f"<h1>{escaped(title)}</h1>", *_cautions(page), f'<p class="note">{escaped(source)}</p>']
     for number, result in enumerate(page.results):
         if page.title_of(number):
             parts.append(f"<h2>{escaped(page.title_of(number))}</h2>")
         parts.append(_leaderboard(result.rows, result.part.baseline, page.args.level))
-        parts.append("".join(f'<p class="note">{escaped(whole(note))}</p>' for note in result.notes))
+        parts += [f'<p class="note">{_words(note)}</p>' for note in result.notes if not caveats.is_caution(note)]
         level = "h3" if page.title_of(number) else "h2"
         parts.append(f"<{level}>Win rates with intervals</{level}>{bars(result.rows)}")
         parts.append(_expected(result.rows, level))
         parts += [_section(section, level) for section in page.sections[number]]
     if page.overall:
         parts.append("<h2>Mean over categories</h2>" + _leaderboard(page.overall, "", page.args.level))
-    parts += [f'<p class="note">{escaped(whole(note))}</p>' for note in page.notes]
+    parts += [f'<p class="note">{_words(note)}</p>' for note in page.notes]
     body, style = "".join(parts), (_PARTS / "report.css").read_text(encoding="utf-8")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escaped(title)}</title>'
@@ -44,6 +45,17 @@ def html(page: Any) -> str:
         f"<style>{style}{widths_css(body)}</style></head><body><main>{body}</main>"
         f"<script>{(_PARTS / 'report.js').read_text(encoding='utf-8')}</script></body></html>"
     )
+
+
+def _cautions(page: Any) -> list[str]:
+    """What has to be known before any number: a judge not to be trusted, and intervals that are too narrow."""
+    said: list[str] = []
+    for number, result in enumerate(page.results):
+        start = f"{page.title_of(number)}: " if page.title_of(number) else ""
+        found = filter(caveats.is_caution, result.notes)
+        said += [f'<p class="warn">{escaped(start)}{_words(note)}</p>' for note in found]
+    narrow = caveats.narrow_intervals(page.args.interval, [result.fit.ratio for result in page.results])
+    return [*said, *([f"<p>{escaped(narrow)}</p>"] if narrow else [])]
 
 
 def heading(page: Any, date: datetime.date) -> str:
@@ -78,8 +90,8 @@ def _leaderboard(rows: Sequence[Row], baseline: str, level: float) -> str:
     for row in rows:
         score, interval = score_texts(row)
         width = "" if math.isnan(row.lower) else row.upper - row.lower
-        cells = [Cell(row.model, row.model), Cell(score, _key(row.score)), Cell(interval, width)]
-        cells.append(Cell(f"{row.rating:.0f}" if math.isfinite(row.rating) else "–", _key(row.rating)))
+        cells = [Cell(row.model, row.model), Cell(score, _key(row.score)), Cell(with_minus(interval), width)]
+        cells.append(Cell(with_minus(f"{row.rating:.0f}") if math.isfinite(row.rating) else "–", _key(row.rating)))
         tokens = row.avg_tokens
         cells.append(Cell("n/a") if tokens is None else Cell(str(int(tokens)), tokens))
         if partial:
@@ -87,7 +99,7 @@ def _leaderboard(rows: Sequence[Row], baseline: str, level: float) -> str:
         if ranks:
             cells.append(Cell(f"{row.ranks[0]}–{row.ranks[1]}", row.ranks[0]) if row.ranks else Cell(""))
         own = [row.by_judge.get(judge, float("nan")) for judge in judges]
-        lines.append([*cells, *(Cell("n/a" if math.isnan(each) else f"{each:.1f}", _key(each)) for each in own)])
+        lines.append([*cells, *(Cell(score_text(each), _key(each)) for each in own)])
     return table(head, lines, sortable=True, baseline=baseline)
 
 
@@ -105,8 +117,17 @@ def _expected(rows: Sequence[Row], level: str) -> str:
     return f"<{level}>{title}</{level}>" + matrix([row.model for row in known], expected.tolist())
 
 
+def _words(*notes: Text) -> str:
+    return escaped(with_minus(" ".join(map(whole, notes))))
+
+
+def _cells(row: Sequence[str]) -> list[Cell]:
+    """The cells of a row: its name as it is, and numbers."""
+    return [Cell(text if place == 0 else with_minus(text)) for place, text in enumerate(row)]
+
+
 def _section(section: Section, level: str) -> str:
     lines = section.table()
-    shown = table(lines[0], [[Cell(text) for text in row] for row in lines[1:]]) if lines else ""
-    remark = f'<p class="note">{escaped(" ".join(map(whole, section.remarks)))}</p>' if section.remarks else ""
+    shown = table(lines[0], [_cells(row) for row in lines[1:]]) if lines else ""
+    remark = f'<p class="note">{_words(*section.remarks)}</p>' if section.remarks else ""
     return f"<{level}>{escaped(section.title)}</{level}>{section.picture}{shown}{remark}"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from arena_hard.showing.leaderboard import Row
+from arena_hard.showing.leaderboard import Row, score_text
 
 _LETTER, _PADDING, _WORDS = 8.6, 24, 200  # pixels: of a letter on average, of a cell's sides, of a column of words
 _LONG = 26  # letters, from which a cell's text is broken into lines
@@ -101,10 +101,10 @@ def _bar(row: Row) -> str:
     lines = [
         f'<line class="{"tick middle" if at == 50 else "tick"}" x1="{at}%" x2="{at}%" y1="0" y2="22"/>' for at in _TICKS
     ]
-    words = f"{row.score}, interval not known"
+    words = f"{score_text(row.score)}, interval not known"
     if not math.isnan(row.lower) and not math.isnan(row.upper):
         lines.append(f'<line class="interval" x1="{row.lower}%" x2="{row.upper}%" y1="11" y2="11"/>')
-        words = f"{row.score} ({row.lower} to {row.upper})"
+        words = f"{score_text(row.score)} ({score_text(row.lower)} to {score_text(row.upper)})"
     lines.append(f'<circle cx="{row.score}%" cy="11" r="4"/>')
     words = escaped(f"{row.model}: {words}")
     picture = (

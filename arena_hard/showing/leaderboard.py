@@ -130,14 +130,19 @@ def _line(row: Row, level: float, show_elo: bool) -> str:
     line = f"{row.model:<30} | score: {score:^5} | {percent(level)}% CI: {interval:^12} | average #tokens: {tokens}"
     if row.ranks is not None:
         line += f" | rank: {row.ranks[0]}-{row.ranks[1]}"
-    return line + "".join(f" | {judge}: {_text(value)}" for judge, value in row.by_judge.items())
+    return line + "".join(f" | {judge}: {score_text(value)}" for judge, value in row.by_judge.items())
+
+
+def score_text(score: float) -> str:
+    """A win rate as it is read everywhere: rounded to the two digits of a row, and these to one; n/a for NaN."""
+    return "n/a" if math.isnan(score) else f"{round(score, 2):.1f}"
 
 
 def score_texts(row: Row) -> tuple[str, str]:
     """Score and interval as the original prints them; n/a where nothing is known."""
     if math.isnan(row.score):
         return "n/a", "n/a"
-    score = str(round(row.score, 1))
+    score = score_text(row.score)
     if math.isnan(row.lower) or math.isnan(row.upper):
         return score, "n/a"
     return score, str((round(row.lower - row.score, 1), round(row.upper - row.score, 1)))
@@ -158,10 +163,6 @@ def _rating_texts(row: Row) -> tuple[str, str]:
 def percent(level: float) -> str:
     """0.95 → '95'."""
     return f"{round(100 * level, 6):g}"
-
-
-def _text(value: float | None) -> str:
-    return "n/a" if value is None or math.isnan(value) else f"{value:.1f}"
 
 
 # ---------------------------------------------------------------------------------- other formats
@@ -219,13 +220,13 @@ def markdown_lines(rows: Sequence[Row], level: float = 0.95) -> list[str]:
     head += [*(["rank"] if ranks else []), *judges]
     lines = [cells(head), cells(["---"] + ["---:"] * (len(head) - 1))]
     for row in rows:
-        shown = [row.model, _text(row.score), score_texts(row)[1]]
+        shown = [row.model, *score_texts(row)]
         shown.append("n/a" if row.avg_tokens is None else str(int(row.avg_tokens)))
         if partial:
             shown.append(judged_text(row))
         if ranks:
             shown.append("" if row.ranks is None else f"{row.ranks[0]}–{row.ranks[1]}")
-        lines.append(cells([*shown, *(_text(row.by_judge.get(judge)) for judge in judges)]))
+        lines.append(cells([*shown, *(score_text(row.by_judge.get(judge, math.nan)) for judge in judges)]))
     return lines
 
 

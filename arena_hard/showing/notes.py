@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import msgspec
 
 from arena_hard.data.name_lists import SHOWN, shortened
+
+_HYPHEN = re.compile(r"(?<![^\s(\[])-(?=\d|inf\b)")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ def printed(note: Text) -> str:
 def whole(note: Text) -> str:
     """The note with all of its lists."""
     return _text(note, is_whole=True)
+
+
+def with_minus(text: str) -> str:
+    """A text for a page: numbers below 0 with a true minus. Hyphens within names, dates and flags stay."""
+    return _HYPHEN.sub("−", text)
 
 
 def as_data(notes: Sequence[Text]) -> list[Any]:

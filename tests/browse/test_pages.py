@@ -75,6 +75,46 @@ def test_what_was_not_judged_is_said_on_every_page_that_counts(tmp_path: Path) -
         assert " of 5" not in html and "Judged" not in html and "of the bench" not in html
 
 
+def test_a_judge_that_is_not_to_be_trusted_is_named_on_every_page_of_results(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    tabs = ("leaderboard", "breakdown", "compare")
+    site = Site(tmp_path)
+    assert not any("Do not trust" in site.show(f"?tab={tab}") for tab in tabs)  # of a few games nothing is known
+    first, second = ("A>B", "A>B"), ("B>A", "B>A")  # of each place as often: no position bias, and κ is below 0
+    names = [f"q{number}" for number in range(60)]
+    questions = [{"question_id": q, "category": q[-1], "turns": [{"content": q}]} for q in names]
+    write_rows(bench.question_file, questions)
+    for model in ("alpha", "beta"):
+        rows = [judgment_row(model, q, first if i % 2 else second, baseline="base") for i, q in enumerate(names)]
+        rows[0] |= judgment_row(model, "q0", ("B>A", "A>B"))
+        write_rows(bench.judgment_file("judy", model), rows)
+    shown = re.compile(r'<span class="warn">Do not trust these results:</span> the judge judy .*κ −0\.\d\d')
+    for tab in tabs:
+        assert shown.search(site.show(f"?tab={tab}")), tab
+    html = site.show("?tab=judge")
+    assert "<dd>κ −0." in html and not re.search(r">[^<]*[ (]-\d", html)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("tab=breakdown&model=gone", "gone has no judgments by judy; another model is shown."),
+        ("tab=breakdown&model=base", "base is the baseline, at 50 by definition; another model is shown."),
+        ("tab=compare&model=alpha&other=gone", "gone has no judgments by judy; another model is shown."),
+        ("tab=judge&model=gone", "gone has no judgments by judy; all models are shown."),
+        ("tab=games&model=gone", "gone has no judgments by judy; other games are shown."),
+        ("judge=gone", "There are no judgments by gone; those of judy are shown."),
+        ("tab=compare&model=base&other=beta", ""),
+        ("tab=breakdown&model=beta&judge=judy", ""),
+    ],
+)
+def test_a_page_says_when_it_shows_another_model_than_was_asked_for(tmp_path: Path, address: str, words: str) -> None:
+    write_bench(tmp_path / "small")
+    html = Site(tmp_path).show(f"?{address}")
+    assert words in html and (words or not re.search(r"(is|are) shown\.</p>", html))
+
+
 def judge_notes(site: Site, model: str) -> str:
     key = tables.Snapshot(site.index("small"), "judy", None)
     return "".join(judge_page.coverage_notes(key, model))
@@ -141,6 +181,7 @@ def test_compare_finds_where_two_models_differ_most(index: BenchIndex) -> None:
     # points: alpha 75, 50, 50, 100; beta 0, 25, 25, (25 + 100) / 2
     assert gaps == {"q-sum": 75.0, "q-code": 25.0, "q-poem": 25.0, "q-plan": 37.5}
     assert [row.question for row in context["rows"]][:2] == ["q-sum", "q-plan"]
+    assert [row.numbers for row in context["rows"]][:2] == [("+75", "75", "0"), ("+37.5", "100", "62.5")]
     result = context["result"]
     assert result.value == pytest.approx(100 * 7 / 9 - 100 * 3 / 14)
     assert (result.better, result.equal, result.worse) == (4, 0, 0)

@@ -38,7 +38,7 @@ def test_what_can_be_said(one: Breakdown, words: str) -> None:
 
 
 def test_the_picture_has_every_name_and_stays_within_its_width() -> None:
-    one = broken_down(('<b>"R&D"</b>', 9, -54.0, 1), ("b", 9, 0.01, 1))
+    one = broken_down(('<b>"R&D"</b>', 9, -54.047, 1), ("b", 9, 0.01, 1))
     drawn = breakdowns.pictures(one, one.groups)
     assert "<b>&quot;" not in drawn and "&lt;b&gt;&quot;R&amp;D&quot;&lt;/b&gt;: win rate 0.0" in drawn
     assert all(0.0 <= float(at) <= 100.0 for at in re.findall(r' (?:x1|x2|x|cx)="([-\d.]+)%"', drawn))

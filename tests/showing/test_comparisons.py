@@ -11,6 +11,8 @@ import pytest
 from arena_hard.rating import battles, category_mean, intervals, same_place
 from arena_hard.rating.categories import Part
 from arena_hard.rating.intervals import Rule
+from arena_hard.rating.paired import Difference
+from arena_hard.rating.same_place import ByPlace
 from arena_hard.rating.stopped import Looked
 from arena_hard.showing import caveats, comparisons, footnotes, formats
 from arena_hard.showing.notes import printed, whole
@@ -60,6 +62,14 @@ def test_of_many_pairs_on_different_questions_the_first_are_named_and_all_are_in
 )
 def test_what_is_0_as_shown_has_no_sign(value: float, words: str) -> None:
     assert signed(value) == words
+
+
+def test_win_rates_are_rounded_as_in_the_leaderboard() -> None:
+    numbers = (-12.0, 1.0, -14.0, -10.0, 0.01, 0.01, 2.0)
+    pair = Difference("m", "o", *numbers, 9, 42.0526, 54.0476, 9, 9, -12.0)
+    assert comparisons._row(pair)[-1] == "42.0 − 54.0"  # 42.05 and 54.05 as rows have them, below which the doubles are
+    place = ByPlace("m", 5, 9, 54.0476, 42.0526, 60.0)
+    assert "54.0 (95% interval 42.0 to 60.0)" in whole(caveats.by_place_notes([place])[0])
 
 
 def test_after_looks_at_widths_there_are_no_columns_without_a_value() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from arena_hard.showing import html_page, html_tables
+from arena_hard.showing import caveats, html_page, html_tables
 from arena_hard.showing.html_tables import Cell
 from arena_hard.showing.leaderboard import Row
+from tests.rating.test_judge_trust import games_of
 
 DATE = datetime.date(2026, 3, 1)
 
@@ -40,6 +41,18 @@ def page(*boards: list[Row], overall: list[Row] | None = None, battles: str | No
 )
 def test_the_heading_names_date_winner_and_baseline(shown: Any, words: str) -> None:
     assert html_page.heading(shown, DATE).startswith(words)
+
+
+def test_the_page_begins_with_what_makes_its_numbers_unsure() -> None:
+    (said,) = caveats.trust_notes(games_of([1] * 60, [1] * 60))
+    parts = [Namespace(notes=[said, "Judged all."], fit=Namespace(ratio=ratio)) for ratio in (1.2, 1.8)]
+    shown = Namespace(results=parts, args=Namespace(interval="rows"), title_of=("math", "").__getitem__)
+    first, second, narrow = html_page._cautions(shown)
+    assert first.startswith('<p class="warn">math: Do not trust these results: the judge')
+    assert second.startswith('<p class="warn">Do not trust') and "1.80 times" in narrow and "sandwich" in narrow
+    honest = Namespace(results=[Namespace(notes=[], fit=parts[1].fit)], args=Namespace(interval="sandwich"))
+    honest.title_of = shown.title_of
+    assert html_page._cautions(honest) == [] and caveats.narrow_intervals("rows", [math.nan, 1.0]) == ""
 
 
 def width_of(table: str) -> int:

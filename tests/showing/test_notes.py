@@ -14,11 +14,17 @@ import pytest
 from arena_hard.data.name_lists import SHOWN, first_lines, shortened
 from arena_hard.rating.intervals import Fit, Rule
 from arena_hard.showing.footnotes import fit_notes
-from arena_hard.showing.notes import Items, Note, Text, as_data, from_data, printed, whole
+from arena_hard.showing.notes import Items, Note, Text, as_data, from_data, printed, whole, with_minus
 from tests.loopback import Server
 from tests.support.pipeline_bench import Scratch, run_script, write_rows
 
 NAMES = [f"model-{number:02}" for number in range(84)]
+
+
+def test_numbers_on_pages_have_a_true_minus_and_names_keep_their_hyphens() -> None:
+    kept = "gpt-4-0314 and m--5 on 2024-07-31, --num-rounds 100, 3-5"
+    assert with_minus(kept) == kept
+    assert with_minus("-3 (-8.8, 10.4), κ -0.03 [-inf, -1]") == "−3 (−8.8, 10.4), κ −0.03 [−inf, −1]"
 
 
 def test_notes_that_were_kept_come_back_with_their_lists() -> None:
