@@ -7,7 +7,10 @@ would take time that grows with the square, for a sign that is written thousands
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +18,27 @@ if TYPE_CHECKING:
 
 _CLOSING = re.compile(r"\\[)\]]|\\end\{[a-z]+\*?\}")
 _OPENING = re.compile(r"\\(?:([(\[])|begin(\{[a-z]+\*?\}))")
+# Names and measures of LaTeX, which are not shown as letters and digits.
+_NAMES = re.compile(
+    r"\\(?:begin|end)\{[A-Za-z]+\*?\}(?:\[[a-z]\])?(?:\{[clr|@{}! ]*\})?|\\\\\s*\[[^\]]*\]"
+    r"|\\(?:[hvm]space\*?|(?:text|page)?color)\s*\{[^{}]*\}|\\[A-Za-z]+\*?"
+)
+
+
+def readable(latex: str) -> str:
+    """The formula without what the converter would take for a comment, or number the lines of."""
+    return re.sub(r"\\(begin|end)\{align\}", r"\\\1{align*}", re.sub(r"(?<!\\)%", r"\%", latex))
+
+
+def is_whole(latex: str, shown: Sequence[str]) -> bool:
+    """Whether all letters and digits of a formula are shown, and no command as if it were one of them."""
+    if any(re.search(r"\\[A-Za-z]", text) for text in shown):
+        return False
+    return not _letters(_NAMES.sub(" ", latex)) - _letters("".join(shown))
+
+
+def _letters(text: str) -> Counter[str]:
+    return Counter(sign for sign in unicodedata.normalize("NFKC", text) if sign.isalnum())
 
 
 def add_formulas(parser: MarkdownIt) -> None:

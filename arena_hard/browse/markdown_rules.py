@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -27,6 +27,7 @@ _SHELL = re.compile(r"[\"`\n]|^\{|^\([a-z]+ ")
 _ENDING = re.compile(r"(th|st|nd|rd|s)\b")
 _NOWHERE = re.compile(r"\(\s*(<>)?\s*\)")
 _PLAIN_WORDS = re.compile(r"\w(?:[\w ,.;:!?&'’/-]*\w)?")
+_SEEN_WITHOUT_TEXT = ("hr", "fence", "code_block")
 _LONG_NUMBER = 4  # digits, from which a list's number would stand outside its box
 
 
@@ -288,8 +289,16 @@ def passages(tokens: list[Token]) -> Iterator[list[Token]]:
 
 
 def loses(source: str, tokens: Iterable[Token]) -> bool:
-    """Whether a letter or digit of the source is in none of the tokens that were made of it."""
-    return bool(_letters(source) - _letters("".join(_texts(tokens))))
+    """Whether a letter or digit of the source is in none of the tokens made of it, or a block shows nothing."""
+    made = list(tokens)
+    return any(map(_is_mute, passages(made))) or bool(_letters(source) - _letters("".join(_texts(made))))
+
+
+def _is_mute(block: Sequence[Token]) -> bool:
+    """Whether nothing is left to be seen of a block, or of a heading in it: a lone `#`, `>` or `+` was no markup."""
+    headings = (after for token, after in pairwise(block) if token.type == "heading_open")
+    seen = any(token.content or token.type in _SEEN_WITHOUT_TEXT for token in block)
+    return not seen or not all(inside.content for inside in headings)
 
 
 def _letters(text: str) -> Counter[str]:

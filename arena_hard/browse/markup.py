@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from arena_hard.browse import markdown_rules
-from arena_hard.browse.formula_rules import add_formulas
+from arena_hard.browse.formula_rules import add_formulas, is_whole, readable
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -150,9 +150,10 @@ def _link_open(tokens: Any, i: int, *_: Any) -> str:
 
 
 def _image(tokens: Any, i: int, *_: Any) -> str:
-    """An image is not loaded: its description stands there, and its address as a link."""
+    """An image is not loaded: its description and title stand there, and its address as a link."""
     address = html.escape(str(tokens[i].attrs.get("src", "")))
-    words = html.escape(tokens[i].content or "image")
+    title = tokens[i].attrs.get("title")
+    words = html.escape((tokens[i].content or "image") + (f' "{title}"' if title else ""))
     return f'<a href="{address}" target="_blank">[image, not loaded: {words}]</a>'
 
 
@@ -199,7 +200,7 @@ def _formula(latex: str, display: str, env: dict[str, Any]) -> str:
 
 
 def mathml(latex: str, display: str) -> str:
-    """A formula as MathML out of allowed elements; its source where it cannot be read."""
+    """A formula as MathML out of allowed elements; its source where it cannot be read or would not be shown whole."""
     from xml.etree import ElementTree
 
     source = f'<code class="formula">{html.escape(latex)}</code>'
@@ -208,9 +209,10 @@ def mathml(latex: str, display: str) -> str:
     try:
         from latex2mathml.converter import convert
 
-        written = re.sub(r"(?<!\\)%", r"\\%", latex)  # no comment: what was written is shown
-        root = ElementTree.fromstring(convert(written, display=display))
+        root = ElementTree.fromstring(convert(readable(latex), display=display))
         body = _allowed(root)
+        if not is_whole(latex, list(root.itertext())):
+            return source
     except Exception:  # the converter raises errors of many kinds on formulas that it does not know
         return source
     scroll = ' class="wide" tabindex="0"' if display == "block" else ""

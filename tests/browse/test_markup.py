@@ -114,6 +114,14 @@ $HOME/$PATH
 echo $HOME and $PATH
 user@host:~$ ls $HOME
 and $(a) b, ${c} $1
+#
+##
+# #
+>
+> >
++
+*
+> #
 a <b> tag and <div class='x'>
 x < y > z <- w -> v
 std::vector<int> and List<String>
@@ -237,9 +245,9 @@ def test_a_degenerate_text_takes_no_longer_than_its_length(text: str) -> None:
 
 
 def test_an_image_becomes_words_and_a_link() -> None:
-    html = markup.formatted("![a cat](https://example.org/cat.png)")
+    html = markup.formatted('![a cat](https://example.org/cat.png) ![two](https://example.org/2.png "of <it>")')
     assert '<a href="https://example.org/cat.png"' in html
-    assert "[image, not loaded: a cat]" in html
+    assert "[image, not loaded: a cat]" in html and '[image, not loaded: two "of &lt;it&gt;"]' in html
     assert "<img" not in html
 
 
@@ -274,6 +282,34 @@ def test_prices_are_no_formulas() -> None:
 
 def test_a_formula_that_cannot_be_read_is_shown_as_its_source() -> None:
     assert r"\undefinedthing" in Tags(markup.formatted(r"$\undefinedthing{\left( x$")).text
+
+
+LOSSY = [r"\badmacro{x}", r"\label{eq:1}x", r"\ref{abc}"]
+
+
+@pytest.mark.parametrize("formula", LOSSY)
+def test_a_formula_that_would_not_be_shown_whole_is_shown_as_its_source(formula: str) -> None:
+    assert Tags(markup.formatted(f"${formula}$")).text.strip() == formula
+
+
+WHOLE = [
+    r"\hspace{1em}x",
+    r"\color{red}{x}",
+    r"\mathbb{R}^{10}",
+    r"\begin{array}{c|c}x\\[2pt]y\end{array}",
+    r"\tfrac12\%",
+    r"\backslash x",
+]
+
+
+@pytest.mark.parametrize("formula", WHOLE)
+def test_names_and_measures_in_a_formula_need_not_be_shown(formula: str) -> None:
+    assert "<math" in markup.formatted(f"${formula}$")
+
+
+def test_the_lines_of_a_formula_get_no_numbers() -> None:
+    html = markup.formatted(r"\begin{align}a&=b\\c&=d\end{align}")
+    assert "<math" in html and Tags(html).text.strip() == "a=bc=d"
 
 
 def test_the_verdict_is_marked_in_text_and_in_code() -> None:
