@@ -80,7 +80,7 @@ def load_site(args: argparse.Namespace) -> Site:
         raise UserError(f"{args.data_dir}/ is not a directory. Name the one with the benchmarks with --data-dir.")
     wanted = args.config_file != CONFIG or args.config_file.is_file()
     settings = utils.load_judge_settings(args.config_file) if wanted else None
-    return Site(args.data_dir, settings)
+    return Site(args.data_dir, settings, config_file=args.config_file)
 
 
 # ------------------------------------------------------------------------------------------ page

@@ -16,6 +16,7 @@ record_file       one record file: offsets and facts of its rows
 search            text search over files
 tables            the index as a table of games
 game_selection    which games a filter leaves, and the texts of one
+commands          the commands that pages suggest
 game_words        what is said of one judgment: who won, and why something is missing
 markdown_rules    Markdown in which nothing that was written is lost
 formula_rules     formulas of LaTeX in Markdown

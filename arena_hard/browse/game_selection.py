@@ -292,13 +292,14 @@ def load(index: BenchIndex, judge: str, model: int, question: int, settings: Jud
 def side(index: BenchIndex, model: str, role: str, question: int) -> Side:
     """A model's answer to a question, or the words that say why it is not there."""
     answer, file = index.answer(model, question), f"{index.bench.name}/model_answer/{model}.jsonl"
-    again = f"python gen_answer.py --models {model}"
+    again = index.commands.answer("--models", model)
     if answer is not None and has_error_mark(answer):
         why = f"The call failed, and {file} has {ERROR_MARK} in the place of an answer. {again} asks for it again."
         return Side(model, role, None, why)
     if answer is not None:
         return Side(model, role, answer)
     if model not in index.answers:
-        return Side(model, role, None, f"The answers of {model} are not here: there is no file {file}.")
+        where = f"{again} makes it; published answers are fetched as README.md says (Official questions, answers …)."
+        return Side(model, role, None, f"The answers of {model} are not here: there is no file {file}. {where}")
     why = "holds nothing for it" if index.answered(model)[question] else "has no line for it"
     return Side(model, role, None, f"{model} has no answer to this question: {file} {why}. {again} asks for it.")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from arena_hard.browse import game_selection
+from arena_hard.browse.commands import Commands
 from arena_hard.browse.game_selection import Pair
 from arena_hard.browse.record_file import CUT_OFF, NO_GAME, UNREADABLE
 from arena_hard.data.records import Game
@@ -51,32 +52,51 @@ def _missing_words(codes: tuple[int, int]) -> str:
     return f"Only game {readable} counts: game {3 - readable} {reasons[min(codes)]}."
 
 
-def unjudged_words(judge: str, pair: Pair) -> list[str]:
+def unjudged_words(judge: str, pair: Pair, commands: Commands) -> list[str]:
     """Why there is no judgment, and the commands that make it."""
     model, against = pair.model, pair.baseline
     if pair.judgment or not judge:
         return []
     if model.model == against.model:
         return [f"{model.model} is the baseline, which is not judged against itself."]
-    command = f"python gen_judgment.py --models {model.model}"
+    command = commands.judge("--models", model.model)
     lacking = list(dict.fromkeys(side.model for side in (model, against) if side.answer is None))
     if lacking:
         who = f"{' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'}"
         words = f"{judge} has not judged {model.model} on this question yet, and cannot: {who} no answer to it."
-        return [words, f"python gen_answer.py --models {' '.join(lacking)}\n{command}"]
+        return [words, f"{commands.answer('--models', *lacking)}\n{command}"]
     return [f"{judge} has not judged {model.model} on this question yet. This asks for what is missing:", command]
 
 
+def lacking(pair: Pair, number: int, patterns: tuple[Any, ...], commands: Commands) -> tuple[str, str]:
+    """(why a judged game has no verdict or no text, the command that makes it anew); empty where nothing is missing."""
+    game, code = pair.game(number), pair.codes[number - 1]
+    if pair.judgment is None:
+        return "", ""
+    model = pair.model.model
+    retry = commands.judge("--models", model, "--retry-unreadable")
+    if code == NO_GAME or game is None:
+        place = len(pair.judgment.games) >= number
+        why = "its place in the record is empty" if place else f"its record ends before game {number}"
+        unread = place or UNREADABLE in pair.codes or not pair.judgment.games  # else the record passes for a whole one
+        again = retry if unread else commands.judge_again(model, pair.question_id)
+        return f"There is no such game in the judgment: {why}. This judges the question again:", again
+    if code == UNREADABLE:
+        return f"{why_unreadable(game, patterns)} This judges it again:", retry
+    if not game.judgment.strip():
+        return "No text is recorded for this game: its record holds the verdict alone.", ""
+    return "", ""
+
+
 def why_unreadable(game: Game | None, patterns: tuple[Any, ...]) -> str:
-    """Why a game has no verdict although the judge wrote something."""
-    labels = labels_in(game.judgment, patterns) if game else []
-    again = "gen_judgment.py --retry-unreadable judges again."
+    """Why a game has no verdict although it was played."""
+    text = game.judgment.strip() if game else ""
+    labels = labels_in(text, patterns)
+    it = "It" if text else "No text is recorded for this game: it"
     if len(labels) > 1:
         return f"It holds labels that differ: {' and '.join(labels)}."
     if labels:
-        return f"It holds {labels[0]}, but was read by another pattern; {again}"
+        return f"It holds {labels[0]}, but was read by another pattern."
     if game and game.finish_reason in CUT_OFF:
-        return (
-            f"It was cut off at max_tokens before it came to a label. Raise max_tokens in the judge's config; {again}"
-        )
-    return f"It holds no label; {again}"
+        return f"{it} was cut off at max_tokens before it came to a label. Raise max_tokens in the judge's config."
+    return "It holds no label." if text else "No text is recorded for this game: the judge wrote nothing."

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from arena_hard.browse import address, game_selection, game_words, markup
 from arena_hard.browse.address import View
+from arena_hard.browse.commands import Commands
 from arena_hard.browse.game_selection import Pair, Selection
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.record_file import CUT_OFF, NO_GAME, UNREADABLE
@@ -28,17 +29,18 @@ class Choice(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A text as HTML; is_long: whether a page shows its beginning first."""
+    """A text as HTML; is_long: whether a page shows its beginning first; is_empty: whether nothing is to be seen."""
 
     html: Markup
     is_long: bool
+    is_empty: bool = False
 
     def __html__(self) -> str:
         return self.html
 
 
 class Column(NamedTuple):
-    """One answer in one game: `turns` are HTML; `words` say why there is none."""
+    """One answer in one game: `turns` are HTML; `words` say why there is none; `again` asks for it anew."""
 
     label: str
     model: str
@@ -47,12 +49,14 @@ class Column(NamedTuple):
     thoughts: list[str | None]
     words: str
     notes: list[str]
+    is_cut: bool
+    again: str
 
 
 class Board(NamedTuple):
     """One game as it is shown: number, verdict in words, two columns, the judge's text.
 
-    why: what is wrong with a game without a verdict.
+    why, again: what is wrong with a game without a verdict or without a text, and the command that makes it anew.
     """
 
     number: int
@@ -63,6 +67,7 @@ class Board(NamedTuple):
     judgment: Shown | None
     prompt: str
     why: str
+    again: str
 
 
 class Listed(NamedTuple):
@@ -102,10 +107,10 @@ def page_of(index: BenchIndex, view: View, selection: Selection, settings: Judge
         "title": f"{pair.model.model} · {short(first_turn(pair), 60)}",
         "pair": pair,
         "summary": game_words.agreement_words(pair),
-        "unjudged": game_words.unjudged_words(view.judge, pair),
+        "unjudged": game_words.unjudged_words(view.judge, pair, index.commands),
         "nameless": nameless(index, view.judge, pair),
         "prompts": question_turns(pair, view),
-        "boards": [board(pair, number, view, patterns) for number in (1, 2)],
+        "boards": [board(pair, number, view, patterns, index.commands) for number in (1, 2)],
         "at": view.but(question=pair.question_id, at="" if view.model else pair.model.model),
         **neighbours(index, view, selection),
     }
@@ -224,7 +229,7 @@ def nameless(index: BenchIndex, judge: str, pair: Pair) -> str:
 def text_of(text: str, view: View, patterns: tuple[Any, ...] = ()) -> Shown:
     """A model's text as the view wants it: formatted, or as it stands in the file."""
     render = markup.plain if view.format == PLAIN else markup.formatted
-    return Shown(render(text, patterns), is_long(text))
+    return Shown(render(text, patterns), is_long(text), not text.strip())
 
 
 def is_long(text: str) -> bool:
@@ -237,30 +242,32 @@ def question_turns(pair: Pair, view: View) -> list[Shown]:
     return [text_of(turn, view) for turn in pair.question.turns] if pair.question else []
 
 
-def board(pair: Pair, number: int, view: View, patterns: tuple[Any, ...]) -> Board:
+def board(pair: Pair, number: int, view: View, patterns: tuple[Any, ...], commands: Commands) -> Board:
     """One game, ready for the template."""
     game = pair.game(number)
     code = pair.codes[number - 1]
     words, kind = game_words.verdict_words(code, pair, number)
-    a, b = pair.sides(number)
+    a, b = (column(label, side, view, pair, commands) for label, side in zip("AB", pair.sides(number)))
+    why, again = game_words.lacking(pair, number, patterns, commands)
     return Board(
         number=number,
         label=label_of(code),
         kind=kind,
         words=words,
-        columns=(column("A", a, view), column("B", b, view)),
+        columns=(a, b),
         judgment=judgment_html(game, view, patterns),
         prompt=game.user_prompt if game else "",
-        why=game_words.why_unreadable(game, patterns) if kind == "unreadable" else "",
+        why=why,
+        again=again,
     )
 
 
 def judgment_html(game: Game | None, view: View, patterns: tuple[Any, ...]) -> Shown | None:
     """The judge's text with its verdict marked; None when it wrote nothing."""
-    return text_of(game.judgment, view, patterns) if game is not None and game.judgment else None
+    return text_of(game.judgment, view, patterns) if game is not None and game.judgment.strip() else None
 
 
-def column(label: str, side: game_selection.Side, view: View) -> Column:
+def column(label: str, side: game_selection.Side, view: View, pair: Pair, commands: Commands) -> Column:
     """One answer under its label."""
     turns = side.answer.turns if side.answer else ()
     return Column(
@@ -271,6 +278,8 @@ def column(label: str, side: game_selection.Side, view: View) -> Column:
         thoughts=[turn.thought for turn in turns],
         words=side.missing,
         notes=notes(side),
+        is_cut=side.answer is not None and side.answer.finish_reason in CUT_OFF,
+        again=commands.answer_again(side.model, pair.question_id),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from arena_hard.browse.commands import Commands
 from arena_hard.browse.judged import Judged
 from arena_hard.browse.record_file import (
     NO_GAME,
@@ -60,6 +61,7 @@ class BenchIndex:
     judgments: dict[tuple[str, str], list[RecordFile]] = field(default_factory=dict)
     sets: dict[str, JudgmentSet] = field(default_factory=dict)
     version: int = 0
+    commands: Commands = Commands()
 
     def __post_init__(self) -> None:
         self._standing: dict[tuple[str, str, str], Standing] = {}

@@ -20,6 +20,7 @@ from arena_hard.browse import (
     leaderboard_page,
 )
 from arena_hard.browse.address import View
+from arena_hard.browse.commands import CONFIG, Commands
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.numbers import places, signed, with_commas
 from arena_hard.data.paths import Bench, benches
@@ -58,6 +59,7 @@ class Site:
     data_dir: Path
     settings: JudgeSettings | None = None
     indexes: dict[str, BenchIndex] = field(default_factory=dict)
+    config_file: Path = CONFIG
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -106,9 +108,13 @@ class Site:
     def index(self, bench: str) -> BenchIndex:
         """The index of a bench, brought up to date."""
         if bench not in self.indexes:
-            self.indexes[bench] = BenchIndex(Bench(self.data_dir, bench))
+            self.indexes[bench] = BenchIndex(Bench(self.data_dir, bench), commands=self._commands(bench))
         self.indexes[bench].refresh()
         return self.indexes[bench]
+
+    def _commands(self, bench: str) -> Commands:
+        """The commands for a bench; a config that speaks of another one would make that one's records."""
+        return Commands(self.data_dir, self.config_file if self.settings_of(bench) else CONFIG)
 
     def settings_of(self, bench: str) -> JudgeSettings | None:
         """The judge's config where it speaks of this bench."""

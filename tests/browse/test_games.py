@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from arena_hard.browse import game_selection, game_words, games_page
 from arena_hard.browse.address import View, href, parse
+from arena_hard.browse.commands import Commands
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.site import Site
 from arena_hard.data.paths import Bench
@@ -89,10 +91,12 @@ def test_what_is_missing_is_said_by_its_cause(index: BenchIndex) -> None:
 @pytest.mark.parametrize(
     ("text", "finish", "why"),
     [
-        ("[[A>B]] or rather [[B>A]]", "stop", "It holds labels that differ: A>B and B>A."),
-        ("no idea", "stop", "It holds no label; gen_judgment"),
+        ("[[A>B]] or rather [[B>A]]", "stop", "It holds labels that differ: A>B and B>A. This judges it again:"),
+        ("", "stop", "No text is recorded for this game: the judge wrote nothing."),
+        (" ", "length", "No text is recorded for this game: it was cut off at max_tokens before"),
+        ("no idea", "stop", "It holds no label. This judges it again:"),
         ("I first write my own ans", "length", "It was cut off at max_tokens before it came to a label. Raise"),
-        ("[[B>A]]", "stop", "It holds B>A, but was read by another pattern; gen_judgment"),
+        ("[[B>A]]", "stop", "It holds B>A, but was read by another pattern."),
     ],
 )
 def test_an_unreadable_verdict_is_said_by_its_cause(tmp_path: Path, text: str, finish: str, why: str) -> None:
@@ -105,7 +109,52 @@ def test_an_unreadable_verdict_is_said_by_its_cause(tmp_path: Path, text: str, f
     index.refresh()
     found = words_of(index, "alpha", "q-sum")
     assert found["boards"][1].why.startswith(why) and found["boards"][0].why == ""
+    assert found["boards"][1].again == "python gen_judgment.py --models alpha --retry-unreadable"
     assert found["summary"] == "Only game 1 counts: game 2 has no verdict that could be read."
+
+
+@pytest.mark.parametrize(
+    ("games", "why", "again"),
+    [
+        ([0], "its record ends before game 2", "--question-ids ids.txt --redo alpha"),
+        ([0, None], "its place in the record is empty", "--models alpha --retry-unreadable"),
+        ([], "its record ends before game 2", "--models alpha --retry-unreadable"),
+    ],
+)
+def test_a_missing_game_comes_with_the_command_that_plays_it(
+    tmp_path: Path, games: list[int | None], why: str, again: str
+) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    row = judgment_row("alpha", "q-sum", ("A>B", "B>A"), baseline="base")
+    row["games"] = [None if place is None else row["games"][place] for place in games]
+    write_rows(bench.judgment_file("judy", "alpha"), [row])
+    index = BenchIndex(bench)
+    index.refresh()
+    board = words_of(index, "alpha", "q-sum")["boards"][1]
+    assert board.why == f"There is no such game in the judgment: {why}. This judges the question again:"
+    assert board.again.endswith(again)
+
+
+def test_an_empty_answer_and_a_missing_file_are_said(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    write_rows(bench.answer_file("alpha"), [answer_row("alpha", "q-sum", [" "])])
+    bench.answer_file("base").unlink()
+    config = JudgeSettings(bench_name="small", judge_model="judy", prompt_template=["{question_1}"])
+    site = Site(tmp_path, config, config_file=Path("my judge.yaml"))
+    html = site.show("?tab=games&model=alpha&question=q-sum")
+    flags = f"--data-dir {tmp_path} --models alpha"
+    assert "The answer of alpha is empty: its record holds no text" in html
+    assert f"python gen_answer.py {flags} --question-ids ids.txt --redo alpha" in html
+    assert "there is no file small/model_answer/base.jsonl. python gen_answer.py" in html
+    unjudged = site.show("?tab=games&model=alpha&question=q-time")
+    assert escape(f"python gen_judgment.py --setting-file 'my judge.yaml' {flags}") in unjudged
+
+
+def test_commands_name_what_is_not_the_scripts_own() -> None:
+    assert Commands().judge("--models", "a b") == "python gen_judgment.py --models 'a b'"
+    assert Commands(Path("data"), Path("config/judge_config.yaml")).answer() == "python gen_answer.py"
 
 
 def test_the_link_of_a_model_leads_to_a_game_that_was_judged(tmp_path: Path) -> None:
