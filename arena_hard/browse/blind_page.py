@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from arena_hard.browse import blind_check, game_selection, games_page
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.numbers import signed
+from arena_hard.data.name_lists import shortened
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.data.verdicts import LABELS
@@ -32,29 +34,40 @@ class Differing(NamedTuple):
     view: View
 
 
+class Lack(NamedTuple):
+    """What a blind check lacks, in words, and the command that makes it. can_begin: whether games are left to show."""
+
+    words: str
+    command: str
+    can_begin: bool
+
+
 def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
     """Template and values of the page: the start, a game to decide, or the result."""
     context: dict[str, Any] = {"title": "Blind check", "check": None, "error": "", "limits": judge_trust}
     context["buttons"] = list(zip(LABELS, WORDS))
     name = view.name.strip()
     if not view.judge or not name:
-        return "blind.html", context | others(index, view)
+        error = "The name is empty. Enter one: the decisions are stored under it." if view.judge and view.name else ""
+        return "blind.html", context | others(index, view, settings) | {"error": error}
     try:
         check = opened(index, view.judge, name, settings)
     except UserError as error:
-        return "blind.html", context | others(index, view) | {"error": str(error)}
+        return "blind.html", context | others(index, view, settings) | {"error": str(error)}
     place = int(view.at) - 1 if view.at.isdecimal() and int(view.at) <= len(check.plan) else check.next_place
     if place is not None and 0 <= place < len(check.plan):
         return "blind.html", context | {"check": check, "place": place} | game_of(index, view, check, place)
     return "blind.html", context | {"check": check, "place": None} | result_of(index, view, check)
 
 
-def others(index: BenchIndex, view: View) -> dict[str, Any]:
-    """Who has checked this judge so far."""
+def others(index: BenchIndex, view: View, settings: JudgeSettings | None) -> dict[str, Any]:
+    """Who has checked this judge so far, and what a further check lacks."""
     found = blind_agreement.checks(index.bench, view.judge) if view.judge else []
     together = blind_agreement.agreement(found, longer=partial(longer, index)) if found else None
     people = found[0].name if len(found) == 1 else "whoever decided"
-    return {"found": found, "together": together, "people": people, "differ": differences(together, view.judge, people)}
+    differ = differences(together, view.judge, people)
+    lack = lacking(index, view.judge, settings) if view.judge else None
+    return {"found": found, "together": together, "people": people, "differ": differ, "lack": lack}
 
 
 def opened(index: BenchIndex, judge: str, name: str, settings: JudgeSettings | None) -> Check:
@@ -66,25 +79,52 @@ def opened(index: BenchIndex, judge: str, name: str, settings: JudgeSettings | N
     seed = int.from_bytes(f"{judge}/{name}".encode(), "big") % 2**32
     plan = blind_check.draw(index, judge, showable(index, judge, settings), seed)
     if not plan:
-        raise UserError(
-            "No game can be shown: a blind check needs readable verdicts, and the answers of both the model "
-            f"and the baseline in {index.bench.name}/model_answer/."
-        )
+        raise UserError(lacking(index, judge, settings).words)
     return blind_check.start(index.bench, judge, name, plan)
 
 
 def showable(index: BenchIndex, judge: str, settings: JudgeSettings | None) -> dict[tuple[int, int], str]:
     """The baseline's name for each (model, question) that is judged and has both answers."""
+    return {place: baseline for place, baseline, lacking in judged_places(index, judge, settings) if not lacking}
+
+
+def judged_places(
+    index: BenchIndex, judge: str, settings: JudgeSettings | None
+) -> Iterator[tuple[tuple[int, int], str, list[str]]]:
+    """((model, question), baseline, whose answers are missing) of each judgment on a known question."""
     table = index.judged[judge]
     answered = {model: index.answered(model) for model in index.answers}
     nothing = np.zeros(len(index.question_ids), dtype=bool)
-    found = {}
     for model, question in np.argwhere(table.row >= 0).tolist():
         baseline = game_selection.baseline_name(index, judge, model, question, settings)
-        known = index.questions[question] is not None and baseline != index.models[model]
-        if known and answered.get(index.models[model], nothing)[question] and answered.get(baseline, nothing)[question]:
-            found[model, question] = baseline
-    return found
+        names = (index.models[model], baseline)
+        if index.questions[question] is not None and baseline != index.models[model]:
+            yield (model, question), baseline, [n for n in names if not answered.get(n, nothing)[question]]
+
+
+def lacking(index: BenchIndex, judge: str, settings: JudgeSettings | None) -> Lack:
+    """What keeps games of a judge from being shown."""
+    table = index.judged[judge]
+    readable = (table.first >= 0) | (table.second >= 0)
+    if not readable.any():
+        words = f"No verdict of {judge} could be read, and a blind check needs them. This judges again:"
+        return Lack(words, index.commands.judge("--retry-unreadable"), False)
+    places = [(place, names) for place, _, names in judged_places(index, judge, settings) if readable[place]]
+    missing = list(dict.fromkeys(name for _, names in places for name in names))
+    hidden = sum(bool(names) for _, names in places)
+    if not missing:
+        words = (
+            ""
+            if places
+            else f"No game can be shown: no question of {index.bench.question_file} was judged against a baseline."
+        )
+        return Lack(words, "", bool(places))
+    some = "No game can be shown" if hidden == len(places) else f"{hidden:,} of {len(places):,} judgments are left out"
+    words = (
+        f"{some}: answers of {shortened(missing)} are missing in {index.bench.name}/model_answer/. "
+        "Published ones are fetched as README.md says; this makes them:"
+    )
+    return Lack(words, index.commands.answer("--models", *missing), hidden < len(places))
 
 
 def game_of(index: BenchIndex, view: View, check: Check, place: int) -> dict[str, Any]:

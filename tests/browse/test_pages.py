@@ -246,6 +246,29 @@ def test_a_name_that_is_no_file_name_and_a_wrong_label_are_refused(index: BenchI
     assert list(index.bench.folder.parent.glob("x*")) == []
 
 
+def test_a_blind_check_says_beforehand_what_it_lacks(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    bench.answer_file("alpha").unlink()
+    some = Site(tmp_path).show("?tab=blind")
+    assert "4 of 8 judgments are left out: answers of alpha are missing in small/model_answer/." in some
+    assert f"python gen_answer.py --data-dir {tmp_path} --models alpha<" in some and "Your name" in some
+    bench.answer_file("base").unlink()
+    for query in ("?tab=blind", "?tab=blind&name=Ann"):
+        none = Site(tmp_path).show(query)
+        assert none.count("No game can be shown: answers of ") == 1 and "Your name" not in none
+        assert "--models alpha base" in none or "--models base alpha" in none
+    write_rows(bench.judgment_file("judy", "alpha"), [judgment_row("alpha", "q-sum", (None, None))])
+    bench.judgment_file("judy", "beta").unlink()
+    assert "No verdict of judy could be read" in Site(tmp_path).show("?tab=blind")
+
+
+def test_an_empty_name_for_a_blind_check_is_said(tmp_path: Path) -> None:
+    write_bench(tmp_path / "small")
+    assert "The name is empty" in Site(tmp_path).show("?tab=blind&name=%20")
+    assert "The name is empty" not in Site(tmp_path).show("?tab=blind")
+
+
 def test_no_name_of_a_model_is_on_the_blind_page(tmp_path: Path) -> None:
     write_bench(tmp_path / "small")
     html = Site(tmp_path).show("?tab=blind&name=Ann")

@@ -219,7 +219,7 @@ def test_judgments_with_one_game_or_none_are_counted_and_shown(tmp_path: Path) -
     judged(tmp_path, "m", [*whole, *single, *empty])
     rows, notes = shown(tmp_path, *B_FLAGS)
     assert rows["m"]["score"] < 50.0
-    assert any("one game only" in note and "3 of 8" in note for note in notes)
+    assert any("only one game" in note and "3 of 8" in note for note in notes)
     assert any(note.startswith("Judgments without a game, not counted: 3") for note in notes)
     write_rows(tmp_path / "data/b/question.jsonl", [{**question(1), "question_id": str(n)} for n in range(11)])
     (tmp_path / "judge.yaml").write_text(CONFIG.format("b", "base"))
