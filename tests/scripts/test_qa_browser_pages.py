@@ -124,7 +124,7 @@ def test_a_blind_check_by_keyboard_that_is_stopped_and_taken_up_again(browser: A
             page.keyboard.press("4")
         page.wait_for_selector("text=Game 8 of 8")
         page.click("button:has-text('B is much better')")
-        page.wait_for_selector("text=How far judy agrees with Ann")
+        page.wait_for_selector("text=How closely judy agrees with Ann")
         assert "κ" in page.inner_text(".tiles")
         assert page.locator(".data tbody tr").count() == 8
         page.close()
