@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
@@ -23,6 +23,7 @@ from arena_hard.data.settings import JudgeSettings
 
 PARTS = Path(__file__).parent
 MOST_PAIRS = 300  # pages of two models; beyond that only neighbours in the list of models are compared
+ROWS = 100  # of the list of games in a part of it
 BY_PARTS = ("games", "compare", "breakdown")  # pages that become many files
 _FRAME = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -183,5 +184,23 @@ def _write_games(work: Export, progress: Callable[[Iterable[Any]], Iterable[Any]
         )
         work.write(view, "games.html", context)
         listed.append(games_page.listed(work.index, view, model, question, bool(own[model, question])))
-    work.write(base, "list.html", {"title": "Games", "rows": listed, "judge": base.judge}, name="games.html")
-    return len(rows) + 1
+    return len(rows) + _write_lists(work, base, listed)
+
+
+class Part(NamedTuple):
+    """Some rows of the list of games, in a file of their own for readers without scripts."""
+
+    first: int
+    last: int
+    file: str
+
+
+def _write_lists(work: Export, base: View, listed: list[games_page.Listed]) -> int:
+    """The list of all games, which a script folds and filters, and the same in parts; returns how many pages."""
+    starts = range(0, len(listed), ROWS)
+    parts = [Part(at + 1, min(at + ROWS, len(listed)), f"games-list-{at // ROWS + 1}.html") for at in starts]
+    context = {"title": "Games", "judge": base.judge, "parts": parts}
+    work.write(base, "list.html", context | {"rows": listed, "part": None}, name="games.html")
+    for part in parts if parts[1:] else []:
+        work.write(base, "list.html", context | {"rows": listed[part.first - 1 : part.last], "part": part}, part.file)
+    return 1 + (len(parts) if parts[1:] else 0)

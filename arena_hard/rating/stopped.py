@@ -102,7 +102,8 @@ class AfterLooks:
 
     questions: how many there are now; last: how many the last look saw; value: as if their number had been fixed;
     lower, upper: the interval that holds at all looks; p_value: the interval's, of a difference; estimate:
-    median-unbiased, None where something else than this difference could end the run.
+    median-unbiased, None where something else than this difference could end the run, and where these judgments cannot
+    be those that the looks saw.
     """
 
     name: str
@@ -186,6 +187,9 @@ def difference_after(
     is_sure = one.lower > 0.0 or one.upper < 0.0  # for which the boundary was computed to more digits
     p_value = min(p_value, math.nextafter(1.0 - level, 0.0)) if is_sure else max(p_value, 1.0 - level)
     is_own = looked.width is None and looked.pairs == [(min(pair), max(pair))]
+    estimate = one.value * _share_kept(looked, n, z) if is_own else None
+    if estimate is not None and not one.lower <= estimate <= one.upper:
+        estimate = None  # these judgments would have ended the run at an earlier look: they have changed since
     return AfterLooks(
         name=f"{one.model} − {one.other}",
         questions=n,
@@ -194,7 +198,7 @@ def difference_after(
         value=one.value,
         lower=one.lower,
         upper=one.upper,
-        estimate=one.value * _share_kept(looked, n, z) if is_own else None,
+        estimate=estimate,
         p_value=p_value,
         is_difference=True,
     )

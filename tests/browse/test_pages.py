@@ -12,6 +12,7 @@ import pytest
 
 from arena_hard import __version__
 from arena_hard.browse import blind_check, blind_page, compare_page, judge_page, leaderboard_page, tables
+from arena_hard.browse import export as export_module
 from arena_hard.browse.address import View, parse
 from arena_hard.browse.export import export
 from arena_hard.browse.index import BenchIndex
@@ -63,7 +64,7 @@ def test_what_was_not_judged_is_said_on_every_page_that_counts(tmp_path: Path) -
         html = site.show(f"?tab={tab}")
         assert words.search(html) and "(1 are common to all)" in html
     assert "4 of 5" in site.show("?tab=judge&model=alpha") and "beta" not in judge_notes(site, "alpha")
-    assert "On 1 of the bench's 5 questions, those that both" in site.show("?tab=compare")
+    assert "On 1 of the benchmark's 5 questions, those that both" in site.show("?tab=compare")
     export(site, tmp_path / "out")
     assert words.search((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
     rows = [judgment_row(model, "q-time", ("A>B", "A>B"), baseline="base") for model in ("alpha", "beta")]
@@ -448,3 +449,17 @@ def test_empty_states_say_what_to_do(tmp_path: Path, tab: str, state: str) -> No
     words = ("bash run.sh demo", "python gen_judgment.py", "No verdict could be read", "No readable verdict", "empty")
     assert any(word in html for word in (*words, "Your name", "not defined")), html
     assert parse(f"?tab={tab}").tab == tab
+
+
+def test_the_exported_list_of_games_is_also_there_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For readers without scripts, who cannot fold or filter it."""
+    monkeypatch.setattr(export_module, "ROWS", 3)
+    write_bench(tmp_path / "data" / "small")
+    count = export_module.export(Site(tmp_path / "data"), tmp_path / "out")
+    pages = {file.name: file.read_text("utf-8") for file in (tmp_path / "out").glob("*.html")}
+    assert count == len(pages)
+    links = {name: re.findall(r'href="(game-\d+-\d+\.html)"', html) for name, html in pages.items() if "list" in name}
+    assert max(map(len, links.values())) == 3 and len(links) > 1
+    assert sorted(sum(links.values(), [])) == sorted(re.findall(r'href="(game-\d+-\d+\.html)"', pages["games.html"]))
+    assert all(f'href="{name}"' in pages["games.html"] for name in links)
+    assert "Other pairs" in pages["compare.html"] and "<noscript>" in pages["breakdown.html"]

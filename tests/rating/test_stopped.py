@@ -79,12 +79,23 @@ def test_estimate_interval_and_p_value_agree_with_fewer_and_more_questions(
     assert first is not None and first.p_value is not None
     for p_value in {0.05, min(0.9, first.p_value * 1.02), min(0.9, first.p_value / 1.02)}:
         seen = difference_after(found, looked, 1 - p_value)
-        assert seen is not None and seen.p_value is not None and seen.estimate is not None
+        assert seen is not None and seen.p_value is not None
         assert (seen.lower > 0 or seen.upper < 0) == (seen.p_value < 1 - (1 - p_value))
         assert seen.p_value == pytest.approx(first.p_value, rel=0.02)
-        assert seen.lower <= seen.estimate <= seen.upper and seen.p_value >= paired.differences(found)[0].p_value
+        assert seen.p_value >= paired.differences(found)[0].p_value
+        if seen.estimate is None:  # such a difference would have ended the run long before
+            assert strength > 0.5 and len(judged) > 1
+            continue
+        assert seen.lower <= seen.estimate <= seen.upper
         most = 1.0 if strength > 0.5 and len(judged) > 1 else 1.001  # what was decided is drawn back
         assert abs(seen.estimate) < most * abs(seen.value)
+
+
+def test_no_estimate_where_the_judgments_are_not_those_that_were_looked_at() -> None:
+    """A model that wins everything would have ended the run at the first look."""
+    found = outcomes(table_of(drawn(4, p=2, q=60, strengths=np.array([-9.0, 9.0]))))
+    seen = difference_after(found, stopped.Looked(100, (20, 40, 60), ("m0", "m1")))
+    assert seen is not None and seen.estimate is None and seen.lower > 0
 
 
 def test_what_was_looked_at_stays_looked_at() -> None:
