@@ -133,7 +133,7 @@ def test_a_foreign_server_at_the_address_is_never_asked(tmp_path: Path, wire: Se
     """Another server listens there, and the one of `serve` dies at once, as it would for want of its port."""
     folder = with_endpoint(folder_with(tmp_path, "x"), "sh -c 'exit 1'", wire.openai_base)
     out, err = start(folder).communicate(timeout=60)
-    assert "another server listens" in err and wire.openai_base in err and err.count("\n") == 1, out + err
+    assert "another server is already listening" in err and wire.openai_base in err and err.count("\n") == 1, out + err
     assert wire.requests() == []
     assert not (folder / "data/b/model_answer/m.jsonl").exists()
 

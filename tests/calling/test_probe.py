@@ -22,7 +22,7 @@ def test_a_model_that_answers_otherwise_is_noted(scratch: Scratch, wire: Server)
     scratch.models["m"]["model_name"] = "m-awq"
     scratch.answers["model_list"] = ["m"]
     other = scratch.run("gen_answer.py", "--keep-mixed")
-    assert "m answers the probe's questions otherwise than in the run before" in other.stderr
+    assert "m answers the probe's questions differently than in the previous run" in other.stderr
     assert f"({after['hash']} → " in other.stderr
     assert len(set(asked(wire))) == 5 + 3
     assert "m.manifest.json" not in other.stderr and str(len(scratch.answered_ids())) == "3"

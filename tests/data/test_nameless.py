@@ -277,7 +277,7 @@ def test_where_nothing_shows_it_the_baseline_is_said_to_be_assumed(bench: Bench)
     with pytest.raises(UserError, match="not against m: the judgments of m are not of the baseline against itself"):
         parts(bench, "m")
     done = run_script(bench.data_dir.parent, "show_result.py", "--bench-name", "b", "--judge-name", "j")
-    assert done.returncode == 0 and "nothing in them shows it: gpt-4-0314 is assumed" in done.stdout
+    assert done.returncode == 0 and "nothing in them reveals it: gpt-4-0314 is assumed" in done.stdout
 
 
 def test_a_baseline_that_was_named_is_rated_though_another_looks_like_it(bench: Bench) -> None:
@@ -363,7 +363,7 @@ def test_the_browser_takes_and_says_the_same(bench: Bench) -> None:
     bench.judgment_file("j", "base").unlink()
     index.refresh()
     (board,) = boards_of(Snapshot(index, "j", None), "rows")
-    assert board.baseline == "gpt-4-0314" and "gpt-4-0314 is assumed" in board.notes[0]
+    assert board.baseline == "gpt-4-0314" and "gpt-4-0314 was taken from the config" in board.notes[0]
     pair = game_selection.load(index, "j", index.models.index("m"), 0, None)
     assert games_page.nameless(index, "j", pair) in board.notes[0]
     put(bench, "m", rows_of("m", [(1, -1)]), "other")

@@ -177,7 +177,7 @@ def test_an_answer_with_fewer_turns_than_the_question(
     done = answered.run("gen_judgment.py")
     assert (done.returncode, wire.stats()["requests"]) == (1, 2), done.stderr
     assert "1 lack an answer" in done.stdout
-    assert "another number of turns than the question" in done.stdout
+    assert "a different number of turns than the question" in done.stdout
     assert answered.judged_ids() == [question(2)["question_id"]]
 
 

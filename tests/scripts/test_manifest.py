@@ -56,7 +56,7 @@ def test_a_manifest_that_cannot_be_read(judged: Scratch, text: str) -> None:
     judged.judgment_file().with_suffix(".manifest.json").write_text(text)
     done = judged.run("gen_judgment.py", "--redo", "m")
     assert done.returncode == 2
-    assert "m.manifest.json is not readable" in done.stderr
+    assert "m.manifest.json is not valid" in done.stderr
 
 
 @pytest.mark.slow

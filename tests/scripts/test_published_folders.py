@@ -160,7 +160,7 @@ def test_the_baselines_own_judgments_change_no_number(tmp_path: Path, named: dic
     judged(tmp_path, "base", own)
     with_own, notes = shown(tmp_path, *B_FLAGS)
     assert with_own == without
-    assert sum("base is the baseline; its own judgments" in note and ": 31." in note for note in notes) == 1
+    assert sum("base is the baseline; its judgments" in note and ": 31." in note for note in notes) == 1
     write_rows(tmp_path / "data/b/question.jsonl", [question(1)])
     (tmp_path / "judge.yaml").write_text(CONFIG.format("b", "base"))
     site = Site(tmp_path / "data", load_judge_settings(tmp_path / "judge.yaml"))
@@ -254,7 +254,7 @@ def test_a_judgment_that_is_a_list_or_a_mapping_is_shown(tmp_path: Path, text: A
     assert "Because" in page and "&lt;b&gt;" in page and "which one?" in page
     assert "Because" in site.show("?tab=games&bench=b&model=m&text=because")
     _, notes = shown(tmp_path, *B_FLAGS)
-    assert any("no verdict, counted as unreadable: 1, the first ['A>B', 'B>A']" in note for note in notes)
+    assert any("not verdicts, counted as unreadable: 1, the first ['A>B', 'B>A']" in note for note in notes)
 
 
 # ------------------------------------------------------------------------------------ ids as numbers

@@ -119,7 +119,7 @@ def test_scores_that_are_no_verdict_count_as_unreadable_and_the_first_is_named(t
     assert rows_of(text)["m"]["score"] == plain["m"]["score"]
     said = run(tmp_path)
     assert "not counted (3 of 12): m 3" in said
-    assert "no verdict, counted as unreadable: 3, the first 'Error' in data/b/model_judgment/j/m.jsonl:5." in said
+    assert "not verdicts, counted as unreadable: 3, the first 'Error' in data/b/model_judgment/j/m.jsonl:5." in said
 
 
 @pytest.mark.slow
@@ -226,7 +226,11 @@ def test_battles_that_are_loaded_come_with_all_that_was_said_of_the_judgments(tm
     write(tmp_path, "j", "m", doubled)
     write(tmp_path, "j", "base", [row("base", str(n), ["A=B", "A=B"]) for n in range(12)])
     said = run(tmp_path)
-    assert "say nothing and are left out: 12." in said and "replaced by a later line" in said and "(6 of 24)" in said
+    assert (
+        "carry no information and are left out: 12." in said
+        and "replaced by a later line" in said
+        and "(6 of 24)" in said
+    )
     assert run(tmp_path, "--load-battles") == said
     assert run(tmp_path, "--load-battles") == said
 
@@ -276,7 +280,7 @@ def test_a_default_battle_file_of_another_case_is_refused(tmp_path: Path) -> Non
     done = attempt(tmp_path, "--load-battles", "--weight", "2")
     assert done.returncode == 2 and "weight" in done.stderr
     (tmp_path / "data/arena_hard_battles.meta.json").unlink()
-    assert "says nothing of its inputs" in run(tmp_path, "--load-battles", "--weight", "2")
+    assert "does not record its inputs" in run(tmp_path, "--load-battles", "--weight", "2")
 
 
 # ----------------------------------------------------------------------------------------- formats

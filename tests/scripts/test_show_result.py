@@ -189,7 +189,7 @@ def test_judgments_against_another_baseline_are_never_relabelled(bench: Path) ->
     file.write_text(file.read_text() + other)
     done = run(bench, *CASE)
     assert scores(done.stdout)["m"] == 75.0 and "not counted: other 2" in done.stdout
-    assert "nothing in them shows it: base is assumed" in done.stdout
+    assert "nothing in them reveals it: base is assumed" in done.stdout
     file.write_text(other)
     done = run(bench, *CASE)
     assert done.returncode == 2 and "--baseline other" in done.stderr
