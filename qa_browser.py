@@ -17,13 +17,13 @@ import utils
 from arena_hard.browse.listening import port_for, port_number
 from arena_hard.data import environment, secret_sources, secrets
 from arena_hard.data.records import UserError
+from arena_hard.showing.config_values import CONFIG
 
 if TYPE_CHECKING:
     from arena_hard.browse.site import Site
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 AUTH_VARIABLE = "ARENA_HARD_AUTH"
-CONFIG = Path("config/judge_config.yaml")
 PARTS = Path(__file__).parent / "arena_hard" / "browse"
 
 
@@ -41,7 +41,7 @@ def parse_arguments() -> argparse.Namespace:
     add(
         "--config-file",
         type=Path,
-        default=Path("config/judge_config.yaml"),
+        default=CONFIG,
         help="the judge's config (default: %(default)s)",
     )
     add("--data-dir", type=Path, default=Path("data"), help="the folder with the benchmarks (default: %(default)s)")

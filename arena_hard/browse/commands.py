@@ -6,7 +6,9 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-DATA_DIR, CONFIG = Path("data"), Path("config/judge_config.yaml")  # what the scripts take where nothing is said
+from arena_hard.showing.config_values import CONFIG
+
+DATA_DIR = Path("data")  # what the scripts take where nothing is said, as CONFIG
 
 
 class Commands(NamedTuple):

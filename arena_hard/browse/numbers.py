@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from arena_hard.data.name_lists import counted
+from arena_hard.showing import sections
 
 
 def signed(value: float, digits: int) -> str:
     """A difference with its sign; none where it is 0 as shown."""
-    words = f"{value:+.{digits}f}"
-    return words[1:] if float(words) == 0.0 else words.replace("-", "−")
+    return sections.signed(value, digits).replace("-", "−")
 
 
 def places(value: float, digits: int) -> str:

@@ -20,12 +20,13 @@ from arena_hard.browse import (
     leaderboard_page,
 )
 from arena_hard.browse.address import View
-from arena_hard.browse.commands import CONFIG, Commands
+from arena_hard.browse.commands import Commands
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.numbers import places, signed, with_commas
 from arena_hard.data.paths import Bench, benches
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
+from arena_hard.showing.config_values import CONFIG
 from arena_hard.showing.leaderboard import score_text
 
 if TYPE_CHECKING:
@@ -156,14 +157,14 @@ def not_shown(asked: View, view: View, index: BenchIndex, settings: JudgeSetting
     said = []
     if asked.judge not in ("", view.judge):
         said.append(f"There are no judgments by {asked.judge}; those of {view.judge} are shown.")
-    if view.tab not in INSTEAD:
+    names = [name for name in dict.fromkeys((asked.model, asked.other if view.tab == "compare" else "")) if name]
+    if view.tab not in INSTEAD or not names:
         return said
     comparable = game_selection.comparable(index, view.judge, settings)
     rated = game_selection.rated_models(index, view.judge, settings)
     known = {"breakdown": rated, "compare": comparable}.get(view.tab, index.models)
-    names = dict.fromkeys((asked.model, asked.other) if view.tab == "compare" else (asked.model,))
     for name in names if rated else ():
-        if name and name not in known:
+        if name not in known:
             why = "is the baseline, at 50 by definition" if name in comparable else f"has no judgments by {view.judge}"
             said.append(f"{name} {why}; {INSTEAD[view.tab]}.")
     return said

@@ -154,11 +154,12 @@ def _kept_for_good() -> Iterator[None]:
 class Clock:
     """The time that one record takes, from its first request on (waiting for a slot before it is free).
 
-    asked: how often the record has asked the same; kept: replies that outlive the run, for records of several calls;
-    purse: what its requests are paid from.
+    name: what people call the record; asked: how often it has asked the same; kept: replies that outlive the run, for
+    records of several calls; purse: what its requests are paid from.
     """
 
     label: str = ""
+    name: str = ""
     started: float | None = None
     asked: dict[str, int] = field(default_factory=dict)
     kept: KeptReplies | None = None

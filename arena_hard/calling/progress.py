@@ -45,14 +45,12 @@ class Progress:
         self._total, self._unit, self._models = total, unit, models
         self._started = self._said = time.monotonic()
         self._clocks: dict[str, Clock] = {}
-        self._names: dict[str, str] = {}
         self.failures: list[tuple[str, str]] = []
         self.done = 0
 
     def begin(self, label: str, name: str = "") -> Clock:
         """A record is being worked on. name: what people call it. Returns its clock."""
-        self._clocks[label] = Clock(label)
-        self._names[label] = name or label
+        self._clocks[label] = Clock(label, name or label)
         return self._clocks[label]
 
     def finish(self, label: str) -> None:
@@ -114,7 +112,7 @@ class Progress:
         oldest = max(self._clocks.values(), key=Clock.age, default=None)
         if oldest is None or oldest.age() < LATE_SECONDS:
             return ""
-        return f"{self._names[oldest.label]} takes {oldest.age():.0f} s"
+        return f"{oldest.name} takes {oldest.age():.0f} s"
 
 
 def _columns() -> int:

@@ -150,13 +150,13 @@ def from_games(table: GameTable, baseline: str, weight: int = 3, first_game_only
         question=table.question[used],
         winner=winners_of(table)[used],
         rows=rows,
-        most=most_rows(weight, first_game_only, max(1, len(occurring(table.judge[table.verdict >= 0])))),
+        most=most_rows(weight, first_game_only, len(occurring(table.judge[table.verdict >= 0]))),
     )
 
 
 def most_rows(weight: int, first_game_only: bool, judges: int) -> int:
-    """How many rows of battles a question is at most: strong verdicts of all judges in each game."""
-    return weight * (1 if first_game_only else 2) * judges
+    """How many rows of battles a question is at most: strong verdicts of all judges (one at least) in each game."""
+    return weight * (1 if first_game_only else 2) * max(1, judges)
 
 
 def readable_battles(table: GameTable, baseline: str, judge: str, weight: int, first_game_only: bool) -> Battles:

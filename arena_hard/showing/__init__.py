@@ -14,6 +14,7 @@ figures            intervals drawn into a file
 correlation_table  the table of --correlate
 csv_files          the CSV files of --output, a name for each case
 config_values      what the judge's config says where no flag does
+sections           a small table with a title and remarks, and how its numbers are written
 flags              the flags of show_result.py
 unequal_sets       what different questions do to comparisons and ranks
 rounds_bar         a bar for rounds that take long
@@ -22,5 +23,4 @@ Inside:
 
 html_page          one self-contained page; its look is report.css, its sorting report.js
 html_tables        tables and bars that fit every width
-sections           a small table with a title and remarks
 """

@@ -19,7 +19,7 @@ from arena_hard.rating.outcomes import outcomes
 from arena_hard.rating.same_place import without_models
 from arena_hard.showing.leaderboard import score_text
 from arena_hard.showing.notes import with_minus
-from arena_hard.showing.sections import Section, plain_data
+from arena_hard.showing.sections import Section, plain_data, signed
 
 KINDS = {"cluster": "clusters", "category": "categories"}  # what questions are grouped by
 SHOWN = {"html": 20, "table": 10, "markdown": 10}
@@ -140,9 +140,8 @@ def _section(args: argparse.Namespace, one: Breakdown, is_last: bool) -> Section
 
 
 def points(value: float) -> str:
-    """A difference in points with its sign, none where it is 0 as shown."""
-    text = f"{value:+.1f}"
-    return "n/a" if math.isnan(value) else text[1:] if float(text) == 0 else text
+    """A difference in points with its sign; n/a for NaN."""
+    return "n/a" if math.isnan(value) else signed(value)
 
 
 def sentence(one: Breakdown) -> str:

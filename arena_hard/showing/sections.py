@@ -31,9 +31,9 @@ class Section:
         return [[row[place] for place in filled] for row in (self.columns, *self.rows)] if self.rows else []
 
 
-def signed(value: float) -> str:
+def signed(value: float, digits: int = 1) -> str:
     """Points with a sign; none where they are 0 as shown."""
-    words = f"{value:+.1f}"
+    words = f"{value:+.{digits}f}"
     return words[1:] if float(words) == 0.0 else words
 
 
