@@ -144,33 +144,36 @@ def write_battles(
     for part in parts if args.interval != "v2.0" else ():  # of which some judgments are left out
         case = case_of(args, part.category, part.baseline)
         lines = battles.battle_lines(part.battles)
-        file, said = caches.battle_file(bench, case), [as_data(part.said), as_data(notes)]
-        problems.append(caches.save(file, lines, case, judgments.inputs, None, part.judged, said, part.silent))
+        said, most = [as_data(part.said), as_data(notes)], part.battles.most
+        note = caches.Note(case, judgments.inputs, judged=part.judged, most=most, said=said, silent=tuple(part.silent))
+        problems.append(caches.save(caches.battle_file(bench, case), lines, note))
     return [problem for problem in problems if problem]
 
 
 def load_cached(args: argparse.Namespace, expected: Expected) -> tuple[list[Part], tuple[InputFile, ...], list[Text]]:
     """The battles of an earlier run, one part for each category named. Raises UserError for a stale file."""
-    bench = expected.bench
     parts: list[Part] = []
     inputs: tuple[InputFile, ...] = ()
     notes: list[Text] = []
     for category in cached_categories(args, expected):
         case = case_of(args, category, args.baseline or assumed_baseline(expected, args.judge_name, category))
-        file, note = caches.find_battles(bench, case)
-        found = battles.read_battles(file)
-        judged = note.judged if note else None
-        found = replace(found, most=battles.most_rows(args.weight, args.first_game_only, len(args.judge_name)))
-        of_part, of_all = map(from_data, note.said if note and note.said else ((), ()))
-        silent = note.silent if note else ()
-        notes += [each for each in of_all if each not in notes]
-        parts.append(
-            Part(category, anchor_of(found, file, case.baseline), found, judged=judged, silent=silent, said=of_part)
-        )
-        inputs = note.inputs if note else inputs
+        file, note = caches.find_battles(expected.bench, case)
+        parts.append(cached_part(file, note or caches.Note(case, ())))
         if note is None:
             notes.append(f"{file} does not record its inputs (the original's files do not); it is used as it is.")
+            continue
+        inputs = note.inputs
+        notes += [each for each in from_data(note.said[1] if note.said else []) if each not in notes]
     return parts, inputs, notes
+
+
+def cached_part(file: Path, note: caches.Note) -> Part:
+    """The part that a cache holds; where its note does not say so, each judge that is named has a readable verdict."""
+    case, found = note.case, battles.read_battles(file)
+    most = note.most or battles.most_rows(case.weight, case.first_game_only, len(case.judges))
+    anchor, said = anchor_of(found, file, case.baseline), from_data(note.said[0] if note.said else [])
+    found = replace(found, most=most)
+    return Part(case.category, anchor, found, judged=note.judged, silent=note.silent, said=said)
 
 
 def cached_categories(args: argparse.Namespace, expected: Expected) -> list[str]:
@@ -251,7 +254,9 @@ def write_rounds(
     """Write the bootstrap rounds for --load-bootstrap and for other tools."""
     case, draw = case_of(args, part.category, part.baseline), flags.draw(args)
     lines = caches.round_lines(fit.models, fit.rounds) if fit.rounds is not None else []
-    problem = caches.save(caches.round_file(bench, case, draw.interval), lines, case, inputs, draw)
+    problem = caches.save(
+        caches.round_file(bench, case, draw.interval), lines, caches.Note(case, tuple(inputs), draw=draw)
+    )
     return [problem] if problem else []
 
 

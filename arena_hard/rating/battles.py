@@ -150,7 +150,7 @@ def from_games(table: GameTable, baseline: str, weight: int = 3, first_game_only
         question=table.question[used],
         winner=winners_of(table)[used],
         rows=rows,
-        most=most_rows(weight, first_game_only, len(occurring(table.judge[table.verdict >= 0]))),
+        most=most_rows(weight, first_game_only, len(occurring(table.judge[used]))),
     )
 
 

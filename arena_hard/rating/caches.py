@@ -51,15 +51,17 @@ class Draw(msgspec.Struct, frozen=True):
 class Note(msgspec.Struct, frozen=True):
     """The note beside a cache: its case, the inputs' fingerprints, and the cache's own.
 
-    judged: beside battles, what was judged; a question without a readable verdict has no battle. said: what had to be
-    said of the judgments, in a form that only those who said it know; silent: models of which the games say nothing.
+    judged: beside battles, what was judged; a question without a readable verdict has no battle. most: how many rows a
+    question is at most. said: what had to be said of the judgments, in a form that only those who said it know;
+    silent: models of which the games say nothing.
     """
 
     case: Case
     inputs: tuple[InputFile, ...]
-    itself: InputFile
+    itself: InputFile | None = None
     draw: Draw | None = None
     judged: JudgedQuestions | None = None
+    most: int | None = None
     said: Any = None
     silent: tuple[str, ...] = ()
 
@@ -101,7 +103,7 @@ def read_note(file: Path) -> Note | None:
         note = msgspec.json.decode(note_file(file).read_bytes(), type=Note)
     except (OSError, msgspec.DecodeError):
         return None
-    return note if is_unchanged(file, note.itself) else None
+    return note if note.itself is not None and is_unchanged(file, note.itself) else None
 
 
 # ----------------------------------------------------------------------------------------- loading
@@ -197,20 +199,13 @@ def round_lines(models: Sequence[str], rounds: FloatArray) -> Iterable[bytes]:
 # ----------------------------------------------------------------------------------------- writing
 
 
-def save(
-    file: Path,
-    lines: Iterable[bytes],
-    case: Case,
-    inputs: Sequence[InputFile],
-    draw: Draw | None,
-    judged: JudgedQuestions | None = None,
-    said: Any = None,
-    silent: Sequence[str] = (),
-) -> str | None:
-    """Write a cache and its note, unless the same is there. Returns why it could not be written, or None."""
+def save(file: Path, lines: Iterable[bytes], note: Note) -> str | None:
+    """Write a cache and its note (`itself` is found here), unless the same is there.
+
+    Returns why it could not be written, or None.
+    """
     old = read_note(file)
-    made_from = (case, _contents(inputs), draw, judged, said, tuple(silent))
-    if old is not None and _made_from(old) == made_from:
+    if old is not None and _made_from(old) == _made_from(note):
         return None
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     digest = hashlib.sha256()
@@ -223,8 +218,7 @@ def save(
         os.replace(temporary, file)
         status = file.stat()
         itself = InputFile(file.name, status.st_size, status.st_mtime_ns, digest.hexdigest())
-        note = Note(case, tuple(inputs), itself, draw, judged, said, tuple(silent))
-        note_file(file).write_bytes(msgspec.json.encode(note))
+        note_file(file).write_bytes(msgspec.json.encode(msgspec.structs.replace(note, itself=itself)))
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -232,9 +226,6 @@ def save(
     return None
 
 
-def _made_from(note: Note) -> tuple[Any, ...]:
-    return note.case, _contents(note.inputs), note.draw, note.judged, note.said, note.silent
-
-
-def _contents(inputs: Sequence[InputFile]) -> list[tuple[str, str]]:
-    return [(one.name, one.sha256) for one in inputs]
+def _made_from(note: Note) -> tuple[list[tuple[str, str]], Note]:
+    contents = [(one.name, one.sha256) for one in note.inputs]  # a file that was only touched is the same
+    return contents, msgspec.structs.replace(note, inputs=(), itself=None)

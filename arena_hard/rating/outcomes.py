@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from arena_hard.rating.arrays import BoolArray, FloatArray, occurring, weight_sums
+from arena_hard.rating.battles import most_rows
 from arena_hard.rating.games import GameTable
 from arena_hard.rating.judge_stats import TIE, grades
 from arena_hard.rating.pair_rule import influences
@@ -30,7 +31,7 @@ class Outcomes:
     models: tuple[str, ...]
     won: FloatArray
     games: FloatArray
-    most: float
+    most: int
     baseline: str | None = None
     questions: tuple[str, ...] = ()
 
@@ -51,9 +52,7 @@ class Outcomes:
         return influences(self.won, self.games)[1]
 
 
-def outcomes(
-    table: GameTable, weight: float = 3, first_game_only: bool = False, baseline: str | None = None
-) -> Outcomes:
+def outcomes(table: GameTable, weight: int = 3, first_game_only: bool = False, baseline: str | None = None) -> Outcomes:
     """What the models with a readable verdict came to; a strong one counts `weight` times.
 
     baseline: its name, to have it among the models: against itself it has won half of each question.
@@ -70,7 +69,7 @@ def outcomes(
     )
     there, asked = games.sum(axis=1) > 0, games.sum(axis=0) > 0
     won, games = won[np.ix_(there, asked)], games[np.ix_(there, asked)]
-    most = weight * (1 if first_game_only else 2) * max(1, len(occurring(table.judge[used])))
+    most = most_rows(weight, first_game_only, len(occurring(table.judge[used])))
     names = (_of(table.models, there), _of(table.questions, asked))
     found = Outcomes(names[0], won, games, most, questions=names[1])
     return found if baseline is None else _with_baseline(found, baseline)

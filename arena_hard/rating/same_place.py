@@ -62,7 +62,7 @@ def without_models(table: GameTable, models: Collection[str]) -> GameTable:
     return select(table, ~np.array([name in models for name in table.models], dtype=bool)[table.model])
 
 
-def mostly_by_place(table: GameTable, weight: float = 3, level: float = 0.95) -> list[ByPlace]:
+def mostly_by_place(table: GameTable, weight: int = 3, level: float = 0.95) -> list[ByPlace]:
     """The models with at least half of their judgments decided by place, those without information left out."""
     q = len(table.questions)
     place = (table.judge.astype(np.int64) * len(table.models) + table.model) * q + table.question
@@ -85,7 +85,7 @@ def mostly_by_place(table: GameTable, weight: float = 3, level: float = 0.95) ->
     ]
 
 
-def _rate_of(table: GameTable, model: str, weight: float, level: float) -> tuple[float, float, float]:
+def _rate_of(table: GameTable, model: str, weight: int, level: float) -> tuple[float, float, float]:
     """Win rate of a model in percent, with its interval."""
     found = outcomes(select(table, table.model == table.models.index(model)), weight)
     if model not in found.models:

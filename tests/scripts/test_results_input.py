@@ -236,6 +236,17 @@ def test_battles_that_are_loaded_come_with_all_that_was_said_of_the_judgments(tm
 
 
 @pytest.mark.slow
+def test_loaded_battles_know_which_judges_read_something(tmp_path: Path) -> None:
+    """How far a model that won everything may be from 100 depends on the most that a question can weigh."""
+    write(tmp_path, "j", "m", [row("m", str(n), ["B>A", "A>B"]) for n in range(30)])
+    write(tmp_path, "k", "m", [row("m", str(n), [None, None]) for n in range(30)])
+    told = rows_of(run(tmp_path, "--format", "json", judge="j,k"))
+    assert rows_of(run(tmp_path, "--format", "json"))["m"]["lower"] == told["m"]["lower"] > 50
+    loaded = rows_of(run(tmp_path, "--format", "json", "--load-battles", judge="j,k"))
+    assert loaded["m"]["lower"] == told["m"]["lower"]
+
+
+@pytest.mark.slow
 def test_battles_of_any_pairs_from_jsonl_and_parquet(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
