@@ -89,15 +89,11 @@ class GivenPace:
 
 @dataclass
 class _Mark:
-    """A refusal that may be for the pace: when it was sent, how many had been sent, and were refused of them.
-
-    waited: for how many seconds nothing had been sent, because refusals asked for it.
-    """
+    """A refusal that may be for the pace: when it was sent, how many had been sent, and were refused of them."""
 
     at: float
     sent: int
     refused: int
-    waited: float = 0.0
 
     @property
     def taken(self) -> int:
@@ -116,14 +112,15 @@ class LearntPace:
     the server would take more.
 
     A wait that is told in whole seconds is longer than the server's own, and what is taken after it is the least of
-    what the server takes: after one such stretch the pace is tried, and doubled until the next refusal.
+    what the server takes: after one such stretch the pace is tried, and doubled until the next refusal. Each refusal
+    costs such a wait, so that the pace goes back to the fastest that was kept for a whole step, and up in smaller ones.
     """
 
     OFTEN = 0.02  # the refusals for each request taken from which on a pace is tried
     STRETCHES, SPAN = 2, 0.5  # from refusal to refusal, and the seconds, that are measured at least
     TRIAL, HELPS = 6, 0.5  # requests that show whether it helps, and what may be left of the refusals
     QUICK, SLOW = (3, 1.35), (10, 1.02)  # after so many requests it goes up by this factor
-    DOUBLED, CLOSED = 2.0, 0.5  # where at least this share of the time went by in waits of whole seconds
+    DOUBLED, NEARER = 2.0, 1.2  # after a wait of whole seconds: first, and after the next refusal
     BACK, DOWN = 0.7, 0.9  # after the quick growth, or where it was refused just before; and later
     LOWEST = 0.5  # of what was measured
     DEAF = 10  # refusals that teach nothing after a pace that was of no use; twice as many after each further one
@@ -139,11 +136,12 @@ class LearntPace:
         self._measured = self._often = 0.0
         self._trial: list[int] | None = None  # requests sent and times refused since the pace was set
         self._growth = self.QUICK
+        self._climbs = False  # by doubling, and then by smaller steps
         self._since = 0  # requests since it went up
-        self._waited = 0.0
         self._held_by = self._next_by = 0.0  # the rate that held the last request back, and that which holds the next
         self._changed_at, self._least_step = 0.0, 0.0  # when it did, and the seconds until it may again
         self._kept = False  # whether the last request went when the pace let it
+        self._steps: deque[tuple[int, float]] = deque(maxlen=8)  # at which request which pace had been kept for a step
         self._deaf, self._pointless = 0, 0
 
     def refused(self, number: int, sent_at: float, teaches: bool, wait: float = 0.0) -> bool:
@@ -162,17 +160,19 @@ class LearntPace:
         if not (self._answered or number - 1 - last.sent > refused_since):
             last.sent, last.refused = self._sent, self._refused
             return False
-        if self._trial:
-            self._trial[1] += 1
-            self._judge(self._trial)
-        elif self.rate is not None:
+        on_trial = self._trial
+        if on_trial:
+            on_trial[1] += 1
+            self._judge(on_trial)
+        if self._climbs:
+            self._step_back(number)
+        elif not on_trial and self.rate is None:
+            self._measure(wait)
+        elif not on_trial and self.rate is not None:
             self._least_step, self._changed_at = STEP_WAITS * min(wait, LONGEST_WAIT), sent_at
             soon = self._sent - last.sent < PROVEN or sent_at - last.at < self._least_step
             self._lower(min(self.rate, self._held_by), soon)
-        else:
-            self._measure(wait)
-        self._last = _Mark(sent_at, self._sent, self._refused, self._waited)
-        self._waited += wait
+        self._last = _Mark(sent_at, self._sent, self._refused)
         self._marks.append(self._last)
         self._answered = False
         return True
@@ -187,15 +187,15 @@ class LearntPace:
         if self.rate is None:
             return
         self._kept = self.rate <= FASTEST and now - self._next <= LATE / self.rate
-        self._held_by, self._next_by = self._next_by, self.rate
-        self._next = max(self._next, now) + 1.0 / self.rate
+        self._held_by = self._next_by
+        start = max(self._next, now)
         if self._trial:
             self._trial[0] += 1
             self._judge(self._trial)
-            if self._growth is self.QUICK:
-                return
-        if self.rate is not None and self._kept:
+        if self.rate is not None and self._kept and not (self._trial and self._growth is self.QUICK):
             self._grow(self.rate, now)
+        if self.rate is not None:
+            self._next, self._next_by = start + 1.0 / self.rate, self.rate
 
     def explains(self) -> bool:
         """Whether a refusal is for the pace rather than the width: it is kept, and was not lowered just now."""
@@ -221,9 +221,10 @@ class LearntPace:
         if self._suffice(0, stretches) and self._often >= self.OFTEN:
             self.rate = self._measured = self._held_by = self._next_by = SAFETY * taken / seconds
             self._trial, self._growth, self._since = [0, 0], self.QUICK, 0
-            if rounded and marks[-1].waited - marks[0].waited >= self.CLOSED * seconds:
+            if rounded:
                 least = min(later.taken - one.taken for one, later in itertools.pairwise(marks))
-                self._growth = (max(1, least), self.DOUBLED)
+                self._growth, self._climbs = (max(1, least), self.DOUBLED), True
+                self._steps.clear()
 
     def _suffice(self, first: int, stretches: int) -> bool:
         """Whether enough lies between the last refusal and this one of those that are remembered."""
@@ -247,7 +248,17 @@ class LearntPace:
         self._since += 1
         number, factor = self._growth
         if self._since >= number and now - self._changed_at >= self._least_step:
+            self._steps.append((self._sent, self._held_by))
             self.rate, self._since, self._changed_at = rate * factor, 0, now
+
+    def _step_back(self, number: int) -> None:
+        """To the fastest pace that was taken before the request of this number; from there the steps are smaller."""
+        self.rate = max((held_by for sent, held_by in self._steps if sent < number), default=self._measured)
+        self._steps.clear()
+        self._steps.append((number, self.rate))
+        self._climbs = self._growth[1] == self.DOUBLED
+        self._growth = (2 * self._growth[0], self.NEARER) if self._climbs else self.SLOW
+        self._since = 0
 
     def _lower(self, rate: float, soon: bool) -> None:
         far = soon and self.BACK * rate > self._measured
@@ -259,6 +270,7 @@ class LearntPace:
     def _give_up(self) -> None:
         """The pace is of no use; the next one is tried later, and ever later."""
         self.rate = self._trial = None
+        self._climbs = False
         self._marks.clear()
         self._pointless += 1
         self._deaf = self.DEAF * 2**self._pointless

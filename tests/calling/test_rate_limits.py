@@ -130,8 +130,14 @@ def test_a_learnt_pace_that_holds_nothing_back_stays() -> None:
     assert pace.rate == learnt
 
 
-def test_after_waits_of_whole_seconds_a_pace_is_doubled_until_it_is_refused() -> None:
-    pace, server, now, number, taken = LearntPace(), Bucket(1, 20.0), 100.0, 0, 0
+@pytest.mark.parametrize(
+    ("burst", "rate", "share"), [(1, 1.0, 0.95), (1, 2.0, 0.75), (1, 5.0, 0.62), (1, 20.0, 0.55), (10, 40.0, 0.6)]
+)
+def test_after_waits_of_whole_seconds_a_pace_is_doubled_until_it_is_refused(
+    burst: int, rate: float, share: float
+) -> None:
+    """share: of what the server would take in 20 seconds, that of learning included."""
+    pace, server, now, number, taken = LearntPace(), Bucket(burst, rate), 100.0, 0, 0
     while now < 120.0:
         now, number = now + max(0.005, pace.delay(now)), number + 1
         pace.spend(now)
@@ -141,4 +147,4 @@ def test_after_waits_of_whole_seconds_a_pace_is_doubled_until_it_is_refused() ->
         else:
             pace.refused(number, now, teaches=True, wait=1.0)
             now += 1.0
-    assert taken >= 0.5 * 20.0 * 20.0
+    assert taken >= share * 20.0 * rate
