@@ -163,7 +163,7 @@ def question_from_row(row: dict[str, Any]) -> Question:
     row = with_names(row)
     question_id = _text(row, "question_id", "uid")
     category = _optional(row, "category") or ""
-    if "turns" not in row:
+    if "prompt" in row and "turns" not in row:
         return Question(question_id, (_text(row, "prompt"),), category, _optional(row, "subcategory"))
     turns = tuple(map(_text_of_turn, _entries(row, "turns")))
     if not all(turns):
