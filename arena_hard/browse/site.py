@@ -151,7 +151,9 @@ INSTEAD = {
 
 
 def not_shown(asked: View, view: View, index: BenchIndex, settings: JudgeSettings | None) -> list[str]:
-    """Judge and models that an address asks for and its page cannot show, a sentence each; view: the completed one."""
+    """What an address asks for and its page cannot show, a sentence each; view: the completed one."""
+    if asked.bench not in ("", view.bench):
+        return [f"There is no benchmark {asked.bench}; {view.bench} is shown."]
     if not view.judge:
         return []
     said = []

@@ -106,6 +106,7 @@ def test_a_judge_that_is_not_to_be_trusted_is_named_on_every_page_of_results(tmp
         ("tab=judge&model=gone", "gone has no judgments by judy; all models are shown."),
         ("tab=games&model=gone", "gone has no judgments by judy; other games are shown."),
         ("judge=gone", "There are no judgments by gone; those of judy are shown."),
+        ("bench=gone&model=alpha", "There is no benchmark gone; small is shown."),
         ("tab=compare&model=base&other=beta", ""),
         ("tab=breakdown&model=beta&judge=judy", ""),
     ],
