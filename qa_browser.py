@@ -39,7 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--port", type=port_number, help="port to listen on (default: the first free one from 7860)")
     add("--share", action="store_true", help="open a public link through Gradio's servers; needs --auth")
     add(
-        "--config-file",
+        *("--config-file", "--setting-file"),
         type=Path,
         default=CONFIG,
         help="the judge's config (default: %(default)s)",
