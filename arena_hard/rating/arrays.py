@@ -17,6 +17,14 @@ def occurring(codes: IntArray) -> list[int]:
     return np.flatnonzero(np.bincount(codes)).tolist()
 
 
+def distinct(codes: IntArray) -> IntArray:
+    """The different codes in codes [n], in rising order; np.unique hashes, which takes ten times as long as sorting."""
+    codes = np.sort(codes)
+    first = np.ones(len(codes), dtype=bool)
+    np.not_equal(codes[1:], codes[:-1], out=first[1:])
+    return codes[first]
+
+
 def weight_sums(codes: IntArray, weights: npt.ArrayLike, size: int) -> FloatArray:
     """The sum of the weights [n] of each code [n], for the codes below `size`: [size]."""
     return np.bincount(codes, weights, size).astype(np.float64, copy=False)  # numpy's stub promises counts only

@@ -305,7 +305,9 @@ def _codes_of_column(file: Path, table: Table, name: str, codes: Codes) -> IntAr
             raise UserError(f"{file}: the column {name} has empty places. Fill or remove those rows.")
         chunk = chunk if hasattr(chunk, "indices") else chunk.dictionary_encode()
         entries: list[Any] = chunk.dictionary.to_pylist()
-        of_entry = np.array([codes[str(text_of(entry))] for entry in entries], dtype=np.int32)
+        of_entry = np.array(
+            [codes[entry if type(entry) is str else str(text_of(entry))] for entry in entries], dtype=np.int32
+        )
         parts.append(of_entry[chunk.indices.to_numpy(zero_copy_only=False)])
     return np.concatenate(parts) if parts else np.array([], dtype=np.int32)
 

@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from arena_hard.rating import bootstrap, ratings, separation
-from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, weight_sums
+from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, distinct, weight_sums
 from arena_hard.rating.battles import Battles, Cells
 from arena_hard.rating.unseen import unseen_share, with_unseen
 
 KINDS = ("rows", "questions", "sandwich", "v2.0")
 _DRAWS = {"rows": bootstrap.row_counts, "questions": bootstrap.question_counts, "v2.0": bootstrap.model_counts}
 BY_ROWS = ("rows", "v2.0")  # the copies of a strong verdict and the games of a question are taken for independent
+_AT_ONCE = 1 << 24  # numbers of a table of models and questions: 128 MB
 _FLAT = 1e-6  # rating points: no width but that of rounding
 
 
@@ -152,6 +153,9 @@ def _unseen_ends(
 def questions_of_models(battles: Battles) -> IntArray:
     """With how many different questions each model has a battle [p]."""
     p = len(battles.models)
+    if not battles.questions:  # each battle is one of its own
+        other = battles.model_b[battles.model_b != battles.model_a]
+        return np.bincount(battles.model_a, minlength=p) + np.bincount(other, minlength=p)
     found: list[IntArray] = []
     for side in (battles.model_a, battles.model_b):
         found.append(side.astype(np.int64) * battles.n_questions + battles.question)
@@ -160,7 +164,7 @@ def questions_of_models(battles: Battles) -> IntArray:
         for pairs in found:
             there[pairs] = True
         return there.reshape(p, -1).sum(axis=1)
-    pairs = np.unique(np.concatenate(found))
+    pairs = distinct(np.concatenate(found))
     return np.bincount(pairs // battles.n_questions, minlength=p)
 
 
@@ -246,9 +250,13 @@ def _laplacian(cells: Cells, weights: FloatArray) -> FloatArray:
 def cluster_scores(battles: Battles, cells: Cells, residual: FloatArray, block: int = 2000) -> FloatArray:
     """Σ g gᵀ [p, p] over questions, g [p] being a question's sum of residual·(e_a − e_b) over its rows.
 
-    Questions with one battle are counted by cell, the others in blocks, so that memory stays small.
+    Where there are many questions, those with one battle are counted by cell, the others in blocks, so that memory
+    stays small.
     """
     p = cells.n_models
+    if battles.questions and p * battles.n_questions <= _AT_ONCE:
+        g = _scores_of_questions(battles, residual[cells.of_battle] * battles.rows, battles.question, slice(None))
+        return g.T @ g
     battles_of = np.bincount(battles.question, minlength=battles.n_questions)
     alone = battles_of[battles.question] == 1
     squares = (residual[cells.of_battle] * battles.rows) ** 2
@@ -262,12 +270,18 @@ def cluster_scores(battles: Battles, cells: Cells, residual: FloatArray, block: 
         if len(part) == 0:
             continue
         row = number[first:last] - number[first]
-        score = residual[cells.of_battle[part]] * battles.rows[part]
-        g = weight_sums(row * p + battles.model_a[part], score, block * p)
-        g -= weight_sums(row * p + battles.model_b[part], score, block * p)
-        g = g.reshape(block, p)
+        g = _scores_of_questions(battles, residual[cells.of_battle[part]] * battles.rows[part], row, part)
         meat += g.T @ g
     return meat
+
+
+def _scores_of_questions(battles: Battles, score: FloatArray, row: IntArray, part: IntArray | slice) -> FloatArray:
+    """Sums [rows, p] of the scores of some battles, for model_a as they are, for model_b with the other sign."""
+    p, rows = len(battles.models), int(row.max(initial=-1)) + 1
+    at = row.astype(np.int64) * p
+    g = weight_sums(at + battles.model_a[part], score, rows * p)
+    g -= weight_sums(at + battles.model_b[part], score, rows * p)
+    return g.reshape(rows, p)
 
 
 # ---------------------------------------------------------------------------------------- quantiles

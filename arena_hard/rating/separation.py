@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena_hard.rating import ratings
-from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
+from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, distinct
 from arena_hard.rating.battles import Battles
 
 _STEPS = 200  # of Newton's method, each no longer than _LONGEST in log-odds
@@ -60,7 +60,7 @@ def _questions_met(battles: Battles) -> FloatArray:
     one, other = np.minimum(battles.model_a, battles.model_b), np.maximum(battles.model_a, battles.model_b)
     pair = one.astype(np.int64) * p + other
     alone = np.bincount(battles.question, minlength=n)[battles.question] == 1
-    several = np.unique(pair[~alone] * n + battles.question[~alone]) // n
+    several = distinct(pair[~alone] * n + battles.question[~alone]) // n
     counts = (np.bincount(pair[alone], minlength=p * p) + np.bincount(several, minlength=p * p)).reshape(p, p)
     return (counts + counts.T).astype(float)
 

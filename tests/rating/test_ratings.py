@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arena_hard.rating import arrays, intervals, ratings
 from arena_hard.rating import battles as battle
-from arena_hard.rating import intervals, ratings
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
 
@@ -140,6 +140,12 @@ def test_general_and_star_errors_are_the_same(battles: Battles) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("codes", [[], [3], [2, 2, 0, 5, 0, 2], [7, 7, 7]])
+def test_distinct_codes_are_those_of_numpy(codes: list[int]) -> None:
+    given = np.array(codes, dtype=np.int64)
+    assert arrays.distinct(given).tolist() == np.unique(given).tolist() and given.tolist() == codes
+
+
 def test_the_sandwich_over_single_rows_is_the_rule_of_rows() -> None:
     rng = np.random.default_rng(5)
     rows = [(0, int(m), int(w)) for m, w in zip(rng.integers(1, 4, 400), rng.integers(0, 3, 400))]
@@ -149,7 +155,9 @@ def test_the_sandwich_over_single_rows_is_the_rule_of_rows() -> None:
     np.testing.assert_allclose(clustered[1:], by_rows[1:] * small)
 
 
-def test_blocks_of_questions_give_the_same_scores_as_one_block() -> None:
+@pytest.mark.parametrize("at_once", [0, 1 << 24])
+def test_blocks_of_questions_give_the_same_scores_as_one_block(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intervals, "_AT_ONCE", at_once)
     rng = np.random.default_rng(6)
     rows = [(int(a), int((a + d) % 5), int(w)) for a, d, w in rng.integers([0, 1, 0], [5, 5, 3], (300, 3))]
     battles = battles_of(rows, 5, questions=40)
