@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import msgspec
 
 import utils
-from arena_hard.answering.plan import ModelPlan, most_it_may_cost, plan_model
+from arena_hard.answering.plan import ModelPlan, most_it_may_cost, plan_model, prompts_to_send
 from arena_hard.answering.requests import opening_messages, prompts_of, room_for_reply
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
+from arena_hard.calling.context_check import print_context
 from arena_hard.calling.local_server import serving
 from arena_hard.calling.manifest import earlier_notes, finish_killed
 from arena_hard.calling.progress import Progress
@@ -67,11 +68,13 @@ def main() -> int:
     print_plan(bench, chosen, plans)
     if args.dry_run:
         print_requests(plans, settings, chosen)
+        print_contexts(plans, settings)
         return 0
     complete = [plan for plan in plans if not plan.missing]
     plans = [plan for plan in plans if plan.missing]
     if args.quote:
         print_quote(stage.account, plans, settings)
+        print_contexts(plans, settings)
         return 0
     for plan in complete:
         finish_killed(plan.output.path, questions)
@@ -125,6 +128,12 @@ def print_requests(plans: list[ModelPlan], settings: AnswerSettings, questions: 
         selection.print_request(plan.settings, first, settings.temperature, settings.max_tokens)
 
 
+def print_contexts(plans: list[ModelPlan], settings: AnswerSettings) -> None:
+    for plan in plans:
+        if prompts := prompts_to_send(plan, settings):
+            print_context(plan.settings, prompts)
+
+
 def print_quote(account: Account, plans: list[ModelPlan], settings: AnswerSettings) -> None:
     quotes = []
     for plan in plans:
@@ -162,21 +171,19 @@ async def answer_all(stage: Stage, plans: list[ModelPlan]) -> int:
     try:
         with RecordRun[AnswerJob]("answers", outputs, models, stage.account, stage.bench, stage.args) as run:
             asked = [run.open_model(plan.settings) for plan in plans]
-            groups = [
-                Group(model, jobs_of(plan, model), len(plan.missing), [plan.output])
-                for plan, model in zip(plans, asked)
-            ]
+            groups = [group_of(stage, plan, model) for plan, model in zip(plans, asked)]
             await run.make(groups, worst, get, stage.questions)
     finally:
         await models.close()
     return report(run.progress, counter, plans)
 
 
-def jobs_of(plan: ModelPlan, model: utils.Model) -> list[AnswerJob]:
-    return [
+def group_of(stage: Stage, plan: ModelPlan, model: utils.Model) -> Group[AnswerJob]:
+    jobs = [
         AnswerJob(output=plan.output, question=question, label=plan.label(question), plan=plan, model=model)
         for question in plan.missing
     ]
+    return Group(model, jobs, len(jobs), [plan.output], prompts_to_send(plan, stage.settings))
 
 
 async def get_answer(stage: Stage, job: AnswerJob, clock: utils.Clock) -> Answer:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import utils
 from arena_hard.calling import selection
-from arena_hard.calling.batch import Waiting
+from arena_hard.calling.context_check import print_context
 from arena_hard.calling.local_server import serving
 from arena_hard.calling.manifest import earlier_notes, finish_killed
 from arena_hard.calling.progress import Progress
@@ -28,10 +28,20 @@ from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Game, Judgment, Question, judgment_row
 from arena_hard.judging.flags import add_judging, check_judging, planned_looks
-from arena_hard.judging.plan import JudgmentJob, is_readable, jobs_in_order, output_of, plan_judge, quote_of, room_for
+from arena_hard.judging.plan import (
+    JudgmentJob,
+    is_readable,
+    jobs_in_order,
+    output_of,
+    plan_judge,
+    prompts_to_send,
+    quote_of,
+    room_for,
+)
 from arena_hard.judging.prompts import asked_again, check_prompts, first_user_prompt, opening_messages, user_prompt
+from arena_hard.judging.shortening import games_in_room
 from arena_hard.judging.shown import Texts, can_be_shown, load_shown, shared_with_others, shown_texts
-from arena_hard.judging.stage import Candidate, Stage, judgments_of, missing_answer_lines, only, opponent, why_nothing
+from arena_hard.judging.stage import Candidate, Stage, judgments_of, only, opponent, report_missing_answers, why_nothing
 from arena_hard.judging.verdict_reading import Reading, read_verdict
 from arena_hard.money.account import Account, print_costs
 from arena_hard.money.quotes import output_seen_in_judgments, quote_lines
@@ -71,6 +81,7 @@ def main() -> int:
         show = print_requests if args.dry_run else print_quote
         for stage, candidates in zip(stages, plans):
             show(stage, candidates)
+            print_context(stage.judge, prompts_to_send(stage, candidates))
         return 0
     try:
         code = max(judge_with(stage, candidates, questions) for stage, candidates in zip(stages, plans))
@@ -209,7 +220,8 @@ async def judge_all(stage: Stage, models: utils.Models, candidates: list[Candida
         model = run.open_model(stage.judge)
         jobs = jobs_in_order(stage, outputs, utils.width(model))
         count = sum(len(candidate.missing) for candidate, _ in outputs)
-        await run.make([Group(model, jobs, count, files)], partial(room_for, stage), get, questions)
+        prompts = prompts_to_send(stage, [candidate for candidate, _ in outputs])
+        await run.make([Group(model, jobs, count, files, prompts)], partial(room_for, stage), get, questions)
     return report(run.progress, unreadable, [candidate for candidate, _ in outputs], stage.judge.name)
 
 
@@ -217,16 +229,11 @@ async def get_judgment(model: utils.Model, stage: Stage, job: JudgmentJob, clock
     """Both games of one judgment. Raises CallError."""
     question, settings = job.question, stage.settings
     pair, references = shown_texts(stage, job.candidate, question)
-    orders = [pair, pair[::-1]] if settings.pairwise else [pair]
-    games: list[Game] = []
-    waiting: Waiting | None = None
-    for order in orders:
-        try:
-            games.append(await play(model, stage, job, order, references, clock))
-        except Waiting as later:
-            waiting = later  # both games go into the same batch
-    if waiting:
-        raise waiting
+
+    async def play_in(order: Texts) -> Game:
+        return await play(model, stage, job, order, references, clock)
+
+    games = await games_in_room(model, stage, job, (pair, references), play_in)
     return Judgment(
         question_id=question.question_id,
         model=job.candidate.name,
@@ -283,14 +290,6 @@ def report(progress: Progress, unreadable: int, candidates: list[Candidate], jud
     for remark in notes_together(candidate.tally for candidate in candidates).remarks("judgments"):
         print(f"  {judge}: {remark}")
     return report_failures(progress, [candidate.tally for candidate in candidates])
-
-
-def report_missing_answers(candidates: list[Candidate]) -> int:
-    """List the models whose answers, or the baseline's, are not complete. Returns the exit code."""
-    lines = missing_answer_lines(candidates)
-    for line in lines:
-        print(line)
-    return 1 if lines else 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from arena_hard.answering.requests import answer_shaping_settings, system_prompt
+from arena_hard.answering.requests import answer_shaping_settings, prompts_of, system_prompt
+from arena_hard.calling.context import Prompts
 from arena_hard.calling.manifest import open_failures
 from arena_hard.calling.origins import origins
 from arena_hard.calling.record_run import RunOutput
@@ -69,6 +70,13 @@ def plan_model(
     written = {label_of(model.name, key): key for key in found}
     output = RunOutput(tally, model.name, [shaping], keeps_replies=not one_call, written=written)
     return ModelPlan(model, existing, wanted, output)
+
+
+def prompts_to_send(plan: ModelPlan, settings: AnswerSettings) -> Prompts | None:
+    """The last prompt of each missing answer; None where max_tokens is shortened by its length anyway."""
+    if plan.settings.tokenizer:
+        return None
+    return Prompts("answers", lambda: (prompts_of(plan.settings, q)[-1] for q in plan.missing), settings.max_tokens)
 
 
 def label_of(model: str, question_id: str) -> str:

@@ -88,6 +88,15 @@ def lacking(pair: Pair, number: int, patterns: tuple[Any, ...], commands: Comman
     return "", ""
 
 
+def shortened_words(game: Game | None) -> str:
+    """That the judge saw less of the answers than a reader does; empty where it saw all."""
+    if game is None or not game.truncated:
+        return ""
+    count = game.truncated.get("left_out")
+    of_both = f": {count:,.0f} characters of both together were left out in the middle" if count else ""
+    return f"The judge saw shortened answers{of_both}. What it was sent, below, shows where."
+
+
 def why_unreadable(game: Game | None, patterns: tuple[Any, ...]) -> str:
     """Why a game has no verdict although it was played."""
     text = game.judgment.strip() if game else ""

@@ -57,6 +57,7 @@ class Board(NamedTuple):
     """One game as it is shown: number, verdict in words, two columns, the judge's text.
 
     why, again: what is wrong with a game without a verdict or without a text, and the command that makes it anew.
+    shortened: that the judge saw less of the answers.
     """
 
     number: int
@@ -68,6 +69,7 @@ class Board(NamedTuple):
     prompt: str
     why: str
     again: str
+    shortened: str
 
 
 class Listed(NamedTuple):
@@ -259,6 +261,7 @@ def board(pair: Pair, number: int, view: View, patterns: tuple[Any, ...], comman
         prompt=game.user_prompt if game else "",
         why=why,
         again=again,
+        shortened=game_words.shortened_words(game),
     )
 
 

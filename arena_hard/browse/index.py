@@ -150,7 +150,7 @@ class BenchIndex:
         decode = msgspec.json.Decoder(head).decode
         codes: list[int] = []
         places: list[tuple[int, int]] = []
-        values: list[tuple[int, int, int, int]] = []
+        values: list[tuple[int, ...]] = []
         problems: list[str] = []
         notes: list[str] = []
         for span in spans_of(path, decode, problems, notes):
@@ -162,7 +162,7 @@ class BenchIndex:
             places.append((span.start, span.end - span.start))
             values.append(facts(span.value))
         place = np.array(places, dtype=np.int64).reshape(-1, 2)
-        fact = np.array(values, dtype=np.int32).reshape(-1, 4)
+        fact = np.array(values, dtype=np.int32).reshape(-1, 5)
         codes_of = np.array(codes, dtype=np.int32)
         return RecordFile(path, stamp, codes_of, place[:, 0], place[:, 1], fact, problems, notes)
 
@@ -176,12 +176,13 @@ class BenchIndex:
             self.questions.append(None)
         return code
 
-    def _judgment_facts(self, row: JudgmentHead) -> tuple[int, int, int, int]:
+    def _judgment_facts(self, row: JudgmentHead) -> tuple[int, ...]:
         games = (row.games or [])[:2]
         verdicts = [UNREADABLE if game is None else verdict_code(game.score) for game in games]
         verdicts += [NO_GAME] * (2 - len(verdicts))
         model = self._model_codes.setdefault(row.model or "", len(self._model_codes))
-        return verdicts[0], verdicts[1], self._baseline_code(row.baseline), model
+        shortened = any(game and game.truncated for game in games)
+        return verdicts[0], verdicts[1], self._baseline_code(row.baseline), model, int(shortened)
 
     def _baseline_code(self, name: str | None) -> int:
         if not name:

@@ -93,7 +93,7 @@ def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board
     silent = same_place.same_place(table)
     looked = stopped.looked_in([index.sets[judge].folder for judge in table.judges], fought.models)
     own += [*caveats.same_place_notes(silent), *caveats.by_place_notes(same_place.mostly_by_place(table))]
-    own += caveats.looks_notes(looked, table)
+    own += [*caveats.looks_notes(looked, table), *caveats.shortened_notes(table)]
     said = (*own, *footnotes.single_game_notes(table), *covering, *footnotes.part_length_notes(lengths))
     notes = [whole(note) for note in said]
     notes = _nameless_notes(index, every, baseline) + notes

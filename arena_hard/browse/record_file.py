@@ -25,6 +25,7 @@ CUT_OFF = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length"})
 
 class _GameHead(msgspec.Struct):
     score: Any = None
+    truncated: Any = None
 
 
 class JudgmentHead(msgspec.Struct):
@@ -46,10 +47,10 @@ class AnswerHead(AnswerRow):
 class RecordFile(NamedTuple):
     """One record file: a row for each record, in the file's order.
 
-    question: [n] codes of the questions; offset, length: [n] bytes; facts: [n, 4] what the kind of
-    file has to say (judgments: verdict of game 1 and 2, codes of the baseline and the model; answers: tokens or -1,
-    whether it was cut off, whether the call failed, 0). problems: lines that could not be read, said in words; notes:
-    what else is odd.
+    question: [n] codes of the questions; offset, length: [n] bytes; facts: [n, 5] what the kind of
+    file has to say (judgments: verdict of game 1 and 2, codes of the baseline and the model, whether the answers were
+    shortened; answers: tokens or -1, whether it was cut off, whether the call failed, 0, 0). problems: lines that could
+    not be read, said in words; notes: what else is odd.
     """
 
     path: Path
@@ -107,11 +108,11 @@ def verdict_code(label: Any) -> int:
     return UNREADABLE if known is None else LABELS.index(known)
 
 
-def answer_facts(row: AnswerHead) -> tuple[int, int, int, int]:
-    """Tokens as the leaderboard counts them, or -1; whether the answer was cut off; whether the call failed; 0."""
+def answer_facts(row: AnswerHead) -> tuple[int, ...]:
+    """Tokens as the leaderboard counts them, or -1; whether the answer was cut off; whether the call failed; 0, 0."""
     length = length_of(row)
     cut = isinstance(row.finish_reason, str) and row.finish_reason in CUT_OFF
-    return -1 if length is None else int(length[0]), int(cut), int(is_failed(row)), 0
+    return -1 if length is None else int(length[0]), int(cut), int(is_failed(row)), 0, 0
 
 
 def stamp_of(path: Path) -> tuple[int, int] | None:

@@ -40,7 +40,7 @@ def game_table(
     baselines = list(index.baselines)
     unnamed = {judge: _unnamed_baselines(index, judge, baselines, settings) for judge in judges}
     columns: dict[str, list[IntArray]] = {
-        name: [] for name in ("question", "model", "judge", "baseline", "game", "verdict")
+        name: [] for name in ("question", "model", "judge", "baseline", "shortened", "game", "verdict")
     }
     every = [(judge, model, file) for (judge, model), files in index.judgments.items() for file in files]
     for judge, model, file in sorted(every, key=lambda each: each[2].path):
@@ -54,6 +54,7 @@ def game_table(
             "model": np.full(n, index.models.index(model), dtype=np.int32),
             "judge": np.full(n, judges.index(judge), dtype=np.int32),
             "baseline": np.where(named < 0, unnamed[judge][question], named),
+            "shortened": file.facts[rows, 4],
         }
         verdict = file.facts[rows, :2].ravel().astype(np.int8)
         played = verdict != NO_GAME
@@ -63,7 +64,9 @@ def game_table(
         columns["verdict"].append(verdict[played])
     joined = {name: np.concatenate(parts) if parts else np.array([], np.int32) for name, parts in columns.items()}
     categories, of_question = categories_of(index)
+    shortened = joined.pop("shortened").astype(bool)
     table = GameTable(
+        shortened=shortened,
         questions=index.question_ids,
         models=index.models,
         judges=judges,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from arena_hard.calling.batch import EMPTY_TRIES, ROUNDS, Mailbox, Waiting
+from arena_hard.calling.context import recognised
 from arena_hard.calling.gate import Gate, Slot
 from arena_hard.calling.kept_replies import key_of
 from arena_hard.calling.models import Clock, Endpoint, Model
@@ -57,7 +58,7 @@ async def chat_completion(
     if got.finish_reason == "length" and model.settings.retry_truncated:
         got = await _with_more_room(model, request, got, clock)
     if isinstance(got, CallError):
-        raise got
+        raise recognised(got, request.max_tokens)
     if model.record and got.key not in model.recorded:
         model.recorded |= {got.key} if got.key else set()
         await model.record(messages, got)

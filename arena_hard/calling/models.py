@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arena_hard.calling.batch import Mailbox
+from arena_hard.calling.context import Context
 from arena_hard.calling.gate import Gate
 from arena_hard.calling.kept_replies import KeptReplies
 from arena_hard.calling.listeners import watch_over
@@ -46,6 +47,8 @@ class Endpoint:
     failed_in_a_row: int = 0
     advice: addresses.Advice | None = None
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    context: Context | None = None
+    context_asked: bool = False
 
     def check_owner(self) -> None:
         """Whether a reply came from the server that the run has started, where it has. Raises CallError."""
@@ -90,6 +93,14 @@ class Model:
     def endpoint_behind(self, gate: Gate) -> Endpoint:
         """The endpoint that a gate stands before."""
         return next(endpoint for endpoint in self.endpoints if endpoint.gate is gate)
+
+    def idle_notes(self) -> list[str]:
+        """Endpoints that gave no reply while others did: a wrong key or address costs nobody a record."""
+        idle = [endpoint for endpoint in self.endpoints if endpoint.gate.is_useless]
+        if len(idle) == len(self.endpoints):
+            return []  # the failures say so
+        said = [f"{endpoint.host} answered nothing ({endpoint.gate.failure.rstrip('. ')})" for endpoint in idle]
+        return [f"{self.settings.name}: {each}; other endpoints did its part." for each in said]
 
 
 class Models:

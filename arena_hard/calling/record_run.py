@@ -19,6 +19,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from arena_hard.calling.batch import Mailbox, Waiting
 from arena_hard.calling.calls import chat_completion, width
+from arena_hard.calling.context import Prompts
+from arena_hard.calling.context_check import ContextChecks
 from arena_hard.calling.job_queue import run_exchanges
 from arena_hard.calling.kept_replies import KeptReplies
 from arena_hard.calling.manifest import begin_run, end_run
@@ -102,13 +104,14 @@ _CANCELS, _WRITE_SECONDS = 4, 5.0  # how often, and for how long, a run that is 
 class Group(Generic[J]):
     """Jobs for one model, which is asked for as many records at once as it can take.
 
-    count: how many jobs there are; outputs: the files that their records are for.
+    count: how many jobs there are; outputs: the files that their records are for; prompts: what will be sent.
     """
 
     model: Model
     jobs: Iterable[J]
     count: int
     outputs: Sequence[RunOutput]
+    prompts: Prompts | None = None
 
 
 class RecordRun(Generic[J]):
@@ -131,6 +134,7 @@ class RecordRun(Generic[J]):
         self.models, self.account, self.bench, self.args = models, account, bench, args
         self.progress: Progress
         self._numbers: dict[str, int] = {}  # of the questions in the benchmark, by which people know them
+        self._contexts = ContextChecks()
         self._writer = RecordWriter(_say)
 
     def __enter__(self) -> RecordRun[J]:
@@ -190,6 +194,7 @@ class RecordRun(Generic[J]):
         for output in self.outputs:
             self._open_kept(output)
         for group in groups:
+            _note(await self._contexts.begin(group.model, group.prompts, [output.path for output in group.outputs]))
             await self._probe(group.model.settings, group.outputs)
 
         async def work(job: J) -> None:
@@ -209,8 +214,8 @@ class RecordRun(Generic[J]):
         finally:
             for output in self.outputs:
                 end_run(output.tally)
-        for group in groups:
-            _say_who_never_answered(group.model)
+        for note in (note for group in groups for note in group.model.idle_notes()):
+            _note(note)
         for output in self.outputs:
             self._writer.finish(output.path)
             put_in_order(output.path, questions)
@@ -232,6 +237,7 @@ class RecordRun(Generic[J]):
         except CallError as error:
             output.tally.failed[job.question.question_id] = error.message
             self.progress.fail(job.label, error.message)
+            _note(await self._contexts.learn(error, output.path))
             return
         finally:
             output.tally.saw(job.replies)
@@ -323,16 +329,9 @@ def _say_what_goes_on(tally: RunTally) -> None:
         print(f"{tally.records}: resuming the interrupted --redo; {len(tally.redo.done)} of {there}.")
 
 
-def _say_who_never_answered(model: Model) -> None:
-    """Endpoints that gave no reply while others of the model did: a wrong key or address costs nobody a record."""
-    useless = [endpoint for endpoint in model.endpoints if endpoint.gate.is_useless]
-    if len(useless) == len(model.endpoints):
-        return  # the failures say so
-    for endpoint in useless:
-        failure = endpoint.gate.failure.rstrip(". ")
-        _say(
-            f"note: {model.settings.name}: {endpoint.host} answered nothing ({failure}); other endpoints did its part."
-        )
+def _note(text: str | None) -> None:
+    if text:
+        _say(f"note: {text}")
 
 
 def _say(text: str) -> None:

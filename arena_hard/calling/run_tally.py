@@ -53,6 +53,7 @@ class RunTally:
     written: int = 0
     cut: int = 0
     filtered: int = 0
+    shortened: int = 0
     requests: int = 0
     usage: Usage = Usage()
     served: set[str] = field(default_factory=set)
@@ -101,6 +102,8 @@ class RunTally:
             lines.append(f"{counted(self.cut, *were)} cut at max_tokens (finish_reason length).")
         if self.filtered:
             lines.append(f"{counted(self.filtered, *were)} cut by the provider's content filter.")
+        if self.shortened:
+            lines.append(f"{counted(self.shortened, *were)} made of shortened answers (truncate: answers).")
         return lines + _others("model", self.earlier.served, self.served) + self._other_fingerprints()
 
     def _other_fingerprints(self) -> list[str]:
@@ -123,6 +126,7 @@ class RunTally:
             "written": self.written,
             "cut_at_max_tokens": self.cut,
             "cut_by_content_filter": self.filtered,
+            **({"of_shortened_answers": self.shortened} if self.shortened else {}),
             **self.notes.entry(),
             "failed": self.failed,
             "kept": [key for key in self.failed if key in self.before],

@@ -50,9 +50,9 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--keep-mixed", action="store_true", help="continue although cached records were made with other settings"
     )
-    group.add_argument("--dry-run", action="store_true", help="print the plan and one full request; send nothing")
+    group.add_argument("--dry-run", action="store_true", help="print the plan and one full request; send none")
     money = parser.add_argument_group("what it costs")
-    money.add_argument("--quote", action="store_true", help="print requests, tokens, price and time; send nothing")
+    money.add_argument("--quote", action="store_true", help="print requests, tokens, price and time; send none")
     money.add_argument(
         "--batch", action="store_true", help="use the provider's batch interface: half the price, within a day"
     )

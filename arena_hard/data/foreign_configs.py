@@ -39,7 +39,7 @@ _OF_A_SERVER = re.compile(
     | ((sglang|vllm|lmdeploy|tgi|llama_cpp|engine|server|model)_)?(args|kwargs|config) | sglang | vllm | lmdeploy
     | (sglang|vllm|server|engine)_\w+ | enable_(torch_compile|prefix_caching|chunked_prefill|expert_parallel)
     | (num_|n_)?gpus? | gpu_\w+ | gpus_\w+ | (cuda_)?(visible_)?devices? | base_gpu_id | nnodes | node_rank
-    | mem_fraction_static | max_model_len(gth)? | max_context_len(gth)? | context_len(gth)? | max_num_\w+
+    | mem_fraction_static | max_model_len(gth)? | max_context_len(gth)? | context_len | max_num_\w+
     | max_running_requests | max_prefill_tokens | max_workers | swap_space | block_size | kv_cache_dtype
     | attention_backend
     | dtype | torch_dtype | quantization | trust_remote_code | chat_template | load_format | enforce_eager | revision

@@ -110,6 +110,7 @@ class Game(msgspec.Struct, frozen=True):
     served_model: str | None = None
     finish_reason: str | None = None
     thought: str | None = None
+    truncated: dict[str, float] | None = None  # "kept": the share of each answer that was shown; "left_out": characters
 
 
 class Judgment(msgspec.Struct, frozen=True):
@@ -125,9 +126,6 @@ class Judgment(msgspec.Struct, frozen=True):
     baseline: str | None = None
     category: str | None = None
     settings_hash: str | None = None
-
-
-# ---------------------------------------------------------------------------------------- reading
 
 
 def _text(row: dict[str, Any], *keys: str) -> str:
@@ -288,10 +286,13 @@ def _game_from_row(game: Any) -> Game | None:
         served_model=_word(game, "served_model"),
         finish_reason=_word(game, "finish_reason"),
         thought=said_in(game.get("thought")) or None,
+        truncated=_numbers(game.get("truncated")),
     )
 
 
-# ---------------------------------------------------------------------------------------- writing
+def _numbers(value: Any) -> dict[str, float] | None:
+    """Numbers by name; None for anything else, which other programs may write under the same key."""
+    return value if is_object(value) and all(isinstance(each, (int, float)) for each in value.values()) else None
 
 
 def usage_row(usage: Usage | None) -> dict[str, int] | None:
@@ -344,4 +345,5 @@ def _game_row(game: Game) -> dict[str, Any]:
         "served_model": game.served_model,
         "finish_reason": game.finish_reason,
     }
-    return row if game.thought is None else {**row, "thought": game.thought}
+    later = ("thought", "truncated")
+    return row | {name: value for name in later if (value := getattr(game, name)) is not None}

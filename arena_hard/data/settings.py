@@ -78,6 +78,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
     thinking: Count | None = None
     extra_body: dict[str, Any] | None = None
     stop: list[str] | None = None
+    context_length: Count | None = None
     end_think_token: str | None = None
     think_pattern: str | None = None
     retry_truncated: bool = False
@@ -141,6 +142,7 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     max_tokens: Count = 4096
     regex_pattern: Text | list[Text] = DEFAULT_PATTERN
     number_of_judgment_attempts: Count = 2
+    truncate: Literal["error", "answers"] = "error"
     system_prompt: str = ""
     categories: dict[str, CategorySettings] | None = None
 

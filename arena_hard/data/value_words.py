@@ -29,6 +29,7 @@ _EXAMPLES: dict[str, str] = {
     "verify": "/etc/ssl/my-authority.pem",
     "parallel": "8",
     "tokenizer": "gpt-4",
+    "context_length": "32768",
     "system_prompt": "You are a helpful assistant.",
     "temperature": "0.0",
     "max_tokens": "4096",

@@ -7,6 +7,7 @@ plan             which judgments exist, are missing or have changed
 shown            the answers that a judge sees, in their order
 prompts          the messages of a game
 verdict_reading  the verdict in a judge's text
+shortening       answers that are too long for the judge, shortened alike
 flags            --retry-unreadable, --until-width, --until-decided
 stopping         looks at what is known after each wave
 cache_order      the order that prompt caches like

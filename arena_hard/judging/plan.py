@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from arena_hard.calling.context import Prompts
 from arena_hard.calling.manifest import open_failures
 from arena_hard.calling.origins import origins
 from arena_hard.calling.providers.base import Message
@@ -20,7 +21,7 @@ from arena_hard.data.records import Judgment, Question, UserError
 from arena_hard.data.verdicts import is_verdict
 from arena_hard.judging.cache_order import in_blocks
 from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
-from arena_hard.judging.shown import can_be_shown, needed_answers, prompts_of, shown_texts
+from arena_hard.judging.shown import abridged, can_be_shown, needed_answers, prompts_of, shown_texts
 from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of, load_judged
 from arena_hard.money.quotes import Output, Quote, quote
 
@@ -129,7 +130,8 @@ def has_changed(stage: Stage, candidate: Candidate, question: Question) -> bool:
     if not can_be_shown(stage, candidate, question):  # a turn more or less, if the answers have not gone
         return None not in needed_answers(stage, candidate, question)
     pair, references = shown_texts(stage, candidate, question)
-    messages = opening_messages(stage.settings, question, pair, references)
+    cut = judgment.games[0].truncated or {}
+    messages = opening_messages(stage.settings, question, abridged(pair, cut.get("kept", 1.0)), references)
     return judgment.games[0].user_prompt not in (user_prompt(messages), first_user_prompt(messages))
 
 
@@ -199,6 +201,17 @@ def jobs_in_order(stage: Stage, outputs: list[tuple[Candidate, RunOutput]], widt
                 candidate=candidate,
                 shared_by=sum(key in keys for keys in missing.values()),
             )
+
+
+def prompts_to_send(stage: Stage, candidates: Sequence[Candidate]) -> Prompts:
+    """The first prompt of each missing judgment; that of the second game is as long."""
+    to_make = [(candidate, question) for candidate in candidates for question in candidate.missing]
+    shortens = stage.settings.truncate == "answers"
+
+    def each() -> Iterator[list[Message]]:
+        return (prompts_of(stage, candidate, question)[0] for candidate, question in to_make)
+
+    return Prompts("judgments", each, stage.settings.max_tokens, shortens)
 
 
 def quote_of(stage: Stage, candidate: Candidate, seen: Output) -> Quote:

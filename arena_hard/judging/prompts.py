@@ -65,6 +65,7 @@ def judgment_shaping_settings(judge: ModelSettings, settings: JudgeSettings, cat
         "thinking": judge.thinking,
         "extra_body": judge.extra_body,
         **({"retry_truncated": True} if judge.retry_truncated else {}),
+        **({"truncate": settings.truncate} if settings.truncate != "error" else {}),
         **later_shaping(judge),
     }
 

@@ -11,6 +11,7 @@ from arena_hard.judging.cache_order import shared_length
 from arena_hard.judging.prompts import first_user_prompt, opening_messages
 from arena_hard.judging.stage import Candidate, Shown, Stage
 
+LEFT_WHOLE = 400  # characters of a text of which nothing is left out
 Texts = list[list[str]]  # answers in the order in which they are shown, each a text for each turn
 
 
@@ -58,6 +59,20 @@ def shown_texts(stage: Stage, candidate: Candidate, question: Question) -> tuple
     answer = texts_of(candidate.answers[key])
     pair = [answer] if baseline is None else [texts_of(stage.shown.baselines[baseline][key]), answer]
     return pair, [texts_of(answers[key]) for answers in stage.shown.references]
+
+
+def abridged(texts: Texts, share: float) -> Texts:
+    """The texts with so much of each kept, its beginning and its end; short ones are left whole."""
+    return [[_abridged(text, share) for text in turns] for turns in texts]
+
+
+def _abridged(text: str, share: float) -> str:
+    kept = int(len(text) * share)
+    left_out = len(text) - kept
+    if len(text) <= LEFT_WHOLE or left_out <= 0:
+        return text
+    tail = kept // 2
+    return f"{text[: kept - tail]}\n\n[… {left_out:,} characters left out …]\n\n{text[len(text) - tail :]}"
 
 
 def prompts_of(stage: Stage, candidate: Candidate, question: Question) -> list[list[Message]]:

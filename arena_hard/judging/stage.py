@@ -164,6 +164,14 @@ def missing_answer_lines(candidates: list[Candidate]) -> list[str]:
     return first_lines(lines, "models")
 
 
+def report_missing_answers(candidates: list[Candidate]) -> int:
+    """List the models whose answers, or the baseline's, are not complete. Returns the exit code."""
+    lines = missing_answer_lines(candidates)
+    for line in lines:
+        print(line)
+    return 1 if lines else 0
+
+
 def bill_label(stage: Stage, candidate: Candidate) -> str:
     return f"{stage.judge.name} judging {candidate.title}"
 

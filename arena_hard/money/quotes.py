@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from arena_hard.calling.batch import EMPTY_TRIES
+from arena_hard.calling.prompt_tokens import PromptCounter
 from arena_hard.calling.providers.base import Message
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import shortened
@@ -14,17 +15,14 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import record_files
 from arena_hard.data.records import Answer, Usage, judgment_from_row
 from arena_hard.data.settings import ModelSettings
-from arena_hard.data.tokens import TokenCounter
 from arena_hard.money.prices import Price, money, price_of
 
-MESSAGE_TOKENS = 4  # what a chat format adds to each message
 AT_MOST = (
     "live and batch: each request answered once; at most: every reply at full length, with all further attempts, "
     "second tries of truncated and empty replies, and a token for each byte of a prompt. What a provider adds to that, "
     "or bills for requests that failed, only --max-cost limits"
 )
 TOKENS_PER_SECOND = 50.0  # of one request, where nothing better is known
-NEW_VOCABULARY = ("gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "chatgpt-4o", "o1", "o3", "o4")
 
 
 @dataclass(frozen=True)
@@ -67,27 +65,6 @@ class Quote:
     seen: int
     price: Price | None
     counted: bool
-
-
-class PromptCounter:
-    """Counts the tokens of prompts; texts that come again are counted once."""
-
-    def __init__(self, model_name: str) -> None:
-        new = model_name.rpartition("/")[2].startswith(NEW_VOCABULARY)
-        self._counter = TokenCounter("o200k_base" if new else "cl100k_base")
-        self.exact = True
-
-    def count(self, messages: Iterable[Message]) -> int:
-        """Tokens of one request's messages; four bytes a token where no vocabulary can be had."""
-        return sum(self.text(message["content"]) + MESSAGE_TOKENS for message in messages) + 3
-
-    def text(self, text: str) -> int:
-        """Tokens of one text."""
-        counted = self._counter.count(text)
-        if counted is None:
-            self.exact = False
-            return -(-len(text.encode("utf-8", "replace")) // 4)
-        return counted
 
 
 def quote(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class GameTable:
     game: [n] 0 for the first game (A = baseline, B = model), 1 for the second (swapped).
     verdict: [n] index into `verdicts.LABELS` as the judge wrote it (A and B of that game),
         or -1 when no verdict could be read.
+    shortened: [n] whether the judge saw shortened answers; [0] where nobody has looked.
     """
 
     questions: list[str]
@@ -52,6 +53,7 @@ class GameTable:
     category: IntArray
     game: IntArray
     verdict: IntArray
+    shortened: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     def __len__(self) -> int:
         return len(self.verdict)
@@ -86,6 +88,7 @@ class ForeignScores:
 
 class _Game(msgspec.Struct, gc=False):
     score: str | float | bool | list[Any] | dict[str, Any] | None = None
+    truncated: Any = None
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -129,7 +132,9 @@ class _Builder:
         self.bench = bench
         self.reader: Reader[_Row] = Reader(_Row, fingerprints=True)
         self.names = {column: Codes() for column in ("question", "model", "judge", "baseline", "category")}
-        self.columns: dict[str, list[int]] = {column: [] for column in (*self.names, "first", "second", "file")}
+        self.columns: dict[str, list[int]] = {
+            column: [] for column in (*self.names, "first", "second", "file", "shortened")
+        }
         self.unnamed: list[str] = []
         self.files: list[Path] = []
         self.verdicts = _VerdictCodes()
@@ -173,6 +178,7 @@ class _Builder:
         columns["judge"] += [judge] * len(rows)
         columns["file"] += [file] * len(rows)
         played = [row.games or () for row in rows]
+        columns["shortened"] += [any(game and game.truncated for game in games) for games in played]
         for position, column in enumerate(("first", "second")):
             try:
                 codes = [
@@ -243,6 +249,7 @@ class _Builder:
             **codes,
             game=game,
             verdict=verdict[played],
+            shortened=np.repeat(columns["shortened"] > 0, 2)[played],
         )
 
 
@@ -283,7 +290,8 @@ def _no_judgments(bench: Bench, judge: str) -> UserError:
 
 def select(table: GameTable, mask: BoolArray) -> GameTable:
     """The games of a mask [n]; the lists of names stay whole."""
-    columns = ("question", "model", "judge", "baseline", "category", "game", "verdict")
+    columns = ["question", "model", "judge", "baseline", "category", "game", "verdict"]
+    columns += ["shortened"] * (len(table.shortened) > 0)
     return replace(table, **{column: getattr(table, column)[mask] for column in columns})
 
 

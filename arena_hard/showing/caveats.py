@@ -91,6 +91,16 @@ def narrow_intervals(kind: str, ratios: Sequence[float]) -> str:
     )
 
 
+def shortened_notes(games: GameTable) -> list[Text]:
+    """How many games were judged on shortened answers, which the judge's context had no room for."""
+    cut = np.bincount(games.model[games.shortened], minlength=len(games.models)) if len(games.shortened) else None
+    if cut is None or not cut.any():
+        return []
+    named = Items([f"{games.models[m]} {cut[m]}" for m in np.argsort(-cut, kind="stable") if cut[m]])
+    head = "Games judged on answers that were shortened to fit the judge's context (truncate: answers)"
+    return [Note([f"{head}, {cut.sum()} of {len(games)}: ", named, "."])]
+
+
 def looks_notes(looked: Mapping[str, Looked], games: GameTable) -> list[Text]:
     """Models whose judging was looked at while it went on, and where what holds all the same is told."""
     if not looked:

@@ -18,6 +18,7 @@ from arena_hard.rating.intervals import BY_ROWS, Fit, Rule
 from arena_hard.rating.ratings import SCALE
 from arena_hard.rating.same_records import Overruled
 from arena_hard.rating.separation import Graph
+from arena_hard.showing.caveats import shortened_notes
 from arena_hard.showing.leaderboard import percent
 from arena_hard.showing.notes import Items, Note, Text
 
@@ -229,7 +230,7 @@ def table_notes(table: GameTable) -> list[Text]:
             notes.append(
                 f"{judge} gave the same verdict, {LABELS[given[0]]}, in all of its {counted(len(given), 'game')}."
             )
-    return notes + single_game_notes(table) + _coverage_notes(table)
+    return notes + single_game_notes(table) + shortened_notes(table) + _coverage_notes(table)
 
 
 def half_read_notes(games: GameTable, whole: GameTable) -> list[str]:

@@ -37,7 +37,7 @@ def test_older_models_of_openai_get_the_originals_system_prompt(entry: dict[str,
 REACHED = {
     "name", "endpoints", "api_type", "parallel", "timeout", "deadline", "give_up_after", "attempts", "backoff",
     "requests_per_minute", "tokens_per_minute", "record", "serve", "price", "model_id", "aws_region", "project_id",
-    "regions", "probe", "lines",
+    "regions", "probe", "lines", "context_length",
 }  # fmt: skip
 OF_THE_JUDGES_CONFIG = {"system_prompt", "tokenizer"}  # which says these itself, or has no use
 OTHER = {"extra_body": {"top_k": 1}, "stop": ["x"], "retry_truncated": True}

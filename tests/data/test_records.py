@@ -205,7 +205,8 @@ def test_every_field_of_a_record_is_written_and_read() -> None:
     usage = Usage(3, 5)
     turns = (filled(AnswerTurn, token_len=7), filled(AnswerTurn, token_len=8))
     said = filled(Answer, choices=(turns, turns), tstamp=1.5, usage=usage, total_tokens=None)  # never written
-    games = (filled(Game, verdict="A>B", usage=usage), filled(Game, verdict="A=B", usage=usage))
+    both = {"usage": usage, "truncated": {"kept": 0.5, "left_out": 7}}
+    games = (filled(Game, verdict="A>B", **both), filled(Game, verdict="A=B", **both))
     judged = filled(Judgment, games=games)
     assert answer_from_row(json.loads(jsonl.encode(answer_row(said)))) == said
     assert judgment_from_row(json.loads(jsonl.encode(judgment_row(judged)))) == judged

@@ -75,7 +75,9 @@ class Loopback:
                 self._check_key(key_of(request, OPENAI), self.settings)
             except Refused as refused:
                 return json_response(*wire_openai.error(refused, {"masked": masked(key_of(request, OPENAI))}))
-            return json_response(200, wire_openai.models(self.settings.served_models or ("loopback",)))
+            return json_response(200, wire_openai.models(self.settings))
+        if request.path == "/props" and self.settings.context_told == "props":
+            return json_response(200, {"default_generation_settings": {"n_ctx": self.settings.context_window}})
         body = {"message": f"Invalid URL ({request.method} {request.path})", "type": "invalid_request_error",
                 "param": None, "code": None}  # fmt: skip
         return json_response(404, {"error": body})

@@ -10,6 +10,7 @@ from typing import Any
 from .faults import fault_from, fault_rates
 
 REASONING = (None, "reasoning_content", "reasoning", "think")
+CONTEXT_TOLD = (None, "models", "props")
 RETRY_AFTER_FORMS = ("seconds", "date", "ms", "none")
 
 # What a reasoning model of OpenAI refuses; use as models={"reasoner-1": REASONER}.
@@ -49,6 +50,7 @@ class Settings:
     burst: float | None = None  # size of that bucket; default: what a second brings, at least 1
     max_concurrency: int | None = None  # more in flight: 429
     context_window: int | None = None  # tokens of prompt; more: 400
+    context_told: str | None = None  # where the window is told: models (as vLLM does) or props (as llama.cpp)
     served_models: tuple[str, ...] | None = None  # any other model: 404
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # settings of single models
 
@@ -86,6 +88,8 @@ def _check(settings: Settings) -> None:
         raise ValueError(f"reasoning: {settings.reasoning!r} is none of {REASONING}")
     if settings.retry_after_form not in RETRY_AFTER_FORMS:
         raise ValueError(f"retry_after_form: {settings.retry_after_form!r} is none of {RETRY_AFTER_FORMS}")
+    if settings.context_told not in CONTEXT_TOLD:
+        raise ValueError(f"context_told: {settings.context_told!r} is none of {CONTEXT_TOLD}")
     for name, own in settings.models.items():
         if "models" in own:
             raise ValueError(f"models: {name!r} may not have models of its own")

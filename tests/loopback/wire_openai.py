@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .asks import Ask, Refused, Reply, checked_messages, text_of
+from .settings import Settings
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 CACHE_STEP = 512  # bytes: 128 tokens
@@ -142,7 +143,10 @@ def azure_error(refused: Refused, facts: Mapping[str, Any]) -> tuple[int, dict[s
     return refused.status or status, {"error": body}
 
 
-def models(names: tuple[str, ...]) -> dict[str, Any]:
+def models(settings: Settings) -> dict[str, Any]:
     """The body of /v1/models."""
-    rows = [{"id": name, "object": "model", "created": 0, "owned_by": "loopback"} for name in names]
+    owner = {"models": "vllm", "props": "llamacpp"}.get(settings.context_told or "", "loopback")
+    told = {"max_model_len": settings.context_window} if settings.context_told == "models" else {}
+    names = settings.served_models or ("loopback",)
+    rows = [{"id": name, "object": "model", "created": 0, "owned_by": owner, **told} for name in names]
     return {"object": "list", "data": rows}

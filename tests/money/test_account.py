@@ -106,7 +106,7 @@ def test_the_range_of_output_shrinks_with_what_was_seen() -> None:
 
 
 def test_a_quote_counts_the_prompts_and_prices_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("arena_hard.money.quotes.PromptCounter.text", lambda self, text: len(text))
+    monkeypatch.setattr("arena_hard.calling.prompt_tokens.PromptCounter.text", lambda self, text: len(text))
     prompts = [[{"role": "system", "content": "x" * 10}, {"role": "user", "content": "y" * 90}]] * 3
     made = quote(model(parallel=2), prompts, 1000, Output(500.0, 0.0, 4), 0.1)
     assert (made.requests, made.input_tokens) == (3, 3 * (100 + 2 * 4 + 3))

@@ -61,7 +61,7 @@ class Bench:
     def table(self) -> GameTable:
         """The same as the statistics take it."""
         games = [game for game, _ in self.games()]
-        columns = {
+        columns: dict[str, Any] = {
             name: np.array([getattr(g, name) for g in games], np.int32) for name in ("judge", "model", "question")
         }
         game, grade = (np.array([getattr(g, name) for g in games], dtype=np.int8) for name in ("game", "grade"))

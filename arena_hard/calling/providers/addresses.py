@@ -107,11 +107,16 @@ def _candidates(base: str, api_type: str) -> list[str]:
 
 async def _answers(client: Any, url: str) -> bool:
     """Whether a URL lists models. A web page is no list."""
+    listed = await looked_at(client, url)
+    return isinstance(listed, list) or (isinstance(listed, dict) and bool({"data", "models"} & listed.keys()))
+
+
+async def looked_at(client: Any, url: str) -> Any:
+    """The JSON at a URL; None where there is none. `client` is the SDK's."""
     import httpx2
 
     try:
         response = await client.get(url, cast_to=httpx2.Response, options={"timeout": LOOK_SECONDS})
-        listed = response.json()
+        return response.json()
     except Exception:  # of many kinds, from two SDKs; all mean that nothing was found there
-        return False
-    return isinstance(listed, list) or (isinstance(listed, dict) and bool({"data", "models"} & listed.keys()))
+        return None

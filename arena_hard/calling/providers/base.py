@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from arena_hard.calling.providers.quotas import Quota
@@ -59,6 +59,13 @@ class Reply:
     notes: tuple[Note, ...] = ()
 
 
+class TooLong(NamedTuple):
+    """What a refusal says of a prompt that does not fit: the most that is taken, and the tokens that were counted."""
+
+    limit: int | None = None
+    prompt: int | None = None
+
+
 class CallError(Exception):
     """A call that brought no answer.
 
@@ -73,6 +80,7 @@ class CallError(Exception):
     wrong_address: whether the server did not know the path that was asked, or sent a web page.
     not_taken: whether nobody worked on it: the server could not be reached, or was too busy to begin.
     busy: whether the server said that it takes no more for now: every 'rate limit', and what may pass of that kind.
+    too_long: what the server said of the length, where the prompt did not fit into its context.
     """
 
     def __init__(
@@ -102,6 +110,7 @@ class CallError(Exception):
         self.wrong_address = wrong_address
         self.not_taken = not_taken
         self.busy = busy or kind == "rate limit"
+        self.too_long: TooLong | None = None
 
 
 class Unforeseen(CallError):

@@ -114,6 +114,8 @@ def message_of(body: Any) -> str:
     place = inner.get("loc")  # FastAPI names the field that it refuses
     if isinstance(place, list) and place:
         words = f"{'.'.join(map(str, place))}: {words}"
+    if (most := inner.get("n_ctx")) and str(most) not in words:  # llama.cpp tells the numbers beside the words
+        words += f" (n_prompt_tokens {inner.get('n_prompt_tokens')}, n_ctx {most})"
     metadata = inner.get("metadata")  # OpenRouter hands on what its provider said
     raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
     return f"{words}: {raw}" if isinstance(raw, str) and raw else words

@@ -12,6 +12,7 @@ from typing import Any
 
 from arena_hard.calling.providers.addresses import shown, understood
 from arena_hard.calling.providers.base import CallError, Reply, without_secrets
+from arena_hard.calling.providers.context_length import too_long
 from arena_hard.calling.providers.decoding import decoded, readable
 from arena_hard.calling.providers.error_bodies import (
     code_of,
@@ -192,6 +193,8 @@ def status_error(status: int, headers: Mapping[str, str], body: Any, text: str) 
         return CallError("final", message)  # waiting brings it no room, and its repetition would stop the others
     if status == 429:
         return CallError("rate limit", message, wait)
+    if status >= 500 and too_long(text):
+        return CallError("final", message)  # as llama.cpp said it for a while
     if status >= 500 or status in _TRANSIENT:
         not_taken, busy = status in _NOT_TAKEN, status in _BUSY
         return CallError("transient", message, wait, wrong_address=no_such_path, not_taken=not_taken, busy=busy)

@@ -1,0 +1,138 @@
+"""A model's context: asked of its server before a run, learnt from the first refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from arena_hard.calling.context import LISTING, Context, Prompts, fit_line, refusal_line, stated
+from arena_hard.calling.models import Endpoint, Model, Models
+from arena_hard.calling.providers import context_length
+from arena_hard.calling.providers.addresses import looked_at
+from arena_hard.calling.providers.base import CallError
+from arena_hard.calling.providers.context_length import Listed
+from arena_hard.data.records import UserError
+from arena_hard.data.settings import ModelSettings
+
+
+async def look(model: Model) -> Context | None:
+    """What is known of a model's context: the config's word, else the least of its servers', each asked once."""
+    if stated(model.settings) is None:
+        await asyncio.gather(*(_ask(endpoint, model.settings.model_name) for endpoint in model.endpoints))
+    return known(model)
+
+
+def known(model: Model) -> Context | None:
+    """The same without asking."""
+    found = [endpoint.context for endpoint in model.endpoints if endpoint.context]
+    return stated(model.settings) or min(found, key=lambda each: each.length, default=None)
+
+
+async def _ask(endpoint: Endpoint, model_name: str) -> None:
+    async with endpoint.looking:
+        if endpoint.context_asked:
+            return
+        endpoint.context_asked = True
+        there = endpoint.connection
+        if not hasattr(endpoint.client, "get") or not (
+            there.api_type in LISTING or (there.api_type == "openai" and there.base_url)
+        ):
+            return
+        found = await _told(endpoint, model_name)
+    if found and found.length:
+        silent = found.engine == context_length.OLLAMA
+        endpoint.context = Context(found.length, f"{found.field} of {endpoint.host}", found.engine, counts=silent)
+
+
+async def _told(endpoint: Endpoint, model_name: str) -> Listed | None:
+    base = str(endpoint.client.base_url).rstrip("/")
+    found = context_length.listed(await looked_at(endpoint.client, f"{base}/models"), model_name)
+    place = context_length.PLACES.get(found.engine) if found and not found.length else None
+    if found is None or place is None:
+        return found
+    parts = urlsplit(base)
+    root = f"{parts.scheme}://{parts.netloc}{re.sub(r'/v1$', '', parts.path)}"
+    return context_length.told_by(found.engine, await looked_at(endpoint.client, root + place), model_name)
+
+
+def planned_line(settings: ModelSettings, prompts: Prompts) -> str | None:
+    """What is to be said of a run that is only planned. A server of one's own that runs is asked for its length."""
+    context = stated(settings)
+    if context is None and settings.api_type == "openai" and settings.endpoints and not settings.serve:
+        context = asyncio.run(_looked(settings))
+    return fit_line(settings, context, prompts) if context else None
+
+
+def print_context(settings: ModelSettings, prompts: Prompts) -> None:
+    """Print it."""
+    if line := planned_line(settings, prompts):
+        print(f"note: {line}")
+
+
+async def _looked(settings: ModelSettings) -> Context | None:
+    models = Models()
+    try:
+        return await look(models.open(settings))
+    except UserError:  # the run itself will say what is wrong
+        return None
+    finally:
+        await models.close()
+
+
+@dataclass
+class ContextCheck:
+    """What a run says of one model's context: before it begins, and when a refusal tells more."""
+
+    model: Model
+    prompts: Prompts
+    said: bool = False
+    learning: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def begin(self) -> str | None:
+        """A line before the run, where prompts will not fit."""
+        context = await look(self.model)
+        return await self._line(context) if context else None
+
+    async def learn(self, error: CallError) -> str | None:
+        """A line after the first refusal, where none was said before."""
+        told = error.too_long
+        if told is None:
+            return None
+        async with self.learning:
+            if self.said:
+                return None
+            self.said = True
+            context = known(self.model)
+            if told.limit and not (context and context.length <= told.limit):
+                context = Context(told.limit, "so it says in a refusal", context.engine if context else "")
+            line = await self._line(context) if context else None
+            return line or refusal_line(self.model.settings, told, context, self.prompts)
+
+    async def _line(self, context: Context) -> str | None:
+        line = await asyncio.to_thread(fit_line, self.model.settings, context, self.prompts)
+        self.said = self.said or line is not None
+        return line
+
+
+class ContextChecks:
+    """The checks of a run's models, by the record files that their records are for."""
+
+    def __init__(self) -> None:
+        self._checks: dict[Path, ContextCheck] = {}
+
+    async def begin(self, model: Model, prompts: Prompts | None, files: Iterable[Path]) -> str | None:
+        """A line before the run, where a model's prompts will not fit."""
+        if prompts is None:
+            return None
+        check = ContextCheck(model, prompts)
+        self._checks.update((file, check) for file in files)
+        return await check.begin()
+
+    async def learn(self, error: CallError, file: Path) -> str | None:
+        """A line after the first refusal of a prompt's length, where none was said before."""
+        check = self._checks.get(file) if error.too_long else None
+        return await check.learn(error) if check else None
