@@ -7,8 +7,8 @@ deceive: that a model won all games of ten questions is no news where it wins ei
 that a sign test over n questions can give: two questions are no topic, whatever their verdicts, and fewer than six
 never are significant at 5%.
 
-The interval is as wide as Welch's t makes it, and leaves room for questions of the group that were not met, as that
-of paired differences does (pair_rule.py). It excludes 0 exactly where the p-value is below 1 − level.
+The interval is as wide as Welch's t makes it, and leaves room for questions of the group, and for others, that were
+not met, as that of paired differences does (pair_rule.py). It excludes 0 exactly where the p-value is below 1 − level.
 """
 
 from __future__ import annotations
@@ -202,9 +202,10 @@ def ends(groups: Groups, against: Against, p: FloatArray, level: float) -> tuple
     tail = (1.0 - level) / 2.0
     reach = against.error * -stdtrit(against.freedom, tail)
     low, high = _with_unmet(groups, against, tail)
-    rest, part = np.nan_to_num(against.rest), 100.0 * against.part
-    lower = part * np.maximum(np.minimum(against.gap - reach, low - rest), -rest)
-    upper = part * np.minimum(np.maximum(against.gap + reach, high - rest), 1.0 - rest)
+    part = 100.0 * against.part
+    lower = part * np.maximum(np.minimum(against.gap - reach, low), -1.0)
+    upper = part * np.minimum(np.maximum(against.gap + reach, high), 1.0)
+    lower, upper = np.maximum(lower, -100.0 * groups.overall), np.minimum(upper, 100.0 * (1.0 - groups.overall))
     is_sure, value = p < 1.0 - level, against.gap
     lower = np.where(is_sure & (value > 0), np.maximum(lower, BESIDE_ZERO), lower)
     upper = np.where(is_sure & (value < 0), np.minimum(upper, -BESIDE_ZERO), upper)
@@ -212,13 +213,42 @@ def ends(groups: Groups, against: Against, p: FloatArray, level: float) -> tuple
 
 
 def _with_unmet(groups: Groups, against: Against, tail: float) -> tuple[FloatArray, FloatArray]:
-    """The lowest and the highest win rate [k] with room for questions worse, or better, than those met."""
-    n, inside = groups.sizes, groups.code >= 0
-    residual, score, games = _residuals(groups, against.score), against.score, groups.sums(groups.games) / groups.sizes
-    lowest, highest = np.zeros(len(n)), np.zeros(len(n))
+    """The lowest and the highest gap [k] with room for questions worse, or better, than those met, on either side."""
+    n, games = groups.sizes, groups.sums(groups.games)
+    own = _rates_with_unmet(groups, against.score, n, games / n, _extremes(groups, against.score), tail)
+    others, rest = len(groups.code) - n, np.nan_to_num(against.rest)
+    theirs = (groups.games.sum() - games) / np.maximum(others, 1)
+    low, high = _rates_with_unmet(groups, rest, others, theirs, _extremes_of_others(groups, rest), tail)
+    return own[0] - high, own[1] - low
+
+
+def _rates_with_unmet(
+    groups: Groups,
+    rate: FloatArray,
+    n: IntArray,
+    games: FloatArray,
+    extremes: tuple[FloatArray, FloatArray],
+    tail: float,
+) -> tuple[FloatArray, FloatArray]:
+    """The lowest and the highest win rate [k] of n questions, whose residuals lie between these extremes."""
+    share, (lowest, highest) = share_beyond(n, tail), extremes
+    below = share * room(-lowest, rate * groups.most)
+    above = share * room(highest, (1.0 - rate) * groups.most)
+    return with_unseen(rate, games, groups.most, below)[0], with_unseen(rate, games, groups.most, above)[1]
+
+
+def _extremes(groups: Groups, score: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """[k] the least and the most that a question of the group won beyond its win rate."""
+    inside, residual = groups.code >= 0, _residuals(groups, score)
+    lowest, highest = np.zeros(len(score)), np.zeros(len(score))
     np.minimum.at(lowest, groups.code[inside], residual[inside])
     np.maximum.at(highest, groups.code[inside], residual[inside])
-    share = share_beyond(n, tail)
-    below = share * room(-lowest, score * groups.most)
-    above = share * room(highest, (1.0 - score) * groups.most)
-    return with_unseen(score, games, groups.most, below)[0], with_unseen(score, games, groups.most, above)[1]
+    return lowest, highest
+
+
+def _extremes_of_others(groups: Groups, rest: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """[k] the same of the questions outside the group."""
+    residuals = ((groups.won - rate * groups.games)[groups.code != k] for k, rate in enumerate(rest.tolist()))
+    found = [(each.min(initial=0.0), each.max(initial=0.0)) for each in residuals]
+    lowest, highest = np.array(found).reshape(-1, 2).T
+    return lowest, highest

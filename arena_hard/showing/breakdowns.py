@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from arena_hard.data import jsonl
-from arena_hard.data.name_lists import shortened, suggestion
+from arena_hard.data.name_lists import counted, shortened, suggestion
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Question, UserError, question_from_row
 from arena_hard.rating.breakdown import Breakdown, Group, breakdown, least_questions
@@ -42,6 +42,8 @@ def _values_of(file: Path, key: str) -> dict[str, str]:
             values[question_from_row(row).question_id] = str(value)
     if key not in keys:
         raise UserError(f"--breakdown {key}: no question in {file} has this key. {suggestion(key, keys)}")
+    if not values:
+        raise UserError(f"--breakdown {key}: in {file} it is no text or number, by which questions could be grouped.")
     return values
 
 
@@ -86,7 +88,9 @@ def _of_part(args: argparse.Namespace, part: Part, groups: Mapping[str, Mapping[
             missing.append(_nothing(by, sorted(judged - {""})))
             continue
         every = [breakdown(found, name, by, group_of, args.level, args.seed) for name in names]
-        sections += [_section(args, one, is_last=one is every[-1]) for one in every]
+        divided = [one for one in every if not one.is_one]
+        sections += [_section(args, one, is_last=one is divided[-1]) for one in divided]
+        sections += _undivided([one for one in every if one.is_one])
     if args.breakdown or (args.breakdown is not None and len(missing) == len(groups)):
         sections += missing
     return sections + _silent([name for name in part.silent if name in (args.models or part.silent)])
@@ -98,6 +102,22 @@ def _silent(models: Sequence[str]) -> list[Section]:
         return []
     why = "Nothing is known of these, because the judge chose the same position in all of their games: "
     return [Section("Not broken down", [""], [], {"models": models}, [f"{why}{', '.join(models)}."])]
+
+
+def _undivided(models: Sequence[Breakdown]) -> list[Section]:
+    """Models whose judged questions are not in two groups."""
+    if not models:
+        return []
+    by, reasons = models[0].by, [f"{one.model} ({_why_undivided(one)})" for one in models]
+    why = f"There is nothing to compare: {', '.join(reasons)}."
+    return [Section(f"Not broken down by {by}", [""], [], {"models": [one.model for one in models]}, [why])]
+
+
+def _why_undivided(one: Breakdown) -> str:
+    if not one.groups:
+        return f"none of its judged questions has a {one.by}"
+    with_one = "all its judged questions with one are" if one.ungrouped else "all its judged questions are"
+    return f"{with_one} in {one.groups[0].name}"
 
 
 def _nothing(by: str, names: Sequence[str]) -> Section:
@@ -145,8 +165,12 @@ def points(value: float) -> str:
 
 
 def sentence(one: Breakdown) -> str:
-    """What can be said of a model: whether groups differ at all, and which."""
-    return f"Overall {score_text(one.score)}. {_whether_groups_differ(one)} {_which_groups_differ(one)}"
+    """What can be said of a model with several groups: whether they differ at all, and which."""
+    said = [f"Overall {score_text(one.score)}.", _whether_groups_differ(one), _which_groups_differ(one)]
+    if one.ungrouped:
+        has = "has" if one.ungrouped == 1 else "have"
+        said.append(f"{one.ungrouped} of {counted(one.questions, 'judged question')} {has} no {one.by}.")
+    return " ".join(said)
 
 
 def _whether_groups_differ(one: Breakdown) -> str:
@@ -156,7 +180,9 @@ def _whether_groups_differ(one: Breakdown) -> str:
     if one.p_value <= 1.0 - one.level:
         spread = f", true spread about {one.spread:.0f} points" if one.spread >= 0.5 else ""
         return f"Win rates differ between {many} by more than chance (p {one.p_value:.2g}{spread})."
-    return f"Win rates differ between {many} by no more than chance explains (p {one.p_value:.2g})."
+    text = f"Win rates differ between {many} by no more than chance explains (p {one.p_value:.2g})"
+    stand_out = "one of them stands out" if len(one.told) == 1 else "some of them stand out"
+    return f"{text} as a whole, but {stand_out}." if one.told else f"{text}."
 
 
 def _which_groups_differ(one: Breakdown) -> str:
@@ -172,8 +198,8 @@ def _which_groups_differ(one: Breakdown) -> str:
     least = least_questions(one.level)
     if max(sizes) >= least:
         return text + "."
-    number = str(max(sizes)) if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
-    return f"{text}: with {number} questions each they never can be; it takes at least {least}."
+    number = counted(max(sizes), "question") if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)} questions"
+    return f"{text}: with {number} each they never can be; it takes at least {least}."
 
 
 def explained(by: str) -> str:

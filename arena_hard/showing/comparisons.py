@@ -88,7 +88,7 @@ def looks(args: argparse.Namespace, part: Part) -> list[Section]:
     remarks: list[Text] = [
         "Judging was monitored as it ran and could stop on what was seen (--until-decided, --until-width): "
         "intervals and p-values that assume a fixed number of questions are overconfident, and a difference that ended "
-        "it is too large. The ones below remain valid. Questions judged since the last look count as one more."
+        "it is too large. Those in this table are valid. Questions judged since the last look count as one more."
     ]
     if any(one.estimate is not None for one in after):
         remarks.append("corrected: the median-unbiased estimate.")
@@ -103,7 +103,8 @@ def differences(args: argparse.Namespace, part: Part) -> Section:
     """--compare: paired differences on common questions, the baseline if it is named. Raises UserError."""
     found = _outcomes(args, part, part.baseline if part.baseline in args.compare else None)
     silent = [name for name in dict.fromkeys(args.compare) if name in part.silent]
-    absent = [name for name in dict.fromkeys(args.compare) if part.category and name not in (*found.models, *silent)]
+    judged = part.table.models if part.category and part.table is not None else []
+    absent = [name for name in dict.fromkeys(args.compare) if name in judged and name not in (*found.models, *silent)]
     named = [name for name in args.compare if name not in (*silent, *absent)]
     compared = named if len(set(named)) > 1 or not (silent or absent) else []
     pairs = paired.differences(found, compared, args.level) if compared else ()
@@ -119,7 +120,14 @@ def differences(args: argparse.Namespace, part: Part) -> Section:
     if silent:
         remarks.append(Note([Items(silent), f": not known, {_BY_PLACE}."]))
     if absent:
-        remarks.append(Note([Items(absent), f": not known, because no readable verdict is in {part.category}."]))
+        remarks.append(
+            Note(
+                [
+                    Items(absent),
+                    f": not known, because no readable verdict is in {part.category}.",
+                ]
+            )
+        )
     data = plain_data(pairs) + [
         {"model": one, "other": other, "questions": 0, "note": unequal_sets.NOTHING_COMMON} for one, other in without
     ]

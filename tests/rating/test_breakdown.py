@@ -17,7 +17,7 @@ from tests.rating.test_differential import CASES
 from tests.support import slow_groups as slow
 from tests.support.slow_statistics import Rows
 
-MOST = 6.0
+MOST = 6
 GAMES = ((0.0, 6.0), (0.0, 4.0), (0.0, 2.0), (0.5, 2.0), (1.0, 2.0), (1.0, 4.0), (2.0, 2.0), (3.0, 4.0), (6.0, 6.0))
 
 
@@ -119,6 +119,16 @@ def test_the_others_are_counted_on_the_same_questions_and_beside_their_own_score
     assert others == {"a": pytest.approx((-50.0 + 0.0) / 2), "b": pytest.approx((25.0 + 0.0) / 2)}
     alone = by(found_of(first), "aabb")
     assert all(np.isnan(group.others) for group in alone.groups)
+
+
+@pytest.mark.parametrize("size", [30, 94])
+def test_what_the_few_questions_of_one_group_may_hide_is_uncertain_for_the_others_too(size: int) -> None:
+    rows: list[Rows | None] = [WON if n % 2 else LOST for n in range(size)]
+    small, large = sorted(
+        by(found_of([*rows, WON, WON, WON]), "a" * size + "bbb").groups, key=lambda one: one.questions
+    )
+    assert large.value * size == pytest.approx(-small.value * 3)
+    assert large.upper * size == pytest.approx(-small.lower * 3) and small.lower < -30.0
 
 
 def test_one_group_and_none_and_questions_in_none() -> None:

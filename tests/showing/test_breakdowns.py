@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,8 @@ def broken_down(*groups: tuple[str, int, float, float], p_value: float = 0.2, sc
         (broken_down(("a", 1, -5, 1), ("b", 1, 9, 1)), "Every one of the 2 clusters has one question"),
         (broken_down(("a", 40, -5, 1), ("b", 50, 9, 1), p_value=0.01), "(p 0.01, true spread about 12 points)"),
         (broken_down(("a", 40, -5, 1), ("b", 50, 9, 1)), "by no more than chance explains (p 0.2)."),
+        (broken_down(("a", 40, -5, 0.01), ("b", 50, 9, 1)), "explains (p 0.2) as a whole, but one of them stands out."),
+        (replace(broken_down(("a", 40, -5, 1), ("b", 50, 9, 1)), ungrouped=9), "9 of 99 judged questions have no"),
         (broken_down(("a", 40, -5, 1), ("b", 50, 9, 1)), "Overall 54.0."),  # 54.05, then 54.0, as in the leaderboard
     ],
 )  # fmt: skip

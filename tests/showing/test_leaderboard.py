@@ -14,7 +14,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.rating import caches
 from arena_hard.rating.arrays import FloatArray
-from arena_hard.rating.caches import Case, Draw
+from arena_hard.rating.caches import Case, Draw, Note
 from arena_hard.rating.category_mean import category_mean
 from arena_hard.rating.intervals import Fit, Rule
 from arena_hard.showing import leaderboard
@@ -91,7 +91,7 @@ def test_a_cache_is_known_by_its_own_bytes(tmp_path: Path) -> None:
     file = caches.battle_file(bench, case)
     assert file == tmp_path / "arena_hard_battles.jsonl"
     assert caches.round_file(bench, case, "rows") == tmp_path / "bootstrapping_results.jsonl"
-    assert caches.save(file, [b"{}\n"], case, [], Draw("rows", 1, 2)) is None
+    assert caches.save(file, [b"{}\n"], Note(case, (), draw=Draw("rows", 1, 2))) is None
     assert caches.read_note(file) is not None
     file.write_bytes(b'{"a":1}\n')  # replaced by hand: the note is no longer about this file
     assert caches.read_note(file) is None
@@ -100,5 +100,5 @@ def test_a_cache_is_known_by_its_own_bytes(tmp_path: Path) -> None:
 def test_a_folder_that_takes_no_file_is_a_note(tmp_path: Path) -> None:
     (tmp_path / "b").write_text("a file where a folder is needed")
     case = Case(bench="b")
-    problem = caches.save(caches.battle_file(Bench(tmp_path, "b"), case), [b"{}\n"], case, [], None)
+    problem = caches.save(caches.battle_file(Bench(tmp_path, "b"), case), [b"{}\n"], Note(case, ()))
     assert problem is not None and "could not be written" in problem

@@ -68,7 +68,7 @@ def overall(groups: Sequence[Sequence[Rows]]) -> float:
 def group(own: Sequence[Rows], others: Sequence[Rows], most: float, level: float) -> SlowGroup:
     """A group against the other questions, of which there is at least one."""
     n, m, every = len(own), len(others), [*own, *others]
-    score, rest, gap = rate(own), rate(others), rate(own) - rate(others)
+    score, gap = rate(own), rate(own) - rate(others)
     part = math.fsum(games for _, games in others) / math.fsum(games for _, games in every)
     welch, reach = 1.0, math.inf
     if min(n, m) > 1:
@@ -78,9 +78,9 @@ def group(own: Sequence[Rows], others: Sequence[Rows], most: float, level: float
         statistic = abs(gap) / error if error > 1e-7 else (math.inf if abs(gap) > 1e-7 else 0.0)
         welch, reach = 2.0 * float(stats.t.sf(statistic, freedom)), float(stats.t.ppf((1 + level) / 2, freedom)) * error
     found = SlowGroup(score, part * gap, math.nan, math.nan, welch, drawn(own, every), min(1.0, 2.0 ** (1 - min(n, m))))
-    lowest, highest = unmet(own, most, level)
-    lower = part * max(min(gap - reach, lowest - rest), -rest)
-    upper = part * min(max(gap + reach, highest - rest), 100.0 - rest)
+    (lowest, highest), (low, high) = unmet(own, most, level), unmet(others, most, level)
+    lower = max(part * max(min(gap - reach, lowest - high), -100.0), -rate(every))
+    upper = min(part * min(max(gap + reach, highest - low), 100.0), 100.0 - rate(every))
     return SlowGroup(score, part * gap, lower, upper, found.welch, found.drawn, found.least)
 
 
