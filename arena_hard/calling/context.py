@@ -187,11 +187,13 @@ def refusal_line(settings: ModelSettings, told: TooLong, context: Context | None
 
 
 def recognised(error: CallError, max_tokens: int) -> CallError:
-    """An error that says that a prompt is too long, in words that are the same for all such prompts."""
+    """An error, in words that are the same for all prompts that are too long; those without numbers are so already."""
     told = error.too_long or too_long(error.message)
     if told is None or error.kind == "rate limit":
         return error
     error.too_long, error.kind = told, "final"
+    if told == TooLong():
+        return error
     place = re.match(r"(?:\S+: )?(?:\d{3}: )?", error.message)
     length = f" of {told.limit} tokens" if told.limit else ""
     error.message = (

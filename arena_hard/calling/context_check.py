@@ -61,6 +61,8 @@ async def _told(endpoint: Endpoint, model_name: str) -> Listed | None:
 
 def planned_line(settings: ModelSettings, prompts: Prompts) -> str | None:
     """What is to be said of a run that is only planned. A server of one's own that runs is asked for its length."""
+    if next(iter(prompts.each()), None) is None:
+        return None
     context = stated(settings)
     if context is None and settings.api_type == "openai" and settings.endpoints and not settings.serve:
         context = asyncio.run(_looked(settings))

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from arena_hard.answering.plan import most_it_may_cost
+from arena_hard.answering.plan import most_it_may_cost, prompts_to_send
 from arena_hard.answering.requests import answer_shaping_settings
 from arena_hard.calling.manifest import manifest_file
 from arena_hard.data.records import UserError, question_from_row
 from arena_hard.data.settings import AnswerSettings
 from arena_hard.money.account import Account
-from tests.support.pipeline_bench import question
+from tests.support.pipeline_bench import answer, question, write_rows
 from tests.support.plans import bench, ids, keys, plan_answers, put_made_answers, settings_of
 
 TODAY = answer_shaping_settings(
@@ -80,3 +80,15 @@ def test_the_most_that_an_answer_may_cost_holds_all_turns_and_choices() -> None:
     assert most_it_may_cost(account, model, settings, one) == pytest.approx(2 * (100 * 1 + 50 * 10) / 1e6)
     two = question_from_row(question(1, "y" * 60, "z"))
     assert most_it_may_cost(account, model, settings, two) > 2 * most_it_may_cost(account, model, settings, one)
+
+
+def test_the_longest_prompt_of_each_missing_answer_is_measured(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    made.set_questions([question(1), question(2, "One?", "Two?")])
+    write_rows(made.answer_file(), [answer(1, "m")])
+    planned, settings = plan_answers(made), AnswerSettings(bench_name="bench", max_tokens=100)
+    found = prompts_to_send(planned, settings)
+    assert found and [[message["content"] for message in prompt] for prompt in found.each()] == [["One?", "Two?"]]
+    assert (found.unit, found.max_tokens, found.shortens) == ("answers", 100, None)
+    planned.settings = settings_of("m", tokenizer="gpt-4")  # which makes room by itself
+    assert prompts_to_send(planned, settings) is None

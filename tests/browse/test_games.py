@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from markupsafe import escape
 
-from arena_hard.browse import game_selection, game_words, games_page
+from arena_hard.browse import game_selection, game_words, games_page, tables
 from arena_hard.browse.address import View, href, parse
 from arena_hard.browse.commands import Commands
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.site import Site
 from arena_hard.data.paths import Bench
 from arena_hard.data.settings import JudgeSettings
+from arena_hard.rating.games import read_judgments, select
+from arena_hard.showing import caveats
+from arena_hard.showing.notes import printed
 from tests.support.browse_bench import VERDICTS, answer_row, judgment_row, write_bench
 from tests.support.pipeline_bench import write_rows
 
@@ -111,6 +114,23 @@ def test_an_unreadable_verdict_is_said_by_its_cause(tmp_path: Path, text: str, f
     assert found["boards"][1].why.startswith(why) and found["boards"][0].why == ""
     assert found["boards"][1].again == "python gen_judgment.py --models alpha --retry-unreadable"
     assert found["summary"] == "Only game 1 counts: game 2 has no verdict that could be read."
+
+
+def test_games_on_shortened_answers_say_so_and_are_counted(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "small")
+    write_bench(bench.folder)
+    plain, cut = (judgment_row("alpha", question, ("A>B", "B>A"), baseline="base") for question in ("q-poem", "q-sum"))
+    for game in cut["games"]:
+        game["truncated"] = {"kept": 0.5, "left_out": 1234}
+    write_rows(bench.judgment_file("judy", "alpha"), [plain, cut])
+    index = BenchIndex(bench)
+    index.refresh()
+    said = [[board.shortened for board in words_of(index, "alpha", key)["boards"]] for key in ("q-poem", "q-sum")]
+    assert said[0] == ["", ""]
+    assert all("1,234 characters of both together were left out" in each for each in said[1])
+    for table in (tables.game_table(index, ["judy"], None), read_judgments(bench, ["judy"]).table):
+        (note,) = caveats.shortened_notes(select(table, table.model == table.models.index("alpha")))
+        assert printed(note).endswith("(truncate: answers), 2 of 4: alpha 2.")
 
 
 @pytest.mark.parametrize(
