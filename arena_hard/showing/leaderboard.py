@@ -6,6 +6,7 @@ import csv
 import datetime
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -237,7 +238,10 @@ def judged_text(row: Row) -> str:
 
 def cells(texts: Sequence[str]) -> str:
     """One line of a Markdown table."""
-    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
+    return "| " + " | ".join(_SIGNS.sub(r"\\\1", " ".join(text.splitlines())) for text in texts) + " |"
+
+
+_SIGNS = re.compile(r"([|*`<])")  # what Markdown would take for more than a letter; a lone _ within a name is one
 
 
 def row_dict(row: Row) -> dict[str, Any]:

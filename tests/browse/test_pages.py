@@ -64,7 +64,7 @@ def test_what_was_not_judged_is_said_on_every_page_that_counts(tmp_path: Path) -
         html = site.show(f"?tab={tab}")
         assert words.search(html) and "(1 are common to all)" in html
     assert "4 of 5" in site.show("?tab=judge&model=alpha") and "beta" not in judge_notes(site, "alpha")
-    assert "On 1 of the benchmark's 5 questions, those that both" in site.show("?tab=compare")
+    assert "Of the 1 question (of the benchmark's 5) that both were judged on, " in site.show("?tab=compare")
     export(site, tmp_path / "out")
     assert words.search((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
     rows = [judgment_row(model, "q-time", ("A>B", "A>B"), baseline="base") for model in ("alpha", "beta")]
