@@ -19,11 +19,11 @@ from arena_hard.data.bench_files import load_questions
 from arena_hard.data.expected import Expected
 from arena_hard.data.lengths import answer_lengths
 from arena_hard.data.name_lists import counted, shortened
-from arena_hard.data.paths import Bench, file_name
+from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.typed_jsonl import InputFile
-from arena_hard.rating import battles, caches, intervals, ratings, same_place
+from arena_hard.rating import battle_files, battles, caches, intervals, ratings, same_place
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.categories import NO_CATEGORIES, Part, assumed_baseline, covered, cut, without_half_read
@@ -81,7 +81,10 @@ def main() -> int:
     if args.output:
         write_csv(args, results)
     if args.plot:
-        plot(args, results)
+        from arena_hard.showing.figures import draw_parts
+
+        for line in draw_parts(results, args.plot, args.level):
+            print(line, file=sys.stderr)
     return 0
 
 
@@ -91,13 +94,13 @@ def main() -> int:
 def load(args: argparse.Namespace, expected: Expected) -> tuple[list[Part], tuple[InputFile, ...], list[Text]]:
     """The parts to rate, the files they come from, and notes. Raises UserError."""
     if args.battles:
-        found = battles.read_battles(args.battles)
+        found = battle_files.read_battles(args.battles)
         return [Part("", anchor_of(found, args.battles, args.baseline or expected.baseline()), found)], (), []
     if args.load_battles:
         return load_cached(args, expected)
     bench = expected.bench
     wanted = [args.baseline] if args.baseline else expected.judged_against(args.judge_name)
-    judgments = read_judgments(bench, args.judge_name, wanted)
+    judgments = read_judgments(bench, args.judge_name, wanted, args.soft)
     parts: list[Part] = []
     notes: list[Text] = []
     for category, baseline, every, said in cut(judgments.table, expected, args.baseline, args.category):
@@ -113,11 +116,13 @@ def load(args: argparse.Namespace, expected: Expected) -> tuple[list[Part], tupl
         looked, silent = looked_in(folders, fought.models), same_place.same_place(games)
         mostly = [] if args.first_game_only else same_place.mostly_by_place(games, args.weight, args.level)
         said = [*caveats.same_place_notes(silent), *caveats.by_place_notes(mostly, args.level)]
+        said += caveats.soft_notes(games, args.first_game_only) if args.soft else []
         said += [*caveats.looks_notes(looked, games), *caveats.trust_notes(games), *footnotes.table_notes(games)]
         parts.append(Part(category, baseline, fought, games, judged_in(games), looked, silent, said))
     notes += footnotes.overruled_notes(judgments.overruled)
     notes += [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]
     notes += footnotes.gameless_notes(judgments.without_game)
+    notes += caveats.no_probabilities_notes(judgments.no_probabilities)
     notes += footnotes.other_baseline_notes(judgments.table, parts) if not args.category else []
     return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments, notes)
 
@@ -133,7 +138,7 @@ def anchor_of(found: Battles, file: Path, baseline: str) -> str:
 def case_of(args: argparse.Namespace, category: str, baseline: str) -> caches.Case:
     """What a cache of this run depends on."""
     judges = tuple(args.judge_name)
-    return caches.Case(args.bench_name, judges, baseline, args.weight, args.first_game_only, category)
+    return caches.Case(args.bench_name, judges, baseline, args.weight, args.first_game_only, category, args.soft)
 
 
 def write_battles(
@@ -143,7 +148,7 @@ def write_battles(
     problems = []
     for part in parts if args.interval != "v2.0" else ():  # of which some judgments are left out
         case = case_of(args, part.category, part.baseline)
-        lines = battles.battle_lines(part.battles)
+        lines = battle_files.game_lines(part.battles) if args.soft else battle_files.battle_lines(part.battles)
         said, most = [as_data(part.said), as_data(notes)], part.battles.most
         note = caches.Note(case, judgments.inputs, judged=part.judged, most=most, said=said, silent=tuple(part.silent))
         problems.append(caches.save(caches.battle_file(bench, case), lines, note))
@@ -169,7 +174,8 @@ def load_cached(args: argparse.Namespace, expected: Expected) -> tuple[list[Part
 
 def cached_part(file: Path, note: caches.Note) -> Part:
     """The part that a cache holds; where its note does not say so, each judge that is named has a readable verdict."""
-    case, found = note.case, battles.read_battles(file)
+    case = note.case
+    found = battle_files.read_games(file) if case.soft else battle_files.read_battles(file)
     most = note.most or battles.most_rows(case.weight, case.first_game_only, len(case.judges))
     anchor, said = anchor_of(found, file, case.baseline), from_data(note.said[0] if note.said else [])
     found = replace(found, most=most)
@@ -220,7 +226,11 @@ def rate(
     rows = leaderboard.rows_of(fit, tokens, ranks, comparisons.scores_by_judge(args, part), found)
     rows = leaderboard.with_looks(rows, comparisons.scores_at_all_looks(args, part))
     said: list[Text] = footnotes.coverage_notes(found) if found else []
-    said += [footnotes.interval_line(fit, rule), *footnotes.fit_notes(fit, rule, part.battles.fought()), *notes]
+    said += [
+        footnotes.interval_line(fit, rule, part.battles.game is not None),
+        *footnotes.fit_notes(fit, rule, part.battles.fought()),
+        *notes,
+    ]
     return Result(part, fit, found, rows, [*said, *said_of_ranks, *part.said, *footnotes.length_notes(lengths)])
 
 
@@ -272,18 +282,6 @@ def write_csv(args: argparse.Namespace, results: Sequence[Result]) -> None:
         case = csv_files.case_of(args, result.part.category, result.part.baseline)
         for line in csv_files.write(case, today, leaderboard.csv_text(result.rows, today, args.level)):
             print(line, file=sys.stderr)
-
-
-def plot(args: argparse.Namespace, results: Sequence[Result]) -> None:
-    """The figure of --plot; of several parts each has its own, with the category in its name. Raises UserError."""
-    from arena_hard.showing.figures import draw
-
-    for result in results:
-        file: Path = args.plot
-        if len(results) > 1:
-            file = file.with_name(f"{file.stem}_{file_name(result.part.category)}{file.suffix}")
-            print(f"written: {file}", file=sys.stderr)
-        draw(result.rows, file, args.level, result.part.baseline)
 
 
 def print_costs(args: argparse.Namespace, bench: Bench) -> int:

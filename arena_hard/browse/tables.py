@@ -74,6 +74,7 @@ def game_table(
         categories=categories,
         category=of_question[joined["question"]],
         **joined,
+        probabilities=None,
     )
     return table if with_own else game_tables.without_own(table)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import html
+import math
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from arena_hard.data.record_values import is_list
+from arena_hard.data.record_values import is_list, is_object
 
 LABELS = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
 
@@ -66,6 +67,40 @@ def labels_in(text: str, patterns: Iterable[re.Pattern[str]], any_label: bool = 
         if counted:
             return counted[::-1]
     return []
+
+
+_ROUNDING = 0.01  # by which probabilities that were written with few digits may miss their sum
+
+
+def probabilities_in(given: Any) -> tuple[float, ...]:
+    """The probabilities of LABELS in their order, from {label: probability}; a label that is not named has none.
+
+    Labels may be spelt in other ways and numbers be texts, as everywhere; what misses the sum of 1 by rounding is
+    brought to it. Raises ValueError with what is wrong.
+    """
+    if not is_object(given):
+        raise ValueError("not an object with a probability for each label")
+    found: dict[str, float] = dict.fromkeys(LABELS, 0.0)
+    for name, value in given.items():
+        label = standard_label(name)
+        if label is None:
+            raise ValueError(f"{name!r} is no label")
+        found[label] += _probability(name, value)
+    total = sum(found.values())
+    if abs(total - 1.0) > _ROUNDING:
+        raise ValueError(f"the sum is {total:.6g}, not 1")
+    return tuple(value / total for value in found.values())
+
+
+def _probability(label: str, value: Any) -> float:
+    """A number that is a probability but for rounding; null is none."""
+    try:
+        number = float(0.0 if value is None else value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if isinstance(value, bool) or not -_ROUNDING <= number <= 1.0 + _ROUNDING:
+        raise ValueError(f"{label} is {repr(value)[:40]}, not a number from 0 to 1")
+    return max(0.0, number)
 
 
 def is_verdict(score: Any) -> bool:

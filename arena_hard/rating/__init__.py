@@ -4,8 +4,10 @@ For the scripts and the other rooms:
 
 arrays           the kinds of arrays, with their types
 games            judgments as integer codes
+game_rows        a game as rows of battles, certain or expected
 same_records     which of several records of one judgment counts
 battles          games as rows of the fit
+battle_files     such rows on disk
 ratings          the Bradley–Terry fit
 intervals        confidence intervals by three rules
 separation       bounds of models without a finite rating
@@ -29,6 +31,7 @@ benchmarks       sources for --correlate, matched by model
 
 Inside:
 
+game_codes       what is read of judgment files
 pair_rule        interval and p-value of paired differences
 group_rule       interval and p-value of groups of questions
 unseen           bounds where games have no spread

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from arena_hard.rating import ratings
-from arena_hard.rating.arrays import FloatArray, weight_sums
+from arena_hard.rating.arrays import FloatArray, IntArray, weight_sums
 from arena_hard.rating.battles import Battles, Cells
 
 T = TypeVar("T")
@@ -18,13 +18,45 @@ def row_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterat
     """Counts of cells [k] for each round of the original's bootstrap.
 
     It draws the rows of the battle file, in which a strong verdict stands `weight` times, with one
-    generator for all rounds: the rows' order and the seed determine every count.
+    generator for all rounds: the rows' order and the seed determine every count. Where outcomes are expected ones, each
+    row of a game has the game's: what is drawn is the game, in proportion to its expected rows.
     """
     generator = np.random.RandomState(seed)
+    if battles.game is not None:
+        yield from _game_counts(battles, cells, rounds, generator, np.zeros(len(battles), dtype=np.int64))
+        return
     of_rows = cells.of_rows(battles).astype(np.intp)
     for _ in range(rounds):
         drawn = generator.randint(0, len(of_rows), size=len(of_rows))
         yield np.bincount(of_rows[drawn], minlength=len(cells)).astype(float)
+
+
+def times_drawn(generator: np.random.RandomState | np.random.Generator, rows: FloatArray) -> IntArray:
+    """How often each game [m] is drawn in as many draws as there are rows [m], which may be fractions.
+
+    The draws do not change with the last digit of a fraction, which depends on the machine.
+    """
+    ends = np.cumsum(rows)
+    places: FloatArray = generator.random(round(round(float(ends[-1]), 6))) * ends[-1]
+    drawn = np.minimum(np.searchsorted(ends, places, side="right"), len(rows) - 1)
+    return np.bincount(drawn, minlength=len(rows))
+
+
+def _game_counts(
+    battles: Battles,
+    cells: Cells,
+    rounds: int,
+    generator: np.random.RandomState | np.random.Generator,
+    stratum: IntArray,
+) -> Iterator[FloatArray]:
+    """Counts of cells [k] for rounds that draw the rows of each stratum [n], a row having its game's outcome."""
+    games = battles.games()
+    strata = [np.flatnonzero(stratum[games.first] == code) for code in np.unique(stratum)]
+    for _ in range(rounds):
+        times = np.zeros(len(games.rows))
+        for place in strata:
+            times[place] = times_drawn(generator, games.rows[place])
+        yield weight_sums(cells.of_battle, (times / games.rows)[games.place] * battles.rows, len(cells))
 
 
 def question_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterator[FloatArray]:
@@ -43,6 +75,10 @@ def model_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iter
     Each model has as many rows in every round; battles are those of a star, so that each row is one model's.
     """
     generator = np.random.default_rng(seed)
+    if battles.game is not None:
+        stratum = np.maximum(battles.model_a, battles.model_b)
+        yield from _game_counts(battles, cells, rounds, generator, stratum)
+        return
     model = np.maximum(cells.model_a, cells.model_b)  # the baseline is the first of the models
     counts = cells.counts(battles)
     places = [np.flatnonzero(model == code) for code in np.unique(model)]

@@ -38,6 +38,7 @@ class Case(msgspec.Struct, frozen=True):
     weight: int = 3
     first_game_only: bool = False
     category: str = ""
+    soft: bool = False
 
 
 class Draw(msgspec.Struct, frozen=True):
@@ -88,7 +89,7 @@ def round_file(bench: Bench, case: Case, interval: str) -> Path:
 
 def _own_file(bench: Bench, case: Case, kind: str) -> Path:
     parts = [kind, "+".join(case.judges), "vs", case.baseline, f"weight{case.weight}"]
-    parts += ["first-game"] * case.first_game_only + [case.category] * bool(case.category)
+    parts += ["first-game"] * case.first_game_only + ["soft"] * case.soft + [case.category] * bool(case.category)
     return bench.folder / "cache" / f"{paths.short_file_name(parts)}.jsonl"
 
 
@@ -114,7 +115,7 @@ def find_battles(bench: Bench, case: Case) -> tuple[Path, Note | None]:
     file = battle_file(bench, case)
     if not file.is_file():
         original = default_battle_file(bench)
-        if not original.is_file():
+        if case.soft or not original.is_file():  # which knows no expected outcomes
             raise UserError(f"{file} does not exist. Run once without --load-battles, which writes it.")
         file = original
     note = read_note(file)
@@ -128,7 +129,7 @@ def find_rounds(bench: Bench, case: Case, draw: Draw) -> tuple[Path, Note | None
     file = round_file(bench, case, draw.interval)
     if not file.is_file():
         original = default_round_file(bench)
-        if not original.is_file():
+        if case.soft or not original.is_file():
             raise UserError(f"{file} does not exist. Run once without --load-bootstrap, which writes it.")
         file = original
     note = read_note(file)

@@ -20,7 +20,8 @@ from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating.arrays import occurring
 from arena_hard.rating.battles import Battles, baseline_of
 from arena_hard.rating.coverage import Coverage, JudgedQuestions, coverage, fought_in
-from arena_hard.rating.games import Codes, GameTable, against, select
+from arena_hard.rating.game_codes import Codes
+from arena_hard.rating.games import GameTable, against, select
 from arena_hard.rating.stopped import Looked
 
 NO_CATEGORIES = "none"  # of --category: the benchmark as a whole

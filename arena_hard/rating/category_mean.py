@@ -82,5 +82,7 @@ def _mean_rounds(fits: Sequence[Fit], place: np.ndarray, seed: int) -> FloatArra
 def _are_whole(fits: Sequence[Fit], place: np.ndarray) -> BoolArray:
     """[p] whether the rounds say all that is known: no category has but a bound."""
     ends = [np.isfinite(fit.ratings) & np.isfinite(fit.lower) & np.isfinite(fit.upper) for fit in fits]
-    ends = [end if fit.flat is None else end & ~fit.flat for fit, end in zip(fits, ends)]
+    for fit, end in zip(fits, ends):
+        for bounded in (fit.flat, fit.alike):
+            end &= True if bounded is None else ~bounded
     return np.all([end[at] for end, at in zip(ends, place)], axis=0)

@@ -6,12 +6,10 @@ Texts are not kept: a judgment of 2.6 kB becomes two rows of a few bytes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
 
 from arena_hard.data.baselines import judgment_files
@@ -21,13 +19,20 @@ from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader
-from arena_hard.data.verdicts import LABELS, standard_label
-from arena_hard.rating.arrays import BoolArray, IntArray
+from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
+from arena_hard.rating.game_codes import (
+    ABSENT,
+    UNKNOWN,
+    UNREADABLE,
+    UNUSABLE,
+    Codes,
+    GameHead,
+    JudgmentHead,
+    JudgmentWithProbabilities,
+    ProbabilityCodes,
+    VerdictCodes,
+)
 from arena_hard.rating.same_records import Overruled, counting, named_elsewhere, ranks
-
-UNREADABLE = -1
-_ABSENT = -2
-_UNKNOWN = -3
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class GameTable:
     verdict: [n] index into `verdicts.LABELS` as the judge wrote it (A and B of that game),
         or -1 when no verdict could be read.
     shortened: [n] whether the judge saw shortened answers; [0] where nobody has looked.
+    probabilities: [n, labels] how probable each label was to the judge, A and B as in `verdict`, NaN where it is not
+        known; None where nobody asked (`read_judgments`).
     """
 
     questions: list[str]
@@ -54,6 +61,7 @@ class GameTable:
     game: IntArray
     verdict: IntArray
     shortened: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    probabilities: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.verdict)
@@ -65,7 +73,8 @@ class Judgments:
 
     An empty name among the table's baselines or categories means that the records do not say.
     `foreign`: the scores that are no verdict, which count as unreadable; None without any.
-    `without_game`: how many judgments hold no game at all.
+    `without_game`: how many judgments hold no game at all. `no_probabilities`: what stands for label probabilities
+    and is none, so that the label counts; the first of them is the reason.
     """
 
     table: GameTable
@@ -74,6 +83,7 @@ class Judgments:
     overruled: list[Overruled]
     foreign: ForeignScores | None = None
     without_game: int = 0
+    no_probabilities: ForeignScores | None = None
 
 
 @dataclass(frozen=True)
@@ -86,58 +96,23 @@ class ForeignScores:
     line: int
 
 
-class _Game(msgspec.Struct, gc=False):
-    score: str | float | bool | list[Any] | dict[str, Any] | None = None
-    truncated: Any = None
-
-
-class _Row(msgspec.Struct, gc=False):
-    model: str | None = None
-    games: list[_Game | None] | None = None
-    question_id: str = ""
-    uid: str = ""
-    baseline: str | None = None
-    category: str | None = None
-
-
-class Codes(dict[str, int]):
-    """Names to integers, in the order in which they are first met."""
-
-    def __missing__(self, name: str) -> int:
-        self[name] = code = len(self)
-        return code
-
-
-class _VerdictCodes(dict[object, int]):
-    """Labels in any spelling to indices of LABELS; what other programs wrote is _UNKNOWN."""
-
-    def of(self, game: _Game | None) -> int:
-        """The code of a game; null stands where one failed."""
-        if game is None:
-            return UNREADABLE
-        return self.__missing__(game.score) if isinstance(game.score, (list, dict)) else self[game.score]
-
-    def __missing__(self, score: object) -> int:
-        known = standard_label(score)
-        code = UNREADABLE if score is None else _UNKNOWN if known is None else LABELS.index(known)
-        if not isinstance(score, (list, dict)):  # which have no hash
-            self[score] = code
-        return code
-
-
 class _Builder:
     """Gathers the rows of judgment files as columns of codes."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, with_probabilities: bool) -> None:
         self.bench = bench
-        self.reader: Reader[_Row] = Reader(_Row, fingerprints=True)
+        row = JudgmentWithProbabilities if with_probabilities else JudgmentHead
+        self.reader: Reader[JudgmentHead] = Reader(row, fingerprints=True)
         self.names = {column: Codes() for column in ("question", "model", "judge", "baseline", "category")}
-        self.columns: dict[str, list[int]] = {
-            column: [] for column in (*self.names, "first", "second", "file", "shortened")
-        }
+        self.verdicts = VerdictCodes()
+        self.probabilities = ProbabilityCodes() if with_probabilities else None
+        self.of_games = {("first", "second"): self.verdicts.of_games}
+        if self.probabilities is not None:
+            self.of_games["first probabilities", "second probabilities"] = self.probabilities.of_games
+        columns = (*self.names, "file", "shortened", *(column for pair in self.of_games for column in pair))
+        self.columns: dict[str, list[int]] = {column: [] for column in columns}
         self.unnamed: list[str] = []
         self.files: list[Path] = []
-        self.verdicts = _VerdictCodes()
         self.is_renamed = False
 
     def add(self, judge: str, file: Path, unnamed: str = "") -> None:
@@ -167,10 +142,10 @@ class _Builder:
             self.is_renamed = True
             self.columns["model"][start:] = [self.names["model"][whose.of[names[code]]] for code in codes]
 
-    def _add_rows(self, judge: int, file: int, rows: list[_Row]) -> None:
+    def _add_rows(self, judge: int, file: int, rows: list[JudgmentHead]) -> None:
         question, model = self.names["question"], self.names["model"]
         baseline, category = self.names["baseline"], self.names["category"]
-        verdicts, columns = self.verdicts, self.columns
+        columns = self.columns
         columns["question"] += [question[row.question_id or row.uid] for row in rows]
         columns["model"] += [model[row.model or ""] for row in rows]
         columns["baseline"] += [baseline[row.baseline or self.unnamed[file]] for row in rows]
@@ -179,17 +154,9 @@ class _Builder:
         columns["file"] += [file] * len(rows)
         played = [row.games or () for row in rows]
         columns["shortened"] += [any(game and game.truncated for game in games) for games in played]
-        for position, column in enumerate(("first", "second")):
-            try:
-                codes = [
-                    _ABSENT if len(games) <= position
-                    else UNREADABLE if (game := games[position]) is None
-                    else verdicts[game.score]
-                    for games in played
-                ]  # fmt: skip
-            except TypeError:  # a list or an object in the place of a score has no hash
-                codes = [verdicts.of(games[position]) if len(games) > position else _ABSENT for games in played]
-            columns[column] += codes
+        for pair, of_games in self.of_games.items():
+            for position, column in enumerate(pair):
+                columns[column] += of_games(played, position)
 
     def empty_files(self) -> list[Path]:
         """The files in which no record was found."""
@@ -197,22 +164,39 @@ class _Builder:
 
     def _foreign(self, columns: dict[str, IntArray]) -> ForeignScores | None:
         """The scores that are no verdict, of the rows that count."""
-        games = np.column_stack([columns["first"], columns["second"]]) == _UNKNOWN
-        if not games.any():
-            return None
-        row = int(games.any(axis=1).argmax())
-        file, question = self.files[int(columns["file"][row])], columns["question"][row]
-        scores: list[object] = []
+        odd = np.column_stack([columns["first"], columns["second"]]) == UNKNOWN
+        return self._first(columns, odd, lambda game: self.verdicts.of(game) == UNKNOWN, lambda game: game.score)
 
-        def has_it(row: _Row) -> bool:
+    def _no_probabilities(self, columns: dict[str, IntArray]) -> ForeignScores | None:
+        """What cannot be used as label probabilities, and why the first cannot."""
+        known = self.probabilities
+        if known is None:
+            return None
+        odd = np.column_stack([columns["first probabilities"], columns["second probabilities"]]) == UNUSABLE
+        return self._first(columns, odd, lambda game: known.of(game) == UNUSABLE, known.why_none)
+
+    def _first(
+        self,
+        columns: dict[str, IntArray],
+        odd: BoolArray,
+        is_odd: Callable[[GameHead], bool],
+        said: Callable[[GameHead], object],
+    ) -> ForeignScores | None:
+        """How many games are odd (a mask [rows, 2]), where the first is, and what is said of it."""
+        if not odd.any():
+            return None
+        row = int(odd.any(axis=1).argmax())
+        file, question = self.files[int(columns["file"][row])], columns["question"][row]
+        found: list[object] = []
+
+        def has_it(row: JudgmentHead) -> bool:
             if self.names["question"][row.question_id or row.uid] != question:
                 return False
-            games = (row.games or [])[:2]
-            scores.extend(game.score for game in games if game and self.verdicts.of(game) == _UNKNOWN)
-            return bool(scores)
+            found.extend(said(game) for game in (row.games or [])[:2] if game and is_odd(game))
+            return bool(found)
 
         line = self.reader.line_of(file, has_it)
-        return ForeignScores(int(games.sum()), scores[0], file, line)
+        return ForeignScores(int(odd.sum()), found[0], file, line)
 
     def judgments(self, base: Path) -> Judgments:
         """What was gathered: one row for each judge, model, question and baseline."""
@@ -221,11 +205,11 @@ class _Builder:
         named = ranks(self.files, columns["file"], list(self.names["model"]), columns["model"])
         found = counting(keys, named, columns["file"], self.files)
         columns = {name: values[found.kept] for name, values in columns.items()}
-        nothing = int(((columns["first"] == _ABSENT) & (columns["second"] == _ABSENT)).sum())
+        nothing = int(((columns["first"] == ABSENT) & (columns["second"] == ABSENT)).sum())
         table = self._table(columns)
         table = _recoded(table) if found.overruled or self.is_renamed else table
-        foreign, inputs = self._foreign(columns), self.reader.inputs(base)
-        return Judgments(table, inputs, found.duplicates, found.overruled, foreign, nothing)
+        odd, inputs = (self._foreign(columns), nothing, self._no_probabilities(columns)), self.reader.inputs(base)
+        return Judgments(table, inputs, found.duplicates, found.overruled, *odd)
 
     def _baselines(self, columns: dict[str, IntArray]) -> IntArray:
         """[n] baselines that tell rows apart; in a file where not all rows name theirs, they tell nothing."""
@@ -235,8 +219,8 @@ class _Builder:
 
     def _table(self, columns: dict[str, IntArray]) -> GameTable:
         verdict = np.column_stack([columns["first"], columns["second"]]).astype(np.int8).ravel()
-        played = verdict != _ABSENT
-        verdict[verdict == _UNKNOWN] = UNREADABLE
+        played = verdict != ABSENT
+        verdict[verdict == UNKNOWN] = UNREADABLE
         codes = {name: np.repeat(columns[name], 2)[played] for name in self.names}
         game = np.tile(np.array([0, 1], dtype=np.int8), len(columns["first"]))[played]
         names = {column: list(codes) for column, codes in self.names.items()}
@@ -250,15 +234,25 @@ class _Builder:
             game=game,
             verdict=verdict[played],
             shortened=np.repeat(columns["shortened"] > 0, 2)[played],
+            probabilities=self._probabilities(columns, played),
         )
 
+    def _probabilities(self, columns: dict[str, IntArray], played: BoolArray) -> FloatArray | None:
+        if self.probabilities is None:
+            return None
+        codes = np.column_stack([columns["first probabilities"], columns["second probabilities"]])
+        return self.probabilities.rows(codes.ravel()[played])
 
-def read_judgments(bench: Bench, judges: Sequence[str], baselines: Sequence[str] = ()) -> Judgments:
+
+def read_judgments(
+    bench: Bench, judges: Sequence[str], baselines: Sequence[str] = (), with_probabilities: bool = False
+) -> Judgments:
     """The judgments of one or more judges, files in sorted order, rows in the order of the files.
 
-    baselines: those whose own folders are read too. Raises UserError for a judge without judgments or a broken line.
+    baselines: those whose own folders are read too; with_probabilities: read those of the labels, which takes longer.
+    Raises UserError for a judge without judgments or a broken line.
     """
-    builder = _Builder(bench)
+    builder = _Builder(bench, with_probabilities)
     for judge in judges:
         files = judgment_files(bench, judge, baselines)
         if not files:
@@ -292,6 +286,7 @@ def select(table: GameTable, mask: BoolArray) -> GameTable:
     """The games of a mask [n]; the lists of names stay whole."""
     columns = ["question", "model", "judge", "baseline", "category", "game", "verdict"]
     columns += ["shortened"] * (len(table.shortened) > 0)
+    columns += ["probabilities"] * (table.probabilities is not None)
     return replace(table, **{column: getattr(table, column)[mask] for column in columns})
 
 

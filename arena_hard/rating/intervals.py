@@ -10,7 +10,7 @@ narrow as that of rows: each model's own rows are drawn, and its tables have 90%
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from arena_hard.rating import bootstrap, ratings, separation
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray, distinct, weight_sums
 from arena_hard.rating.battles import Battles, Cells
-from arena_hard.rating.unseen import unseen_share, with_unseen
+from arena_hard.rating.unseen import room_of_questions, unseen_share, with_unseen
 
 KINDS = ("rows", "questions", "sandwich", "v2.0")
 _DRAWS = {"rows": bootstrap.row_counts, "questions": bootstrap.question_counts, "v2.0": bootstrap.model_counts}
@@ -35,8 +35,9 @@ class Fit:
     rows the clustered standard error is (median over models; NaN where there is none).
     monte_carlo: how far, in points of the win rate, an end of an interval would move with other random
     numbers (median; None for a rule without any). rounds: [rounds, p] or None. clustered: the clustered
-    standard errors in rating points. flat: whose games have no spread, so that their ends are bounds; None where
-    nobody's. graph: who beat whom, where some rating is infinite.
+    standard errors in rating points. flat: whose games have no spread, so that their ends are bounds; alike: whose
+    expected outcomes have so little that an end is; None where nobody's. graph: who beat whom, where some rating is
+    infinite.
     """
 
     models: list[str]
@@ -50,6 +51,7 @@ class Fit:
     rounds: FloatArray | None
     clustered: FloatArray
     flat: BoolArray | None = None
+    alike: BoolArray | None = None
     graph: separation.Graph | None = None
 
 
@@ -123,31 +125,64 @@ def with_bounds(found: Fit, battles: Battles, cells: Cells, rule: Rule) -> Fit:
     if flat.any():
         low, high = _unseen_ends(battles, point, found.questions, rule.level)
         lower, upper = np.where(flat, low, lower), np.where(flat, high, upper)
+    alike = None
+    if battles.game is not None:
+        lower, upper, alike = _with_room(found, lower, upper, battles, rule.level)
     if rule.kind not in BY_ROWS:
         single = others & (found.questions == 1)
         lower, upper = np.where(single, -np.inf, lower), np.where(single, np.inf, upper)
-    return replace(found, lower=lower, upper=upper, flat=flat if flat.any() else None, graph=graph)
+    return replace(found, lower=lower, upper=upper, flat=_if_any(flat), alike=_if_any(alike), graph=graph)
 
 
 def without_ends(found: Fit, models: Collection[str]) -> Fit:
     """The fit with unknown ends for models of which the games say nothing."""
     unknown = np.array([name in models for name in found.models], dtype=bool)
     ends = (np.where(unknown, np.nan, end) for end in (found.lower, found.upper))
-    flat = found.flat & ~unknown if found.flat is not None and (found.flat & ~unknown).any() else None
-    return replace(found, lower=next(ends), upper=next(ends), flat=flat)
+    bounded = (None if mask is None else _if_any(mask & ~unknown) for mask in (found.flat, found.alike))
+    return replace(found, lower=next(ends), upper=next(ends), flat=next(bounded), alike=next(bounded))
 
 
 def _unseen_ends(
-    battles: Battles, point: FloatArray, questions: IntArray, level: float
+    battles: Battles,
+    point: FloatArray,
+    questions: IntArray,
+    level: float,
+    room: Sequence[FloatArray | float] = (1.0, 1.0),
 ) -> tuple[FloatArray, FloatArray]:
-    """Ends [p] on the rating scale that leave room for questions of which none was met."""
+    """Ends [p] on the rating scale that leave room for questions of which none was met.
+
+    room: how much of the share of such questions may be lost, and may be won.
+    """
     p = len(point)
     rows = weight_sums(battles.model_a, battles.rows, p) + weight_sums(battles.model_b, battles.rows, p)
     share, unseen = ratings.win_rate(point) / 100.0, unseen_share(questions, level)
-    low, high = with_unseen(share, rows / np.maximum(questions, 1), battles.most_rows(), unseen)
+    per_question, most = rows / np.maximum(questions, 1), battles.most_rows()
+    low = with_unseen(share, per_question, most, unseen * room[0])[0]
+    high = with_unseen(share, per_question, most, unseen * room[1])[1]
     with np.errstate(divide="ignore"):
         ends = [ratings.ANCHOR_RATING + 400.0 * np.log10(end / (1.0 - end)) for end in (low, high)]
     return ends[0], ends[1]
+
+
+def _with_room(
+    found: Fit, lower: FloatArray, upper: FloatArray, battles: Battles, level: float
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """The ends [p] with room for unseen questions where outcomes are expected ones, and whether that changed them.
+
+    Expected outcomes are seldom 0 or 1: where a judge is nearly sure of each, all questions are nearly alike, and their
+    spread says no more of others than that of questions that were all won. model_a is the baseline.
+    """
+    p, n = len(found.ratings), battles.n_questions
+    place = battles.model_b.astype(np.int64) * n + battles.question
+    won, games = (
+        weight_sums(place, rows, p * n).reshape(p, n) for rows in (battles.rows * battles.winner / 2.0, battles.rows)
+    )
+    uncertain = np.bincount(battles.model_b, battles.rows != np.rint(battles.rows), p) > 0
+    known = uncertain & (found.questions > 1) & np.isfinite(found.ratings)
+    room = room_of_questions(won, games, ratings.win_rate(found.ratings) / 100.0)
+    low, high = _unseen_ends(battles, found.ratings, found.questions, level, room)
+    low, high = np.where(known, low, lower), np.where(known, high, upper)
+    return np.fmin(low, lower), np.fmax(high, upper), (low < lower) | (high > upper)
 
 
 def questions_of_models(battles: Battles) -> IntArray:
@@ -178,29 +213,36 @@ def standard_errors(battles: Battles, cells: Cells, point: FloatArray, anchor: i
     """
     finite = np.isfinite(point)
     usable = finite[cells.model_a] & finite[cells.model_b]
-    expected = 1.0 / (1.0 + 10.0 ** ((_zeroed(point)[cells.model_b] - _zeroed(point)[cells.model_a]) / 400.0))
+    known = np.where(finite, point, 0.0)
+    expected = 1.0 / (1.0 + 10.0 ** ((known[cells.model_b] - known[cells.model_a]) / 400.0))
     residual = np.where(usable, np.choose(cells.winner, [1.0, 0.5, 0.0]) - expected, 0.0)
-    counts = cells.counts(battles) * usable
+    spread = cells.counts(battles) * usable * expected * (1.0 - expected)
+    squares = _row_squares(battles, cells, residual)
     if ratings.is_star(cells, anchor):
-        variances = _star_variances(battles, cells, residual, counts, expected, anchor)
+        variances = _star_variances(battles, cells, residual, squares, spread, anchor)
     else:
-        variances = _general_variances(battles, cells, residual, counts, expected, anchor, finite)
+        variances = _general_variances(battles, cells, residual, squares, spread, anchor, finite)
     errors = [np.where(finite, ratings.SCALE * np.sqrt(np.maximum(variance, 0.0)), np.nan) for variance in variances]
     return errors[0], errors[1]
 
 
-def _zeroed(point: FloatArray) -> FloatArray:
-    return np.where(np.isfinite(point), point, 0.0)
+def _row_squares(battles: Battles, cells: Cells, residual: FloatArray) -> FloatArray:
+    """The squared residuals of the rows in each cell [k]; those of a game with an expected outcome are alike."""
+    if battles.game is None:
+        return cells.counts(battles) * residual**2
+    games = battles.games()
+    total = weight_sums(games.place, residual[cells.of_battle] * battles.rows, len(games.rows))
+    return weight_sums(cells.of_battle[games.first], total**2 / games.rows, len(cells))
 
 
 def _star_variances(
-    battles: Battles, cells: Cells, residual: FloatArray, counts: FloatArray, expected: FloatArray, anchor: int
+    battles: Battles, cells: Cells, residual: FloatArray, squares: FloatArray, spread: FloatArray, anchor: int
 ) -> tuple[FloatArray, FloatArray]:
     """Variances [p] of the log-odds where all battles are with the anchor."""
     p, n = cells.n_models, battles.n_questions
     model = np.where(cells.model_a == anchor, cells.model_b, cells.model_a)
-    information = weight_sums(model, counts * expected * (1.0 - expected), p)
-    by_rows = weight_sums(model, counts * residual**2, p)
+    information = weight_sums(model, spread, p)
+    by_rows = weight_sums(model, squares, p)
     cluster = model[cells.of_battle].astype(np.int64) * n + battles.question
     scores = weight_sums(cluster, residual[cells.of_battle] * battles.rows, p * n)
     clustered = (scores.reshape(p, n) ** 2).sum(axis=1) * _small_sample(questions_of_models(battles))
@@ -215,16 +257,15 @@ def _general_variances(
     battles: Battles,
     cells: Cells,
     residual: FloatArray,
-    counts: FloatArray,
-    expected: FloatArray,
+    squares: FloatArray,
+    spread: FloatArray,
     anchor: int,
     finite: BoolArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Variances [p] of the log-odds for any graph: diagonals of H⁻¹ B H⁻¹ without the anchor."""
     free = np.flatnonzero(finite & (np.arange(len(finite)) != anchor))
-    spread = _laplacian(cells, counts * expected * (1.0 - expected))[np.ix_(free, free)]
-    inverse = np.linalg.inv(spread)
-    by_rows = _laplacian(cells, counts * residual**2)
+    inverse = np.linalg.inv(_laplacian(cells, spread)[np.ix_(free, free)])
+    by_rows = _laplacian(cells, squares)
     clustered = cluster_scores(battles, cells, residual)
     variances: list[FloatArray] = []
     for meat in (clustered, by_rows):
@@ -287,13 +328,6 @@ def _scores_of_questions(battles: Battles, score: FloatArray, row: IntArray, par
 # ---------------------------------------------------------------------------------------- quantiles
 
 
-def normal_quantile(level: float) -> float:
-    """z with P(|Z| < z) = level."""
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf((1.0 + level) / 2.0)
-
-
 def t_quantile(level: float, freedom: IntArray) -> FloatArray:
     """Student's t for P(|T| < t) = level, for each number of degrees of freedom; infinite without any."""
     from scipy.special import stdtrit
@@ -307,12 +341,18 @@ def monte_carlo_error(point: FloatArray, errors: FloatArray, rounds: int, level:
     The standard error of a sample quantile, √(q(1−q)/B) / f(q), with the normal density that has the
     standard error of the rating; the median over the models that have one.
     """
+    from statistics import NormalDist
+
     tail = (1.0 - level) / 2.0
-    z = normal_quantile(level)
+    z = NormalDist().inv_cdf((1.0 + level) / 2.0)
     density = math.exp(-z * z / 2.0) / math.sqrt(2.0 * math.pi)
     share = ratings.win_rate(point) / 100.0
     points = 100.0 * share * (1.0 - share) * errors / ratings.SCALE
     return _median(np.where(points > 0, points, np.nan)) * math.sqrt(tail * (1.0 - tail) / rounds) / density
+
+
+def _if_any(mask: BoolArray | None) -> BoolArray | None:
+    return mask if mask is not None and mask.any() else None
 
 
 def _median(values: FloatArray) -> float:

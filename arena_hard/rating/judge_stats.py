@@ -14,6 +14,7 @@ import numpy as np
 from arena_hard.data.verdicts import LABELS
 from arena_hard.rating import pair_rule
 from arena_hard.rating.arrays import FloatArray, IntArray, occurring, weight_sums
+from arena_hard.rating.game_rows import rows_of, won_and_all
 from arena_hard.rating.games import GameTable, select
 from arena_hard.rating.pair_rule import Pairs
 
@@ -299,13 +300,13 @@ def ensemble_agreement(table: GameTable) -> EnsembleAgreement:
 
 def weighted_scores(table: GameTable, weight: float = 3, first_game_only: bool = False) -> FloatArray:
     """Weighted win rates [p] in percent against the baseline, NaN for a model without a readable verdict."""
-    grade = grades(table)
-    used = (grade >= 0) & ((table.game == 0) | (not first_game_only))
-    grade, model = grade[used], table.model[used]
-    rows = np.where(np.abs(grade - TIE) == TIE, float(weight), 1.0)
-    won = weight_sums(model, rows * (1 + np.sign(grade - TIE)) / 2.0, len(table.models))
+    used = (table.game == 0) | (not first_game_only)
+    won, rows = (
+        weight_sums(table.model[used], values[used], len(table.models))
+        for values in won_and_all(rows_of(table, weight))
+    )
     with np.errstate(invalid="ignore"):
-        return 100.0 * won / weight_sums(model, rows, len(table.models))
+        return 100.0 * won / rows
 
 
 def effect_of_weight(table: GameTable, weight: float = 3, other: float = 1) -> RuleEffect:

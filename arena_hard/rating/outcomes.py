@@ -13,8 +13,8 @@ import numpy as np
 
 from arena_hard.rating.arrays import BoolArray, FloatArray, occurring, weight_sums
 from arena_hard.rating.battles import most_rows
-from arena_hard.rating.games import GameTable
-from arena_hard.rating.judge_stats import TIE, grades
+from arena_hard.rating.game_rows import rows_of, uncertain, won_and_all
+from arena_hard.rating.games import GameTable, select
 from arena_hard.rating.pair_rule import influences
 
 
@@ -25,7 +25,7 @@ class Outcomes:
     models: names; won, games: [p, q] weighted wins (a tie is half a win) and weighted games, both 0 where a
     question was not judged. Only questions that somebody was judged on. most: the largest weight that the games of a
     question may have; baseline: its name if it is among the models;
-    questions: the ids of the columns.
+    questions: the ids of the columns; is_expected: whether some games count by expected outcomes (game_rows.py).
     """
 
     models: tuple[str, ...]
@@ -34,6 +34,7 @@ class Outcomes:
     most: int
     baseline: str | None = None
     questions: tuple[str, ...] = ()
+    is_expected: bool = False
 
     @property
     def judged(self) -> BoolArray:
@@ -57,21 +58,17 @@ def outcomes(table: GameTable, weight: int = 3, first_game_only: bool = False, b
 
     baseline: its name, to have it among the models: against itself it has won half of each question.
     """
-    grade = grades(table)
-    used = (grade >= 0) & ((table.game == 0) | (not first_game_only))
-    grade, model, question = grade[used], table.model[used], table.question[used]
+    table = select(table, (table.verdict >= 0) & ((table.game == 0) | (not first_game_only)))
     shape = len(table.models), len(table.questions)
-    rows = np.where(np.abs(grade - TIE) == TIE, float(weight), 1.0)
-    place = model.astype(np.int64) * shape[1] + question
+    place = table.model.astype(np.int64) * shape[1] + table.question
     won, games = (
-        weight_sums(place, values, shape[0] * shape[1]).reshape(shape)
-        for values in (rows * (1 + np.sign(grade - TIE)) / 2.0, rows)
+        weight_sums(place, values, shape[0] * shape[1]).reshape(shape) for values in won_and_all(rows_of(table, weight))
     )
     there, asked = games.sum(axis=1) > 0, games.sum(axis=0) > 0
     won, games = won[np.ix_(there, asked)], games[np.ix_(there, asked)]
-    most = most_rows(weight, first_game_only, len(occurring(table.judge[used])))
+    most = most_rows(weight, first_game_only, len(occurring(table.judge)))
     names = (_of(table.models, there), _of(table.questions, asked))
-    found = Outcomes(names[0], won, games, most, questions=names[1])
+    found = Outcomes(names[0], won, games, most, questions=names[1], is_expected=bool(uncertain(table).any()))
     return found if baseline is None else _with_baseline(found, baseline)
 
 

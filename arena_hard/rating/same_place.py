@@ -13,6 +13,7 @@ import numpy as np
 
 from arena_hard.data.verdicts import LABELS, outcome
 from arena_hard.rating.arrays import IntArray
+from arena_hard.rating.game_rows import uncertain
 from arena_hard.rating.games import GameTable, select
 from arena_hard.rating.outcomes import outcomes
 from arena_hard.rating.pair_rule import score_with_ends
@@ -46,7 +47,8 @@ def sides(table: GameTable) -> IntArray:
 def same_place(table: GameTable) -> list[str]:
     """The models of whom the judge preferred the same place in all of several games, in both orders.
 
-    Such verdicts say nothing of a model: it has won as often as it stood there. One question may be chance.
+    Such verdicts say nothing of a model: it has won as often as it stood there. One question may be chance. How sure
+    the judge was of a place may say something, so that models of whom that counts are not among them.
     """
     read = table.verdict >= 0
     side, model, game = sides(table)[read], table.model[read], table.game[read]
@@ -54,7 +56,8 @@ def same_place(table: GameTable) -> list[str]:
     counts = [np.bincount(model[mask], minlength=p) for mask in (side > 0, side < 0, side == 0, game == 0, game == 1)]
     first, second, even, one, two = counts
     alike = ((first == 0) | (second == 0)) & (even == 0) & (one > 0) & (two > 0) & (one + two > 2)
-    return [table.models[m] for m in np.flatnonzero(alike)]
+    unsure = np.bincount(table.model[uncertain(table)], minlength=p)
+    return [table.models[m] for m in np.flatnonzero(alike & (unsure == 0))]
 
 
 def without_models(table: GameTable, models: Collection[str]) -> GameTable:

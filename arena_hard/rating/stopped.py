@@ -186,7 +186,8 @@ def difference_after(
     p_value = _p_of(looked, n, abs(z))
     is_sure = one.lower > 0.0 or one.upper < 0.0  # for which the boundary was computed to more digits
     p_value = min(p_value, math.nextafter(1.0 - level, 0.0)) if is_sure else max(p_value, 1.0 - level)
-    is_own = looked.width is None and looked.pairs == [(min(pair), max(pair))]
+    is_seen = looked.width is None and not found.is_expected  # else what was looked at was not this difference
+    is_own = is_seen and looked.pairs == [(min(pair), max(pair))]
     estimate = one.value * _share_kept(looked, n, z) if is_own else None
     if estimate is not None and not one.lower <= estimate <= one.upper:
         estimate = None  # these judgments would have ended the run at an earlier look: they have changed since

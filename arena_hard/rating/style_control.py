@@ -21,7 +21,7 @@ from arena_hard.data.records import UserError, turns_in
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating import intervals, ratings, style_fit
 from arena_hard.rating.arrays import BoolArray, FloatArray
-from arena_hard.rating.battles import Battles, cells_of
+from arena_hard.rating.battles import Battles, Games, cells_of
 from arena_hard.rating.categories import Part
 from arena_hard.rating.intervals import Fit
 
@@ -56,23 +56,26 @@ def controlled_fit(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[
     counts = style_table(bench, battles.models, battles.questions)
     a, b = counts[battles.model_a, battles.question], counts[battles.model_b, battles.question]
     known = ~(np.any(np.isnan(a), axis=1) | np.any(np.isnan(b), axis=1))
-    missing = int((~known).sum())
+    missing = len(_cut(battles, ~known).games().rows)
     if not known.any():
         raise UserError(
             f"Style control needs the answers of the baseline and of the models in {bench.answer_folder}/, with "
             f"token counts; no battle has both ({part.baseline} is the baseline)."
         )
     used = _cut(battles, known)
-    answers = a[known], b[known], used.rows.astype(float), args.style_formula, columns
+    games = used.games()
+    answers = a[known][games.first], b[known][games.first], games.rows, args.style_formula, columns
     features = style_fit.style_features(*answers)
     found = style_fit.bootstrap_style(
-        _rows(used, features), part.anchor, args.style_formula, args.num_rounds, args.seed, args.level,
+        _rows(used, games, features), part.anchor, args.style_formula, args.num_rounds, args.seed, args.level,
         args.interval, args.jobs, args.backend, args.address,
     )  # fmt: skip
     if args.at_equal_style:
         equal = style_fit.equal_style(*answers)
         found = style_fit.at_equal_style(found, equal, part.anchor, args.style_formula, args.level)
-    return _as_fit(part, used, found), _notes(args, columns, found, missing, len(battles), part.battles, battles)
+    return _as_fit(part, used, found), _notes(
+        args, columns, found, missing, len(battles.games().rows), part.battles, battles
+    )
 
 
 def _with_finite_models(battles: Battles, anchor: int) -> Battles:
@@ -83,18 +86,18 @@ def _with_finite_models(battles: Battles, anchor: int) -> Battles:
 
 
 def _cut(battles: Battles, mask: BoolArray) -> Battles:
-    columns = {name: getattr(battles, name)[mask] for name in ("model_a", "model_b", "question", "winner", "rows")}
-    return replace(battles, **columns)
+    columns = ["model_a", "model_b", "question", "winner", "rows", *(["game"] if battles.game is not None else [])]
+    return replace(battles, **{name: getattr(battles, name)[mask] for name in columns})
 
 
-def _rows(battles: Battles, features: FloatArray) -> style_fit.Rows:
+def _rows(battles: Battles, games: Games, features: FloatArray) -> style_fit.Rows:
     return style_fit.Rows(
         n_models=len(battles.models),
-        model_a=battles.model_a,
-        model_b=battles.model_b,
-        question=battles.question,
-        won=1.0 - battles.winner / 2.0,
-        weight=battles.rows.astype(float),
+        model_a=battles.model_a[games.first],
+        model_b=battles.model_b[games.first],
+        question=battles.question[games.first],
+        won=games.won,
+        weight=games.rows,
         features=features,
     )
 

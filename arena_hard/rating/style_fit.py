@@ -20,6 +20,7 @@ from arena_hard.data.jsonl import Remark
 from arena_hard.data.records import UserError
 from arena_hard.data.style_counts import FEATURES
 from arena_hard.rating.arrays import FloatArray, IntArray
+from arena_hard.rating.bootstrap import times_drawn
 from arena_hard.rating.ratings import SCALE
 
 CHOICES = {"length": ("tokens",), "markdown": ("headers", "lists", "bold")}
@@ -31,8 +32,9 @@ BACKENDS = ("loky", "dask", "ray")
 class Rows:
     """Battles, one row for each readable game (or any pair), in a stable order.
 
-    model_a, model_b, question: codes [n]; won: [n] 1 where model_a won, ½ for a tie, 0; weight: [n] how many
-    rows of the original's battle file the battle is (3 for a strong verdict); features: [n, k] of a against b.
+    model_a, model_b, question: codes [n]; won: [n] 1 where model_a won, ½ for a tie, 0, or what is expected;
+    weight: [n] how many rows of the original's battle file the battle is (3 for a strong verdict);
+    features: [n, k] of a against b.
     """
 
     n_models: int
@@ -176,6 +178,8 @@ def one_round(rows: Rows, anchor: int, formula: str, unit: str, seed: int, numbe
         codes, place = np.unique(rows.question, return_inverse=True)
         times = np.bincount(generator.integers(0, len(codes), len(codes)), minlength=len(codes))[place]
         return fit_style(replace(rows, weight=rows.weight * times), anchor, formula)
+    if (rows.weight != np.rint(rows.weight)).any():  # expected outcomes: each row of a game has the game's
+        return fit_style(replace(rows, weight=times_drawn(generator, rows.weight).astype(float)), anchor, formula)
     copies = np.repeat(np.arange(len(rows.won)), rows.weight.astype(int))
     drawn = copies[generator.integers(0, len(copies), len(copies))]
     weight = np.bincount(drawn, minlength=len(rows.won)).astype(float)

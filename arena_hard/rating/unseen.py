@@ -36,3 +36,16 @@ def with_unseen(score: Any, rows: Any, most: float, unseen: Any) -> tuple[FloatA
     met, others = np.asarray((1.0 - unseen) * rows), np.asarray(unseen * most)
     with np.errstate(invalid="ignore"):
         return met * score / (met + others), (met * score + others) / (met + others)
+
+
+def room_of_questions(won: FloatArray, games: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """How far each model's worst question was from lost, and its best from won [p], as shares of the whole way.
+
+    won, games: [p, q] weighted wins and games, 0 where a question was not met; score: [p] 0 to 1. A question that was
+    lost for certain leaves no room below.
+    """
+    share = np.divide(won, games, out=np.full(won.shape, np.nan), where=games > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = np.fmin.reduce(share, axis=1) / score
+        above = (1.0 - np.fmax.reduce(share, axis=1)) / (1.0 - score)
+    return np.clip(below, 0.0, 1.0), np.clip(above, 0.0, 1.0)

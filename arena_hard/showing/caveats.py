@@ -10,7 +10,8 @@ import numpy as np
 from arena_hard.data.name_lists import counted
 from arena_hard.rating import judge_trust
 from arena_hard.rating.arrays import occurring
-from arena_hard.rating.games import GameTable
+from arena_hard.rating.game_rows import has_probabilities
+from arena_hard.rating.games import ForeignScores, GameTable
 from arena_hard.rating.intervals import BY_ROWS
 from arena_hard.rating.judge_trust import Trust
 from arena_hard.rating.same_place import ByPlace
@@ -51,6 +52,32 @@ def _rate(one: ByPlace, level: float) -> str:
         return "not known"
     ends = f"{score_text(one.lower)} to {score_text(one.upper)}" if one.lower == one.lower else "not known"
     return f"{score_text(one.rate)} ({100 * level:g}% interval {ends})"
+
+
+def soft_notes(games: GameTable, first_game_only: bool) -> list[Text]:
+    """What --soft counts, and in how many games."""
+    used = (games.verdict >= 0) & ((games.game == 0) | (not first_game_only))
+    known, several = has_probabilities(games), occurring(games.judge)[1:]
+    counts = [
+        f"{int((known & used & (games.judge == code)).sum())} of {int((used & (games.judge == code)).sum())} games"
+        f" with probabilities{f' ({games.judges[code]})' if several else ''}"
+        for code in occurring(games.judge)
+    ]
+    rest = "; the others count by their label" * bool((used & ~known).any())
+    if not (known & used).any():
+        rest = "; all count by their label, as without --soft (verdict: logprobs in the judge's config records them)"
+    about = "What is said of the judge, its ties, positions and agreement, is of its labels."
+    return [Note(["soft: expected outcomes in place of labels, ", Items(counts), f"{rest}. {about}"])]
+
+
+def no_probabilities_notes(found: ForeignScores | None) -> list[str]:
+    """What stands in the place of label probabilities and cannot be used."""
+    if found is None:
+        return []
+    return [
+        f"Label probabilities that cannot be used, so that the label counts: {found.count}, the first in {found.file}:"
+        f"{found.line} ({found.first})."
+    ]
 
 
 ANSWERS = {"yes": "Yes.", "with care": "With care.", "no": "No.", "not known": "Too few games to tell."}

@@ -42,6 +42,7 @@ def case_of(args: argparse.Namespace, category: str, baseline: str) -> CsvCase:
     source = str((args.battles or args.data_dir).resolve())
     options = [f"battles-{args.battles.stem}"] if args.battles else []
     options += [f"weight{args.weight}"] * (args.weight != 3) + ["first-game"] * args.first_game_only
+    options += ["soft"] * args.soft
     options += [args.interval] * (args.interval != "rows") + ["unanchored"] * args.compat_unanchored
     options += [f"level{percent(args.level)}"] * (args.level != (0.9 if args.interval == "v2.0" else 0.95))
     if args.control_features or args.interval != "sandwich":  # which draws nothing

@@ -5,10 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from arena_hard.data import secrets
+from arena_hard.data.paths import file_name
 from arena_hard.data.records import UserError
 from arena_hard.showing.leaderboard import Row, percent
+
+
+def draw_parts(results: Sequence[Any], file: Path, level: float) -> list[str]:
+    """The figure of each part, which has a part and rows; of several each has its category in its name.
+
+    Returns what to say of them. Raises UserError.
+    """
+    if len(results) == 1:
+        draw(results[0].rows, file, level, results[0].part.baseline)
+        return []
+    said: list[str] = []
+    for result in results:
+        own = file.with_name(f"{file.stem}_{file_name(result.part.category)}{file.suffix}")
+        draw(result.rows, own, level, result.part.baseline)
+        said.append(f"written: {own}")
+    return said
 
 
 def draw(rows: Sequence[Row], file: Path, level: float, baseline: str) -> None:

@@ -54,6 +54,11 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--weight", type=int, default=3, help="rows of a strong verdict (default: %(default)s)")
     group.add_argument("--first-game-only", action="store_true", help="leave the second, swapped games out")
+    group.add_argument(
+        "--soft",
+        action="store_true",
+        help="count each game by the probabilities of its labels (verdict: logprobs), where it has them",
+    )
     group.add_argument("--load-battles", action="store_true", help="use the battles that an earlier run wrote")
     group.add_argument("--battles", type=Path, metavar="FILE", help="rate any pairs from a JSONL or Parquet file")
 
@@ -183,6 +188,10 @@ def _check_together(args: argparse.Namespace) -> None:
         raise UserError("Style control has bootstrap intervals only: --interval rows or questions.")
     if args.at_equal_style and not args.control_features:
         raise UserError("--at-equal-style belongs to --control-features: name the features.")
+    if args.soft and args.battles:
+        raise UserError(
+            "--soft counts judgments by the probabilities of their labels; battles from --battles have none."
+        )
     needs_games = {"--compare": args.compare, "--ranks": args.ranks, "--plan": args.plan is not None}
     needs_games |= {
         "--breakdown": args.breakdown is not None,

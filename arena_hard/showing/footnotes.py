@@ -28,13 +28,17 @@ FEW_FILES = 3
 FEW_BEYOND = 2.5  # rounds beyond an end: 100 rounds at 95%, as the original has them
 
 
-def interval_line(fit: Fit, rule: Rule) -> str:
-    """Which interval was used, how sure its ends are, and what the other rule would say."""
+def interval_line(fit: Fit, rule: Rule, is_expected: bool = False) -> str:
+    """Which interval was used, how sure its ends are, and what the other rule would say.
+
+    is_expected: whether games count by expected outcomes.
+    """
     parts = [f"Interval: {rule.kind}, {percent(rule.level)}%"]
     if rule.kind == "sandwich":
         parts[0] = f"Interval: sandwich, clustered by question, {percent(rule.level)}%"
     if rule.kind == "v2.0":
         parts[0] = f"Interval: v2.0's, rows drawn within each model, {percent(rule.level)}%"
+    parts[0] += ", each row with its game's expected outcome" * (is_expected and rule.kind in BY_ROWS)
     if fit.rounds is not None:
         parts[0] += f", {counted(len(fit.rounds), 'round')}, seed {rule.seed}"
         if rule.compat_unanchored:
@@ -141,16 +145,11 @@ def fit_notes(fit: Fit, rule: Rule, read: Collection[str] = ()) -> list[Text]:
         lead = "The rounds resample the games of a single question, so the interval says nothing about others for "
         notes.append(Note([lead, _names(fit, one.tolist()), " (--interval sandwich does)."]))
     if fit.flat is not None:
-        named = Items([fit.models[m] for m in np.flatnonzero(fit.flat)])
-        notes.append(
-            Note(
-                [
-                    "All questions came out alike, so the interval is a binomial bound for unseen questions: ",
-                    named,
-                    ".",
-                ]
-            )
-        )
+        head = "All questions came out alike, so the interval is a binomial bound for unseen questions: "
+        notes.append(Note([head, _names(fit, np.flatnonzero(fit.flat).tolist()), "."]))
+    if fit.alike is not None:
+        head = "Questions came out so much alike that the interval leaves room for unseen ones: "
+        notes.append(Note([head, _names(fit, np.flatnonzero(fit.alike).tolist()), "."]))
     return notes
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from arena_hard.rating import battle_files, bootstrap, intervals, ratings
 from arena_hard.rating import battles as battle
-from arena_hard.rating import bootstrap, intervals, ratings
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.intervals import Rule
 
@@ -111,7 +111,7 @@ def test_a_single_question_says_nothing_about_the_spread(kind: str) -> None:
 @pytest.mark.slow
 def test_golden_intervals_on_real_battles(shared_data: Path) -> None:
     """gpt-4-0613 on eight models' real battles: the rule of rows, and the clustered one, which is wider."""
-    battles = battle.read_battles(shared_data / "arena-hard-v0.1" / "battles_8_models.jsonl")
+    battles = battle_files.read_battles(shared_data / "arena-hard-v0.1" / "battles_8_models.jsonl")
     anchor, model = battles.models.index("gpt-4-0314"), battles.models.index("gpt-4-0613")
     golden = {"rows": (37.90, 35.22, 40.08), "sandwich": (37.90, 34.01, 41.95)}
     cells = battle.cells_of(battles)
@@ -133,7 +133,7 @@ def test_rounds_agree_with_a_fit_of_repeated_rows() -> None:
     cells = battle.cells_of(battles)
     point = ratings.fit(cells, cells.counts(battles), 0)
     found = bootstrap.rounds_of_ratings(cells, bootstrap.row_counts(battles, cells, 5, 42), 0, point)
-    winners, state = np.repeat(battles.winner, battles.rows), np.random.RandomState(42)
+    winners, state = np.repeat(battles.winner, battles.whole_rows), np.random.RandomState(42)
     for rated in found:
         drawn = winners[state.randint(0, len(winners), size=len(winners))]
         won = np.concatenate([drawn >= 1, drawn == 2]).astype(int)  # a tie: once won, once lost

@@ -72,6 +72,7 @@ class Bench:
         return GameTable(
             [f"q{k}" for k in range(questions)], [f"m{k}" for k in range(models)], [f"j{k}" for k in range(judges)],
             [BASE], [""], **columns, baseline=zeros, category=zeros, game=game, verdict=verdict,
+            probabilities=None,
         )  # fmt: skip
 
     def by_model(self) -> dict[int, dict[int, Rows]]:

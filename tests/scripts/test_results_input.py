@@ -13,6 +13,7 @@ import pytest
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import Reader
+from arena_hard.rating import battle_files
 from arena_hard.rating import battles as battle
 from arena_hard.rating.games import Judgments, read_judgments
 from tests.support.pipeline_bench import run_script, write_rows
@@ -265,7 +266,7 @@ def test_battles_of_any_pairs_from_jsonl_and_parquet(tmp_path: Path) -> None:
 def test_a_written_battle_file_is_the_originals_row_for_row(tmp_path: Path) -> None:
     write(tmp_path, "j", 'm"1', [row('m"1', "1", ["A>>B", "A>B"]), row('m"1', "2", [None, "A=B"])])
     battles = battle.from_games(table(tmp_path).table, "base")
-    lines = [json.loads(line) for line in b"".join(battle.battle_lines(battles)).splitlines()]
+    lines = [json.loads(line) for line in b"".join(battle_files.battle_lines(battles)).splitlines()]
     winners = [line["winner"] for line in lines]
     assert winners == ["model_a"] * 3 + ["model_b"] + ["tie"] and lines[0]["model_a"] == "base"
     assert list(lines[0]) == ["question_id", "model_a", "model_b", "winner"] and lines[4]["question_id"] == "2"
