@@ -36,5 +36,6 @@ pair_rule        interval and p-value of paired differences
 group_rule       interval and p-value of groups of questions
 unseen           bounds where games have no spread
 bootstrap        resampled ratings
+sandwich         standard errors clustered by question
 style_fit        its formulas, fit and rounds
 """

@@ -19,7 +19,7 @@ from arena_hard.data.record_folder import is_there
 from arena_hard.data.record_values import is_object
 from arena_hard.data.records import UserError, turns_in
 from arena_hard.data.typed_jsonl import Reader
-from arena_hard.rating import intervals, ratings, style_fit
+from arena_hard.rating import ratings, sandwich, style_fit
 from arena_hard.rating.arrays import BoolArray, FloatArray
 from arena_hard.rating.battles import Battles, Games, cells_of
 from arena_hard.rating.categories import Part
@@ -107,7 +107,7 @@ def _as_fit(part: Part, used: Battles, found: style_fit.StyleRounds) -> Fit:
     p = len(used.models)
     there = np.bincount(used.model_a, minlength=p) + np.bincount(used.model_b, minlength=p) > 0
     point, lower, upper = (np.where(there, ends, np.nan) for ends in (found.rating, found.lower, found.upper))
-    questions = intervals.questions_of_models(used)
+    questions = sandwich.questions_of_models(used)
     rounds = np.where(there, found.ratings, np.nan)
     nothing = np.full(p, np.nan)
     return Fit(part.battles.models, part.anchor, point, lower, upper, questions, float("nan"), None, rounds, nothing)

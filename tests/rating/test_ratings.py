@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena_hard.rating import arrays, intervals, ratings
+from arena_hard.rating import arrays, intervals, ratings, sandwich
 from arena_hard.rating import battles as battle
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
@@ -132,10 +132,10 @@ def test_a_model_that_only_a_chain_of_wins_leads_to_is_infinite() -> None:
 def test_general_and_star_errors_are_the_same(battles: Battles) -> None:
     cells = battle.cells_of(battles)
     point = fitted(battles)
-    star = intervals.standard_errors(battles, cells, point, 0)
+    star = sandwich.standard_errors(battles, cells, point, 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ratings, "is_star", lambda *_: False)
-        general = intervals.standard_errors(battles, cells, point, 0)
+        general = sandwich.standard_errors(battles, cells, point, 0)
     for one, other in zip(star, general):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 
@@ -150,21 +150,21 @@ def test_the_sandwich_over_single_rows_is_the_rule_of_rows() -> None:
     rng = np.random.default_rng(5)
     rows = [(0, int(m), int(w)) for m, w in zip(rng.integers(1, 4, 400), rng.integers(0, 3, 400))]
     battles = battles_of(rows, 4, questions=400)
-    clustered, by_rows = intervals.standard_errors(battles, battle.cells_of(battles), fitted(battles), 0)
+    clustered, by_rows = sandwich.standard_errors(battles, battle.cells_of(battles), fitted(battles), 0)
     small = np.sqrt(np.bincount(battles.model_b)[1:] / (np.bincount(battles.model_b)[1:] - 1))
     np.testing.assert_allclose(clustered[1:], by_rows[1:] * small)
 
 
 @pytest.mark.parametrize("at_once", [0, 1 << 24])
 def test_blocks_of_questions_give_the_same_scores_as_one_block(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intervals, "_AT_ONCE", at_once)
+    monkeypatch.setattr(sandwich, "_AT_ONCE", at_once)
     rng = np.random.default_rng(6)
     rows = [(int(a), int((a + d) % 5), int(w)) for a, d, w in rng.integers([0, 1, 0], [5, 5, 3], (300, 3))]
     battles = battles_of(rows, 5, questions=40)
     cells = battle.cells_of(battles)
     residual = rng.normal(size=len(cells))
-    whole = intervals.cluster_scores(battles, cells, residual)
-    np.testing.assert_allclose(intervals.cluster_scores(battles, cells, residual, block=3), whole)
+    whole = sandwich.cluster_scores(battles, cells, residual)
+    np.testing.assert_allclose(sandwich.cluster_scores(battles, cells, residual, block=3), whole)
     g = np.zeros((40, 5))
     np.add.at(g, (battles.question, battles.model_a), residual[cells.of_battle])
     np.add.at(g, (battles.question, battles.model_b), -residual[cells.of_battle])
