@@ -19,7 +19,6 @@ from arena_hard.calling.context_check import print_context
 from arena_hard.calling.local_server import serving
 from arena_hard.calling.manifest import earlier_notes, finish_killed
 from arena_hard.calling.progress import Progress
-from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.record_run import Group, RecordRun, Row, report_failures
 from arena_hard.calling.run_tally import notes_together, remark_lines
 from arena_hard.data.bench_files import load_questions
@@ -28,9 +27,10 @@ from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Game, Judgment, Question, judgment_row
 from arena_hard.judging.flags import add_judging, check_judging, planned_looks
+from arena_hard.judging.game import play
+from arena_hard.judging.label_question import asking_notes
 from arena_hard.judging.plan import (
     JudgmentJob,
-    is_readable,
     jobs_in_order,
     output_of,
     plan_judge,
@@ -38,11 +38,11 @@ from arena_hard.judging.plan import (
     quote_of,
     room_for,
 )
-from arena_hard.judging.prompts import asked_again, check_prompts, first_user_prompt, opening_messages, user_prompt
+from arena_hard.judging.prompts import check_prompts, opening_messages
 from arena_hard.judging.shortening import games_in_room
-from arena_hard.judging.shown import Texts, can_be_shown, load_shown, shared_with_others, shown_texts
+from arena_hard.judging.shown import Texts, can_be_shown, load_shown, shown_texts
 from arena_hard.judging.stage import Candidate, Stage, judgments_of, only, opponent, report_missing_answers, why_nothing
-from arena_hard.judging.verdict_reading import Reading, read_verdict
+from arena_hard.judging.verdict_ways import VerdictWays
 from arena_hard.money.account import Account, print_costs
 from arena_hard.money.quotes import output_seen_in_judgments, quote_lines
 
@@ -178,6 +178,8 @@ def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
         print(line)
         for note in earlier_notes(candidate.file, candidate.tally.endpoints, existing):
             print(f"  note: {note}")
+    for note in asking_notes(settings):
+        print(f"  note: {note}")
     if stage.judge.system_prompt is not None:
         print(
             f"  note: the system_prompt in the endpoint entry of {stage.judge.name} is not sent to a judge; "
@@ -207,12 +209,11 @@ def print_quote(stage: Stage, candidates: list[Candidate]) -> None:
 async def judge_all(stage: Stage, models: utils.Models, candidates: list[Candidate], questions: list[Question]) -> int:
     """Make all judgments that are missing. Returns the exit code."""
     outputs = [(candidate, output_of(stage, candidate)) for candidate in candidates if candidate.missing]
-    unreadable = 0
+    ways = VerdictWays(stage.settings)
 
     async def get(job: JudgmentJob, clock: utils.Clock) -> Row:
-        nonlocal unreadable
         judgment = await get_judgment(model, stage, job, clock)
-        unreadable += not is_readable(judgment)
+        ways.add(judgment, job.replies)
         return lambda: judgment_row(judgment)
 
     files = [output for _, output in outputs]
@@ -222,16 +223,17 @@ async def judge_all(stage: Stage, models: utils.Models, candidates: list[Candida
         count = sum(len(candidate.missing) for candidate, _ in outputs)
         prompts = prompts_to_send(stage, [candidate for candidate, _ in outputs])
         await run.make([Group(model, jobs, count, files, prompts)], partial(room_for, stage), get, questions)
-    return report(run.progress, unreadable, [candidate for candidate, _ in outputs], stage.judge.name)
+    return report(run.progress, ways, [candidate for candidate, _ in outputs], stage.judge.name)
 
 
 async def get_judgment(model: utils.Model, stage: Stage, job: JudgmentJob, clock: utils.Clock) -> Judgment:
     """Both games of one judgment. Raises CallError."""
     question, settings = job.question, stage.settings
     pair, references = shown_texts(stage, job.candidate, question)
+    ask = partial(utils.chat_completion, model, clock=clock)
 
     async def play_in(order: Texts) -> Game:
-        return await play(model, stage, job, order, references, clock)
+        return await play(ask, stage, job, order, references)
 
     games = await games_in_room(model, stage, job, (pair, references), play_in)
     return Judgment(
@@ -245,46 +247,14 @@ async def get_judgment(model: utils.Model, stage: Stage, job: JudgmentJob, clock
     )
 
 
-async def play(
-    model: utils.Model, stage: Stage, job: JudgmentJob, answers: Texts, references: Texts, clock: utils.Clock
-) -> Game:
-    """One game: ask, and ask again where no verdict came. Raises CallError."""
-    question, settings = job.question, stage.settings
-    messages = opening = opening_messages(settings, question, answers, references)
-    shared = 0
-    if job.shared_by > 1:  # for a model alone, to write to a cache costs more than to read without it
-        shared = shared_with_others(stage, job.candidate, question, answers, references, first_user_prompt(opening))
-    patterns = settings.patterns
-    replies: list[Reply] = []
-    text, reading = "", Reading(None, missing=True)
-    for _ in range(settings.number_of_judgment_attempts):
-        reply = await utils.chat_completion(model, messages, settings.temperature, settings.max_tokens, clock, shared)
-        replies.append(reply)
-        job.replies.append(reply)
-        text = "\n".join(reply.content for reply in replies)
-        reading = read_verdict(text, patterns, any_label=not settings.baseline)
-        if not reading.missing:
-            break
-        messages = asked_again(messages, reply.content)
-    return Game(
-        verdict=reading.verdict,
-        judgment=text,
-        user_prompt=user_prompt(opening),
-        usage=utils.total_usage(replies),
-        served_model=replies[-1].served_model,
-        finish_reason=utils.finish_reason_of(replies),
-        thought="\n".join(reply.thought for reply in replies if reply.thought) or None,
-    )
-
-
 # -------------------------------------------------------------------------------------- report
 
 
-def report(progress: Progress, unreadable: int, candidates: list[Candidate], judge: str) -> int:
+def report(progress: Progress, ways: VerdictWays, candidates: list[Candidate], judge: str) -> int:
     """Say how the run ended. Returns the exit code."""
     print(f"{counted(progress.done, 'judgment')} written, {len(progress.failures)} failed.")
-    if unreadable:
-        print(f"{unreadable} of them hold a game without a readable verdict (score null).")
+    for line in ways.lines():
+        print(line)
     for line in remark_lines([(candidate.title, candidate.tally) for candidate in candidates], "judgments"):
         print(line)
     for remark in notes_together(candidate.tally for candidate in candidates).remarks("judgments"):

@@ -27,8 +27,9 @@ from arena_hard.calling.batch_sizes import Lots, Refused
 from arena_hard.calling.kept_replies import reply_from_row, reply_row
 from arena_hard.calling.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
 from arena_hard.calling.providers.batches import Batches, Line, TooMuch, understood, unstreamed
+from arena_hard.calling.providers.constraints import in_choices
 from arena_hard.calling.reading import read_reply
-from arena_hard.calling.stored_requests import restored, stored
+from arena_hard.calling.stored_requests import append_rows, restored, rows_in, stored
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import Usage, UserError
@@ -137,13 +138,14 @@ class Mailbox:
     def _is_over(misses: list[CallError], rounds: int) -> bool:
         empty = sum(miss.finish_reason is not None for miss in misses)
         refused = misses[-1].kind == "final" and not misses[-1].lesson
-        return refused or empty >= EMPTY_TRIES or len(misses) >= rounds
+        tries = sum(not miss.lesson for miss in misses)  # what taught something is asked otherwise the next time
+        return refused or empty >= EMPTY_TRIES or tries >= rounds or len(misses) >= 2 * ROUNDS
 
     def keep(self, key: str, reply: Reply) -> Reply:
         """Put a reply that was asked live beside those of the batches: the record may be played again."""
         self._came.setdefault(key, [])
         self._replies[key] = replace(reply, key=key)
-        _append(self._folder / "replies.jsonl", [reply_row(self._replies[key])])
+        append_rows(self._folder / "replies.jsonl", [reply_row(self._replies[key])])
         return self._replies[key]
 
     async def exchange(self) -> None:
@@ -255,7 +257,7 @@ class Mailbox:
         replies: list[Reply] = []
         for key in batch.keys:
             lost = CallError("transient", "the batch ended without this request", not_taken=True)
-            outcome = self._read(outcomes.get(key) or lost)
+            outcome = self._read(outcomes.get(key) or lost, bodies.get(key, {}))
             self._came.setdefault(key, []).append(_own(outcome))
             if isinstance(outcome, Reply):
                 usage = outcome.usage and _paid([*self._misses.get(key, []), outcome])
@@ -263,13 +265,15 @@ class Mailbox:
             else:
                 self._miss(key, outcome)
         self._replies |= {str(reply.key): reply for reply in replies}
-        _append(self._folder / "replies.jsonl", list(map(reply_row, replies)))
+        append_rows(self._folder / "replies.jsonl", list(map(reply_row, replies)))
         self._close(batch, len(replies))
         self._say(f"batch {batch.batch_id}: {len(replies)} of {counted(len(batch.keys), 'reply', 'replies')} collected")
 
-    def _read(self, outcome: Reply | CallError) -> Reply | CallError:
+    def _read(self, outcome: Reply | CallError, body: dict[str, Any]) -> Reply | CallError:
+        if isinstance(outcome, CallError):
+            return outcome
         try:
-            return read_reply(outcome, self._model) if isinstance(outcome, Reply) else outcome
+            return in_choices(lambda: read_reply(outcome, self._model), body, self._dialect)
         except CallError as error:
             return error
 
@@ -305,12 +309,12 @@ class Mailbox:
         return {row["key"]: restored(row) for row in jsonl.read(self._input(batch), dict)}
 
     def _note(self, row: dict[str, Any]) -> None:
-        _append(self._folder / "batch.jsonl", [row])
+        append_rows(self._folder / "batch.jsonl", [row])
 
     def _load(self) -> None:
         """Where an earlier run stopped."""
         found: dict[str, Batch] = {}
-        for row in _rows(self._folder / "batch.jsonl"):
+        for row in rows_in(self._folder / "batch.jsonl"):
             if row["step"] == "prepared":
                 found[row["marker"]] = Batch(row["marker"], row["keys"], fresh=False)
             elif row["step"] == "submitted":
@@ -319,14 +323,14 @@ class Mailbox:
             else:
                 found.pop(row["marker"], None)
         self._open = list(found.values())
-        for row in _rows(self._folder / "replies.jsonl"):
+        for row in rows_in(self._folder / "replies.jsonl"):
             self._replies[row["key"]] = reply_from_row(row)
 
 
 def _own(outcome: Reply | CallError) -> Reply | CallError:
     """What one try brought, with its tokens marked as bought by batch."""
     if isinstance(outcome, Reply):
-        return replace(outcome, content="", thought=None, usage=_paid([outcome]))
+        return replace(outcome, content="", thought=None, tokens=None, usage=_paid([outcome]))
     outcome.usage = _paid([outcome])
     return outcome
 
@@ -337,14 +341,3 @@ def _paid(outcomes: Sequence[Reply | CallError]) -> Usage | None:
     usage = sum(counts, Usage())
     batched = usage.prompt_tokens + usage.completion_tokens
     return msgspec.structs.replace(usage, batched=batched) if counts else None
-
-
-def _rows(file: Path) -> list[dict[str, Any]]:
-    return list(jsonl.read(file, dict)) if file.exists() else []
-
-
-def _append(file: Path, rows: list[dict[str, Any]]) -> None:
-    """On disk before it returns; a torn end of an earlier run is cut off first."""
-    if file.exists():
-        jsonl.repair(file)
-    jsonl.append(file, b"".join(map(jsonl.encode, rows)))

@@ -14,14 +14,8 @@ from arena_hard.calling.context import recognised
 from arena_hard.calling.gate import Gate, Slot
 from arena_hard.calling.kept_replies import key_of
 from arena_hard.calling.models import Clock, Endpoint, Model
-from arena_hard.calling.providers.base import (
-    OUTPUT_LIMITS,
-    CallError,
-    Message,
-    Reply,
-    Request,
-    Unforeseen,
-)
+from arena_hard.calling.providers.base import OUTPUT_LIMITS, CallError, Message, Reply, Request, Unforeseen
+from arena_hard.calling.providers.constraints import in_choices
 from arena_hard.calling.providers.registry import adapter_of, provider_of
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.spending import NoRoom, Ticket, ticket_for
@@ -41,6 +35,8 @@ async def chat_completion(
     max_tokens: int,
     clock: Clock | None = None,
     shared: int = 0,
+    choices: Sequence[str] = (),
+    logprobs: bool = False,
 ) -> Reply:
     """One completion. Waits for a slot, retries what may pass, asks in the server's terms.
 
@@ -49,13 +45,16 @@ async def chat_completion(
     within `deadline` seconds of the record's clock. With `retry_truncated`, what max_tokens cut is asked for once
     more. The usage, of the reply or of the error, is that of all tries together.
     `shared`: characters of the first user message that other requests begin with too, for prompt caches.
+    `choices`: the only replies that the server is to allow; one that knows no such constraint is asked in words alone.
+    `logprobs`: ask for the tokens' probabilities, which few servers have.
     A model with a mailbox is asked by batch: raises Waiting until the reply is there.
     Raises CallError of kind 'final' when no reply could be had, NoRoom when the record's purse has none for a try.
     """
-    request = replace(_request(model.settings, messages, temperature, max_tokens), shared=shared)
+    request = _request(model.settings, messages, temperature, max_tokens)
+    request = replace(_one_of(choices, request, max_tokens) if choices else request, shared=shared, logprobs=logprobs)
     clock = clock or Clock()
     got = await _ask(model, request, clock, clock.label)
-    if got.finish_reason == "length" and model.settings.retry_truncated:
+    if got.finish_reason == "length" and model.settings.retry_truncated and not choices:
         got = await _with_more_room(model, request, got, clock)
     if isinstance(got, CallError):
         raise recognised(got, request.max_tokens)
@@ -157,6 +156,12 @@ def _request(model: ModelSettings, messages: list[Message], temperature: float |
     )
 
 
+def _one_of(choices: Sequence[str], request: Request, max_tokens: int) -> Request:
+    """A request for no more than one of some choices: in a form that is forced, servers refuse to think."""
+    most = min(max_tokens, request.max_tokens)
+    return replace(request, choices=tuple(choices), max_tokens=most, thinking=None, stop=None)
+
+
 def request_body(
     model: ModelSettings, messages: list[Message], temperature: float | None, max_tokens: int
 ) -> dict[str, Any]:
@@ -202,7 +207,7 @@ async def _send(asking: _Asking, ticket: Ticket) -> Reply:
             ticket.sent = True
             came = await model.adapter.send(endpoint.client, body)
         endpoint.check_owner()
-        return read_reply(came, model.settings)
+        return in_choices(lambda: read_reply(came, model.settings), body, endpoint.dialect)
     except TimeoutError:
         raise CallError("transient", f"{_NO_ANSWER} {timeout:.3g} s") from None
     except (CallError, UserError):

@@ -15,10 +15,12 @@ from typing import Any
 import msgspec
 
 from arena_hard.calling.providers.base import Reply, Request
+from arena_hard.calling.providers.token_odds import tokens_from_row, tokens_row
 from arena_hard.data import jsonl
 from arena_hard.data.records import usage_from_row, usage_row
 from arena_hard.data.writer import RecordWriter
 
+_LATER = ("stop", "choices", "logprobs")
 _OF_THE_RECORD = ("label", "redo")  # what a line says beside the reply
 
 
@@ -28,8 +30,9 @@ def key_of(request: Request, label: str, asked: dict[str, int]) -> str:
     asked: how often this playing of the record has asked the same before (choices ask it several times).
     """
     call = asdict(replace(request, shared=0))  # what others begin with is no part of what is asked
-    if request.stop is None:
-        del call["stop"]  # the names of calls without it stay what they were
+    for name in _LATER:
+        if not call[name]:
+            del call[name]  # the names of calls without it stay what they were
     content = msgspec.json.encode([label, call], order="deterministic")
     name = hashlib.sha256(content).hexdigest()[:32]
     number = asked.get(name, 0)
@@ -48,13 +51,16 @@ def reply_row(reply: Reply) -> dict[str, Any]:
         "fingerprint": reply.fingerprint,
         "thought": reply.thought,
     }
-    return row | {"notes": reply.notes} if reply.notes else row
+    row |= {"notes": reply.notes} if reply.notes else {}
+    row |= {"form": reply.form} if reply.form else {}
+    return row | {"tokens": tokens_row(reply.tokens)} if reply.tokens else row
 
 
 def reply_from_row(row: dict[str, Any]) -> Reply:
     """The reply of a line."""
     notes = tuple((kind, what) for kind, what in row.get("notes", ()))
-    return Reply(**{**row, "usage": usage_from_row(row["usage"]), "notes": notes})
+    tokens = tokens_from_row(row.get("tokens"))
+    return Reply(**{**row, "usage": usage_from_row(row["usage"]), "notes": notes, "tokens": tokens})
 
 
 class KeptReplies:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
-from arena_hard.data import secrets
+from arena_hard.data import jsonl, secrets
 from arena_hard.data.records import UserError
 
 _PLACE = re.compile(r"\[key of ([^\[\]\n]+)\]")
@@ -40,3 +41,15 @@ def _named(text: str, named: list[tuple[str, str]], used: set[str]) -> str:
 
 def _filled(text: str, named: dict[str, str], used: set[str]) -> str:
     return _PLACE.sub(lambda found: named[found[1]] if found[1] in used else found[0], text)
+
+
+def rows_in(file: Path) -> list[dict[str, Any]]:
+    """The lines of a mailbox's file; none where it is not there yet."""
+    return list(jsonl.read(file, dict)) if file.exists() else []
+
+
+def append_rows(file: Path, rows: list[dict[str, Any]]) -> None:
+    """On disk before it returns; a torn end of an earlier run is cut off first."""
+    if file.exists():
+        jsonl.repair(file)
+    jsonl.append(file, b"".join(map(jsonl.encode, rows)))

@@ -154,6 +154,7 @@ def check_judge_settings(where: Place, settings: JudgeSettings) -> None:
             "reference: false."
         )
     _check_patterns(where.line_only("regex_pattern"), settings)
+    _check_verdict(where, settings)
     template_place = where.line_only("prompt_template")
     if not settings.prompt_template:
         raise UserError(f"{template_place}: prompt_template is empty. It holds the user message for the judge.")
@@ -161,6 +162,20 @@ def check_judge_settings(where: Place, settings: JudgeSettings) -> None:
         _check_template(f"{template_place}: prompt_template {number}", template)
     if not any("answer" in field.lower() for each in settings.prompt_template for field in templates.fields_of(each)):
         raise UserError(f"{template_place}: prompt_template shows no answer. Write {{answer_1}} and {{answer_2}}.")
+
+
+def _check_verdict(where: Place, settings: JudgeSettings) -> None:
+    """A label is asked for where there are the five to choose from, and where it is read from the text it is not."""
+    if settings.verdict == "text" and settings.verdict_always:
+        raise UserError(
+            f"{where.line_only('verdict_always')}: verdict_always asks for a label in each game, and with "
+            "verdict: text none is asked for. Write verdict: constrained or verdict: logprobs beside it, or remove it."
+        )
+    if settings.verdict != "text" and not settings.baseline:
+        raise UserError(
+            f"{where.line_only('verdict')}: verdict: {settings.verdict} asks for one of the five labels that compare "
+            "two answers, and with baseline: false each is rated on its own. Remove verdict, or write verdict: text."
+        )
 
 
 def _check_patterns(where: Place, settings: JudgeSettings) -> None:

@@ -12,6 +12,7 @@ NAMES = frozenset(
     {"question_id", "uid", "model", "model_id", "judge", "baseline", "category", "subcategory", "cluster"}
     | {"answer_id", "ans_id", "model_a", "model_b"}
 )
+LABELS = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
 _COUNT = re.compile(r"\s*[0-9]{1,15}(?:\.[0-9]*)?\s*")
 
 
@@ -81,3 +82,34 @@ def said_in(value: Any) -> str:
         parts = [value[key] for key in ("answer", "text", "content") if isinstance(value.get(key), str)]
         return parts[0] if parts else msgspec.json.encode(value).decode()
     return "\n".join(map(said_in, value)) if is_list(value) else str(value)
+
+
+def number_in(row: dict[str, Any], key: str) -> float | None:
+    """A number; None for anything else."""
+    value = row.get(key)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def label_probabilities(value: Any) -> dict[str, float] | None:
+    """The probabilities of the five labels; None for anything else, also for numbers that are no probabilities."""
+    if not is_object(value) or set(value) != set(LABELS):
+        return None
+    found = {label: number_in(value, label) for label in LABELS}
+    numbers = [number for number in found.values() if number is not None and 0 <= number <= 1]
+    return dict(zip(LABELS, numbers)) if len(numbers) == len(LABELS) and abs(sum(numbers) - 1) < 1e-6 else None
+
+
+def _numbers(value: Any) -> dict[str, float] | None:
+    """Numbers by name; None for anything else, which other programs may write under the same key."""
+    return value if is_object(value) and all(isinstance(each, (int, float)) for each in value.values()) else None
+
+
+def how_had(game: dict[str, Any]) -> dict[str, Any]:
+    """What a game's row says of how it was played and read; what cannot be read is None."""
+    by, unknown = game.get("verdict_by"), number_in(game, "label_probabilities_unknown")
+    return {
+        "truncated": _numbers(game.get("truncated")),
+        "verdict_by": by if isinstance(by, str) else None,
+        "label_probabilities": label_probabilities(game.get("label_probabilities")),
+        "label_probabilities_unknown": unknown,
+    }

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from arena_hard.data import record_values
 from arena_hard.data.record_values import holds_nothing, is_list, is_object, said_in, text_in, token_count, with_names
 
 
@@ -111,6 +112,9 @@ class Game(msgspec.Struct, frozen=True):
     finish_reason: str | None = None
     thought: str | None = None
     truncated: dict[str, float] | None = None  # "kept": the share of each answer that was shown; "left_out": characters
+    verdict_by: str | None = None  # in the "text", asked for "constrained" or in "words"; None: only texts are read
+    label_probabilities: dict[str, float] | None = None
+    label_probabilities_unknown: float | None = None
 
 
 class Judgment(msgspec.Struct, frozen=True):
@@ -286,13 +290,8 @@ def _game_from_row(game: Any) -> Game | None:
         served_model=_word(game, "served_model"),
         finish_reason=_word(game, "finish_reason"),
         thought=said_in(game.get("thought")) or None,
-        truncated=_numbers(game.get("truncated")),
+        **record_values.how_had(game),
     )
-
-
-def _numbers(value: Any) -> dict[str, float] | None:
-    """Numbers by name; None for anything else, which other programs may write under the same key."""
-    return value if is_object(value) and all(isinstance(each, (int, float)) for each in value.values()) else None
 
 
 def usage_row(usage: Usage | None) -> dict[str, int] | None:
@@ -345,5 +344,5 @@ def _game_row(game: Game) -> dict[str, Any]:
         "served_model": game.served_model,
         "finish_reason": game.finish_reason,
     }
-    later = ("thought", "truncated")
+    later = ("thought", "truncated", "verdict_by", "label_probabilities", "label_probabilities_unknown")
     return row | {name: value for name in later if (value := getattr(game, name)) is not None}

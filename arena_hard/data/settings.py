@@ -143,6 +143,8 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     regex_pattern: Text | list[Text] = DEFAULT_PATTERN
     number_of_judgment_attempts: Count = 2
     truncate: Literal["error", "answers"] = "error"
+    verdict: Literal["text", "constrained", "logprobs"] = "text"
+    verdict_always: bool = False
     system_prompt: str = ""
     categories: dict[str, CategorySettings] | None = None
 

@@ -48,6 +48,7 @@ _EXAMPLES: dict[str, str] = {
     "model_list": "[my-model]",
     "judge_model": "gpt-4-1106-preview",
     "ref_model": "[gpt-4-0314]",
+    "verdict": "constrained",
     "prompt_template": '["{question_1} {answer_1} {answer_2}"]',
     "categories": "{creative_writing: {baseline_model: my-baseline}}",
     "options": "{name: value}",

@@ -9,9 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from arena_hard.data.record_values import is_list, is_object
-
-LABELS = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
+from arena_hard.data.record_values import LABELS, is_list, is_object
 
 # v2.0 and some judges write the same verdicts the other way round.
 _OTHER_SPELLINGS = {"A<B": "B>A", "A<<B": "B>>A", "B<A": "A>B", "B<<A": "A>>B", "B=A": "A=B"}
@@ -101,6 +99,18 @@ def _probability(label: str, value: Any) -> float:
     if isinstance(value, bool) or not -_ROUNDING <= number <= 1.0 + _ROUNDING:
         raise ValueError(f"{label} is {repr(value)[:40]}, not a number from 0 to 1")
     return max(0.0, number)
+
+
+def places_of_label(text: str, patterns: Iterable[re.Pattern[str]]) -> list[tuple[int, str]]:
+    """Where the first pattern that finds any verdict finds them, each as it is written."""
+    for pattern in patterns:
+        found = [
+            (match.start(1) + len(match[1]) - len(match[1].lstrip()), match[1].strip())
+            for match in pattern.finditer(text)
+        ]
+        if counted := [each for each in found if standard_label(each[1])]:
+            return counted
+    return []
 
 
 def is_verdict(score: Any) -> bool:

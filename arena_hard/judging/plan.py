@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.records import Judgment, Question, UserError
 from arena_hard.data.verdicts import is_verdict
 from arena_hard.judging.cache_order import in_blocks
+from arena_hard.judging.label_question import question_for_label
 from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import abridged, can_be_shown, needed_answers, prompts_of, shown_texts
 from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of, load_judged
@@ -218,6 +220,9 @@ def quote_of(stage: Stage, candidate: Candidate, seen: Output) -> Quote:
     """What the missing judgments of a model would cost; seen: the judge's output tokens so far."""
     prompts = [prompt for question in candidate.missing for prompt in prompts_of(stage, candidate, question)]
     worst = most_it_may_cost(stage, candidate, prompts)
+    if stage.settings.verdict_always:  # what was seen of a game is of two requests
+        prompts += [[*prompt, question_for_label(stage.settings)] for prompt in prompts]
+        seen = replace(seen, mean=seen.mean / 2, spread=seen.spread / math.sqrt(2))
     return replace(quote(stage.judge, prompts, stage.settings.max_tokens, seen, worst), name=candidate.title)
 
 
@@ -231,5 +236,5 @@ def room_for(stage: Stage, job: JudgmentJob) -> float:
 def most_it_may_cost(stage: Stage, candidate: Candidate, prompts: Sequence[Sequence[Message]]) -> float:
     """Dollars for games that begin with these prompts if each attempt is answered at full length."""
     sizes = [sum(len(message["content"].encode()) for message in prompt) for prompt in prompts]
-    attempts = stage.settings.number_of_judgment_attempts
+    attempts = stage.settings.number_of_judgment_attempts + (stage.settings.verdict != "text")
     return stage.account.worst(bill_label(stage, candidate), sizes, stage.settings.max_tokens, attempts)

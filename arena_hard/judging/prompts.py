@@ -66,6 +66,8 @@ def judgment_shaping_settings(judge: ModelSettings, settings: JudgeSettings, cat
         "extra_body": judge.extra_body,
         **({"retry_truncated": True} if judge.retry_truncated else {}),
         **({"truncate": settings.truncate} if settings.truncate != "error" else {}),
+        **({"verdict": settings.verdict} if settings.verdict != "text" else {}),
+        **({"verdict_always": True} if settings.verdict_always else {}),
         **later_shaping(judge),
     }
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -203,10 +204,18 @@ def filled(kind: type[Any], **known: Any) -> Any:
 
 def test_every_field_of_a_record_is_written_and_read() -> None:
     usage = Usage(3, 5)
+    odds = {"A>>B": 0.5, "A>B": 0.25, "A=B": 0.125, "B>A": 0.125, "B>>A": 0.0}
+    played = partial(
+        filled,
+        Game,
+        usage=usage,
+        label_probabilities=odds,
+        label_probabilities_unknown=0.25,
+        truncated={"kept": 0.5, "left_out": 7},
+    )
     turns = (filled(AnswerTurn, token_len=7), filled(AnswerTurn, token_len=8))
     said = filled(Answer, choices=(turns, turns), tstamp=1.5, usage=usage, total_tokens=None)  # never written
-    both = {"usage": usage, "truncated": {"kept": 0.5, "left_out": 7}}
-    games = (filled(Game, verdict="A>B", **both), filled(Game, verdict="A=B", **both))
+    games = (played(verdict="A>B"), played(verdict="A=B"))
     judged = filled(Judgment, games=games)
     assert answer_from_row(json.loads(jsonl.encode(answer_row(said)))) == said
     assert judgment_from_row(json.loads(jsonl.encode(judgment_row(judged)))) == judged

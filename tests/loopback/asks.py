@@ -48,6 +48,8 @@ class Reply:
     cached_tokens: int = 0  # read from the prompt cache
     stored_tokens: int = 0  # written to it
     caching: bool = False
+    logprobs: Any = None
+    tool_input: Any = None
 
 
 class Refused(Exception):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from functools import lru_cache
 
+from . import constraint
 from .asks import Ask, Reply, tokens
 from .faults import seed_of, share
 from .settings import Settings, size_of
@@ -32,6 +34,10 @@ def compose(ask: Ask, settings: Settings) -> Reply:
     if thought is not None and settings.reasoning == "think":
         content, thought = f"<think>\n{thought}\n</think>\n\n{content}", None
     reply = Reply(content, thought, prompt_tokens=ask.prompt_tokens)
+    if constraint.form_of(ask.body) == "tool" in settings.constraints:
+        reply.tool_input = json.loads(content)
+    if settings.logprobs and ask.body.get("logprobs"):
+        reply.logprobs = constraint.logprobs(content, settings.logprobs)
     if settings.obey_max_tokens and ask.room is not None:
         cut(reply, ask.room)
     count(reply)
@@ -72,6 +78,10 @@ def _thinking_asked(ask: Ask) -> bool:
 
 
 def _content(ask: Ask, settings: Settings) -> str:
+    form = constraint.form_of(ask.body)
+    if form in settings.constraints:
+        rng = random.Random(seed_of("choice", settings.seed, ask.model, ask.digest))
+        return constraint.choose(ask.body, str(form), rng)
     if settings.reply == "echo":
         return ask.last_user_text
     size = size_of(settings.reply)

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from . import replies, wire_openai
 from .asks import Ask, Refused, Reply
+from .constraint import FORMS, form_of
 from .control import control
 from .faults import ERRORS, Fault, FaultSource, Script, fault_from, fault_rates, share
 from .limits import Bucket
@@ -192,6 +193,12 @@ class Loopback:
         for name in settings.refuses:
             if refusal := wire.refusal(ask, name):
                 raise refusal
+        form = form_of(ask.body)
+        if form and settings.refuses_constraints and form not in settings.constraints:
+            raise Refused("unsupported_parameter", param=FORMS[form])
+        if settings.logprobs and ask.body.get("top_logprobs", 0) > settings.logprobs:
+            told = f"top_logprobs must be less than or equal to {settings.logprobs}"
+            raise Refused("400", message=told, param="top_logprobs")
         if visit.fault is not None and visit.fault.name == "unsupported_parameter":
             self._refuse_something(visit, wire, ask, visit.fault)
         if settings.context_window is not None and ask.prompt_tokens > settings.context_window:

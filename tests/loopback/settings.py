@@ -37,6 +37,9 @@ class Settings:
     obey_max_tokens: bool = True
     served_suffix: str = ""
     system_fingerprint: str | None = "fp_loopback"
+    constraints: tuple[str, ...] = ()  # forms of constraint.py that replies keep to; others are ignored
+    refuses_constraints: bool = False  # those others are refused
+    logprobs: int = 0  # the most alternatives of a token that are given; 0: none
     prefix_cache: Any = None  # true, or {size, ttl, minimum}; see prefix_cache.py
 
     faults: Mapping[str, Any] = field(default_factory=dict)  # name -> rate, or {rate, ...}
@@ -58,7 +61,7 @@ class Settings:
     early_grace: float = 0.05  # requests already on their way when a Retry-After is sent are not early
 
     def __post_init__(self) -> None:
-        for name in ("refuses", "keys", "served_models"):
+        for name in ("refuses", "keys", "served_models", "constraints"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))

@@ -81,6 +81,8 @@ def completion(ask: Ask, reply: Reply, *, identity: str, served: str, fingerprin
                field: str | None) -> dict[str, Any]:  # fmt: skip
     """The body of a good reply; a thought becomes a block of its own."""
     content: list[dict[str, Any]] = [{"type": "text", "text": reply.content}]
+    if reply.tool_input is not None:
+        content = [{"type": "tool_use", "id": "toolu_1", "name": "verdict", "input": reply.tool_input}]
     if reply.thought is not None:
         content.insert(0, {"type": "thinking", "thinking": reply.thought, "signature": "loopback"})
         if not reply.content:
@@ -91,7 +93,7 @@ def completion(ask: Ask, reply: Reply, *, identity: str, served: str, fingerprin
         "role": "assistant",
         "model": served,
         "content": content,
-        "stop_reason": _STOP_REASONS[reply.finish],
+        "stop_reason": _STOP_REASONS[reply.finish] if reply.tool_input is None else "tool_use",
         "stop_sequence": None,
         "usage": {
             "input_tokens": reply.prompt_tokens - reply.cached_tokens - reply.stored_tokens,

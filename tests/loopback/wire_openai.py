@@ -101,7 +101,7 @@ def completion(ask: Ask, reply: Reply, *, identity: str, served: str, fingerprin
         "object": "chat.completion",
         "created": int(time.time()),
         "model": served,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reply.finish}],
+        "choices": [{"index": 0, "message": message, "logprobs": reply.logprobs, "finish_reason": reply.finish}],
         "usage": {
             "prompt_tokens": reply.prompt_tokens,
             "completion_tokens": reply.completion_tokens,

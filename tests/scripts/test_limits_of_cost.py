@@ -44,10 +44,11 @@ def test_the_limit_holds(tmp_path: Path, script: str, billing: Billing, entry: d
     assert billing.requests > 1
 
 
-def test_further_attempts_ask_for_room_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [{"number_of_judgment_attempts": 3}, {"verdict": "constrained"}])
+def test_further_attempts_ask_for_room_too(tmp_path: Path, more: dict[str, Any]) -> None:
     with billing_server(Billing(text="no verdict", words=100)) as billing:
         made = bench(tmp_path, billing, "gen_judgment.py")
-        made.judging["number_of_judgment_attempts"] = 3
+        made.judging |= more
         done = made.run("gen_judgment.py", "--max-cost", "0.15")
     assert 0.05 < billing.dollars <= 0.15, done.stdout
 

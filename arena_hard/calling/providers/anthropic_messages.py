@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from arena_hard.calling.providers import constraints
 from arena_hard.calling.providers.base import Connection, Dialect, Reply, Request
 from arena_hard.calling.providers.fields import whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words
@@ -52,7 +53,7 @@ class AnthropicMessages:
             body["temperature"] = request.temperature
         if request.stop:
             body["stop_sequences"] = request.stop
-        body |= request.extra
+        body |= request.extra | constraints.constraint(constraints.ANTHROPIC, request.choices, dialect)
         if "stream" in dialect or "no stream" not in dialect and _is_long(body):
             body.setdefault("stream", True)
         return body
@@ -95,6 +96,7 @@ def read_message(found: Any, asked: dict[str, Any] | None = None) -> Reply:
     """
     whole = whole_reply(found, "content")
     text, thought = whole.said("content")
+    text = constraints.tool_input(whole.raw("content")) or text
     reason, usage = whole.word("stop_reason"), anthropic_usage(whole.inner("usage"), bool(text or thought))
     finish = reason and in_our_words(reason)
     error = error_beside((found, whole.whole), text, finish, asked)

@@ -25,7 +25,8 @@ class Request:
     """One completion to ask for. `max_tokens` counts the tokens of the reply.
 
     shared: characters at the start of the first user message that other requests begin with too.
-    stop: texts that end the reply where they would come.
+    stop: texts that end the reply where they would come. choices: the only replies there may be, where the server can
+    be told so. logprobs: whether to ask for the probabilities of the reply's tokens.
     """
 
     model: str
@@ -37,6 +38,20 @@ class Request:
     thinking: int | None = None
     shared: int = 0
     stop: list[str] | None = None
+    choices: tuple[str, ...] = ()
+    logprobs: bool = False
+
+
+class Token(NamedTuple):
+    """A token of a reply, the logarithm of its probability, and those of others in its place.
+
+    least: the most probability that a token may have which is not among them.
+    """
+
+    text: str
+    logprob: float
+    others: tuple[tuple[str, float], ...] = ()
+    least: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,8 @@ class Reply:
     An adapter fills it with what came: the text as it is, thoughts in it too; `read_reply` of reading.py does the rest.
     thought: what came apart from the text; notes: what the run's report should say of it.
     key: its name in a mailbox, the same whenever its record is played; None for what was only asked live.
+    tokens: those that may be part of a label (token_odds.py), where they were asked for and came. form: of the
+    constraint that it kept to (constraints.py).
     """
 
     content: str
@@ -57,6 +74,8 @@ class Reply:
     quotas: Mapping[str, Quota] = field(default_factory=dict)
     key: str | None = None
     notes: tuple[Note, ...] = ()
+    tokens: tuple[Token, ...] | None = None
+    form: str | None = None
 
 
 class TooLong(NamedTuple):
@@ -144,7 +163,8 @@ class Connection:
 
 
 # What a server may have taught about how it wants to be asked: "max_completion_tokens",
-# "no temperature", "developer role", "no system role", "stream", "no stream".
+# "no temperature", "developer role", "no system role", "stream", "no stream", "few logprobs", "no logprobs", and
+# of each form of constraints.py "no FORM" or "FORM holds".
 Dialect = set[str]
 
 

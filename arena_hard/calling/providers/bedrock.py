@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from arena_hard.calling.providers import constraints
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request, host_of, without_secrets
 from arena_hard.calling.providers.decoding import decoded, readable
 from arena_hard.calling.providers.error_bodies import message_of
 from arena_hard.calling.providers.fields import whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words
 from arena_hard.calling.providers.http import error_beside, retry_after, status_error
-from arena_hard.calling.providers.lessons import SYSTEM, TEMPERATURE, refuses
+from arena_hard.calling.providers.lessons import SYSTEM, TEMPERATURE, constraint_lesson, refuses
 from arena_hard.calling.providers.openai_chat import in_dialect
 from arena_hard.calling.providers.threads import in_thread
 from arena_hard.calling.providers.usage import bedrock_usage
@@ -136,7 +137,8 @@ class Bedrock:
             limits["temperature"] = request.temperature
         if request.reasoning_effort is not None:
             body.setdefault("additionalModelRequestFields", {})["reasoning_effort"] = request.reasoning_effort
-        for key, value in request.extra.items():
+        forced = constraints.constraint(constraints.BEDROCK, request.choices, dialect)
+        for key, value in (request.extra | forced).items():
             both = isinstance(value, dict) and isinstance(body.get(key), dict)
             body[key] = body[key] | value if both else value
         return body
@@ -295,7 +297,9 @@ def _lesson(lowered: str, body: Mapping[str, Any]) -> str | None:
     """How the model wants to be asked instead, read from a refusal."""
     if "temperature" in body["inferenceConfig"] and refuses(lowered, TEMPERATURE):
         return "no temperature"
-    return "no system role" if "system" in body and refuses(lowered, SYSTEM) else None
+    if "system" in body and refuses(lowered, SYSTEM):
+        return "no system role"
+    return constraint_lesson(400, lowered, body)
 
 
 def read_response(found: Any) -> Reply:
@@ -304,6 +308,7 @@ def read_response(found: Any) -> Reply:
     output = whole.inner("output")
     is_text = isinstance(output.raw("message"), str)
     text, thought = output.said("message") if is_text else output.inner("message").said("content")
+    text = constraints.tool_input(output.inner("message").raw("content")) or text if not is_text else text
     reason, usage = whole.word("stopReason"), bedrock_usage(whole.inner("usage"), bool(text or thought))
     error = error_beside((found, whole.whole), text, reason and in_our_words(reason))
     if error is not None:

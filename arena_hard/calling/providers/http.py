@@ -152,6 +152,7 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
         text = without_secrets(message_of(told or error.message) + _moved(error.response))
         found = status_error(error.status_code, error.response.headers, told, text)
         found.lesson = lesson(error.status_code, told, text, body)
+        found.endpoint_wide = found.endpoint_wide and found.lesson is None
         return found
     if isinstance(error, sdk.APITimeoutError):
         unreached = isinstance(error.__cause__, httpx2.ConnectTimeout)

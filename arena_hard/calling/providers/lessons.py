@@ -9,9 +9,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from arena_hard.calling.providers.constraints import NAMED, asked_choices
 from arena_hard.calling.providers.error_bodies import inner_of
+from arena_hard.calling.providers.token_odds import FEW
 
-_STATUSES = (400, 422, 500)  # some chat templates fail with 500
+_STATUSES = (400, 422, 500, 501)  # some chat templates fail with 500
+_OF_THE_MODEL = (403, 404)  # "You are not allowed to request logprobs from this model"
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?;])\s+|\n+")
 _REFUSED = re.compile(
     r"\bunsupported\b|(?:\bnot|n't) (?:be |yet |currently )?(?:support|permitted|allowed|enabled|accept)|\bdeprecated\b"
@@ -44,6 +47,8 @@ _STREAMS = re.compile(
     r"|\bstream\W{0,3}(?:parameter )?must be (?:set to )?true|\bfor non-?stream\w* (?:calls|requests)"
     r"|\bnon-?stream\w*\b[^.]{0,40}\bnot (?:supported|allowed)|\bnot support (?:non-?stream)"
 )
+_LOGPROBS = re.compile(r"log_?prob")
+_FILTERED = re.compile(r"content.{0,12}(?:filter|polic)|moderation|flagged|safety|usage policies")
 _STREAM = re.compile(r"\bstream(?:ing|s|ed)?\b")
 
 
@@ -52,10 +57,10 @@ def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str
 
     text: what the server said; body: what it was asked.
     """
-    if status not in _STATUSES:
-        return None
     param = str(inner_of(error_body).get("param") or "").lower()
     lowered = text.lower()
+    if status not in _STATUSES:
+        return _lesson_of_extras(status, f"{param} {lowered}", body)
     if _STREAMS.search(lowered):
         return "stream" if "stream" not in body else None
     if body.get("stream") and refuses(lowered, _STREAM):
@@ -67,7 +72,27 @@ def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str
     role = body["messages"][0]["role"]
     if role in _ROLES and _role_is_refused(role, param, lowered):
         return "developer role" if role == "system" and not _TWO_ROLES.search(lowered) else "no system role"
-    return None
+    return _lesson_of_extras(status, f"{param} {lowered}", body)
+
+
+def _lesson_of_extras(status: int, lowered: str, body: Mapping[str, Any]) -> str | None:
+    """That a server gives no probabilities, or takes no constraint: without them it may answer."""
+    if status not in (*_STATUSES, *_OF_THE_MODEL):
+        return None
+    if body.get("logprobs") and _LOGPROBS.search(lowered):
+        is_size = _OF_SIZE.search(lowered) and body.get("top_logprobs", 0) > FEW
+        return "few logprobs" if is_size else "no logprobs"
+    return constraint_lesson(status, lowered, body)
+
+
+def constraint_lesson(status: int, lowered: str, body: Mapping[str, Any]) -> str | None:
+    """That a server takes no constraint of this form: it names it, or refuses the request without a better reason."""
+    asked = asked_choices(body)
+    if asked is None:
+        return None
+    form = asked[0]
+    other = status not in (400, 422) or _OF_SIZE.search(lowered) or _FILTERED.search(lowered)
+    return None if other and not NAMED[form].search(lowered) else f"no {form}"
 
 
 def _limit_is_refused(param: str, lowered: str, body: Mapping[str, Any]) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from arena_hard.calling.providers import constraints
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request
 from arena_hard.calling.providers.fields import Fields, whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
 from arena_hard.calling.providers.http import error_beside, error_told, post
+from arena_hard.calling.providers.token_odds import FEW, MOST, tokens_in
 from arena_hard.calling.providers.usage import openai_usage
 from arena_hard.data.records import UserError
 
@@ -56,7 +58,9 @@ class OpenAIChat:
             body["stop"] = request.stop
         if "stream" in dialect:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
-        return body | request.extra
+        if request.logprobs and "no logprobs" not in dialect:
+            body |= {"logprobs": True, "top_logprobs": FEW if "few logprobs" in dialect else MOST}
+        return body | request.extra | constraints.constraint(constraints.OPENAI, request.choices, dialect)
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
         """POST /chat/completions through the SDK."""
@@ -118,6 +122,7 @@ def read_completion(found: Any, asked: dict[str, Any] | None = None) -> Reply:
         fingerprint=whole.text("system_fingerprint"),
         thought=thought or None,
         notes=tuple(whole.notes),
+        tokens=tokens_in(choice.raw("logprobs")),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Message, Reply, Request
+from arena_hard.calling.providers.token_odds import tokens_from_row, tokens_row
 from arena_hard.data import jsonl
 from arena_hard.data.records import UserError, usage_from_row, usage_row
 
@@ -52,6 +53,8 @@ def recording_row(model: str, messages: list[Message], reply: Reply) -> dict[str
         "usage": usage_row(reply.usage),
         "served_model": reply.served_model,
         "thought": reply.thought,
+        "tokens": tokens_row(reply.tokens),
+        "form": reply.form,
     }
     kept = {key: value for key, value in completion.items() if value is not None}
     return {"model": model, "messages": messages, "completion": kept}
@@ -65,6 +68,8 @@ def _reply_from_row(row: dict[str, Any]) -> tuple[bytes, Reply]:
         usage=usage_from_row(completion.get("usage")),
         served_model=completion.get("served_model"),
         thought=completion.get("thought"),
+        tokens=tokens_from_row(completion.get("tokens")),
+        form=completion.get("form"),
     )
     return key_of(row["model"], row["messages"]), reply
 

@@ -16,7 +16,7 @@ _BEGINS = re.compile(r"\s*(?:(?:data|event|id|retry):|:)")
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")  # no others: a text may hold U+2028
 _END = "[DONE]"
 BROKE_OFF = "stream_interrupted"  # the reason of a reply that has no end, or of which a part cannot be read
-_DELTAS = ("text", "thinking")  # of Anthropic's blocks
+_DELTAS = ("text", "thinking", "partial_json")  # of Anthropic's blocks
 _TEXTS = ("content", "reasoning_content", "reasoning", "text")
 _UNREAD: Any = object()  # in the place of a part that cannot be read
 
@@ -168,7 +168,9 @@ def _completion(
     choice: dict[str, Any] = {}
     message: dict[str, Any] = {}
     for given, delta in pieces:
+        odds = _merged_odds(choice.get("logprobs"), given.get("logprobs"))
         choice |= {key: value for key, value in _given(given).items() if key not in ("delta", "message", "text")}
+        choice |= {"logprobs": odds} if odds else {}
         for key, value in _given(delta).items():
             if key in _TEXTS and isinstance(value, (int, float)):
                 value = str(value)
@@ -178,6 +180,14 @@ def _completion(
     if unread:
         choice["finish_reason"] = BROKE_OFF
     return whole | {"choices": [choice | {"message": message}]}
+
+
+def _merged_odds(before: Any, more: Any) -> Any:
+    """The probabilities of a choice's tokens with those of another chunk."""
+    if not isinstance(before, Mapping) or not isinstance(more, Mapping):
+        return more or before
+    lists = [each.get("content") for each in (before, more)]
+    return {**before, "content": [token for each in lists if isinstance(each, list) for token in each]}
 
 
 def _grown(before: Any, value: Any) -> Any:

@@ -1,0 +1,129 @@
+"""A verdict from every call: the question for the label alone, and how its answer and the judge's text are read.
+
+The judge reasons as always. Where its text holds no verdict after all attempts, or in each game with `verdict_always`,
+the label is asked for in one more turn, which the server lets be nothing else. With `verdict: logprobs` the labels are
+asked for by their numbers, so that each is one token, whose probability servers tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from arena_hard.calling.providers.base import Message, Reply
+from arena_hard.calling.providers.constraints import chosen
+from arena_hard.data.settings import JudgeSettings
+from arena_hard.data.verdicts import LABELS, places_of_label, standard_label
+from arena_hard.judging.label_probabilities import Odds, odds, odds_of_label
+from arena_hard.judging.verdict_reading import Reading, read_verdict
+
+ROOM = 256  # tokens for a label and what a server wraps around it; a judge that thinks has all of max_tokens
+_MEANINGS: dict[str, str] = dict(
+    zip(
+        LABELS,
+        (
+            "Assistant A is significantly better",
+            "Assistant A is slightly better",
+            "both are relatively the same",
+            "Assistant B is slightly better",
+            "Assistant B is significantly better",
+        ),
+    )
+)
+_BY_LABEL = "Now give your final verdict. Answer with one of these labels and nothing else:"
+_BY_NUMBER = "Now give your final verdict. Answer with the number of one of these and nothing else:"
+_NUMBERS = {str(number): label for number, label in enumerate(LABELS, 1)}
+
+
+class Said(NamedTuple):
+    """A game's verdict, its text, how it was had (Game.verdict_by), and the probabilities where they are known."""
+
+    verdict: str | None
+    text: str
+    by: str | None = None
+    odds: Odds | None = None
+
+    @property
+    def probabilities(self) -> dict[str, float] | None:
+        """Of the five labels."""
+        return self.odds and self.odds.probabilities
+
+    @property
+    def unknown(self) -> float | None:
+        """The part of them that was shared out."""
+        return self.odds and round(self.odds.unknown, 6)
+
+
+@dataclass(frozen=True)
+class LabelQuestion:
+    """The turn that asks for the label. choices: what may be answered, each with its label; room: tokens for it."""
+
+    messages: list[Message]
+    choices: dict[str, str]
+    room: int
+
+    def answered(self, settings: JudgeSettings, before: Said, reply: Reply) -> Said:
+        """The verdict after the answer to it; where this holds none, that of the text before stays."""
+        choice = chosen(reply.content, list(self.choices))
+        if choice is None:
+            reading = read_verdict(reply.content, settings.patterns)
+            text = f"{before.text}\n{reply.content}"
+            return before._replace(text=text) if reading.verdict is None else Said(reading.verdict, text, "words")
+        label = self.choices[choice]
+        found = None
+        if reply.tokens:
+            place = reply.content.rfind(choice)
+            found = odds(reply.tokens, reply.content, place, self.choices, choice) if place >= 0 else None
+        return Said(label, f"{before.text}\n[[{label}]]", "constrained" if reply.form else "words", found)
+
+
+def in_text(settings: JudgeSettings, replies: Sequence[Reply], reading: Reading) -> Said:
+    """What the judge's own text says."""
+    text = "\n".join(reply.content for reply in replies)
+    if settings.verdict == "text" or reading.verdict is None:
+        return Said(reading.verdict, text)
+    return Said(reading.verdict, text, "text", _odds_in_text(settings, replies, reading.verdict))
+
+
+def _odds_in_text(settings: JudgeSettings, replies: Sequence[Reply], verdict: str) -> Odds | None:
+    """Where the judge has first written its verdict: later it repeats itself."""
+    for reply in replies:
+        for place, written in places_of_label(reply.content, settings.patterns):
+            if standard_label(written) == standard_label(verdict):
+                return odds_of_label(reply.tokens, reply.content, place, written) if reply.tokens else None
+    return None
+
+
+def is_to_be_asked(settings: JudgeSettings, said: Said) -> bool:
+    """Whether the label is asked for after this text."""
+    return settings.verdict != "text" and (said.verdict is None or settings.verdict_always)
+
+
+def label_question(settings: JudgeSettings, messages: list[Message], replies: Sequence[Reply]) -> LabelQuestion:
+    """The question for the label, after the last of these replies; messages: what that one answered."""
+    choices = _NUMBERS if settings.verdict == "logprobs" else {f"[[{label}]]": label for label in LABELS}
+    room = settings.max_tokens if any(map(_thinks, replies)) else min(ROOM, settings.max_tokens)
+    asked = [*messages, {"role": "assistant", "content": replies[-1].content}, question_for_label(settings)]
+    return LabelQuestion(asked, choices, room)
+
+
+def question_for_label(settings: JudgeSettings) -> Message:
+    """What the judge is asked."""
+    if settings.verdict == "logprobs":
+        lines = [_BY_NUMBER, *(f"{number}. {_MEANINGS[label]}: [[{label}]]" for number, label in _NUMBERS.items())]
+    else:
+        lines = [_BY_LABEL, *(f"[[{label}]]: {meaning}" for label, meaning in _MEANINGS.items())]
+    return {"role": "user", "content": "\n".join(lines)}
+
+
+def _thinks(reply: Reply) -> bool:
+    return bool(reply.thought or reply.usage and reply.usage.reasoning_tokens)
+
+
+def asking_notes(settings: JudgeSettings) -> list[str]:
+    """What a plan says of the question."""
+    if settings.verdict == "text":
+        return []
+    when = "in each game" if settings.verdict_always else "where a judge's text holds no verdict"
+    return [f"verdict: {settings.verdict}: {when}, the label alone is asked for in one more request."]

@@ -1,0 +1,77 @@
+"""How the verdicts of a run were had: in the judge's text or asked for, with probabilities or without."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from arena_hard.calling.providers.base import Reply
+from arena_hard.data.name_lists import counted
+from arena_hard.data.records import Judgment
+from arena_hard.data.settings import JudgeSettings
+from arena_hard.judging.plan import is_readable
+
+_ASKING = "verdict: constrained in the setting file would ask for the label alone there"
+
+
+@dataclass
+class VerdictWays:
+    """What is to be said of the verdicts of one run, of all models that a judge judged."""
+
+    settings: JudgeSettings
+    ways: Counter[str] = field(default_factory=Counter)
+    forms: Counter[str] = field(default_factory=Counter)
+    unreadable: int = 0
+    games: int = 0
+    with_odds: int = 0
+    unknown: float = 0.0
+
+    def add(self, judgment: Judgment, replies: Sequence[Reply]) -> None:
+        """A judgment was had that these replies make."""
+        self.unreadable += not is_readable(judgment)
+        self.forms.update(reply.form for reply in replies if reply.form)
+        for game in judgment.games:
+            self.games += 1
+            self.ways[(game and game.verdict_by) or "none"] += 1
+            if game and game.label_probabilities:
+                self.with_odds += 1
+                self.unknown += game.label_probabilities_unknown or 0.0
+
+    def lines(self) -> list[str]:
+        """For people, after the run."""
+        asks = self.settings.verdict != "text"
+        lines = [f"{self.unreadable} of them hold a game without a readable verdict (score null)."]
+        lines = lines if self.unreadable else []
+        if lines and not asks and self.settings.baseline:
+            lines[0] += f" {_ASKING}."
+        if asks and self.games:
+            lines.append(self._ways())
+        if self.settings.verdict == "logprobs" and self.games:
+            lines.append(self._odds())
+        return lines
+
+    def _ways(self) -> str:
+        forms = f" ({', '.join(sorted(self.forms))})" if self.forms else ""
+        words = self.ways["words"] + self.ways["none"]
+        told = f"{self.ways['text']} in the judge's text, {self.ways['constrained']} asked for with a constraint{forms}"
+        line = f"verdicts of {counted(self.games, 'game')}: {told}"
+        if not words:
+            return f"{line}."
+        line += f", {self.ways['words']} asked for in words, {self.ways['none']} not had"
+        if self.forms:
+            return f"{line}; --retry-unreadable asks again." if self.ways["none"] else f"{line}."
+        return (
+            f"{line}: the server took no constraint. One that does is llama.cpp, vLLM, SGLang, Ollama, or a provider's."
+        )
+
+    def _odds(self) -> str:
+        if not self.with_odds:
+            return "label_probabilities: in no game: the server gave no logprobs for it; the labels stand as they are."
+        line = f"label_probabilities: in {self.with_odds} of {counted(self.games, 'game')}"
+        share = self.unknown / self.with_odds
+        line += (
+            f"; {share:.1%} of their mass is not known of single labels, and was shared out" if share >= 5e-4 else ""
+        )
+        missing = self.games - self.with_odds
+        return f"{line}{'; the labels of the others stand as they are' if missing else ''}."

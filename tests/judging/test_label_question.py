@@ -1,0 +1,146 @@
+"""The question for the label alone: when it is asked, what it asks, and how its answer is read."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from arena_hard.calling.providers.base import Reply, Token
+from arena_hard.data.records import Game, Judgment, Usage, UserError
+from arena_hard.data.settings import JudgeSettings, ModelSettings
+from arena_hard.data.verdicts import LABELS
+from arena_hard.judging.label_question import ROOM, Said, in_text, is_to_be_asked, label_question
+from arena_hard.judging.prompts import judgment_shaping_settings
+from arena_hard.judging.verdict_reading import read_verdict
+from arena_hard.judging.verdict_ways import VerdictWays
+from utils import load_judge_settings
+
+TEXT = "bench_name: b\njudge_model: j\nprompt_template: ['{answer_1} {answer_2}']\nmodel_list: [m]\nsystem_prompt: s\n"
+
+
+def settings(**more: Any) -> JudgeSettings:
+    return JudgeSettings(bench_name="b", judge_model="j", prompt_template=["{answer_1}{answer_2}"], **more)
+
+
+def said(config: JudgeSettings, *replies: Reply) -> Said:
+    reading = read_verdict("\n".join(reply.content for reply in replies), config.patterns)
+    return in_text(config, replies, reading)
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict", "always", "asked"),
+    [
+        ("[[A>B]]", "text", False, False),
+        ("nothing", "text", False, False),
+        ("[[A>B]]", "constrained", False, False),
+        ("nothing", "constrained", False, True),
+        ("[[A>B]] or [[B>A]]", "logprobs", False, True),
+        ("[[A>B]]", "constrained", True, True),
+    ],
+)
+def test_it_is_asked_where_the_text_holds_no_verdict_or_always(
+    text: str, verdict: str, always: bool, asked: bool
+) -> None:
+    config = settings(verdict=verdict, verdict_always=always)
+    assert is_to_be_asked(config, said(config, Reply(text))) is asked
+
+
+def test_with_text_nothing_is_different() -> None:
+    config = settings()
+    assert said(config, Reply("It is [[A>B]].")) == Said("A>B", "It is [[A>B]].")
+    plain = judgment_shaping_settings(ModelSettings(), config, "")
+    assert plain.keys().isdisjoint({"verdict", "verdict_always"})  # the hash of records made before stays
+    other = judgment_shaping_settings(ModelSettings(), settings(verdict="logprobs", verdict_always=True), "")
+    assert {key: other[key] for key in other.keys() - plain.keys()} == {"verdict": "logprobs", "verdict_always": True}
+
+
+def test_the_question_follows_the_judges_own_words() -> None:
+    before = [{"role": "user", "content": "Q"}]
+    asked = label_question(settings(verdict="constrained"), before, [Reply("first"), Reply("second")])
+    assert asked.messages[:2] == [*before, {"role": "assistant", "content": "second"}]
+    assert list(asked.choices) == [f"[[{label}]]" for label in LABELS]
+    assert all(choice in asked.messages[-1]["content"] for choice in asked.choices)
+    numbers = label_question(settings(verdict="logprobs"), before, [Reply("x")])
+    assert list(numbers.choices.items()) == list(zip("12345", LABELS))
+
+
+def test_a_judge_that_thinks_has_room_for_it() -> None:
+    config = settings(verdict="constrained")
+    thinking = [Reply("x", thought="t"), Reply("x", usage=Usage(1, 1, reasoning_tokens=5))]
+    assert [label_question(config, [], [each]).room for each in (Reply("x"), *thinking)] == [ROOM, 4096, 4096]
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "verdict", "by"),
+    [
+        ('{"verdict": "[[B>A]]"}', "json_schema", "B>A", "constrained"),
+        ("[[B>A]]", "grammar", "B>A", "constrained"),
+        ("B>A", None, "B>A", "words"),
+        ("It is [[B>A]].", None, "B>A", "words"),
+        ("Well, [[B>A]] or [[A>B]].", None, None, None),
+        ("No.", None, None, None),
+    ],
+)
+def test_its_answer_is_read(content: str, form: str | None, verdict: str | None, by: str | None) -> None:
+    config = settings(verdict="constrained")
+    question = label_question(config, [], [Reply("text")])
+    found = question.answered(config, said(config, Reply("text")), Reply(content, form=form))
+    assert (found.verdict, found.by) == (verdict, by)
+    assert found.text.startswith("text\n")
+
+
+def test_a_pattern_of_ones_own_does_not_lose_the_label() -> None:
+    config = settings(verdict="constrained", regex_pattern=r"\(\(([AB<>=]+)\)\)")
+    question = label_question(config, [], [Reply("text")])
+    assert question.answered(config, Said(None, "text"), Reply("[[A=B]]", form="grammar")).verdict == "A=B"
+
+
+def test_what_is_always_asked_and_not_answered_leaves_the_texts_verdict() -> None:
+    config = settings(verdict="constrained", verdict_always=True)
+    before = said(config, Reply("[[A>B]]"))
+    found = label_question(config, [], [Reply("[[A>B]]")]).answered(config, before, Reply("No."))
+    assert (found.verdict, found.by) == ("A>B", "text")
+
+
+def test_probabilities_of_the_text_and_of_the_question() -> None:
+    config = settings(verdict="logprobs")
+    tokens = (Token("[[", 0.0), Token("A>B", math.log(0.8), (("B>A", math.log(0.2)),)), Token("]]", 0.0))
+    found = said(config, Reply("It is [[A>B]]", tokens=tokens))
+    assert found.probabilities == pytest.approx({"A>>B": 0, "A>B": 0.8, "A=B": 0, "B>A": 0.2, "B>>A": 0})
+    assert said(config, Reply("It is [[A>B]]")).probabilities is None
+    number = (Token("4", math.log(0.5), (("1", math.log(0.25)), ("2", math.log(0.25)))),)
+    question = label_question(config, [], [Reply("x")])
+    found = question.answered(config, Said(None, "x"), Reply("4", tokens=number, form="grammar"))
+    assert (found.verdict, found.by) == ("B>A", "constrained")
+    assert found.probabilities == pytest.approx({"A>>B": 0.25, "A>B": 0.25, "A=B": 0, "B>A": 0.5, "B>>A": 0})
+
+
+def test_the_run_says_how_verdicts_were_had() -> None:
+    ways = VerdictWays(settings(verdict="logprobs"))
+    games = (Game("A>B", verdict_by="text"), Game("A>B", verdict_by="constrained", label_probabilities={"A>B": 1.0}))
+    ways.add(Judgment("q", "m", "j", games), [Reply("4", form="json_schema")])
+    assert ways.lines() == [
+        "verdicts of 2 games: 1 in the judge's text, 1 asked for with a constraint (json_schema).",
+        "label_probabilities: in 1 of 2 games; the labels of the others stand as they are.",
+    ]
+    plain = VerdictWays(settings())
+    plain.add(Judgment("q", "m", "j", (Game("A>B"), Game(None))), [])
+    assert "1 of them hold a game without a readable verdict (score null)." in plain.lines()[0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("verdict: constraint", "line 6.*verdict is 'constraint' and must be text or constrained or logprobs"),
+        ("verdict_always: true", "line 6.*with verdict: text none is asked for"),
+        ("baseline: false\nverdict: logprobs", "line 7.*baseline: false"),
+        ("verdict_alway: true", "Did you mean 'verdict_always'"),
+    ],
+)
+def test_mistakes_are_named_with_their_line(lines: str, told: str, tmp_path: Any) -> None:
+    file = tmp_path / "judge.yaml"
+    file.write_text(TEXT + lines)
+    with pytest.raises(UserError, match=told.replace("line ", r"(?:line |:)")):
+        load_judge_settings(file)
