@@ -8,6 +8,7 @@ It speaks the OpenAI protocol and ends with the process.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import socket
 import sys
@@ -25,7 +26,7 @@ def main() -> None:
     _check_file(arguments.model)
     _check_port(arguments.port)
     try:
-        import xllamacpp  # pyright: ignore[reportMissingImports] - only some have it
+        xllamacpp = importlib.import_module("xllamacpp")  # only some have it
     except ImportError as error:
         _fail(f"xllamacpp is not there ({error}). pip install -r requirements-local.txt")
     server = _load(arguments, xllamacpp)
@@ -95,11 +96,10 @@ def _load(arguments: argparse.Namespace, xllamacpp: Any) -> Any:
     own = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
-        server = None
         try:
-            server = xllamacpp.Server(_params(xllamacpp, arguments))
+            server, reason = xllamacpp.Server(_params(xllamacpp, arguments)), ""
         except RuntimeError as error:
-            reason = str(error)
+            server, reason = None, str(error)
         finally:
             os.dup2(own, 2)
             os.close(own)

@@ -22,7 +22,7 @@ HAS_VERDICT_KEY = "verdict" in JudgeSettings.__struct_fields__
 
 
 @pytest.fixture(autouse=True)
-def _real_model() -> None:  # pyright: ignore[reportUnusedFunction] - pytest uses it
+def _real_model() -> None:
     need_real_model()
 
 
