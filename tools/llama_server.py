@@ -65,7 +65,7 @@ def _params(xllamacpp: Any, arguments: argparse.Namespace) -> Any:
         use.n_threads = arguments.threads
     if arguments.chat_template:
         params.use_jinja = True
-        params.chat_template = arguments.chat_template.read_text(encoding="utf-8")
+        params.chat_template = _template(arguments.chat_template)
     return params
 
 
@@ -80,6 +80,13 @@ def _check_file(model: Path) -> None:
         )
     if magic != MAGIC:
         _fail(f"{model} is no GGUF file, it begins with {magic!r}. Fetch it again.")
+
+
+def _template(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        _fail(f"--chat-template {file}: {error}. Give the path of a Jinja template.")
 
 
 def _check_port(port: int) -> None:
