@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The set-up and the two commands of README.md:
+# The set-up and the commands of README.md:
 #   bash run.sh demo            all stages on data/demo, ending with the leaderboard
+#   bash run.sh local           the same with real models on this machine (downloads some 360 MB, once)
 #   bash run.sh test [ARGS…]    all tests, side by side (arguments go to pytest: -m "not slow", -n0 for one by one)
-# Both make .venv and install what is missing, once. PYTHON=python3.12 chooses another Python.
+# They make .venv and install what is missing, once. PYTHON=python3.12 chooses another Python.
 set -euo pipefail
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}
@@ -45,19 +46,38 @@ check_types() {
   .venv/bin/python -m pyright ${what[@]+"${what[@]}"}
 }
 
+# all_stages FOLDER: answers, judgments and the leaderboard by the configs in a folder
+all_stages() {
+  local endpoints=(--endpoint-file "$1/api_config.yaml")
+  .venv/bin/python gen_answer.py --setting-file "$1/gen_answer_config.yaml" "${endpoints[@]}"
+  .venv/bin/python gen_judgment.py --setting-file "$1/judge_config.yaml" "${endpoints[@]}"
+  .venv/bin/python show_result.py --setting-file "$1/judge_config.yaml"
+}
+
 demo() {
   make_venv
   install base requirements.txt
-  local configs=(--endpoint-file config/demo/api_config.yaml)
-  .venv/bin/python gen_answer.py --setting-file config/demo/gen_answer_config.yaml "${configs[@]}"
-  .venv/bin/python gen_judgment.py --setting-file config/demo/judge_config.yaml "${configs[@]}"
-  .venv/bin/python show_result.py --setting-file config/demo/judge_config.yaml
+  all_stages config/demo
+}
+
+# real_models [NAME…]: the models of config/local (or those named) and llama.cpp's server, which are said before they come
+real_models() {
+  .venv/bin/python tools/local_models.py "$@" || return
+  install local requirements-local.txt
+}
+
+real() {
+  make_venv
+  install base requirements.txt
+  real_models
+  all_stages config/local
 }
 
 run_tests() {
   make_venv
   install base requirements.txt
   install tests requirements-optional.txt tests/requirements.txt
+  is_quick "$@" || (real_models SmolLM2) || echo "run.sh: the tests with a real model are skipped" >&2
   unset PYTHONDONTWRITEBYTECODE  # else each worker compiles all tests anew
   .venv/bin/python -m ruff check .
   set -m  # types are checked beside the tests, in a process group of its own that can be ended
@@ -75,6 +95,7 @@ run_tests() {
 
 case "${1:-}" in
   demo) shift; demo "$@" ;;
+  local) shift; real "$@" ;;
   test) shift; run_tests "$@" ;;
-  *) sed -n '2,5s/^# \{0,1\}//p' run.sh >&2; exit 2 ;;
+  *) sed -n '2,6s/^# \{0,1\}//p' run.sh >&2; exit 2 ;;
 esac

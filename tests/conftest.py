@@ -39,6 +39,7 @@ _LONGEST = (
     "test_batch_servers",
     "test_campaign",
     "test_qa_browser",
+    "test_real_model",
     "test_third_party",
     "test_counts",
     "test_terminals",

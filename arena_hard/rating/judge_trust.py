@@ -21,6 +21,7 @@ from arena_hard.rating.games import GameTable, select
 from arena_hard.rating.judge_stats import Agreement
 
 FEWEST = 50  # judgments (of a model on a question) with both games, below which κ is known to no better than ±0.3
+FEW = 10  # below which not even a suspicion is told
 SLIGHT, SUBSTANTIAL = 0.2, 0.6
 GREAT_BIAS, TOO_GREAT_BIAS = 25.0, 49.0
 ANSWERS = ("yes", "with care", "no", "not known")
@@ -28,12 +29,16 @@ ANSWERS = ("yes", "with care", "no", "not known")
 
 @dataclass(frozen=True)
 class Trust:
-    """answer: one of ANSWERS; bias, agreement: the two facts in words, to follow the judge's name."""
+    """answer: one of ANSWERS; bias, agreement: the two facts in words, to follow the judge's name.
+
+    suspected: the judgments are too few for an answer, and by as many as there are it would be "no".
+    """
 
     judge: str
     answer: str
     bias: str
     agreement: str
+    suspected: bool = False
 
 
 def trust(games: GameTable) -> list[Trust]:
@@ -49,11 +54,10 @@ def _trust(games: GameTable, judge: str) -> Trust:
         unseen = "cannot be checked for position bias (that needs both games of two questions)"
         return Trust(judge, "not known", unseen, _agreement_words(found))
     value, error = float(bias.value[0]), float(bias.error[0])
-    return Trust(judge, _answer(value, found), _bias_words(value, error), _agreement_words(found))
-
-
-def _answer(bias: float, found: Agreement) -> str:
-    return "not known" if found.units < FEWEST else answer(bias, found.kappa)
+    plain = answer(value, found.kappa)
+    said = plain if found.units >= FEWEST else "not known"
+    suspected = FEW <= found.units < FEWEST and plain == "no"
+    return Trust(judge, said, _bias_words(value, error), _agreement_words(found), suspected)
 
 
 def answer(bias: float, kappa: float | None) -> str:

@@ -82,6 +82,9 @@ def no_probabilities_notes(found: ForeignScores | None) -> list[str]:
 
 ANSWERS = {"yes": "Yes.", "with care": "With care.", "no": "No.", "not known": "Too few games to tell."}
 _CAUTIONS = {"with care": "Take these results with care", "no": "Do not trust these results"}
+_SUSPICION = (
+    f"Fewer than {judge_trust.FEWEST} judgments do not show whether a judge can be trusted, and these speak against it"
+)
 
 
 def trust_facts(found: Trust) -> str:
@@ -91,19 +94,20 @@ def trust_facts(found: Trust) -> str:
 
 def caution(found: Trust | None) -> tuple[str, str] | None:
     """A warning of a judge and why, None where there is nothing to be said."""
-    if found is None or found.answer not in _CAUTIONS:
+    if found is None or not (head := _SUSPICION if found.suspected else _CAUTIONS.get(found.answer)):
         return None
-    return _CAUTIONS[found.answer], f"the judge {trust_facts(found)}"
+    return head, f"the judge {trust_facts(found)}"
 
 
 def trust_notes(games: GameTable) -> list[Text]:
-    """Judges whose verdicts are to be taken with care, or not to be trusted; nothing of others."""
+    """Judges whose verdicts are to be taken with care, or not to be trusted, or who look so; nothing of others."""
     return [": ".join(said) for said in map(caution, judge_trust.trust(games)) if said]
 
 
 def is_caution(note: Text) -> bool:
     """Whether a note is one of `trust_notes`, which a page puts first; also of those that a file kept."""
-    return isinstance(note, str) and note.startswith(tuple(f"{head}: " for head in _CAUTIONS.values()))
+    heads = (*_CAUTIONS.values(), _SUSPICION)
+    return isinstance(note, str) and note.startswith(tuple(f"{head}: " for head in heads))
 
 
 def narrow_intervals(kind: str, ratios: Sequence[float]) -> str:

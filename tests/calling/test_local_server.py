@@ -18,7 +18,7 @@ from tests.loopback import Server
 from tests.support import own_server
 from tests.support.foreign_server import IN_FLIGHT, WHEN, run_with_foreign
 from tests.support.pipeline_bench import ROOT, start_script
-from tests.support.processes import free_port, wait_until
+from tests.support.processes import free_port, is_running, wait_until
 
 
 @pytest.fixture
@@ -46,12 +46,6 @@ def folder_with(tmp_path: Path, command: str, questions: int = 4) -> Path:
 
 def start(folder: Path) -> subprocess.Popen[str]:
     return start_script(folder, "gen_answer.py", "--setting-file", "answer.yaml", "--endpoint-file", "api.yaml")
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process lives; one that has ended and waits for its parent does not."""
-    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
-    return bool(done.stdout.strip()) and not done.stdout.strip().startswith("Z")
 
 
 def all_gone(folder: Path, within: float = 30.0) -> bool:

@@ -59,7 +59,14 @@ def test_a_judge_that_always_takes_one_place_is_not_trusted(always: int, place: 
 
 def test_of_a_few_questions_nothing_is_said() -> None:
     assert answer_of(games_of([1] * 49, [3] * 49)).answer == "not known"
-    assert caveats.trust_notes(games_of([1] * 49, [1] * 49)) == []
+    assert caveats.trust_notes(games_of([1] * 49, [3] * 49)) == []
+    assert caveats.trust_notes(games_of([1] * 9, [1] * 9)) == []
+
+
+def test_of_a_few_questions_a_suspicion_is_told() -> None:
+    assert answer_of(games_of([1] * 49, [1] * 49)).answer == "not known"
+    (note,) = caveats.trust_notes(games_of([1] * 10, [1] * 10))
+    assert caveats.is_caution(note) and "judy names the same winner in both games of 0%" in str(note)
 
 
 def test_a_real_judge_is_to_be_taken_with_care(shared_data: Path) -> None:

@@ -31,6 +31,12 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.02)
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process lives; one that has ended and waits for its parent does not."""
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return bool(done.stdout.strip()) and not done.stdout.strip().startswith("Z")
+
+
 def wait_for_server(name: str, url: str, process: subprocess.Popen[Any], seconds: float = 60.0) -> None:
     """Wait until a server answers, whatever it says. One that ends before fails the test with its output."""
     end = time.monotonic() + seconds
