@@ -75,6 +75,8 @@ class LabelQuestion:
         if reply.tokens:
             place = reply.content.rfind(choice)
             found = odds(reply.tokens, reply.content, place, self.choices, choice) if place >= 0 else None
+        if found is not None:  # a sampler with penalties or a temperature may have written another than the likeliest
+            label = max(found.probabilities, key=lambda each: (found.probabilities[each], each == label))
         return Said(label, f"{before.text}\n[[{label}]]", "constrained" if reply.form else "words", found)
 
 

@@ -117,6 +117,17 @@ def test_probabilities_of_the_text_and_of_the_question() -> None:
     assert found.probabilities == pytest.approx({"A>>B": 0.25, "A>B": 0.25, "A=B": 0, "B>A": 0.5, "B>>A": 0})
 
 
+def test_the_likeliest_number_is_the_verdict_not_what_a_sampler_made_of_it() -> None:
+    """A penalty on repeated tokens bears on the numbers, which the question has just named."""
+    number = (Token("1", math.log(0.2), (("4", math.log(0.5)), ("5", math.log(0.3)))),)
+    config = settings(verdict="logprobs")
+    question = label_question(config, [], [Reply("x")])
+    found = question.answered(config, Said(None, "x"), Reply("1", tokens=number, form="grammar"))
+    assert (found.verdict, found.text) == ("B>A", "x\n[[B>A]]")
+    even = (Token("4", math.log(0.5), (("1", math.log(0.5)),)),)
+    assert question.answered(config, Said(None, "x"), Reply("4", tokens=even, form="grammar")).verdict == "B>A"
+
+
 def test_the_run_says_how_verdicts_were_had() -> None:
     ways = VerdictWays(settings(verdict="logprobs"))
     games = (Game("A>B", verdict_by="text"), Game("A>B", verdict_by="constrained", label_probabilities={"A>B": 1.0}))
