@@ -18,7 +18,7 @@ from arena_hard.data.verdicts import LABELS, places_of_label, standard_label
 from arena_hard.judging.label_probabilities import Odds, odds, odds_of_label
 from arena_hard.judging.verdict_reading import Reading, read_verdict
 
-ROOM = 256  # tokens for a label and what a server wraps around it; a judge that thinks has all of max_tokens
+ROOM = 256  # tokens for a label and what a server wraps around it, however few a text may have; thoughts need more
 _MEANINGS: dict[str, str] = dict(
     zip(
         LABELS,
@@ -105,7 +105,7 @@ def is_to_be_asked(settings: JudgeSettings, said: Said) -> bool:
 def label_question(settings: JudgeSettings, messages: list[Message], replies: Sequence[Reply]) -> LabelQuestion:
     """The question for the label, after the last of these replies; messages: what that one answered."""
     choices = _NUMBERS if settings.verdict == "logprobs" else {f"[[{label}]]": label for label in LABELS}
-    room = settings.max_tokens if any(map(_thinks, replies)) else min(ROOM, settings.max_tokens)
+    room = max(ROOM, settings.max_tokens) if any(map(_thinks, replies)) else ROOM
     asked = [*messages, {"role": "assistant", "content": replies[-1].content}, question_for_label(settings)]
     return LabelQuestion(asked, choices, room)
 

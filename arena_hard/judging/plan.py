@@ -21,7 +21,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.records import Judgment, Question, UserError
 from arena_hard.data.verdicts import is_verdict
 from arena_hard.judging.cache_order import in_blocks
-from arena_hard.judging.label_question import question_for_label
+from arena_hard.judging.label_question import ROOM, question_for_label
 from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import abridged, can_be_shown, needed_answers, prompts_of, shown_texts
 from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of, load_judged
@@ -236,5 +236,6 @@ def room_for(stage: Stage, job: JudgmentJob) -> float:
 def most_it_may_cost(stage: Stage, candidate: Candidate, prompts: Sequence[Sequence[Message]]) -> float:
     """Dollars for games that begin with these prompts if each attempt is answered at full length."""
     sizes = [sum(len(message["content"].encode()) for message in prompt) for prompt in prompts]
-    attempts = stage.settings.number_of_judgment_attempts + (stage.settings.verdict != "text")
-    return stage.account.worst(bill_label(stage, candidate), sizes, stage.settings.max_tokens, attempts)
+    asks = stage.settings.verdict != "text"
+    attempts, most = stage.settings.number_of_judgment_attempts + asks, max(stage.settings.max_tokens, ROOM * asks)
+    return stage.account.worst(bill_label(stage, candidate), sizes, most, attempts)

@@ -72,6 +72,11 @@ def test_a_judge_that_thinks_has_room_for_it() -> None:
     assert [label_question(config, [], [each]).room for each in (Reply("x"), *thinking)] == [ROOM, 4096, 4096]
 
 
+def test_there_is_room_for_a_label_where_texts_are_short() -> None:
+    config = settings(verdict="constrained", max_tokens=4)
+    assert [label_question(config, [], [each]).room for each in (Reply("x"), Reply("x", thought="t"))] == [ROOM, ROOM]
+
+
 @pytest.mark.parametrize(
     ("content", "form", "verdict", "by"),
     [
