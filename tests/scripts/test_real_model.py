@@ -31,7 +31,7 @@ def kept(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> bool:
 
 
 def test_a_killed_run_and_a_dying_server_lose_nothing(tmp_path: Path, shared_data: Path) -> None:
-    bench = RealBench(tmp_path, shared_data, QUESTIONS, verdict="constrained")
+    bench = RealBench(tmp_path, shared_data, QUESTIONS, verdict="logprobs")
     first = stopped_in_the_middle(bench)
     bench.finish("answer")
     assert len(bench.records("answer")) == QUESTIONS and kept(first, bench.records("answer"))
@@ -45,7 +45,8 @@ def test_a_killed_run_and_a_dying_server_lose_nothing(tmp_path: Path, shared_dat
     # the instructions, which all games share, and the question, which the two games of it share
     assert cached > 0 and re.search(r"input tokens \([\d,]+ of them cached\)", printed), printed
     print(f"{cached:,} of {sum(game['usage']['prompt_tokens'] for game in games):,} prompt tokens cached")
-    assert all(game["score"] for game in games)
+    assert all(game["verdict_by"] in ("text", "constrained") and game["score"] for game in games)
+    assert all(sum(game["label_probabilities"].values()) == pytest.approx(1, abs=0.01) for game in games)
     wait_until(lambda: not is_running(bench.server()))
 
 
@@ -74,12 +75,11 @@ def judged_until_the_server_died(bench: RealBench) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_labels_probabilities_are_stored(tmp_path: Path, shared_data: Path) -> None:
-    bench = RealBench(tmp_path, shared_data, 3, verdict="logprobs")
+def test_the_label_itself_is_asked_for(tmp_path: Path, shared_data: Path) -> None:
+    bench = RealBench(tmp_path, shared_data, 2, verdict="constrained")
     bench.finish("answer")
-    bench.finish("judge")
-    for game in (game for record in bench.records("judge") for game in record["games"]):
-        assert sum(game["label_probabilities"].values()) == pytest.approx(1, abs=0.01)
+    assert "0 in the judge's text, 4 asked for with a constraint (json_schema)" in bench.finish("judge")
+    assert all(game["score"] for record in bench.records("judge") for game in record["games"])
 
 
 def start_with(folder: Path, command: str, base: str = "") -> subprocess.Popen[str]:
