@@ -11,7 +11,7 @@ import argparse
 import datetime
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from arena_hard.data import streams
@@ -159,7 +159,7 @@ def load_cached(args: argparse.Namespace, expected: Expected) -> tuple[list[Part
     """The battles of an earlier run, one part for each category named. Raises UserError for a stale file."""
     parts: list[Part] = []
     inputs: tuple[InputFile, ...] = ()
-    notes: list[Text] = []
+    notes: list[Text] = [footnotes.JUDGES_IN_ONE] if len(args.judge_name) > 1 else []
     for category in cached_categories(args, expected):
         case = case_of(args, category, args.baseline or assumed_baseline(expected, args.judge_name, category))
         file, note = caches.find_battles(expected.bench, case)
@@ -173,12 +173,9 @@ def load_cached(args: argparse.Namespace, expected: Expected) -> tuple[list[Part
 
 
 def cached_part(file: Path, note: caches.Note) -> Part:
-    """The part that a cache holds; where its note does not say so, each judge that is named has a readable verdict."""
-    case = note.case
-    found = battle_files.read_games(file) if case.soft else battle_files.read_battles(file)
-    most = note.most or battles.most_rows(case.weight, case.first_game_only, len(case.judges))
+    """The part that a cache holds."""
+    case, found = note.case, caches.battles_of(file, note)
     anchor, said = anchor_of(found, file, case.baseline), from_data(note.said[0] if note.said else [])
-    found = replace(found, most=most)
     return Part(case.category, anchor, found, judged=note.judged, silent=note.silent, said=said)
 
 

@@ -34,6 +34,11 @@ class JudgedQuestions(msgspec.Struct, frozen=True):
         bits = np.unpackbits(np.frombuffer(self.bits, dtype=np.uint8), count=int(np.prod(shape)))
         return bits.reshape(shape).astype(bool)
 
+    def known_models(self) -> list[str]:
+        """The models that were judged on some question, in their order."""
+        there = self.mask.any(axis=(0, 2)).tolist()
+        return [name for name, is_there in zip(self.models, there) if is_there]
+
 
 def judged_in(table: GameTable) -> JudgedQuestions:
     """What was judged by a table; an unreadable verdict is a judgment, too."""

@@ -25,6 +25,9 @@ from arena_hard.showing.notes import Items, Note, Text
 FEW_QUESTIONS = 10
 FEW_GROUPS = 4
 FEW_FILES = 3
+JUDGES_IN_ONE = (
+    "A battle file does not tell judges apart: the score of each and how they agree are shown without --load-battles."
+)
 FEW_BEYOND = 2.5  # rounds beyond an end: 100 rounds at 95%, as the original has them
 
 
