@@ -106,19 +106,15 @@ def load(args: argparse.Namespace, expected: Expected) -> tuple[list[Part], tupl
     for category, baseline, every, said in cut(judgments.table, expected, args.baseline, args.category):
         games = without_own(every, baseline)
         notes += said + footnotes.own_notes(every, games, baseline)
-        if args.interval == "v2.0":
-            whole = without_half_read(games)
-            notes += footnotes.half_read_notes(games, whole)
-            games = whole
+        read = without_half_read(games) if args.interval == "v2.0" else games
         judge = " + ".join(args.judge_name)
-        fought = battles.readable_battles(games, baseline, judge, args.weight, args.first_game_only)
+        fought = battles.readable_battles(read, baseline, judge, args.weight, args.first_game_only)
+        judged = judged_in(games)
+        fought = fought.coded_by([baseline, *judged.known_models()], fought.questions)
         folders = [bench.judgment_folder(judge, own) for judge in args.judge_name for own in ("", baseline)]
-        looked, silent = looked_in(folders, fought.models), same_place.same_place(games)
-        mostly = [] if args.first_game_only else same_place.mostly_by_place(games, args.weight, args.level)
-        said = [*caveats.same_place_notes(silent), *caveats.by_place_notes(mostly, args.level)]
-        said += caveats.soft_notes(games, args.first_game_only) if args.soft else []
-        said += [*caveats.looks_notes(looked, games), *caveats.trust_notes(games), *footnotes.table_notes(games)]
-        parts.append(Part(category, baseline, fought, games, judged_in(games), looked, silent, said))
+        looked, silent = looked_in(folders, fought.models), same_place.same_place(read)
+        said = footnotes.games_notes(args, games, read, looked, silent)
+        parts.append(Part(category, baseline, fought, read, judged, looked, silent, said))
     notes += footnotes.overruled_notes(judgments.overruled)
     notes += [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]
     notes += footnotes.gameless_notes(judgments.without_game)
@@ -222,12 +218,7 @@ def rate(
     ranks, said_of_ranks = comparisons.ranks_of(args, part)
     rows = leaderboard.rows_of(fit, tokens, ranks, comparisons.scores_by_judge(args, part), found)
     rows = leaderboard.with_looks(rows, comparisons.scores_at_all_looks(args, part))
-    said: list[Text] = footnotes.coverage_notes(found) if found else []
-    said += [
-        footnotes.interval_line(fit, rule, part.battles.game is not None),
-        *footnotes.fit_notes(fit, rule, part.battles.fought()),
-        *notes,
-    ]
+    said = [*footnotes.score_notes(fit, rule, part.battles, found), *notes]
     return Result(part, fit, found, rows, [*said, *said_of_ranks, *part.said, *footnotes.length_notes(lengths)])
 
 

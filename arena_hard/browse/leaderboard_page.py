@@ -14,7 +14,7 @@ from arena_hard.browse.index import BenchIndex
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import battles, intervals, same_place, stopped
 from arena_hard.rating.games import GameTable, without_own
-from arena_hard.showing import caveats, footnotes, leaderboard
+from arena_hard.showing import caveats, footnotes, leaderboard, unequal_sets
 from arena_hard.showing.notes import whole
 
 # the first is shown where none is chosen: the published intervals hold the truth in 74 to 84 of 100 cases (README)
@@ -88,7 +88,7 @@ def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board
     covered = tables.coverage_of(index, games, code)
     judged = covered.counts() if covered else {}
     own = footnotes.own_notes(tables.of_baseline(every, code), table, baseline)
-    covering = footnotes.coverage_notes(covered) if covered else []
+    covering = unequal_sets.coverage_notes(covered) if covered else []
     lengths = {name: tables.lengths_of(index, name) for name in fought.models}
     silent = same_place.same_place(table)
     looked = stopped.looked_in([index.sets[judge].folder for judge in table.judges], fought.models)

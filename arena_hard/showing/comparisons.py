@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 
 from arena_hard.data.name_lists import counted
@@ -49,7 +50,7 @@ def scores_by_judge(args: argparse.Namespace, part: Part) -> dict[str, dict[str,
         fought = battles.from_games(own, part.baseline, args.weight, args.first_game_only)
         cells = battles.cells_of(fought)
         found = ratings.win_rate(ratings.fit(cells, cells.counts(fought), 0))
-        scores[judge] = dict(zip(fought.models, found.tolist()))
+        scores[judge] = dict.fromkeys(part.battles.models, math.nan) | dict(zip(fought.models, found.tolist()))
     return scores
 
 
