@@ -70,7 +70,11 @@ def scores_at_all_looks(args: argparse.Namespace, part: Part) -> list[AfterLooks
 def looks(args: argparse.Namespace, part: Part) -> list[Section]:
     """What holds of models whose judging was looked at while it went on, so that it could end; empty without any."""
     pairs = stopped.differences_after(_outcomes(args, part, part.baseline), part.looked, args.level)
-    after = [*pairs, *scores_at_all_looks(args, part)]
+    return looks_sections([*pairs, *scores_at_all_looks(args, part)], args.level)
+
+
+def looks_sections(after: Sequence[AfterLooks], level: float = 0.95) -> list[Section]:
+    """The table of looks; empty without any."""
     rows = [
         [
             one.name,
@@ -85,7 +89,7 @@ def looks(args: argparse.Namespace, part: Part) -> list[Section]:
         ]
         for one in after
     ]
-    columns = ["", "points", "corrected", f"{100 * args.level:g}% CI at all looks", "p", "questions"]
+    columns = ["", "points", "corrected", f"{100 * level:g}% CI at all looks", "p", "questions"]
     remarks: list[Text] = [
         "Judging was monitored as it ran and could stop on what was seen (--until-decided, --until-width): "
         "intervals and p-values that assume a fixed number of questions are overconfident, and a difference that ended "

@@ -18,7 +18,7 @@ from arena_hard.browse.export import export
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.numbers import signed
 from arena_hard.browse.site import Site
-from arena_hard.data.paths import Bench
+from arena_hard.data.paths import Bench, manifest_file
 from arena_hard.data.records import UserError
 from arena_hard.rating import blind_agreement
 from arena_hard.rating.games import GameTable, read_judgments
@@ -148,6 +148,28 @@ def test_a_model_that_won_everything_has_an_interval(tmp_path: Path) -> None:
     html = Site(tmp_path).show("?tab=leaderboard")
     assert "100.0" in html
     assert "nan" not in html.lower().replace("banana", "")
+
+
+@pytest.mark.slow
+def test_what_holds_although_judging_was_monitored_is_on_the_pages_as_in_the_terminal(tmp_path: Path) -> None:
+    """Of this lead an interval as if the number of questions had been fixed excludes 0, and the valid one does not."""
+    bench = Bench(tmp_path / "data", "b")
+    for model, good, step in (("alpha", 7, 3), ("gamma", 4, 7)):
+        won = [(n * step) % 10 < good for n in range(60)]
+        verdicts = [("B>A", "A>B") if one else ("A>B", "B>A") for one in won]
+        rows = [judgment_row(model, f"q{n}", each, baseline="beta") for n, each in enumerate(verdicts)]
+        write_rows(bench.judgment_file("judy", model), rows)
+        looks = {"looks": {"questions": 120, "judged": [19, 39, 59], "decided": ["alpha", "gamma"]}}
+        manifest_file(bench.judgment_file("judy", model)).write_text(json.dumps(looks))
+    flags = ("--bench-name", "b", "--judge-name", "judy", "--baseline", "beta", "--compare", "alpha", "gamma")
+    printed = run_script(tmp_path, "show_result.py", *flags).stdout
+    valid, fixed = re.findall(r"^alpha − gamma .*?\((\S+), (\S+)\)", printed, re.M)
+    assert valid[0].startswith("-") and fixed[0].startswith("+")
+    site = Site(tmp_path / "data")
+    board, compared = site.show("?judge=judy"), site.show("?judge=judy&tab=compare&model=alpha&other=gamma")
+    assert f"({valid[0]}, {valid[1]})" in board and "95 of 100" not in board and "interval lies" not in board
+    assert "The two cannot be told apart" in compared and "load-battles" not in board + compared
+    assert f"95% interval at all looks {valid[0].replace('-', '−')} to {valid[1]}" in compared
 
 
 def test_judgments_against_two_baselines_get_two_boards(tmp_path: Path) -> None:
