@@ -83,10 +83,10 @@ def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tupl
 def boards_of(key: tables.Snapshot, rule: str) -> list[Board]:
     """One board for each baseline that a judge's games were played against."""
     every = tables.game_table(key.index, [key.judge], key.settings, with_own=True)
-    return [board_of(key.index, every, code, rule) for code in tables.baselines_of(every)]
+    return [board_of(key.index, every, code, rule, key.settings) for code in tables.baselines_of(every)]
 
 
-def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board:
+def board_of(index: BenchIndex, every: GameTable, code: int, rule: str, settings: JudgeSettings | None) -> Board:
     """The board of the games against one baseline, best first; `every`: with those of a baseline against itself."""
     baseline, games = every.baselines[code], without_own(every)
     table = tables.of_baseline(games, code)
@@ -103,7 +103,7 @@ def board_of(index: BenchIndex, every: GameTable, code: int, rule: str) -> Board
     own += caveats.shortened_notes(table)
     said = (*own, *footnotes.single_game_notes(table), *covering, *footnotes.part_length_notes(lengths))
     notes = [whole(note) for note in said]
-    notes = _nameless_notes(index, every, baseline) + notes
+    notes = _nameless_notes(index, every, baseline, settings) + notes
     about = (covered.n_questions if covered else 0, notes)
     if len(fought) == 0:
         return Board(baseline, [], fought.models[1:], *about)
@@ -134,11 +134,12 @@ def looks_of(table: GameTable, baseline: str, looked: Mapping[str, Looked], sile
     return next(iter(comparisons.looks_sections([*pairs, *scores])), None)
 
 
-def _nameless_notes(index: BenchIndex, every: GameTable, baseline: str) -> list[str]:
+def _nameless_notes(index: BenchIndex, every: GameTable, baseline: str, settings: JudgeSettings | None) -> list[str]:
     """What shows that judgments which name no baseline are against this one."""
     if baseline in index.baselines:
         return []
-    return [f"The judgments do not name their baseline: {nameless_words(index, every.judges[0], baseline)}."]
+    words = nameless_words(index, every.judges[0], baseline, settings)
+    return [f"The judgments do not name their baseline: {words}."]
 
 
 def ordered(rows: list[Row], column: str, reverse: bool) -> list[Row]:

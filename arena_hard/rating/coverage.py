@@ -40,7 +40,7 @@ class JudgedQuestions(msgspec.Struct, frozen=True):
 
     def known_models(self) -> list[str]:
         """The models that were judged on some question, in their order."""
-        there = self.mask.any(axis=(0, 2)).tolist()
+        there: list[bool] = np.any(self.mask, axis=(0, 2)).tolist()
         return [name for name, is_there in zip(self.models, there) if is_there]
 
 
@@ -137,7 +137,8 @@ def coverage(
         return None
     place = {question.question_id: column for column, question in enumerate(in_sample_order(questions))}
     judged, strays = _placed(known, place, models)
-    return Coverage(known.judges, list(models), judged, strays, _placed(read, place, models)[0].any(axis=0))
+    readable: BoolArray = np.any(_placed(read, place, models)[0], axis=0)
+    return Coverage(known.judges, list(models), judged, strays, readable)
 
 
 def _placed(known: JudgedQuestions, place: Mapping[str, int], models: Sequence[str]) -> tuple[BoolArray, int]:
@@ -147,5 +148,7 @@ def _placed(known: JudgedQuestions, place: Mapping[str, int], models: Sequence[s
     there = [one for one, name in enumerate(models) if name in rows]
     mask = known.mask[:, [rows[models[one]] for one in there]]
     judged = np.zeros((len(mask), len(models), len(place)), dtype=bool)
-    judged[np.ix_(range(len(mask)), there, columns[columns >= 0])] = mask[:, :, columns >= 0]
+    within = np.zeros((len(mask), len(there), len(place)), dtype=bool)
+    within[:, :, columns[columns >= 0]] = mask[:, :, columns >= 0]
+    judged[:, there] = within
     return judged, int(mask[:, :, columns < 0].any(axis=(0, 1)).sum())

@@ -107,11 +107,18 @@ def test_a_judge_that_is_not_to_be_trusted_is_named_on_every_page_of_results(tmp
         ("tab=games&model=gone", "gone has no judgments by judy; other games are shown."),
         ("judge=gone", "There are no judgments by gone; those of judy are shown."),
         ("bench=gone&model=alpha", "There is no benchmark gone; small is shown."),
+        ("tab=nope", "There is no page nope; Leaderboard is shown."),
+        ("rule=nope", "There are no intervals nope; honest (clustered by question) ones are shown."),
+        ("tab=games&question=nope", "There is no question nope; another one is shown."),
+        ("tab=games&show=nope", "There is no filter nope; games are shown without it."),
+        ("tab=games&first=nope", "There is no filter nope; games are shown without it."),
+        ("tab=compare&model=beta&other=beta", "beta cannot be compared with itself; another model is shown."),
+        ("tab=games&show=cutoff&first=none&second=A%3DB&question=q-sum", ""),
         ("tab=compare&model=base&other=beta", ""),
         ("tab=breakdown&model=beta&judge=judy", ""),
     ],
 )
-def test_a_page_says_when_it_shows_another_model_than_was_asked_for(tmp_path: Path, address: str, words: str) -> None:
+def test_a_page_says_when_it_shows_something_else_than_was_asked_for(tmp_path: Path, address: str, words: str) -> None:
     write_bench(tmp_path / "small")
     html = Site(tmp_path).show(f"?{address}")
     assert words in html and (words or not re.search(r"(is|are) shown\.</p>", html))
