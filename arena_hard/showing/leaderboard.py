@@ -18,6 +18,7 @@ from arena_hard.rating.coverage import Coverage, is_clearly_fewer
 from arena_hard.rating.intervals import Fit
 from arena_hard.rating.ratings import win_rate
 from arena_hard.rating.stopped import AfterLooks
+from arena_hard.showing.notes import one_line
 
 
 @dataclass(frozen=True)
@@ -136,10 +137,11 @@ def table_lines(rows: Sequence[Row], level: float = 0.95, show_elo: bool = False
 def _line(row: Row, level: float, show_elo: bool) -> str:
     score, interval = _rating_texts(row) if show_elo else score_texts(row)
     tokens = "n/a" if row.avg_tokens is None else int(row.avg_tokens)
-    line = f"{row.model:<30} | score: {score:^5} | {percent(level)}% CI: {interval:^12} | average #tokens: {tokens}"
+    line = f"{one_line(row.model):<30} | score: {score:^5} | {percent(level)}% CI: {interval:^12}"
+    line += f" | average #tokens: {tokens}"
     if row.ranks is not None:
         line += f" | rank: {row.ranks[0]}-{row.ranks[1]}"
-    return line + "".join(f" | {judge}: {score_text(value)}" for judge, value in row.by_judge.items())
+    return line + "".join(f" | {one_line(judge)}: {score_text(value)}" for judge, value in row.by_judge.items())
 
 
 def score_text(score: float) -> str:
@@ -254,7 +256,7 @@ def judged_text(row: Row) -> str:
 
 def cells(texts: Sequence[str]) -> str:
     """One line of a Markdown table."""
-    return "| " + " | ".join(_SIGNS.sub(r"\\\1", " ".join(text.splitlines())) for text in texts) + " |"
+    return "| " + " | ".join(_SIGNS.sub(r"\\\1", one_line(text)) for text in texts) + " |"
 
 
 _SIGNS = re.compile(r"([|*`<])")  # what Markdown would take for more than a letter; a lone _ within a name is one
