@@ -55,10 +55,8 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
 @settings(deadline=None)
 @given(ROWS, st.dictionaries(st.text(min_size=1), st.text(), min_size=1), st.data())
 def test_a_torn_end_is_cut_off_and_nothing_else(rows: list[dict[str, Any]], last: dict[str, str], data: Any) -> None:
-    rows, last = (
-        [{"question_id": "q", **row} for row in rows],
-        {"question_id": "q", **last},
-    )  # else one may be a message
+    rows = [{"question_id": "q", **row} for row in rows]  # without it the first may be a server's message
+    last = {"question_id": "q", **last}
     whole = b"".join(jsonl.encode(row) for row in rows)
     line = jsonl.encode(last)
     torn = line[: data.draw(st.integers(1, len(line) - 2))]
