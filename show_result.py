@@ -11,7 +11,7 @@ import argparse
 import datetime
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from arena_hard.data import streams
@@ -106,19 +106,15 @@ def load(args: argparse.Namespace, expected: Expected) -> tuple[list[Part], tupl
     for category, baseline, every, said in cut(judgments.table, expected, args.baseline, args.category):
         games = without_own(every, baseline)
         notes += said + footnotes.own_notes(every, games, baseline)
-        if args.interval == "v2.0":
-            whole = without_half_read(games)
-            notes += footnotes.half_read_notes(games, whole)
-            games = whole
+        read = without_half_read(games) if args.interval == "v2.0" else games
         judge = " + ".join(args.judge_name)
-        fought = battles.readable_battles(games, baseline, judge, args.weight, args.first_game_only)
+        fought = battles.readable_battles(read, baseline, judge, args.weight, args.first_game_only)
+        judged = judged_in(games)
+        fought = fought.coded_by([baseline, *judged.known_models()], fought.questions)
         folders = [bench.judgment_folder(judge, own) for judge in args.judge_name for own in ("", baseline)]
-        looked, silent = looked_in(folders, fought.models), same_place.same_place(games)
-        mostly = [] if args.first_game_only else same_place.mostly_by_place(games, args.weight, args.level)
-        said = [*caveats.same_place_notes(silent), *caveats.by_place_notes(mostly, args.level)]
-        said += caveats.soft_notes(games, args.first_game_only) if args.soft else []
-        said += [*caveats.looks_notes(looked, games), *caveats.trust_notes(games), *footnotes.table_notes(games)]
-        parts.append(Part(category, baseline, fought, games, judged_in(games), looked, silent, said))
+        looked, silent = looked_in(folders, fought.models), same_place.same_place(read)
+        said = footnotes.games_notes(args, games, read, looked, silent)
+        parts.append(Part(category, baseline, fought, read, judged, looked, silent, said))
     notes += footnotes.overruled_notes(judgments.overruled)
     notes += [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]
     notes += footnotes.gameless_notes(judgments.without_game)
@@ -159,7 +155,7 @@ def load_cached(args: argparse.Namespace, expected: Expected) -> tuple[list[Part
     """The battles of an earlier run, one part for each category named. Raises UserError for a stale file."""
     parts: list[Part] = []
     inputs: tuple[InputFile, ...] = ()
-    notes: list[Text] = []
+    notes: list[Text] = [footnotes.JUDGES_IN_ONE] if len(args.judge_name) > 1 else []
     for category in cached_categories(args, expected):
         case = case_of(args, category, args.baseline or assumed_baseline(expected, args.judge_name, category))
         file, note = caches.find_battles(expected.bench, case)
@@ -173,12 +169,9 @@ def load_cached(args: argparse.Namespace, expected: Expected) -> tuple[list[Part
 
 
 def cached_part(file: Path, note: caches.Note) -> Part:
-    """The part that a cache holds; where its note does not say so, each judge that is named has a readable verdict."""
-    case = note.case
-    found = battle_files.read_games(file) if case.soft else battle_files.read_battles(file)
-    most = note.most or battles.most_rows(case.weight, case.first_game_only, len(case.judges))
+    """The part that a cache holds."""
+    case, found = note.case, caches.battles_of(file, note)
     anchor, said = anchor_of(found, file, case.baseline), from_data(note.said[0] if note.said else [])
-    found = replace(found, most=most)
     return Part(case.category, anchor, found, judged=note.judged, silent=note.silent, said=said)
 
 
@@ -225,12 +218,7 @@ def rate(
     ranks, said_of_ranks = comparisons.ranks_of(args, part)
     rows = leaderboard.rows_of(fit, tokens, ranks, comparisons.scores_by_judge(args, part), found)
     rows = leaderboard.with_looks(rows, comparisons.scores_at_all_looks(args, part))
-    said: list[Text] = footnotes.coverage_notes(found) if found else []
-    said += [
-        footnotes.interval_line(fit, rule, part.battles.game is not None),
-        *footnotes.fit_notes(fit, rule, part.battles.fought()),
-        *notes,
-    ]
+    said = [*footnotes.score_notes(fit, rule, part.battles, found), *notes]
     return Result(part, fit, found, rows, [*said, *said_of_ranks, *part.said, *footnotes.length_notes(lengths)])
 
 

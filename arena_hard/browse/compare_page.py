@@ -17,6 +17,7 @@ from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.games import select
 from arena_hard.rating.outcomes import outcomes
 from arena_hard.rating.paired import Difference
+from arena_hard.rating.stopped import AfterLooks
 from arena_hard.showing import caveats
 from arena_hard.showing.notes import whole
 
@@ -48,7 +49,8 @@ class Row(NamedTuple):
 class Result(NamedTuple):
     """The paired difference of the two win rates, and on how many questions the first was better.
 
-    silent: which of the two the judge says nothing of, so that nothing is known; notes: what has to be said besides.
+    silent: which of the two the judge says nothing of, so that nothing is known; notes: what has to be said besides;
+    held: what holds of the difference although judging was monitored as it ran, if it was.
     """
 
     difference: Difference
@@ -59,6 +61,7 @@ class Result(NamedTuple):
     worse: int
     silent: list[str]
     notes: list[str]
+    held: AfterLooks | None = None
 
     @property
     def value(self) -> float:
@@ -68,7 +71,8 @@ class Result(NamedTuple):
     @property
     def ends(self) -> tuple[float, float]:
         """The interval of `value`."""
-        lower, upper = self.difference.lower, self.difference.upper
+        found = self.held or self.difference
+        lower, upper = found.lower, found.upper
         return (-upper, -lower) if self.flipped else (lower, upper)
 
 
@@ -169,12 +173,15 @@ def result_of(
     table = select(table, np.isin(table.model, [index.models.index(model) for model in rated]))
     if baseline is not None:
         table = tables.of_baseline(table, table.baselines.index(baseline))
-    difference = paired.differences(outcomes(table, baseline=baseline), models)[0]
+    found = outcomes(table, baseline=baseline)
+    difference = paired.differences(found, models)[0]
     silent = same_place.same_place(table)
     every = stopped.looked_in([index.sets[view.judge].folder], rated)
-    notes = [*caveats.same_place_notes(silent), *caveats.looks_notes(every, table)]
+    held = stopped.difference_after(found, models, stopped.state_of(every, models)) if every else None
+    told = "The interval above holds all the same." if held else "One question does not show what holds all the same."
+    notes = [*caveats.same_place_notes(silent), *caveats.looks_notes(every, table, told)]
     notes += caveats.by_place_notes(same_place.mostly_by_place(table))
     better, equal, worse = (sum(1 for row in rows if np.sign(row.gap) == sign) for sign in (1, 0, -1))
     said = [whole(note) for note in notes]
     flipped = difference.model != models[0]
-    return Result(difference, flipped, len(rows), better, equal, worse, silent, said)
+    return Result(difference, flipped, len(rows), better, equal, worse, silent, said, held)

@@ -214,7 +214,9 @@ def unnamed_baseline(index: BenchIndex, judge: str, settings: JudgeSettings | No
     return stands.origin.baseline or (named or usual if stands.counts else usual)
 
 
-def nameless_words(index: BenchIndex, judge: str, baseline: str, category: str = "") -> str:
+def nameless_words(
+    index: BenchIndex, judge: str, baseline: str, settings: JudgeSettings | None, category: str = ""
+) -> str:
     """What shows that judgments which name no baseline are against this one."""
     found = index.sets.get(judge)
     if found and found.baseline == baseline:
@@ -222,7 +224,9 @@ def nameless_words(index: BenchIndex, judge: str, baseline: str, category: str =
     stands = index.standing(judge, baseline, category)
     if stands.is_shown and stands.origin.why:
         return f"it is {baseline}, because {stands.origin.why}"
-    return f"{baseline} was taken from the config (or is the original's default)"
+    if settings and settings.baseline_of(category) == baseline:
+        return f"{baseline} is assumed, as the judge's config says"
+    return f"{baseline} is assumed, as the default of the original"
 
 
 def baselines_of(

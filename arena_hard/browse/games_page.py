@@ -110,7 +110,7 @@ def page_of(index: BenchIndex, view: View, selection: Selection, settings: Judge
         "pair": pair,
         "summary": game_words.agreement_words(pair),
         "unjudged": game_words.unjudged_words(view.judge, pair, index.commands),
-        "nameless": nameless(index, view.judge, pair),
+        "nameless": nameless(index, view.judge, pair, settings),
         "prompts": question_turns(pair, view),
         "boards": [board(pair, number, view, patterns, index.commands) for number in (1, 2)],
         "at": view.but(question=pair.question_id, at="" if view.model else pair.model.model),
@@ -217,12 +217,12 @@ def first_turn(pair: Pair) -> str:
     return pair.question.turns[0] if pair.question else pair.question_id
 
 
-def nameless(index: BenchIndex, judge: str, pair: Pair) -> str:
+def nameless(index: BenchIndex, judge: str, pair: Pair, settings: JudgeSettings | None) -> str:
     """What shows the baseline of a judgment that names none, in the leaderboard's words."""
     if pair.judgment is None or pair.judgment.baseline:
         return ""
     category = pair.question.category if pair.question else ""
-    return game_selection.nameless_words(index, judge, pair.baseline.model, category)
+    return game_selection.nameless_words(index, judge, pair.baseline.model, settings, category)
 
 
 # ---------------------------------------------------------------------------------------- games

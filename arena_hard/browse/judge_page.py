@@ -16,7 +16,7 @@ from arena_hard.data.verdicts import LABELS
 from arena_hard.rating import judge_stats, judge_trust
 from arena_hard.rating.arrays import BoolArray
 from arena_hard.rating.games import GameTable, select
-from arena_hard.showing import caveats, footnotes
+from arena_hard.showing import caveats, unequal_sets
 from arena_hard.showing.notes import whole, with_minus
 
 
@@ -91,7 +91,7 @@ def coverage_notes(key: tables.Snapshot, model: str) -> list[str]:
     """What the judge has not judged of the bench's questions, by one model or all of them."""
     table = tables.game_table(key.index, [key.judge], key.settings)
     found = [tables.coverage_of(key.index, table, code, model) for code in tables.baselines_of(table)]
-    return [whole(note) for each in found if each for note in footnotes.coverage_notes(each)]
+    return [whole(note) for each in found if each for note in unequal_sets.coverage_notes(each)]
 
 
 @lru_cache(maxsize=8)

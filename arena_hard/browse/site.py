@@ -26,6 +26,7 @@ from arena_hard.browse.numbers import places, signed, with_commas
 from arena_hard.data.paths import Bench, benches
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
+from arena_hard.data.verdicts import LABELS
 from arena_hard.showing.config_values import CONFIG
 from arena_hard.showing.leaderboard import score_text
 
@@ -136,10 +137,36 @@ def completed(view: View, index: BenchIndex, settings: JudgeSettings | None) -> 
         "model": view.model if view.model in names else "",
         "other": view.other if view.other in names else "",
         "tab": tab,
+        **dict.fromkeys(_unknown_filters(view), ""),
     }
     if known["model"] and known["tab"] == "games":
         known["at"] = ""
     return view.but(judge=judge, **known)
+
+
+def _unknown_filters(view: View) -> list[str]:
+    """The filters of games that an address sets to what there is not."""
+    verdicts = ("", *LABELS, *game_selection.NO_VERDICTS)
+    known = {"show": address.SHOWN, "first": verdicts, "second": verdicts}
+    return [name for name, values in known.items() if getattr(view, name) not in values]
+
+
+def _unknown_values(asked: View, view: View, index: BenchIndex) -> list[str]:
+    """What an address asks for that is nowhere, whatever was judged."""
+    said: list[str] = []
+    if asked.tab not in PAGES:
+        said.append(f"There is no page {asked.tab}; {PAGES[view.tab].title} is shown.")
+    if view.tab == "leaderboard" and asked.rule not in ("", *leaderboard_page.RULES):
+        words = leaderboard_page.RULES[leaderboard_page.DEFAULT_RULE]
+        said.append(f"There are no intervals {asked.rule}; {words} ones are shown.")
+    if view.tab == "games":
+        unknown = [getattr(asked, name) for name in _unknown_filters(asked)]
+        said += [f"There is no filter {value}; games are shown without it." for value in unknown]
+        if asked.question not in ("", *index.question_ids):
+            said.append(f"There is no question {asked.question}; another one is shown.")
+    if view.tab == "compare" and asked.model and asked.model == asked.other:
+        said.append(f"{asked.model} cannot be compared with itself; another model is shown.")
+    return said
 
 
 INSTEAD = {
@@ -154,9 +181,9 @@ def not_shown(asked: View, view: View, index: BenchIndex, settings: JudgeSetting
     """What an address asks for and its page cannot show, a sentence each; view: the completed one."""
     if asked.bench not in ("", view.bench):
         return [f"There is no benchmark {asked.bench}; {view.bench} is shown."]
+    said = _unknown_values(asked, view, index)
     if not view.judge:
-        return []
-    said = []
+        return said
     if asked.judge not in ("", view.judge):
         said.append(f"There are no judgments by {asked.judge}; those of {view.judge} are shown.")
     names = [name for name in dict.fromkeys((asked.model, asked.other if view.tab == "compare" else "")) if name]

@@ -11,7 +11,7 @@ from arena_hard.data.lengths import AnswerLengths
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.rating import games as game_tables
 from arena_hard.rating.arrays import IntArray, occurring
-from arena_hard.rating.coverage import Coverage, coverage, judged_in
+from arena_hard.rating.coverage import Coverage, coverage, judged_in, read_in
 from arena_hard.rating.games import GameTable
 
 
@@ -113,7 +113,7 @@ def coverage_of(index: BenchIndex, table: GameTable, baseline: int, model: str =
     there = np.unique(table.model if elsewhere else own.model).tolist()
     models = [table.models[code] for code in there if table.models[code] != table.baselines[baseline]]
     questions = [question for question in index.questions if question and question.category not in elsewhere]
-    return coverage(judged_in(own), questions, [name for name in models if model in ("", name)])
+    return coverage(judged_in(own), read_in(own), questions, [name for name in models if model in ("", name)])
 
 
 def of_baseline(table: GameTable, code: int) -> GameTable:

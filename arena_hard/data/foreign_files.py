@@ -28,6 +28,7 @@ _KINDS = (
 
 
 _MESSAGE = re.compile(rb'\{\s*"(?:errors?|detail|message|msg|status(?:_?code)?|code|title)"\s*:')  # of no record
+_NEXT_ROW = re.compile(rb"\}[^\S\n]*\n\s*\{")  # a message is one object; a second one makes it JSONL
 _ID = re.compile(rb'"(?:question_id|uid)"\s*:')
 
 _WHOLE = (
@@ -57,7 +58,7 @@ def foreign_kind(file: Path) -> str | None:
     for beginnings, words in _KINDS:
         if start.startswith(beginnings):
             return f"{file} {words}, then run again."
-    if _MESSAGE.match(start) and not _ID.search(start):
+    if _MESSAGE.match(start) and not _ID.search(start) and not _NEXT_ROW.search(start):
         return f"{file} is a server's message (JSON), not the file itself. {_DOWNLOAD}, then run again."
     if b"\0" in start[:2]:
         return f"{file} is in UTF-16. Save it as UTF-8, then run again."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -78,9 +79,24 @@ class Battles:
         every = weight_sums(place, rows, len(first))
         return Games(place, first, weight_sums(place, won * rows, len(first)) / every, every)
 
+    def coded_by(self, models: Sequence[str], questions: Sequence[str]) -> Battles:
+        """The same battles with codes into these lists, which may name more; as they are where one is not listed."""
+        if not (set(self.models) <= set(models) and set(self.questions) <= set(questions)):
+            return self
+        model, question = _places(self.models, models), _places(self.questions, questions)
+        codes = {"model_a": model[self.model_a], "model_b": model[self.model_b]}
+        if self.questions:
+            codes["question"] = question[self.question]
+        return replace(self, models=list(models), questions=list(questions) if self.questions else [], **codes)
+
     def fought(self) -> set[str]:
         """The models that have a battle."""
         return {self.models[code] for codes in (self.model_a, self.model_b) for code in occurring(codes)}
+
+
+def _places(names: Sequence[str], known: Sequence[str]) -> IntArray:
+    place = {name: code for code, name in enumerate(known)}
+    return np.array([place[name] for name in names], dtype=np.int32)
 
 
 class Games(NamedTuple):

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.presets import DEFAULT_BASELINE, DEFAULT_BENCH, DEFAULT_JUDGE
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader, is_unchanged, name_in
+from arena_hard.rating import battle_files
 from arena_hard.rating.arrays import FloatArray
+from arena_hard.rating.battles import Battles, most_rows
 from arena_hard.rating.coverage import JudgedQuestions
 
 INFINITE = 1e6  # stands for a rating without an end in the file of rounds, which is plain JSON
@@ -122,6 +125,20 @@ def find_battles(bench: Bench, case: Case) -> tuple[Path, Note | None]:
     if note is not None:
         check_note(file, note, case, bench)
     return file, note
+
+
+def battles_of(file: Path, note: Note) -> Battles:
+    """The battles of a cache, numbered as in the run that wrote it: seeded draws follow the order of models and
+    questions as they were judged, those without a readable verdict among them, which have no battle.
+
+    Where the note does not say how many rows a question may be, each judge is taken to have a readable verdict.
+    Raises UserError.
+    """
+    case, judged = note.case, note.judged
+    found = battle_files.read_games(file) if case.soft else battle_files.read_battles(file)
+    if judged is not None:
+        found = found.coded_by([case.baseline, *judged.known_models()], judged.questions)
+    return replace(found, most=note.most or most_rows(case.weight, case.first_game_only, len(case.judges)))
 
 
 def find_rounds(bench: Bench, case: Case, draw: Draw) -> tuple[Path, Note | None]:

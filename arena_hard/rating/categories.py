@@ -63,9 +63,10 @@ def covered(part: Part, questions: Sequence[Question]) -> Coverage | None:
 
     A model that was judged in other categories only is there, with no question.
     """
-    known = part.judged or fought_in(part.battles)
+    read = fought_in(part.battles)
+    known = part.judged or read
     own = [question for question in questions if part.category in ("", question.category)]
-    return coverage(known, own, [name for name in known.models if name != part.baseline])
+    return coverage(known, read, own, [name for name in known.models if name != part.baseline])
 
 
 class Cut(NamedTuple):

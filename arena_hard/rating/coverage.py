@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -12,7 +13,10 @@ from arena_hard.data.records import Question
 from arena_hard.data.sample import in_sample_order
 from arena_hard.rating.arrays import BoolArray
 from arena_hard.rating.battles import Battles
-from arena_hard.rating.games import GameTable
+from arena_hard.rating.games import GameTable, select
+
+_FEW_UNREADABLE = 0.05  # of a model's questions: so few move no score by much, and are counted elsewhere
+_NO_CHANCE = 100  # choices of as many questions, among which nobody hits the sample's by accident
 
 
 class JudgedQuestions(msgspec.Struct, frozen=True):
@@ -34,12 +38,27 @@ class JudgedQuestions(msgspec.Struct, frozen=True):
         bits = np.unpackbits(np.frombuffer(self.bits, dtype=np.uint8), count=int(np.prod(shape)))
         return bits.reshape(shape).astype(bool)
 
+    def known_models(self) -> list[str]:
+        """The models that were judged on some question, in their order."""
+        there: list[bool] = np.any(self.mask, axis=(0, 2)).tolist()
+        return [name for name, is_there in zip(self.models, there) if is_there]
+
+
+def is_clearly_fewer(read: int, judged: int) -> bool:
+    """Whether more than a few of the judged questions have no readable verdict."""
+    return read < (1.0 - _FEW_UNREADABLE) * judged
+
 
 def judged_in(table: GameTable) -> JudgedQuestions:
     """What was judged by a table; an unreadable verdict is a judgment, too."""
     mask = np.zeros((len(table.judges), len(table.models), len(table.questions)), dtype=bool)
     mask[table.judge, table.model, table.question] = True
     return JudgedQuestions(table.judges, table.models, table.questions, np.packbits(mask).tobytes())
+
+
+def read_in(table: GameTable) -> JudgedQuestions:
+    """On which questions a table has readable verdicts."""
+    return judged_in(select(table, table.verdict >= 0))
 
 
 def fought_in(battles: Battles) -> JudgedQuestions:
@@ -56,13 +75,15 @@ class Coverage:
 
     judges: as in JudgedQuestions. judged: mask [judges, models, questions of the bench], the questions in
     the order of samples, so that every stratified sample is a beginning of it.
-    strays: how many of the judged questions the bench does not have.
+    strays: how many of the judged questions the bench does not have. readable: mask [models, questions], on which some
+    verdict could be read.
     """
 
     judges: list[str]
     models: list[str]
     judged: BoolArray
     strays: int
+    readable: BoolArray
 
     @property
     def n_questions(self) -> int:
@@ -81,24 +102,53 @@ class Coverage:
         for model, mask in zip(self.models, self.judged[judge]):
             number = int(mask.sum())
             if number < self.n_questions:
-                found.setdefault((number, number > 0 and bool(mask[:number].all())), []).append(model)
+                is_sample = bool(mask[:number].all()) and math.comb(self.n_questions, number) >= _NO_CHANCE
+                found.setdefault((number, is_sample), []).append(model)
+        return dict(sorted(found.items()))
+
+    def read(self) -> dict[str, int]:
+        """On how many questions a verdict of each model could be read."""
+        return dict(zip(self.models, self.readable.sum(axis=1).tolist()))
+
+    def half_read(self) -> dict[int, list[str]]:
+        """The models whose score rests on clearly fewer questions than they were judged on, by their number."""
+        found: dict[int, list[str]] = {}
+        judged: list[int] = np.any(self.judged, axis=0).sum(axis=1).tolist()
+        for of, (model, number) in zip(judged, self.read().items()):
+            if number and is_clearly_fewer(number, of):
+                found.setdefault(number, []).append(model)
         return dict(sorted(found.items()))
 
     def shared(self) -> int | None:
-        """How many questions all judged models have in common; None where they were judged on the same ones."""
-        masks: BoolArray = np.any(self.judged, axis=0)
+        """How many questions all scores rest on; None where they rest on the same ones, but for a few unreadable."""
+        masks: BoolArray = self.readable if self.half_read() else np.any(self.judged, axis=0)
         masks = masks[np.any(masks, axis=1)]
         return int(masks.all(axis=0).sum()) if (masks != masks[:1]).any() else None
 
 
-def coverage(known: JudgedQuestions, questions: Sequence[Question], models: Sequence[str]) -> Coverage | None:
-    """What some models were judged on, of a bench's questions; None where either does not name questions."""
+def coverage(
+    known: JudgedQuestions, read: JudgedQuestions, questions: Sequence[Question], models: Sequence[str]
+) -> Coverage | None:
+    """What some models were judged on, of a bench's questions; None where either does not name questions.
+
+    read: where a verdict could be read.
+    """
     if not questions or not known.questions:
         return None
     place = {question.question_id: column for column, question in enumerate(in_sample_order(questions))}
-    columns = np.array([place.get(name, -1) for name in known.questions])
-    mask = known.mask[:, [known.models.index(name) for name in models]]
-    judged = np.zeros((*mask.shape[:2], len(place)), dtype=bool)
-    judged[:, :, columns[columns >= 0]] = mask[:, :, columns >= 0]
-    strays = mask[:, :, columns < 0].any(axis=(0, 1)).sum()
-    return Coverage(known.judges, list(models), judged, int(strays))
+    judged, strays = _placed(known, place, models)
+    readable: BoolArray = np.any(_placed(read, place, models)[0], axis=0)
+    return Coverage(known.judges, list(models), judged, strays, readable)
+
+
+def _placed(known: JudgedQuestions, place: Mapping[str, int], models: Sequence[str]) -> tuple[BoolArray, int]:
+    """The mask [judges, models, questions of the bench], and how many questions have no place."""
+    columns = np.array([place.get(name, -1) for name in known.questions], dtype=np.int64)
+    rows = {name: row for row, name in enumerate(known.models)}
+    there = [one for one, name in enumerate(models) if name in rows]
+    mask = known.mask[:, [rows[models[one]] for one in there]]
+    judged = np.zeros((len(mask), len(models), len(place)), dtype=bool)
+    within = np.zeros((len(mask), len(there), len(place)), dtype=bool)
+    within[:, :, columns[columns >= 0]] = mask[:, :, columns >= 0]
+    judged[:, there] = within
+    return judged, int(mask[:, :, columns < 0].any(axis=(0, 1)).sum())

@@ -8,6 +8,7 @@ be computed (a judge that never differs, only first games) is None.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -286,11 +287,9 @@ def ensemble_agreement(table: GameTable) -> EnsembleAgreement:
     units, place = np.unique(key, return_inverse=True)
     ratings = np.full((len(units), len(table.judges)), -1, dtype=np.int8)
     ratings[place, table.judge] = grades(table)
-    there = occurring(table.judge)
     pairs = tuple(
         PairAgreement(table.judges[i], table.judges[j], agreement(ratings[:, i], ratings[:, j]))
-        for place_i, i in enumerate(there)
-        for j in there[place_i + 1 :]
+        for i, j in combinations(range(len(table.judges)), 2)
     )
     return EnsembleAgreement(pairs, ordinal_alpha(coincidences(ratings)))
 

@@ -157,12 +157,12 @@ def scores_after(found: Outcomes, models: Sequence[str], looked: Looked, level: 
 def differences_after(found: Outcomes, looked: Mapping[str, Looked], level: float = _PLANNED) -> list[AfterLooks]:
     """The differences of the models of --until-decided, where two questions or more say something of both."""
     pairs = dict.fromkeys(pair for looks in looked.values() for pair in looks.pairs)
-    states = [_state_of(looked, pair) for pair in pairs]
+    states = [state_of(looked, pair) for pair in pairs]
     seen = [difference_after(found, pair, state, level) for pair, state in zip(pairs, states)]
     return [one for one in seen if one]
 
 
-def _state_of(looked: Mapping[str, Looked], pair: tuple[str, str]) -> Looked:
+def state_of(looked: Mapping[str, Looked], pair: tuple[str, str]) -> Looked:
     """The looks at both models of a pair, or at those who were judged with them where they have none of their own."""
     own = [looked[name] for name in pair if name in looked]
     state, *others = own or [looks for looks in looked.values() if pair in looks.pairs]

@@ -132,7 +132,10 @@ def shortened_notes(games: GameTable) -> list[Text]:
     return [Note([f"{head}, {cut.sum()} of {len(games)}: ", named, "."])]
 
 
-def looks_notes(looked: Mapping[str, Looked], games: GameTable) -> list[Text]:
+IN_TABLE = "What holds at all looks is in the table of looks (which --load-battles does not make)."
+
+
+def looks_notes(looked: Mapping[str, Looked], games: GameTable, told: str = IN_TABLE) -> list[Text]:
     """Models whose judging was looked at while it went on, and where what holds all the same is told."""
     if not looked:
         return []
@@ -140,7 +143,7 @@ def looks_notes(looked: Mapping[str, Looked], games: GameTable) -> list[Text]:
         "Judging was monitored as it ran and could stop on what was seen (--until-decided, --until-width), so "
         "intervals, ranks and p-values that assume a fixed number of questions are overconfident: "
     )
-    return [Note([head, Items(list(looked)), f". {_where_told(looked, games)}"])]
+    return [Note([head, Items(list(looked)), f". {_where_told(looked, games) or told}"])]
 
 
 def _where_told(looked: Mapping[str, Looked], games: GameTable) -> str:
@@ -151,4 +154,4 @@ def _where_told(looked: Mapping[str, Looked], games: GameTable) -> str:
     places = np.unique(games.model[of_looked].astype(np.int64) * len(games.questions) + games.question[of_looked])
     if not len(places) or np.bincount(places // len(games.questions)).max() < 2:
         return "One question does not show what holds at all looks."
-    return "What holds at all looks is in the table of looks (which --load-battles does not make)."
+    return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 
 from arena_hard.data.name_lists import counted
@@ -49,7 +50,7 @@ def scores_by_judge(args: argparse.Namespace, part: Part) -> dict[str, dict[str,
         fought = battles.from_games(own, part.baseline, args.weight, args.first_game_only)
         cells = battles.cells_of(fought)
         found = ratings.win_rate(ratings.fit(cells, cells.counts(fought), 0))
-        scores[judge] = dict(zip(fought.models, found.tolist()))
+        scores[judge] = dict.fromkeys(part.battles.models, math.nan) | dict(zip(fought.models, found.tolist()))
     return scores
 
 
@@ -69,7 +70,11 @@ def scores_at_all_looks(args: argparse.Namespace, part: Part) -> list[AfterLooks
 def looks(args: argparse.Namespace, part: Part) -> list[Section]:
     """What holds of models whose judging was looked at while it went on, so that it could end; empty without any."""
     pairs = stopped.differences_after(_outcomes(args, part, part.baseline), part.looked, args.level)
-    after = [*pairs, *scores_at_all_looks(args, part)]
+    return looks_sections([*pairs, *scores_at_all_looks(args, part)], args.level)
+
+
+def looks_sections(after: Sequence[AfterLooks], level: float = 0.95) -> list[Section]:
+    """The table of looks; empty without any."""
     rows = [
         [
             one.name,
@@ -84,7 +89,7 @@ def looks(args: argparse.Namespace, part: Part) -> list[Section]:
         ]
         for one in after
     ]
-    columns = ["", "points", "corrected", f"{100 * args.level:g}% CI at all looks", "p", "questions"]
+    columns = ["", "points", "corrected", f"{100 * level:g}% CI at all looks", "p", "questions"]
     remarks: list[Text] = [
         "Judging was monitored as it ran and could stop on what was seen (--until-decided, --until-width): "
         "intervals and p-values that assume a fixed number of questions are overconfident, and a difference that ended "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Collection, Mapping, Sequence
 
@@ -10,22 +11,34 @@ import numpy as np
 from arena_hard.data.lengths import AnswerLengths
 from arena_hard.data.name_lists import counted
 from arena_hard.data.verdicts import LABELS
+from arena_hard.rating import same_place
+from arena_hard.rating.battles import Battles
 from arena_hard.rating.categories import Part
 from arena_hard.rating.category_mean import CategoryMean
 from arena_hard.rating.coverage import Coverage
-from arena_hard.rating.games import ForeignScores, GameTable, games_of_judgments
+from arena_hard.rating.games import ForeignScores, GameTable, games_of_judgments, select
 from arena_hard.rating.intervals import BY_ROWS, Fit, Rule
 from arena_hard.rating.ratings import SCALE
 from arena_hard.rating.same_records import Overruled
 from arena_hard.rating.separation import Graph
-from arena_hard.showing.caveats import shortened_notes
+from arena_hard.rating.stopped import Looked
+from arena_hard.showing import caveats, unequal_sets
 from arena_hard.showing.leaderboard import percent
 from arena_hard.showing.notes import Items, Note, Text
 
 FEW_QUESTIONS = 10
-FEW_GROUPS = 4
 FEW_FILES = 3
+JUDGES_IN_ONE = (
+    "A battle file does not tell judges apart: the score of each and how they agree are shown without --load-battles."
+)
 FEW_BEYOND = 2.5  # rounds beyond an end: 100 rounds at 95%, as the original has them
+
+
+def score_notes(fit: Fit, rule: Rule, battles: Battles, found: Coverage | None) -> list[Text]:
+    """What the scores rest on, and whose are not what they look like."""
+    line = interval_line(fit, rule, battles.game is not None)
+    covering = unequal_sets.coverage_notes(found) if found else []
+    return [*covering, line, *fit_notes(fit, rule, battles.fought())]
 
 
 def interval_line(fit: Fit, rule: Rule, is_expected: bool = False) -> str:
@@ -60,32 +73,6 @@ def _few_rounds(rounds: int, level: float) -> list[str]:
         return []
     few = f"{counted(rounds, 'round')} {'is' if rounds == 1 else 'are'} too few for this level"
     return [f"{few}, whose ends are their extremes: --num-rounds {enough} or more"]
-
-
-def coverage_notes(found: Coverage) -> list[Text]:
-    """Which models were judged on a part of the bench's questions only, and whether on the same part."""
-    heads = [f"{judge} judged" for judge in found.judges] if len(found.judges) > 1 else ["Judged"]
-    if not found.judges:
-        heads = ["A readable verdict on"]
-    notes: list[Text] = []
-    for judge, head in enumerate(heads):
-        groups = [_group_text(found, *group) for group in found.groups(judge).items()]
-        notes += [Note([f"{head} ", Items(groups, "; ", FEW_GROUPS), "."])] if groups else []
-    shared = found.shared()
-    if shared is not None:
-        notes.append(
-            f"The models were not judged on the same questions ({shared} are common to all), so part of the difference "
-            "between scores is due to the questions; a paired difference uses only the questions that both models have."
-        )
-    if found.strays:
-        notes.append(f"Judged questions that question.jsonl does not list here, rated all the same: {found.strays}.")
-    return notes
-
-
-def _group_text(found: Coverage, group: tuple[int, bool], models: Sequence[str]) -> Note:
-    number, is_sample = group
-    named: str | Items = "all models" if 1 < len(models) == len(found.models) else Items(models)
-    return Note([f"{number} of {counted(found.n_questions, 'question')}{', a stratified sample' * is_sample}: ", named])
 
 
 def mean_notes(mean: CategoryMean, parts: Sequence[Part]) -> list[Text]:
@@ -214,8 +201,26 @@ def _verb(word: str, subjects: Sequence[str]) -> str:
     return word if len(subjects) == 1 else {"has": "have", "is": "are"}[word]
 
 
-def table_notes(table: GameTable) -> list[Text]:
-    """Notes on null verdicts and on judges that never differ."""
+def games_notes(
+    args: argparse.Namespace,
+    judged: GameTable,
+    read: GameTable,
+    looked: Mapping[str, Looked],
+    silent: Sequence[str],
+) -> list[Text]:
+    """Notes on the games of a part; read: those that v2.0's rule leaves, else all that were judged."""
+    mostly = [] if args.first_game_only else same_place.mostly_by_place(read, args.weight, args.level)
+    notes = [*half_read_notes(judged, read), *caveats.same_place_notes(silent)]
+    notes += caveats.by_place_notes(mostly, args.level)
+    notes += caveats.soft_notes(read, args.first_game_only) if args.soft else []
+    notes += [*caveats.looks_notes(looked, read), *caveats.trust_notes(read)]
+    return [*notes, *table_notes(judged, args.first_game_only)]
+
+
+def table_notes(table: GameTable, first_game_only: bool = False) -> list[Text]:
+    """Notes on null verdicts and on judges that never differ, or have nothing to say, in the games that count."""
+    single = [] if first_game_only else single_game_notes(table)
+    table = select(table, table.game == 0) if first_game_only else table
     notes: list[Text] = []
     nulls = np.bincount(table.model[table.verdict < 0], minlength=len(table.models))
     if nulls.any():
@@ -229,10 +234,10 @@ def table_notes(table: GameTable) -> list[Text]:
             notes.append(
                 f"{judge} gave the same verdict, {LABELS[given[0]]}, in all of its {counted(len(given), 'game')}."
             )
-    return notes + single_game_notes(table) + shortened_notes(table) + _coverage_notes(table)
+    return notes + single + caveats.shortened_notes(table) + unequal_sets.judges_notes(table)
 
 
-def half_read_notes(games: GameTable, whole: GameTable) -> list[str]:
+def half_read_notes(games: GameTable, whole: GameTable) -> list[Text]:
     """How many judgments v2.0's rule leaves out."""
     left_out = games_of_judgments(games)[0] - games_of_judgments(whole)[0]
     head = "Judgments with a game without a readable verdict, left out entirely as in v2.0"
@@ -327,15 +332,3 @@ def part_length_notes(lengths: Mapping[str, AnswerLengths]) -> list[Text]:
     """Of how many answers the mean length is, where some have no token count."""
     part = [f"{model} {each.answers} of {each.of}" for model, each in lengths.items() if 0 < each.answers < each.of]
     return [Note(["Tokens are the mean of the answers that have a count: ", Items(part), "."])] if part else []
-
-
-def _coverage_notes(table: GameTable) -> list[Text]:
-    """Models that not all judges of an ensemble have judged."""
-    seen = np.zeros((len(table.models), len(table.judges)), dtype=np.int64)
-    np.add.at(seen, (table.model, table.judge), 1)
-    uneven: Sequence[int] = np.flatnonzero((seen != seen[:, :1]).any(axis=1) & (seen.sum(axis=1) > 0)).tolist()
-    if not uneven:
-        return []
-    named = Items([table.models[model] for model in uneven])
-    head = "The judges have not judged the same games of: "
-    return [Note([head, named, ". The pooled score is dominated by the judge with more games."])]

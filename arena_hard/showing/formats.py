@@ -17,7 +17,7 @@ from arena_hard.rating.intervals import Fit
 from arena_hard.showing import breakdowns, leaderboard
 from arena_hard.showing.analyses import sections_of
 from arena_hard.showing.leaderboard import Row, row_dict
-from arena_hard.showing.notes import Text, printed, whole
+from arena_hard.showing.notes import Text, one_line, printed, whole
 from arena_hard.showing.sections import Section
 
 
@@ -62,10 +62,10 @@ def as_table(page: Page) -> str:
 
 
 def _plain_section(section: Section) -> str:
-    table = section.table()
+    table = [[one_line(text) for text in row] for row in section.table()]
     widths = [max(map(len, column)) for column in zip(*table)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in table]
-    return "\n".join([section.title, *lines, *_remarks(section)])
+    return "\n".join([one_line(section.title), *lines, *_remarks(section)])
 
 
 def _remarks(section: Section) -> list[str]:
@@ -94,7 +94,7 @@ def _markdown_section(section: Section) -> str:
     lines = [leaderboard.cells(row) for row in section.table()]
     if lines:
         lines = ["", lines[0], leaderboard.cells(["---"] * len(section.table()[0])), *lines[1:]]
-    return "\n".join([f"### {section.title}", *lines, *(["", *_remarks(section)] if section.remarks else [])])
+    return "\n".join([f"### {one_line(section.title)}", *lines, *(["", *_remarks(section)] if section.remarks else [])])
 
 
 # -------------------------------------------------------------------------------------------- JSON

@@ -83,7 +83,7 @@ def _first(rows: Sequence[Row], baseline: str) -> str:
 
 def _leaderboard(rows: Sequence[Row], baseline: str, level: float) -> str:
     judges = list(dict.fromkeys(judge for row in rows for judge in row.by_judge))
-    ranks, partial = any(row.ranks for row in rows), any(row.is_partial for row in rows)
+    ranks, partial = any(row.ranks for row in rows), any(row.is_partial or row.is_half_read for row in rows)
     head = ["Model", "Score", f"{percent(level)}% CI", "Rating", "Tokens", *(["Judged"] if partial else [])]
     head += [*(["Ranks"] if ranks else []), *judges]
     lines: list[list[Cell]] = []

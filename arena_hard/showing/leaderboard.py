@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from arena_hard.rating.category_mean import CategoryMean
-from arena_hard.rating.coverage import Coverage
+from arena_hard.rating.coverage import Coverage, is_clearly_fewer
 from arena_hard.rating.intervals import Fit
 from arena_hard.rating.ratings import win_rate
 from arena_hard.rating.stopped import AfterLooks
+from arena_hard.showing.notes import one_line
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Row:
 
     avg_tokens: mean length of its answers, None where it is not known; ranks: best and worst rank that
     the data do not exclude; by_judge: score of each judge alone; judged: on how many of the bench_questions
-    it was judged, None for the baseline and where the bench is not known; at_all_looks: where judging was looked at
-    while it went on, how often (looks), and the interval that holds at all looks (lower, upper).
+    it was judged, None for the baseline and where the bench is not known; readable: on how many of them with a
+    readable verdict; at_all_looks: where judging was looked at while it went on, how often (looks), and
+    the interval that holds at all looks (lower, upper).
     """
 
     model: str
@@ -44,12 +46,18 @@ class Row:
     by_judge: Mapping[str, float] = field(default_factory=dict)
     judged: int | None = None
     bench_questions: int | None = None
+    readable: int | None = None
     at_all_looks: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_partial(self) -> bool:
         """Whether the bench has questions that the model was not judged on."""
         return self.judged is not None and self.bench_questions is not None and self.judged < self.bench_questions
+
+    @property
+    def is_half_read(self) -> bool:
+        """Whether the score rests on clearly fewer questions than the model was judged on."""
+        return bool(self.judged and self.readable) and is_clearly_fewer(self.readable or 0, self.judged or 0)
 
 
 def rows_of(
@@ -61,7 +69,7 @@ def rows_of(
 ) -> list[Row]:
     """The rows of a fit, best first. As in the original: ends on the rating scale, then win rates."""
     score, lower, upper = (win_rate(ends).tolist() for ends in (fit.ratings, fit.lower, fit.upper))
-    judged = covered.counts() if covered else {}
+    judged, read = (covered.counts(), covered.read()) if covered else ({}, {})
     rows = [
         Row(
             model=model,
@@ -77,6 +85,7 @@ def rows_of(
             by_judge={judge: found[model] for judge, found in (by_judge or {}).items() if model in found},
             judged=judged.get(model),
             bench_questions=covered.n_questions if covered and model in judged else None,
+            readable=read.get(model),
         )
         for i, model in enumerate(fit.models)
     ]
@@ -128,10 +137,11 @@ def table_lines(rows: Sequence[Row], level: float = 0.95, show_elo: bool = False
 def _line(row: Row, level: float, show_elo: bool) -> str:
     score, interval = _rating_texts(row) if show_elo else score_texts(row)
     tokens = "n/a" if row.avg_tokens is None else int(row.avg_tokens)
-    line = f"{row.model:<30} | score: {score:^5} | {percent(level)}% CI: {interval:^12} | average #tokens: {tokens}"
+    line = f"{one_line(row.model):<30} | score: {score:^5} | {percent(level)}% CI: {interval:^12}"
+    line += f" | average #tokens: {tokens}"
     if row.ranks is not None:
         line += f" | rank: {row.ranks[0]}-{row.ranks[1]}"
-    return line + "".join(f" | {judge}: {score_text(value)}" for judge, value in row.by_judge.items())
+    return line + "".join(f" | {one_line(judge)}: {score_text(value)}" for judge, value in row.by_judge.items())
 
 
 def score_text(score: float) -> str:
@@ -170,19 +180,26 @@ def percent(level: float) -> str:
 
 CSV_COLUMNS = ("model", "score", "rating_q025", "rating_q975", "CI", "avg_tokens", "date")
 PARTIAL_COLUMNS = ("judged", "bench_questions")
+READABLE_COLUMN = "readable"
 LOOKS_COLUMNS = ("looks", "lower_at_all_looks", "upper_at_all_looks")
 
 
 def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> str:
     """The CSV of published leaderboards; with another level the columns of the ends are named after it.
 
-    PARTIAL_COLUMNS come last, and only where a model was not judged on every question: a complete
-    leaderboard stays, byte for byte, as published ones are. LOOKS_COLUMNS the same, after looks at unfinished judging.
+    PARTIAL_COLUMNS come last, and only where a model was not judged on every question, or has readable
+    verdicts on clearly fewer (READABLE_COLUMN): a complete leaderboard stays, byte for byte, as published ones are.
+    LOOKS_COLUMNS the same, after looks at unfinished judging.
     """
-    partial, looked = any(row.is_partial for row in rows), any(row.at_all_looks for row in rows)
+    half_read, looked = any(row.is_half_read for row in rows), any(row.at_all_looks for row in rows)
+    partial = half_read or any(row.is_partial for row in rows)
     columns: list[str] = list(CSV_COLUMNS)
     columns[2:4] = [_quantile_column((1 + sign * level) / 2) for sign in (-1, 1)]
-    columns += (*(PARTIAL_COLUMNS if partial else ()), *(LOOKS_COLUMNS if looked else ()))
+    columns += (
+        *(PARTIAL_COLUMNS if partial else ()),
+        *([READABLE_COLUMN] * half_read),
+        *(LOOKS_COLUMNS if looked else ()),
+    )
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -192,7 +209,7 @@ def csv_text(rows: Sequence[Row], date: datetime.date, level: float = 0.95) -> s
         known = not math.isnan(row.lower)
         ends = f"(-{row.score - row.lower:.2f}, +{row.upper - row.score:.2f})" if known else ""
         tokens = "" if row.avg_tokens is None else float(int(row.avg_tokens))
-        judged = (row.judged, row.bench_questions) if partial else ()
+        judged = [*((row.judged, row.bench_questions) if partial else ()), *([row.readable] * half_read)]
         limits = (row.lower, row.upper) if known else ("", "")
         writer.writerow(
             [row.model, row.score, *limits, ends, tokens, date.isoformat(), *judged, *_looks_cells(row, looked)]
@@ -216,7 +233,7 @@ def _quantile_column(share: float) -> str:
 def markdown_lines(rows: Sequence[Row], level: float = 0.95) -> list[str]:
     """The table in Markdown, with ranks, judges and judged questions where the rows have something to say of them."""
     judges = list(dict.fromkeys(judge for row in rows for judge in row.by_judge))
-    ranks, partial = any(row.ranks for row in rows), any(row.is_partial for row in rows)
+    ranks, partial = any(row.ranks for row in rows), any(row.is_partial or row.is_half_read for row in rows)
     head = ["model", "score", f"{percent(level)}% CI", "tokens", *(["judged"] if partial else [])]
     head += [*(["rank"] if ranks else []), *judges]
     lines = [cells(head), cells(["---"] + ["---:"] * (len(head) - 1))]
@@ -232,13 +249,14 @@ def markdown_lines(rows: Sequence[Row], level: float = 0.95) -> list[str]:
 
 
 def judged_text(row: Row) -> str:
-    """'100 of 500', empty for the baseline."""
-    return "" if row.judged is None else f"{row.judged} of {row.bench_questions}"
+    """'100 of 500', empty for the baseline; with those that have a readable verdict where they are clearly fewer."""
+    read = f", {row.readable} readable" * row.is_half_read
+    return "" if row.judged is None else f"{row.judged} of {row.bench_questions}{read}"
 
 
 def cells(texts: Sequence[str]) -> str:
     """One line of a Markdown table."""
-    return "| " + " | ".join(_SIGNS.sub(r"\\\1", " ".join(text.splitlines())) for text in texts) + " |"
+    return "| " + " | ".join(_SIGNS.sub(r"\\\1", one_line(text)) for text in texts) + " |"
 
 
 _SIGNS = re.compile(r"([|*`<])")  # what Markdown would take for more than a letter; a lone _ within a name is one

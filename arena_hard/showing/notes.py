@@ -36,7 +36,12 @@ Text = str | Note
 
 def printed(note: Text) -> str:
     """The note for a terminal or an issue: long lists are cut, with the number of what is left out."""
-    return _text(note, is_whole=False)
+    return one_line(_text(note, is_whole=False))
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, which a name may hold, and which would tear a row."""
+    return " ".join(text.splitlines())
 
 
 def whole(note: Text) -> str:

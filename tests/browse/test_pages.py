@@ -18,7 +18,7 @@ from arena_hard.browse.export import export
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.numbers import signed
 from arena_hard.browse.site import Site
-from arena_hard.data.paths import Bench
+from arena_hard.data.paths import Bench, manifest_file
 from arena_hard.data.records import UserError
 from arena_hard.rating import blind_agreement
 from arena_hard.rating.games import GameTable, read_judgments
@@ -107,11 +107,18 @@ def test_a_judge_that_is_not_to_be_trusted_is_named_on_every_page_of_results(tmp
         ("tab=games&model=gone", "gone has no judgments by judy; other games are shown."),
         ("judge=gone", "There are no judgments by gone; those of judy are shown."),
         ("bench=gone&model=alpha", "There is no benchmark gone; small is shown."),
+        ("tab=nope", "There is no page nope; Leaderboard is shown."),
+        ("rule=nope", "There are no intervals nope; honest (clustered by question) ones are shown."),
+        ("tab=games&question=nope", "There is no question nope; another one is shown."),
+        ("tab=games&show=nope", "There is no filter nope; games are shown without it."),
+        ("tab=games&first=nope", "There is no filter nope; games are shown without it."),
+        ("tab=compare&model=beta&other=beta", "beta cannot be compared with itself; another model is shown."),
+        ("tab=games&show=cutoff&first=none&second=A%3DB&question=q-sum", ""),
         ("tab=compare&model=base&other=beta", ""),
         ("tab=breakdown&model=beta&judge=judy", ""),
     ],
 )
-def test_a_page_says_when_it_shows_another_model_than_was_asked_for(tmp_path: Path, address: str, words: str) -> None:
+def test_a_page_says_when_it_shows_something_else_than_was_asked_for(tmp_path: Path, address: str, words: str) -> None:
     write_bench(tmp_path / "small")
     html = Site(tmp_path).show(f"?{address}")
     assert words in html and (words or not re.search(r"(is|are) shown\.</p>", html))
@@ -148,6 +155,28 @@ def test_a_model_that_won_everything_has_an_interval(tmp_path: Path) -> None:
     html = Site(tmp_path).show("?tab=leaderboard")
     assert "100.0" in html
     assert "nan" not in html.lower().replace("banana", "")
+
+
+@pytest.mark.slow
+def test_what_holds_although_judging_was_monitored_is_on_the_pages_as_in_the_terminal(tmp_path: Path) -> None:
+    """Of this lead an interval as if the number of questions had been fixed excludes 0, and the valid one does not."""
+    bench = Bench(tmp_path / "data", "b")
+    for model, good, step in (("alpha", 7, 3), ("gamma", 4, 7)):
+        won = [(n * step) % 10 < good for n in range(60)]
+        verdicts = [("B>A", "A>B") if one else ("A>B", "B>A") for one in won]
+        rows = [judgment_row(model, f"q{n}", each, baseline="beta") for n, each in enumerate(verdicts)]
+        write_rows(bench.judgment_file("judy", model), rows)
+        looks = {"looks": {"questions": 120, "judged": [19, 39, 59], "decided": ["alpha", "gamma"]}}
+        manifest_file(bench.judgment_file("judy", model)).write_text(json.dumps(looks))
+    flags = ("--bench-name", "b", "--judge-name", "judy", "--baseline", "beta", "--compare", "alpha", "gamma")
+    printed = run_script(tmp_path, "show_result.py", *flags).stdout
+    valid, fixed = re.findall(r"^alpha − gamma .*?\((\S+), (\S+)\)", printed, re.M)
+    assert valid[0].startswith("-") and fixed[0].startswith("+")
+    site = Site(tmp_path / "data")
+    board, compared = site.show("?judge=judy"), site.show("?judge=judy&tab=compare&model=alpha&other=gamma")
+    assert f"({valid[0]}, {valid[1]})" in board and "95 of 100" not in board and "interval lies" not in board
+    assert "The two cannot be told apart" in compared and "load-battles" not in board + compared
+    assert f"95% interval at all looks {valid[0].replace('-', '−')} to {valid[1]}" in compared
 
 
 def test_judgments_against_two_baselines_get_two_boards(tmp_path: Path) -> None:

@@ -359,13 +359,13 @@ def test_the_browser_takes_and_says_the_same(bench: Bench) -> None:
     (board,) = boards_of(Snapshot(index, "j", None), "rows")
     assert board.baseline == "base" and "it is base, because" in board.notes[0]
     pair = game_selection.load(index, "j", index.models.index("m"), 0, None)
-    assert games_page.nameless(index, "j", pair) in board.notes[0]
+    assert games_page.nameless(index, "j", pair, None) in board.notes[0]
     bench.judgment_file("j", "base").unlink()
     index.refresh()
     (board,) = boards_of(Snapshot(index, "j", None), "rows")
-    assert board.baseline == "gpt-4-0314" and "gpt-4-0314 was taken from the config" in board.notes[0]
+    assert board.baseline == "gpt-4-0314" and "gpt-4-0314 is assumed, as the default of the original" in board.notes[0]
     pair = game_selection.load(index, "j", index.models.index("m"), 0, None)
-    assert games_page.nameless(index, "j", pair) in board.notes[0]
+    assert games_page.nameless(index, "j", pair, None) in board.notes[0]
     put(bench, "m", rows_of("m", [(1, -1)]), "other")
     index.refresh()
     (board,) = boards_of(Snapshot(index, "j against other", None), "rows")

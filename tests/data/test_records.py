@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from arena_hard.browse.index import BenchIndex
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import load_answers
+from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.lengths import served_length
 from arena_hard.data.paths import Bench, file_name, name_of, short_file_name
 from arena_hard.data.records import (
@@ -54,6 +55,8 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
 @settings(deadline=None)
 @given(ROWS, st.dictionaries(st.text(min_size=1), st.text(), min_size=1), st.data())
 def test_a_torn_end_is_cut_off_and_nothing_else(rows: list[dict[str, Any]], last: dict[str, str], data: Any) -> None:
+    rows = [{"question_id": "q", **row} for row in rows]  # without it the first may be a server's message
+    last = {"question_id": "q", **last}
     whole = b"".join(jsonl.encode(row) for row in rows)
     line = jsonl.encode(last)
     torn = line[: data.draw(st.integers(1, len(line) - 2))]
@@ -65,6 +68,15 @@ def test_a_torn_end_is_cut_off_and_nothing_else(rows: list[dict[str, Any]], last
         assert file.read_bytes() == whole
         assert (Path(folder) / "f.torn").read_bytes() == torn + b"\n"
         assert jsonl.repair(file) == 0
+
+
+def test_a_row_that_begins_as_a_servers_message_is_one_where_others_follow(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_bytes(b'{"ERROR":null}\n{"a":1}\n{"to')
+    assert read_rows(file) == [{"ERROR": None}, {"a": 1}]
+    assert jsonl.repair(file) == len(b'{"to')
+    file.write_bytes(b'{"error":{"code":404}}')
+    assert "server's message" in (foreign_kind(file) or "")
 
 
 @pytest.mark.slow

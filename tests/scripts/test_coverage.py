@@ -13,6 +13,7 @@ import pytest
 from arena_hard.data.records import question_from_row
 from arena_hard.data.sample import in_sample_order
 from arena_hard.showing import leaderboard
+from arena_hard.showing.footnotes import JUDGES_IN_ONE
 from tests.support.pipeline_bench import Scratch, question, run_script, write_rows
 
 QUESTIONS = [question(number) | {"cluster": f"cluster {number % 4}"} for number in range(20)]
@@ -159,6 +160,22 @@ def test_cached_battles_say_the_same_also_of_what_could_not_be_read(folder: Path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("arguments", [(), ("--interval", "questions"), ("--first-game-only",)])
+def test_cached_battles_give_the_same_where_what_came_first_could_not_be_read(
+    folder: Path, arguments: tuple[str, ...]
+) -> None:
+    judge_on(folder, "a none", IDS[:3])
+    judge_on(folder, "b partly", IDS[::-1])
+    for model, count in (("a none", 3), ("b partly", 2)):
+        file = folder / f"data/b/model_judgment/j/{model}.jsonl"
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        write_rows(file, [row | {"games": [{"score": None}] * 2} for row in rows[:count]] + rows[count:])
+    fresh = run(folder, *arguments)
+    assert "a none has no readable verdict: no score." in fresh
+    assert run(folder, *arguments, "--load-battles") == fresh
+
+
+@pytest.mark.slow
 def test_a_file_of_battles_claims_nothing(folder: Path) -> None:
     rows = [{"question_id": IDS[0], "model_a": "base", "model_b": "m", "winner": name} for name in ("model_a", "tie")]
     write_rows(folder / "x.jsonl", rows)
@@ -182,6 +199,7 @@ def test_each_judge_is_spoken_of_alone(folder: Path, arguments: tuple[str, ...])
     assert lines == ["k judged 0 of 20 questions: one; 10 of 20 questions, a stratified sample: half."]
     rows = written(folder)[1]
     assert [rows[name]["judged"] for name in ("whole", "half", "one")] == ["20", "10", "20"]
+    assert ("Agreement of the judges" in text, JUDGES_IN_ONE in text) == (not arguments, bool(arguments))
 
 
 @pytest.mark.slow

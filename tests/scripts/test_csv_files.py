@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import io
+import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+import show_result
 from arena_hard.showing.csv_files import case_of
 from arena_hard.showing.flags import add_to, check
-from tests.support.pipeline_bench import run_script, write_rows
+from tests.support.pipeline_bench import write_rows
 from utils import parser
 
-DAY = f"arena_hard_leaderboard_{datetime.date.today():%Y%m%d}"
+DAY = "arena_hard_leaderboard_20240731"
 JUDGE = "gpt-4-1106-preview"
 
 
@@ -29,11 +34,25 @@ def put(folder: Path, bench: str, judge: str, baseline: str | None, *verdicts: s
         write_rows(file, judged)
 
 
+class _OneDay(datetime.date):
+    @classmethod
+    def today(cls) -> _OneDay:
+        """The day in the names, which midnight does not change."""
+        return cls(2024, 7, 31)
+
+
 def output(folder: Path, *flags: str) -> tuple[list[str], str]:
     """The CSV files that are there after a run, and what it said of them."""
-    done = run_script(folder, "show_result.py", "--output", *flags)
-    assert done.returncode == 0, done.stderr
-    return sorted(file.name for file in (folder / "leaderboard").glob("*.csv")), done.stderr
+    said = io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stderr(said),
+        contextlib.redirect_stdout(io.StringIO()),
+        mock.patch.object(sys, "argv", ["show_result.py", "--output", *flags]),
+        mock.patch.object(datetime, "date", _OneDay),
+    ):
+        assert show_result.main() == 0
+    return sorted(file.name for file in (folder / "leaderboard").glob("*.csv")), said.getvalue()
 
 
 @pytest.fixture

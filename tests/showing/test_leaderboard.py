@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,11 @@ def test_lines_as_the_original_prints_them() -> None:
     assert leaderboard.table_lines([PUBLISHED], 0.9, show_elo=True) == [
         "claude-3-5-sonnet-20240620     | score: 1233  | 90% CI:  (-22, 16)   | average #tokens: 567"
     ]
+
+
+def test_a_name_with_a_line_break_stays_in_its_row() -> None:
+    (line,) = leaderboard.table_lines([replace(PUBLISHED, model="a\nb", by_judge={"j\u2028k": 1.0})])
+    assert line.startswith("a b   ") and line.endswith(" | j k: 1.0")
 
 
 def test_csv_as_published() -> None:
