@@ -79,14 +79,15 @@ class RealBench:
     def _put(self, name: str, values: dict[str, Any]) -> None:
         (self.folder / name).write_text(json.dumps(values))  # JSON is YAML
 
-    def start(self, stage: str) -> subprocess.Popen[str]:
+    def start(self, stage: str, *flags: str) -> subprocess.Popen[str]:
         """gen_answer.py or gen_judgment.py, by its stage: answer, judge."""
         script = {"answer": "gen_answer.py", "judge": "gen_judgment.py"}[stage]
-        return start_script(self.folder, script, "--setting-file", f"{stage}.yaml", "--endpoint-file", "api.yaml")
+        configs = ("--setting-file", f"{stage}.yaml", "--endpoint-file", "api.yaml")
+        return start_script(self.folder, script, *configs, *flags)
 
-    def finish(self, stage: str) -> str:
+    def finish(self, stage: str, *flags: str) -> str:
         """Run a stage to its end; what it printed."""
-        run = self.start(stage)
+        run = self.start(stage, *flags)
         out, err = run.communicate(timeout=300)
         assert run.returncode == 0, out + err
         return out
