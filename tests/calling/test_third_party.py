@@ -21,6 +21,7 @@ def scratch_for(folder: Path, base: str, api_type: str, questions: int = 3) -> S
     made = Scratch(folder, base, questions)
     for name in made.models:
         made.models[name]["api_type"] = api_type
+        made.models[name]["context_length"] = 100_000  # so that the server is not asked for it, which it would count
     return made
 
 

@@ -80,7 +80,7 @@ def test_any_text_written_plainly_comes_back_as_written(tmp_path_factory: pytest
     try:
         nodes: Any = [yaml.compose(f"{text}: [{text}, b]\n"), yaml.compose(f"- {text}\n"), yaml.compose(f"a: {text}\n")]
         (key, values), item, value = nodes[0].value[0], nodes[1].value[0], nodes[2].value[0][1]
-    except (yaml.YAMLError, AttributeError, ValueError, IndexError):
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError, IndexError):
         assume(False)
     written = (key, values.value[0] if values.id == "sequence" else None, item, value)
     plain = all(isinstance(each, yaml.ScalarNode) and each.style is None and each.value == text for each in written)

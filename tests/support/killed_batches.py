@@ -99,7 +99,7 @@ def _count_steps(kill_at: int) -> None:
 
         setattr(owner, name, later if is_async else now)
 
-    around(batch, "_append", False)
+    around(batch, "append_rows", False)
     around(batch.jsonl, "replace", False)
     around(batches.OpenAIBatches, "_check_taken_in", True)
     for kind in (batches.OpenAIBatches, batches.AnthropicBatches):
