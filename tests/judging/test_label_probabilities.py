@@ -70,6 +70,37 @@ def test_other_spellings_mean_the_same() -> None:
     assert found.probabilities == pytest.approx({"A>>B": 0.125, "A>B": 0.125, "A=B": 0, "B>A": 0.75, "B>>A": 0})
 
 
+def test_a_judge_that_writes_the_same_letter_first_may_have_said_the_other_sign() -> None:
+    def sign(own: str, **others: float) -> list[Token]:
+        return [token("[[", 1.0), token("A", 1.0), with_others(own, 0.51, others), token("B", 1.0), token("]]", 1.0)]
+
+    better = read(sign(">", **{"<": 0.49}))
+    assert better.probabilities == pytest.approx({"A>>B": 0, "A>B": 0.51, "A=B": 0, "B>A": 0.245, "B>>A": 0.245})
+    worse = read(sign("<", **{">": 0.49}), "A<B")
+    assert worse.probabilities == pytest.approx({"A>>B": 0.245, "A>B": 0.245, "A=B": 0, "B>A": 0.51, "B>>A": 0})
+    assert better.unknown == worse.unknown == pytest.approx(0.49)
+    whole = read([with_others("A>B", 0.4, {"A<B": 0.3, "B=A": 0.1, "B<<A": 0.15, "A<<B": 0.05})])
+    assert whole == (pytest.approx({"A>>B": 0.15, "A>B": 0.4, "A=B": 0.1, "B>A": 0.3, "B>>A": 0.05}), 0.0)
+
+
+@pytest.mark.parametrize("before", ["", " ", "\n", ' "', "\n\n", "**", ": "])
+@pytest.mark.parametrize("other", ["", " ", "\n", '"', "**"])
+def test_blanks_before_a_label_say_nothing(before: str, other: str) -> None:
+    answer = with_others(f"{before}2", 0.4, {f"{other}1": 0.35, f"{other}3": 0.25})
+    found = odds([answer], answer.text, answer.text.index("2"), NUMBERS, "2")
+    assert found == (pytest.approx(dict(zip(LABELS, (0.35, 0.4, 0.25, 0, 0)))), 0.0)
+    glued = [with_others(f"{before}[[A>B", 0.4, {f"{other}[[A=B": 0.35, f"{other}[[B>A": 0.25}), token("]]", 1.0)]
+    assert read(glued).probabilities == pytest.approx({"A>>B": 0, "A>B": 0.4, "A=B": 0.35, "B>A": 0.25, "B>>A": 0})
+
+
+def test_blanks_within_a_label_say_nothing() -> None:
+    apart = [token("A", 1.0), with_others(" >", 0.5, {">": 0.2, ">>": 0.2, " >>": 0.1}), token(" B", 1.0)]
+    for tokens, written in ((apart, "A > B"), ([apart[0], apart[1], token(" ", 1.0), token("B", 1.0)], "A > B")):
+        assert read(tokens, written).probabilities == pytest.approx(dict(zip(LABELS, (0.3, 0.7, 0, 0, 0))))
+    alone = [with_others("A", 0.5, {" ": 0.3, "\n": 0.2}), token(">", 1.0), token("B", 1.0)]
+    assert read(alone) == (pytest.approx(dict(zip(LABELS, (0, 1, 0, 0, 0)))), 0.0)
+
+
 def test_certain_labels_are_certain() -> None:
     for label in LABELS:
         found = read([token(character, 1.0) for character in f"[[{label}]]"], label)
