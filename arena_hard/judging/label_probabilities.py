@@ -86,7 +86,7 @@ def _read(tokens: Sequence[Token], text: str, place: int, written: str, texts: _
 
 
 def _start(tokens: Sequence[Token], text: str, place: int, written: str) -> tuple[int, str] | None:
-    """The token that the label begins in, and what stands before it in there.
+    """The token that the label or its brackets begin in, and all that stands before the label from there on.
 
     Tokens of thoughts are not in the text, and what is no part of a label is not among the tokens: the place is found
     by how often the label comes from there on.
@@ -97,22 +97,25 @@ def _start(tokens: Sequence[Token], text: str, place: int, written: str) -> tupl
         at = whole.rfind(written, 0, at)
         if at < 0:
             return None
-    begin = 0
+    begin = len(whole[:at].rstrip("["))
+    end = 0
     for number, token in enumerate(tokens):
-        if begin <= at < begin + len(token.text):
-            return number, token.text[: at - begin]
-        begin += len(token.text)
+        start, end = end, end + len(token.text)
+        if begin < end:
+            return number, whole[start:at]
     return None
 
 
 def _walk(tokens: Sequence[Token], texts: _Texts) -> Odds | None:
-    """Along the tokens from the one that the label begins in."""
+    """Along the tokens from the one that the label or its brackets begin in."""
     known: dict[str, float] = dict.fromkeys(LABELS, 0.0)
     begun: list[tuple[set[str], float]] = []
     path, reached, missing = "", 1.0, 0.0
     for token in tokens:
         own, *others = _steps(token, path, texts)
-        unlisted = token.least * len(texts.begun_by(path).difference(own.labels, *(step.labels for step in others)))
+        possible = texts.begun_by(path)
+        others = [step for step in others if step.is_complete or step.labels != possible]  # such a one excludes none
+        unlisted = token.least * len(possible.difference(own.labels, *(step.labels for step in others)))
         whole = sum(step.mass for step in (own, *others)) + unlisted
         if not own.labels or whole <= 0:
             return None
@@ -158,8 +161,8 @@ def _led_on(path: str, text: str) -> str:
 
 
 def _together(known: dict[str, float], begun: list[tuple[set[str], float]], missing: float) -> Odds | None:
-    shared = sum(mass for _, mass in begun)
-    whole = sum(known.values()) + shared
+    shared = sum(mass for labels, mass in begun if len(labels) > 1)
+    whole = sum(known.values()) + sum(mass for _, mass in begun)
     if whole <= 0 or missing > _MOST_MISSING * (whole + missing):
         return None
     masses = dict(known)

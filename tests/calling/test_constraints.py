@@ -240,8 +240,8 @@ def test_only_tokens_that_may_be_of_a_label_are_kept() -> None:
     content = [token("Both"), token(" are"), token(" ["), token("[A", "[B", "No"), token(">", "="), token("B]]")]
     found = tokens_in({"content": content})
     assert found is not None
-    assert [each.text for each in found] == [" ", "[A", ">", "B]]"]
-    assert found[1].others == (("[B", -3.0),)
+    assert [each.text for each in found] == [" ", " [", "[A", ">", "B]]"]
+    assert found[2].others == (("[B", -3.0),)
     assert tokens_from_row(json.loads(json.dumps(tokens_row(found)))) == found
     older = {"tokens": ["A", ">"], "token_logprobs": [-0.5, None], "top_logprobs": [{"B": -1.0}, None]}
     read = tokens_in(older)
