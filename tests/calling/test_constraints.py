@@ -209,6 +209,25 @@ def test_a_batch_learns_by_what_its_lines_asked() -> None:
     assert in_choices(lambda: Reply("Answer B."), body, dialect).form is None
 
 
+@pytest.mark.parametrize(
+    ("form", "text", "holds"),
+    [
+        ("json_schema", '{"verdict": "[[A>B]]"}', True),
+        ("json_schema", '```json\n{"verdict": "[[A>B]]"}\n```', True),
+        ("json_schema", "A>B", False),
+        ("grammar", "[[A>B]]\n", True),
+        ("grammar", "**A>B**", False),
+        ("guided_choice", '{"verdict": "[[A>B]]"}', False),
+    ],
+)
+def test_a_choice_in_another_form_counts_and_is_none_of_the_constraint(form: str, text: str, holds: bool) -> None:
+    dialect = {f"no {each}" for each in IN_TURN[: IN_TURN.index(form)]}
+    body = OPENAI.body(REQUEST, dialect)
+    reply = in_choices(lambda: Reply(text), body, dialect)
+    assert chosen(reply.content, LABELS) == "[[A>B]]"
+    assert (reply.form, f"{form} holds" in dialect) == ((form, True) if holds else (None, False))
+
+
 # ------------------------------------------------------------------------------------- probabilities
 
 
