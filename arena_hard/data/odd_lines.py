@@ -7,6 +7,7 @@ in the place of names. What is left of a line is a record as strict JSON, the be
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile("[\r\n]")
 _MARKS = re.compile(r'\\["\\/bfnrtu]|["{}\[\]]')
 _BEGINNING = re.compile(r'\{\s*"(?:[^"\\]|\\.)*"\s*:')
+
+_ENDLESS = (math.inf, -math.inf)
 
 MERGE_MARK = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?=[ \r\n]|$)", re.MULTILINE)
 
@@ -148,8 +151,16 @@ def _is_value_due(text: str, place: int) -> bool:
 
 
 def _strict(row: dict[str, Any]) -> bytes:
-    """An object as strict JSON: names are texts, NaN and Infinity null, what is no character U+FFFD."""
+    """An object as strict JSON: names are texts, NaN and Infinity null, what is no character U+FFFD.
+
+    Among label probabilities null is none, which NaN is not: there it is a text.
+    """
     row = with_names(row)
+    games = row.get("games")
+    for game in games if is_list(games) else ():
+        given = game.get("label_probabilities") if is_object(game) else None
+        if is_object(given):
+            given.update({label: str(value) for label, value in given.items() if value in _ENDLESS or value != value})
     try:
         return msgspec.json.encode(row)
     except UnicodeEncodeError:

@@ -10,6 +10,7 @@ game             one game: ask, ask again, ask for the label alone
 verdict_reading  the verdict in a judge's text
 shortening       answers that are too long for the judge, shortened alike
 label_question   the question for the label alone, where the text holds none
+label_in_words   the label in its answer, where the server takes no constraint
 verdict_ways     how the verdicts of a run were had, counted and said
 flags            --retry-unreadable, --until-width, --until-decided
 stopping         looks at what is known after each wave

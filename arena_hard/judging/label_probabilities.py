@@ -5,7 +5,7 @@ looks at the alternatives that the server lists for each. Those that lead to no 
 constrained decoding does. One that completes a label adds to it the product of all steps up to there. One that only
 begins a label (`B` in the place of `A`) was not followed, so that nobody knows which of B>A and B>>A it would have
 become: its mass is shared out among those, in the proportion of what is known of them, evenly where nothing is. The
-five sum to 1.
+five sum to 1. Blanks say nothing: what differs in them alone is the same step.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ _SPELLINGS = (
     ("A>>B", "A>B", "A=B", "A<B", "A<<B"),
     ("B>>A", "B>A", "B=A", "B<A", "B<<A"),
 )
+_MEANINGS = {each: str(standard_label(each)) for spellings in _SPELLINGS for each in spellings}
+_BEFORE = " \t\r\n\"'`*:"  # what may stand before a label and says nothing
 _MOST_MISSING = 0.5  # beyond it the alternatives that the server lists say too little
 
 
@@ -33,12 +35,41 @@ class Odds(NamedTuple):
     unknown: float
 
 
+class _Texts(NamedTuple):
+    """What stands for labels at a place: the likely texts, and all that count where none of those fits."""
+
+    likely: Mapping[str, str]
+    every: Mapping[str, str]
+
+    def after(self, head: str) -> _Texts:
+        """The same with what stands before a label in its first token."""
+        likely, every = ({head + text: label for text, label in texts.items()} for texts in self)
+        return _Texts(likely, every)
+
+    def label_at(self, path: str) -> str | None:
+        """The label that a path has come to; 12 is not 1."""
+        for text, label in self.every.items():
+            if path.startswith(text) and not path[len(text) : len(text) + 1].isdigit():
+                return label
+        return None
+
+    def begun_by(self, path: str) -> set[str]:
+        """The labels that a path may become."""
+        found = ({label for text, label in texts.items() if text.startswith(path)} for texts in self)
+        return next(filter(None, found), set())
+
+
 def odds_of_label(tokens: Sequence[Token], text: str, place: int, written: str) -> Odds | None:
-    """At the place in a reply's text where a label is written, in any of its spellings."""
-    spellings = next((each for each in _SPELLINGS if written in each), None)
+    """At the place in a reply's text where a label is written, in any of its spellings.
+
+    A>B is written by a judge that would also say B>A and by one that would say A<B: whole labels are read in every
+    spelling. What is only begun counts for those that go with the written one, if it begins one of them.
+    """
+    label = "".join(written.split())
+    spellings = next((each for each in _SPELLINGS if label in each), None)
     if spellings is None:
         return None
-    return odds(tokens, text, place, {each: str(standard_label(each)) for each in spellings}, written)
+    return _read(tokens, text, place, written, _Texts({each: _MEANINGS[each] for each in spellings}, _MEANINGS))
 
 
 def odds(tokens: Sequence[Token], text: str, place: int, labels: Mapping[str, str], written: str) -> Odds | None:
@@ -46,12 +77,16 @@ def odds(tokens: Sequence[Token], text: str, place: int, labels: Mapping[str, st
 
     labels: what each text means; written: the one at the place. None where the tokens do not tell.
     """
+    return _read(tokens, text, place, written, _Texts(labels, labels))
+
+
+def _read(tokens: Sequence[Token], text: str, place: int, written: str, texts: _Texts) -> Odds | None:
     found = _start(tokens, text, place, written)
-    return None if found is None else _walk(tokens[found[0] :], found[1], labels)
+    return None if found is None else _walk(tokens[found[0] :], texts.after(_led_on("", found[1])))
 
 
 def _start(tokens: Sequence[Token], text: str, place: int, written: str) -> tuple[int, str] | None:
-    """The token that the label begins in, and what stands before it in there.
+    """The token that the label or its brackets begin in, and all that stands before the label from there on.
 
     Tokens of thoughts are not in the text, and what is no part of a label is not among the tokens: the place is found
     by how often the label comes from there on.
@@ -62,72 +97,72 @@ def _start(tokens: Sequence[Token], text: str, place: int, written: str) -> tupl
         at = whole.rfind(written, 0, at)
         if at < 0:
             return None
-    begin = 0
+    begin = len(whole[:at].rstrip("["))
+    end = 0
     for number, token in enumerate(tokens):
-        if begin <= at < begin + len(token.text):
-            return number, token.text[: at - begin]
-        begin += len(token.text)
+        start, end = end, end + len(token.text)
+        if begin < end:
+            return number, whole[start:at]
     return None
 
 
-def _walk(tokens: Sequence[Token], head: str, labels: Mapping[str, str]) -> Odds | None:
-    """Along the tokens from the one that the label begins in; head: what stands before it there."""
-    texts = {head + text: label for text, label in labels.items()}
+def _walk(tokens: Sequence[Token], texts: _Texts) -> Odds | None:
+    """Along the tokens from the one that the label or its brackets begin in."""
     known: dict[str, float] = dict.fromkeys(LABELS, 0.0)
     begun: list[tuple[set[str], float]] = []
     path, reached, missing = "", 1.0, 0.0
     for token in tokens:
-        steps = _steps(token, path, "" if path else head, texts)
-        possible = {label for text, label in texts.items() if text.startswith(path)}
-        unlisted = token.least * len(possible - {label for step in steps for label in step.labels})
-        whole = sum(step.mass for step in steps) + unlisted
-        if not steps or not steps[0].is_own or whole <= 0:
+        own, *others = _steps(token, path, texts)
+        possible = texts.begun_by(path)
+        others = [step for step in others if step.is_complete or step.labels != possible]  # such a one excludes none
+        unlisted = token.least * len(possible.difference(own.labels, *(step.labels for step in others)))
+        whole = sum(step.mass for step in (own, *others)) + unlisted
+        if not own.labels or whole <= 0:
             return None
         missing += reached * unlisted / whole
-        for step in steps:
+        for step in (own, *others):
             if step.is_complete:
                 known[next(iter(step.labels))] += reached * step.mass / whole
-            elif not step.is_own:
+            elif step is not own:
                 begun.append((step.labels, reached * step.mass / whole))
-        if steps[0].is_complete:
+        if own.is_complete:
             return _together(known, begun, missing)
-        path, reached = steps[0].path, reached * steps[0].mass / whole
+        path, reached = own.path, reached * own.mass / whole
     return None
 
 
 class _Step(NamedTuple):
-    """A token that leads on to labels, or to one. is_own: it is the one that was written."""
+    """A token that leads on to labels, or to one."""
 
     path: str
     mass: float
     labels: set[str]
     is_complete: bool
-    is_own: bool
 
 
-def _steps(token: Token, path: str, head: str, texts: Mapping[str, str]) -> list[_Step]:
-    """Those of a token's alternatives that lead to a label, the token itself first."""
-    steps: list[_Step] = []
-    for number, (text, logprob) in enumerate(((token.text, token.logprob), *token.others)):
-        after = path + (text if path or head else text.lstrip())  # a blank before the label says nothing
-        label = _label_at(after, texts)
-        labels = {label} if label else {texts[each] for each in texts if after and each.startswith(after)}
-        if labels:
-            steps.append(_Step(after, math.exp(logprob), labels, label is not None, number == 0))
-    return steps
+def _steps(token: Token, path: str, texts: _Texts) -> list[_Step]:
+    """The token itself, and those of its alternatives that lead to a label. What differs in blanks alone is one."""
+    masses = {_led_on(path, token.text): math.exp(token.logprob)}
+    for text, logprob in token.others:
+        after = _led_on(path, text)
+        masses[after] = masses.get(after, 0.0) + math.exp(logprob)
+    own, *others = (_step(after, mass, texts) for after, mass in masses.items())
+    return [own, *(step for step in others if step.labels and step.path != path)]
 
 
-def _label_at(path: str, texts: Mapping[str, str]) -> str | None:
-    """The label that a path has come to; 12 is not 1."""
-    for text, label in texts.items():
-        if path.startswith(text) and not path[len(text) : len(text) + 1].isdigit():
-            return label
-    return None
+def _step(path: str, mass: float, texts: _Texts) -> _Step:
+    label = texts.label_at(path)
+    return _Step(path, mass, {label} if label else texts.begun_by(path), label is not None)
+
+
+def _led_on(path: str, text: str) -> str:
+    """The path after one more token, without blanks, and without what says nothing before a label."""
+    return path + "".join((text if path else text.lstrip(_BEFORE)).split())
 
 
 def _together(known: dict[str, float], begun: list[tuple[set[str], float]], missing: float) -> Odds | None:
-    shared = sum(mass for _, mass in begun)
-    whole = sum(known.values()) + shared
+    shared = sum(mass for labels, mass in begun if len(labels) > 1)
+    whole = sum(known.values()) + sum(mass for _, mass in begun)
     if whole <= 0 or missing > _MOST_MISSING * (whole + missing):
         return None
     masses = dict(known)

@@ -7,6 +7,7 @@ asked for by their numbers, so that each is one token, whose probability servers
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,8 +16,9 @@ from arena_hard.calling.providers.base import Message, Reply
 from arena_hard.calling.providers.constraints import chosen
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.data.verdicts import LABELS, places_of_label, standard_label
+from arena_hard.judging.label_in_words import Answer, places, read_answer
 from arena_hard.judging.label_probabilities import Odds, odds, odds_of_label
-from arena_hard.judging.verdict_reading import Reading, read_verdict
+from arena_hard.judging.verdict_reading import Reading
 
 ROOM = 256  # tokens for a label and what a server wraps around it, however few a text may have; thoughts need more
 _MEANINGS: dict[str, str] = dict(
@@ -66,10 +68,15 @@ class LabelQuestion:
     def answered(self, settings: JudgeSettings, before: Said, reply: Reply) -> Said:
         """The verdict after the answer to it; where this holds none, that of the text before stays."""
         choice = chosen(reply.content, list(self.choices))
-        if choice is None:
-            reading = read_verdict(reply.content, settings.patterns)
-            text = f"{before.text}\n{reply.content}"
-            return before._replace(text=text) if reading.verdict is None else Said(reading.verdict, text, "words")
+        said = Answer(choice=choice) if choice else read_answer(reply.content, settings.patterns, self.choices)
+        if said.choice:
+            return self._by_choice(said.choice, before, reply)
+        text = f"{before.text}\n{reply.content}"
+        if said.label is None:
+            return before._replace(text=text)
+        return Said(said.label, text, "words", _odds_in_text(places(settings.patterns), [reply], said.label))
+
+    def _by_choice(self, choice: str, before: Said, reply: Reply) -> Said:
         label = self.choices[choice]
         found = None
         if reply.tokens:
@@ -85,13 +92,13 @@ def in_text(settings: JudgeSettings, replies: Sequence[Reply], reading: Reading)
     text = "\n".join(reply.content for reply in replies)
     if settings.verdict == "text" or reading.verdict is None:
         return Said(reading.verdict, text)
-    return Said(reading.verdict, text, "text", _odds_in_text(settings, replies, reading.verdict))
+    return Said(reading.verdict, text, "text", _odds_in_text(settings.patterns, replies, reading.verdict))
 
 
-def _odds_in_text(settings: JudgeSettings, replies: Sequence[Reply], verdict: str) -> Odds | None:
+def _odds_in_text(patterns: Sequence[re.Pattern[str]], replies: Sequence[Reply], verdict: str) -> Odds | None:
     """Where the judge has first written its verdict: later it repeats itself."""
     for reply in replies:
-        for place, written in places_of_label(reply.content, settings.patterns):
+        for place, written in places_of_label(reply.content, patterns):
             if standard_label(written) == standard_label(verdict):
                 return odds_of_label(reply.tokens, reply.content, place, written) if reply.tokens else None
     return None

@@ -209,6 +209,25 @@ def test_a_batch_learns_by_what_its_lines_asked() -> None:
     assert in_choices(lambda: Reply("Answer B."), body, dialect).form is None
 
 
+@pytest.mark.parametrize(
+    ("form", "text", "holds"),
+    [
+        ("json_schema", '{"verdict": "[[A>B]]"}', True),
+        ("json_schema", '```json\n{"verdict": "[[A>B]]"}\n```', True),
+        ("json_schema", "A>B", False),
+        ("grammar", "[[A>B]]\n", True),
+        ("grammar", "**A>B**", False),
+        ("guided_choice", '{"verdict": "[[A>B]]"}', False),
+    ],
+)
+def test_a_choice_in_another_form_counts_and_is_none_of_the_constraint(form: str, text: str, holds: bool) -> None:
+    dialect = {f"no {each}" for each in IN_TURN[: IN_TURN.index(form)]}
+    body = OPENAI.body(REQUEST, dialect)
+    reply = in_choices(lambda: Reply(text), body, dialect)
+    assert chosen(reply.content, LABELS) == "[[A>B]]"
+    assert (reply.form, f"{form} holds" in dialect) == ((form, True) if holds else (None, False))
+
+
 # ------------------------------------------------------------------------------------- probabilities
 
 
@@ -240,8 +259,8 @@ def test_only_tokens_that_may_be_of_a_label_are_kept() -> None:
     content = [token("Both"), token(" are"), token(" ["), token("[A", "[B", "No"), token(">", "="), token("B]]")]
     found = tokens_in({"content": content})
     assert found is not None
-    assert [each.text for each in found] == [" ", "[A", ">", "B]]"]
-    assert found[1].others == (("[B", -3.0),)
+    assert [each.text for each in found] == [" ", " [", "[A", ">", "B]]"]
+    assert found[2].others == (("[B", -3.0),)
     assert tokens_from_row(json.loads(json.dumps(tokens_row(found)))) == found
     older = {"tokens": ["A", ">"], "token_logprobs": [-0.5, None], "top_logprobs": [{"B": -1.0}, None]}
     read = tokens_in(older)

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from arena_hard.calling.providers.base import Token
+from arena_hard.calling.providers.token_odds import tokens_in
 from arena_hard.data.verdicts import LABELS
 from arena_hard.judging.label_probabilities import Odds, odds, odds_of_label
 
@@ -43,17 +44,31 @@ def test_labels_of_several_tokens_are_products_along_the_way() -> None:
               with_others("B", 0.9, {">": 0.1}), token("]]", 1.0)]  # fmt: skip
     found = read(tokens)
     shares = {"A>>B": 0.8 * 0.2 + 0.8 * 0.7 * 0.1, "A>B": 0.8 * 0.7 * 0.9, "A=B": 0.8 * 0.1, "B>A": 0.1, "B>>A": 0.1}
-    # A>> and A= are begun, and can become nothing else; of B nobody knows more
+    # A>> and A= are begun, and can become nothing else; only of B nobody knows more
     assert found.probabilities == pytest.approx(shares)
-    assert found.unknown == pytest.approx(0.2 + 0.8 * (0.2 + 0.1) + 0.8 * 0.7 * 0.1)
+    assert found.unknown == pytest.approx(0.2)
 
 
 def test_brackets_and_label_may_share_tokens() -> None:
     apart = read([with_others("[[A", 0.5, {"[[B": 0.5}), token(">", 1.0), token("B]]", 1.0)])
     assert apart.probabilities == pytest.approx({"A>>B": 0, "A>B": 0.5, "A=B": 0, "B>A": 0.25, "B>>A": 0.25})
     otherwise_cut = read([with_others("[[A", 0.6, {"[[": 0.2, "[[B": 0.2}), token(">B]]", 1.0)])
-    assert otherwise_cut.probabilities["A>B"] == pytest.approx(0.8)  # [[ alone is shared out by what is known
-    assert otherwise_cut.unknown == pytest.approx(0.4)
+    assert otherwise_cut.probabilities["A>B"] == pytest.approx(0.75)  # [[ alone may become any: it says nothing
+    assert otherwise_cut.unknown == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("cut", [("[[",), ("[", "["), (" **[", "[")])
+def test_alternatives_to_the_brackets_count(cut: tuple[str, ...]) -> None:
+    before = [{"token": each, "logprob": 0.0} for each in ("So", *cut)]
+    other = {"token": f"{cut[-1]}B", "logprob": math.log(0.3)}
+    before[-1] = {"token": cut[-1], "logprob": math.log(0.7), "top_logprobs": [other]}
+    letter = {"token": "A", "logprob": math.log(0.9), "top_logprobs": [{"token": "B", "logprob": math.log(0.1)}]}
+    rest = [{"token": each, "logprob": 0.0} for each in (">", "B", "]]")]
+    tokens = tokens_in({"content": [*before, letter, *rest]})
+    assert tokens is not None
+    found = read(list(tokens))
+    assert found.probabilities == pytest.approx({"A>>B": 0, "A>B": 0.63, "A=B": 0, "B>A": 0.185, "B>>A": 0.185})
+    assert found.unknown == pytest.approx(0.37)
 
 
 def test_the_label_counts_where_it_is_said_and_not_where_it_is_repeated() -> None:
@@ -68,6 +83,37 @@ def test_the_label_counts_where_it_is_said_and_not_where_it_is_repeated() -> Non
 def test_other_spellings_mean_the_same() -> None:
     found = read([with_others("A", 1.0, {}), with_others("<", 0.75, {">": 0.25}), token("B", 1.0)], "A<B")
     assert found.probabilities == pytest.approx({"A>>B": 0.125, "A>B": 0.125, "A=B": 0, "B>A": 0.75, "B>>A": 0})
+
+
+def test_a_judge_that_writes_the_same_letter_first_may_have_said_the_other_sign() -> None:
+    def sign(own: str, **others: float) -> list[Token]:
+        return [token("[[", 1.0), token("A", 1.0), with_others(own, 0.51, others), token("B", 1.0), token("]]", 1.0)]
+
+    better = read(sign(">", **{"<": 0.49}))
+    assert better.probabilities == pytest.approx({"A>>B": 0, "A>B": 0.51, "A=B": 0, "B>A": 0.245, "B>>A": 0.245})
+    worse = read(sign("<", **{">": 0.49}), "A<B")
+    assert worse.probabilities == pytest.approx({"A>>B": 0.245, "A>B": 0.245, "A=B": 0, "B>A": 0.51, "B>>A": 0})
+    assert better.unknown == worse.unknown == pytest.approx(0.49)
+    whole = read([with_others("A>B", 0.4, {"A<B": 0.3, "B=A": 0.1, "B<<A": 0.15, "A<<B": 0.05})])
+    assert whole == (pytest.approx({"A>>B": 0.15, "A>B": 0.4, "A=B": 0.1, "B>A": 0.3, "B>>A": 0.05}), 0.0)
+
+
+@pytest.mark.parametrize("before", ["", " ", "\n", ' "', "\n\n", "**", ": "])
+@pytest.mark.parametrize("other", ["", " ", "\n", '"', "**"])
+def test_blanks_before_a_label_say_nothing(before: str, other: str) -> None:
+    answer = with_others(f"{before}2", 0.4, {f"{other}1": 0.35, f"{other}3": 0.25})
+    found = odds([answer], answer.text, answer.text.index("2"), NUMBERS, "2")
+    assert found == (pytest.approx(dict(zip(LABELS, (0.35, 0.4, 0.25, 0, 0)))), 0.0)
+    glued = [with_others(f"{before}[[A>B", 0.4, {f"{other}[[A=B": 0.35, f"{other}[[B>A": 0.25}), token("]]", 1.0)]
+    assert read(glued).probabilities == pytest.approx({"A>>B": 0, "A>B": 0.4, "A=B": 0.35, "B>A": 0.25, "B>>A": 0})
+
+
+def test_blanks_within_a_label_say_nothing() -> None:
+    apart = [token("A", 1.0), with_others(" >", 0.5, {">": 0.2, ">>": 0.2, " >>": 0.1}), token(" B", 1.0)]
+    for tokens, written in ((apart, "A > B"), ([apart[0], apart[1], token(" ", 1.0), token("B", 1.0)], "A > B")):
+        assert read(tokens, written).probabilities == pytest.approx(dict(zip(LABELS, (0.3, 0.7, 0, 0, 0))))
+    alone = [with_others("A", 0.5, {" ": 0.3, "\n": 0.2}), token(">", 1.0), token("B", 1.0)]
+    assert read(alone) == (pytest.approx(dict(zip(LABELS, (0, 1, 0, 0, 0)))), 0.0)
 
 
 def test_certain_labels_are_certain() -> None:

@@ -86,6 +86,17 @@ def test_there_is_room_for_a_label_where_texts_are_short() -> None:
         ("It is [[B>A]].", None, "B>A", "words"),
         ("Well, [[B>A]] or [[A>B]].", None, None, None),
         ("No.", None, None, None),
+        ("A<B", None, "B>A", "words"),
+        ("A&gt;B", None, "A>B", "words"),
+        ('{"label": "A>B"}', None, "A>B", "words"),
+        ('{"label": "A\\u003eB"}', None, "A>B", "words"),
+        ("My verdict is: A > B.", None, "A>B", "words"),
+        ("B>A, that is A<B", None, "B>A", "words"),
+        ("A>B, not B>A", None, None, None),
+        ("A>>>B", None, None, None),
+        ("A>B>A", None, None, None),
+        ("2", None, None, None),
+        ("[[A>B]] though some would say B>A", None, "A>B", "words"),
     ],
 )
 def test_its_answer_is_read(content: str, form: str | None, verdict: str | None, by: str | None) -> None:
@@ -100,6 +111,38 @@ def test_a_pattern_of_ones_own_does_not_lose_the_label() -> None:
     config = settings(verdict="constrained", regex_pattern=r"\(\(([AB<>=]+)\)\)")
     question = label_question(config, [], [Reply("text")])
     assert question.answered(config, Said(None, "text"), Reply("[[A=B]]", form="grammar")).verdict == "A=B"
+    assert question.answered(config, Said(None, "text"), Reply("[[A=B]] done")).verdict == "A=B"
+    assert question.answered(config, Said(None, "text"), Reply("((A>B)), not [[A=B]]")).verdict == "A>B"
+
+
+@pytest.mark.parametrize(
+    ("content", "verdict"),
+    [
+        ("A>B", "A>B"),
+        ("Answer: 2", "A>B"),
+        ("**Answer:** 2. Both 2!", "A>B"),
+        ("2. Assistant A is slightly better: A>B", "A>B"),
+        ("It is 2, so B>A", None),
+        ("2 or 3", None),
+        ("2.5", None),
+        ("12", None),
+        ("7", None),
+    ],
+)
+def test_an_answer_by_number_may_stand_in_words(content: str, verdict: str | None) -> None:
+    config = settings(verdict="logprobs")
+    found = label_question(config, [], [Reply("x")]).answered(config, Said(None, "x"), Reply(content))
+    assert (found.verdict, found.by) == (verdict, verdict and "words")
+
+
+def test_an_answer_in_words_has_probabilities_too() -> None:
+    config = settings(verdict="logprobs")
+    question = label_question(config, [], [Reply("x")])
+    number = (Token(" ", 0.0), Token(" 2", math.log(0.6), ((" 4", math.log(0.4)),)))
+    label = (Token("A>B", math.log(0.6), (("B>A", math.log(0.4)),)),)
+    for content, tokens in (("Answer: 2", number), ("It is A>B", label)):
+        found = question.answered(config, Said(None, "x"), Reply(content, tokens=tokens))
+        assert found.probabilities == pytest.approx({"A>>B": 0, "A>B": 0.6, "A=B": 0, "B>A": 0.4, "B>>A": 0})
 
 
 def test_what_is_always_asked_and_not_answered_leaves_the_texts_verdict() -> None:

@@ -58,6 +58,8 @@ def test_spellings_and_rounding_are_read(given: Any, read: tuple[float, ...]) ->
         ({"A>>>B": 1.0}, "'A>>>B' is no label"),
         ({"A>B": "high"}, "A>B is 'high'"),
         ({"A>B": True}, "A>B is True"),
+        ({"A>B": float("nan"), "A=B": 1.0}, "A>B is "),
+        ({"A>B": float("inf"), "A=B": 1.0}, "A>B is "),
         ({"A>B": 10**400}, f"A>B is 1{39 * '0'}, not"),
         ({}, "the sum is 0, not 1"),
         ("A>B", "not an object"),

@@ -1,7 +1,7 @@
 """Constrained decoding: a reply that can only be one of some choices, asked for in the server's own terms.
 
 Which terms a server takes is learnt like the rest of its dialect: "no FORM" after a refusal, or after a reply that is
-none of the choices, and "FORM holds" once a reply was one. What is left at last is to ask in words.
+none of the choices, and "FORM holds" once a reply was one in that form. What is left at last is to ask in words.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ OPENAI: dict[str, Form] = {
     "guided_choice": lambda choices: {"guided_choice": list(choices)},
     "grammar": _grammar,
 }
+_AS_THEY_ARE = ("structured_outputs", "guided_choice", "grammar")  # the others are JSON objects
 ANTHROPIC: dict[str, Form] = {"tool": anthropic_tool}
 BEDROCK: dict[str, Form] = {"tool": bedrock_tool}
 # what a refusal calls them
@@ -116,14 +117,27 @@ _CHOICES: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
 
 def chosen(content: str, choices: Sequence[str]) -> str | None:
     """The choice that a reply is: as it is, in brackets or quotes, or as the one field of a JSON object."""
+    said = _object_or_text(content)
+    if isinstance(said, dict):
+        value = said.get(NAME)
+        said = str(value) if isinstance(value, (str, int)) else ""
+    named = {_bare(choice): choice for choice in choices}
+    return named.get(_bare(said))
+
+
+def _object_or_text(content: str) -> dict[str, Any] | str:
+    """The JSON object that a reply is, be it fenced; its text where it is none."""
     fenced = _FENCE.match(content)
     said = fenced[1] if fenced else content
     with contextlib.suppress(ValueError, RecursionError):
         found = json.loads(said)
-        value = found.get(NAME) if isinstance(found, dict) else said
-        said = str(value) if isinstance(value, (str, int)) else ""
-    named = {_bare(choice): choice for choice in choices}
-    return named.get(_bare(said))
+        return found if isinstance(found, dict) else said
+    return said
+
+
+def _keeps_to(form: str, content: str, choice: str) -> bool:
+    """Whether a reply that is this choice is so in the form that was asked for."""
+    return content.strip() == choice if form in _AS_THEY_ARE else isinstance(_object_or_text(content), dict)
 
 
 def _bare(text: str) -> str:
@@ -143,7 +157,8 @@ def tool_input(parts: Any) -> str | None:
 def in_choices(read: Callable[[], Reply], body: Mapping[str, Any], dialect: Dialect) -> Reply:
     """What is read of a reply. Raises CallError with a lesson where the server ignored the form that it was asked in.
 
-    Once it has kept to the form, a reply that is none of the choices teaches nothing and is handed on.
+    Once it has kept to the form, a reply that is none of the choices teaches nothing and is handed on. So is a choice
+    in another form: the judge did what the words asked for.
     """
     asked = asked_choices(body)
     if asked is None:
@@ -156,9 +171,10 @@ def in_choices(read: Callable[[], Reply], body: Mapping[str, Any], dialect: Dial
         if error.finish_reason is not None and not is_known:  # a reply came, and no text in it
             error.lesson = f"no {form}"
         raise
-    if chosen(reply.content, choices) is not None:
+    choice = chosen(reply.content, choices)
+    if choice is not None and _keeps_to(form, reply.content, choice):
         dialect.add(f"{form} holds")
         return replace(reply, form=form)
-    if not is_known:
+    if choice is None and not is_known:
         raise CallError("transient", f"the server ignores {form}", lesson=f"no {form}", usage=reply.usage)
     return reply

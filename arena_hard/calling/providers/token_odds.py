@@ -1,7 +1,7 @@
 """The probabilities of tokens that a server gives with a reply, as far as they may be of use for a label.
 
-A reply has thousands of tokens with twenty alternatives each. Only those that a label may be made of are kept; what
-stands between them is one blank.
+A reply has thousands of tokens with twenty alternatives each. Only those that a label may be made of are kept, with
+the brackets that open it; what stands between them is one blank.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from arena_hard.calling.providers.base import Token
 
 MOST, FEW = 20, 5  # alternatives of each token: what OpenAI and vLLM give at most, and what everybody gives
-_MAY_BE = re.compile(r"(?=[^AB<>=1-5]*[AB<>=1-5])[\s\[\](){}<>=AB1-5\"'`*:,.;!?\\|$_#-]+")
+_MAY_BE = re.compile(r"(?=[^AB<>=1-5[]*[AB<>=1-5[])[\s\[\](){}<>=AB1-5\"'`*:,.;!?\\|$_#-]+")
 _BETWEEN = Token(" ", 0.0)
 _LEAST = -100.0  # what is said of a token that has no probability
 
