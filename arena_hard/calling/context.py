@@ -191,7 +191,7 @@ def recognised(error: CallError, max_tokens: int) -> CallError:
     told = error.too_long or too_long(error.message)
     if told is None or error.kind == "rate limit":
         return error
-    error.too_long, error.kind = told, "final"
+    error.too_long, error.kind, error.about_request = told, "final", True
     if told == TooLong():
         return error
     place = re.match(r"(?:\S+: )?(?:\d{3}: )?", error.message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from arena_hard.calling.context import Prompts
@@ -30,10 +30,14 @@ from arena_hard.money.quotes import Output, Quote, quote
 
 @dataclass(kw_only=True)
 class JudgmentJob(Job):
-    """One judgment to get. shared_by: how many models are judged on its question in this run."""
+    """One judgment to get. shared_by: how many models are judged on its question in this run.
+
+    unanswered: why questions for the label alone brought no answer.
+    """
 
     candidate: Candidate
     shared_by: int = 1
+    unanswered: list[str] = field(default_factory=list)
 
 
 def plan_judge(stage: Stage) -> list[Candidate]:

@@ -46,12 +46,12 @@ async def games_in_room(
     """
     pair, references = texts
     if stage.settings.truncate == "error":
-        return await _games(stage, pair, play)
+        return await _games(stage, job, pair, play)
     share = await _first_share(model, stage, job, texts)
     while True:
         shown = abridged(pair, share)
         try:
-            games = await _games(stage, shown, play)
+            games = await _games(stage, job, shown, play)
             break
         except CallError as error:
             if not error.too_long:
@@ -69,8 +69,9 @@ async def games_in_room(
     return [msgspec.structs.replace(game, truncated={"kept": share, "left_out": characters - kept}) for game in games]
 
 
-async def _games(stage: Stage, pair: Texts, play: Callable[[Texts], Awaitable[Game]]) -> list[Game]:
+async def _games(stage: Stage, job: JudgmentJob, pair: Texts, play: Callable[[Texts], Awaitable[Game]]) -> list[Game]:
     """Both games, or the only one."""
+    job.unanswered = []  # they may have been played before
     games: list[Game] = []
     waiting: Waiting | None = None
     for order in [pair, pair[::-1]] if stage.settings.pairwise else [pair]:

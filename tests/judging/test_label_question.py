@@ -184,6 +184,14 @@ def test_the_run_says_how_verdicts_were_had() -> None:
         "verdicts of 2 games: 1 in the judge's text, 1 asked for with a constraint (json_schema).",
         "label_probabilities: in 1 of 2 games; the labels of the others stand as they are.",
     ]
+    failed = VerdictWays(settings(verdict="constrained"))
+    failed.add(Judgment("q", "m", "j", (Game(None), Game(None))), [], ["400: no", "400: no"])
+    assert failed.lines()[1:] == [
+        "verdicts of 2 games: 0 in the judge's text, 0 asked for with a constraint, 0 asked for in words, 2 not had; "
+        "--retry-unreadable asks again.",
+        "2 questions for the label brought no answer; what the text says of these games stays, a verdict or none:",
+        "  2 × 400: no",
+    ]
     plain = VerdictWays(settings())
     plain.add(Judgment("q", "m", "j", (Game("A>B"), Game(None))), [])
     assert "1 of them hold a game without a readable verdict (score null)." in plain.lines()[0]

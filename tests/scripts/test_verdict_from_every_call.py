@@ -62,6 +62,17 @@ def test_a_server_that_takes_no_constraint_loses_nothing(answered: Scratch, wire
     assert form_of(questions(wire)[-1]) is None
 
 
+def test_a_question_that_is_refused_costs_no_verdict(answered: Scratch, wire: Server) -> None:
+    answered.judging |= {"verdict": "constrained", "verdict_always": True}
+    answered.models["judge"]["attempts"] = 1
+    wire.configure(context_window=150, constraints=["json_schema"])
+    done = answered.run("gen_judgment.py")
+    assert done.returncode == 0, done.stdout
+    assert "3 judgments written, 0 failed" in done.stdout
+    assert "6 questions for the label brought no answer" in done.stdout and "maximum context length" in done.stdout
+    assert {game["verdict_by"] for game in games(answered)} == {"text"}
+
+
 def test_claude_is_made_to_call_a_tool(answered: Scratch, wire: Server) -> None:
     wire.configure(unreadable=1.0, constraints=["tool"])
     answered.add_model("judge", wire.anthropic_base, api_type="anthropic")
