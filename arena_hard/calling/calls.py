@@ -164,11 +164,12 @@ def _one_of(choices: Sequence[str], request: Request, max_tokens: int) -> Reques
 
 
 def request_body(
-    model: ModelSettings, messages: list[Message], temperature: float | None, max_tokens: int
+    model: ModelSettings, messages: list[Message], temperature: float | None, max_tokens: int, logprobs: bool = False
 ) -> dict[str, Any]:
     """A call's JSON as it would be sent first, without sending it. Raises UserError where a provider cannot make it."""
     try:
-        return adapter_of(model).body(_request(model, messages, temperature, max_tokens), set())
+        request = replace(_request(model, messages, temperature, max_tokens), logprobs=logprobs)
+        return adapter_of(model).body(request, set())
     except CallError as error:
         raise UserError(f"{model.name}: {error.message.rstrip('. ')}.") from None
 

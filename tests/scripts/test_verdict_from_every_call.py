@@ -28,6 +28,7 @@ def test_a_judge_without_labels_gives_one_in_each_game(answered: Scratch, wire: 
     wire.configure(unreadable=1.0, constraints=["grammar"], refuses_constraints=True, logprobs=5)
     answered.models["judge"]["price"] = {"input": 1.0, "output": 1.0}
     answered.judging["verdict"] = "logprobs"
+    assert '"top_logprobs"' in answered.run("gen_judgment.py", "--dry-run").stdout
     done = answered.run("gen_judgment.py", "--max-cost", "1")
     assert done.returncode == 0, done.stderr
     assert "note: verdict: logprobs: where a judge's text holds no verdict" in done.stdout
