@@ -194,7 +194,9 @@ def print_requests(stage: Stage, candidates: list[Candidate]) -> None:
             continue
         pair, references = shown_texts(stage, candidate, ready[0])
         messages = opening_messages(stage.settings, ready[0], pair, references)
-        selection.print_request(stage.judge, messages, stage.settings.temperature, stage.settings.max_tokens)
+        told = stage.settings
+        logprobs = told.verdict == "logprobs"
+        selection.print_request(stage.judge, messages, told.temperature, told.max_tokens, logprobs)
 
 
 def print_quote(stage: Stage, candidates: list[Candidate]) -> None:
@@ -213,7 +215,7 @@ async def judge_all(stage: Stage, models: utils.Models, candidates: list[Candida
 
     async def get(job: JudgmentJob, clock: utils.Clock) -> Row:
         judgment = await get_judgment(model, stage, job, clock)
-        ways.add(judgment, job.replies)
+        ways.add(judgment, job.replies, job.unanswered)
         return lambda: judgment_row(judgment)
 
     files = [output for _, output in outputs]

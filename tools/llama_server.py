@@ -42,14 +42,20 @@ def _fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
+def _count(text: str) -> int:
+    if text.isdecimal() and int(text):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", type=Path, help="the GGUF file")
     parser.add_argument("--port", type=int, default=8080, help="(default: 8080)")
-    parser.add_argument("--parallel", type=int, default=2, help="requests at a time (default: 2)")
-    parser.add_argument("--context", type=int, default=4096, help="tokens of each, prompt and reply (default: 4096)")
+    parser.add_argument("--parallel", type=_count, default=2, help="requests at a time (default: 2)")
+    parser.add_argument("--context", type=_count, default=4096, help="tokens of each, prompt and reply (default: 4096)")
     # with a thread on each core, all of them wait whenever another program takes one: five times as slow, not twice
-    parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="(default: half)")
+    parser.add_argument("--threads", type=_count, default=max(1, (os.cpu_count() or 2) // 2), help="(default: half)")
     parser.add_argument("--chat-template", type=Path, help="a Jinja file, for a model that brings none")
     return parser.parse_args()
 
@@ -94,6 +100,8 @@ def _check_port(port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
+        except OverflowError:
+            _fail(f"--port {port}: a port is a number from 0 to 65535.")
         except OSError as error:
             _fail(f"port {port}: {error.strerror}. Give another --port; under serve, {{port}} finds a free one.")
 

@@ -120,7 +120,9 @@ class Mailbox:
             return None
         if misses and self._is_over(misses, rounds):
             message = f"in {counted(len(misses), 'batch', 'batches')}: {misses[-1].message}"
-            raise CallError("final", message, finish_reason=misses[-1].finish_reason, usage=_paid(misses), key=key)
+            ended = CallError("final", message, finish_reason=misses[-1].finish_reason, usage=_paid(misses), key=key)
+            ended.about_request = misses[-1].refuses_request()
+            raise ended
         self._pending[key] = request
         raise Waiting
 
@@ -252,7 +254,7 @@ class Mailbox:
         except CallError as error:
             if error.endpoint_wide and not error.wrong_address:  # no way to the server, while the batch stays there
                 raise
-            # the provider refused it as a whole
+            error.endpoint_wide = True  # the provider refused it as a whole
             outcomes = dict.fromkeys(batch.keys, error)
         replies: list[Reply] = []
         for key in batch.keys:

@@ -102,7 +102,7 @@ class _Asking:
     """A live call on its way through its tries.
 
     place: where it stands in the model's line; endpoint: where it was sent last, or why it was not; failed: where it
-    should not be sent next; errors: what came of the tries.
+    should not be sent next; errors: what came of the tries; out_of_time: whether the deadline came before a slot.
     """
 
     model: Model
@@ -113,6 +113,7 @@ class _Asking:
     place: float = field(default_factory=next_place)
     failures: int = 0
     errors: list[CallError] = field(default_factory=list)
+    out_of_time: bool = False
 
     def seconds_left(self) -> float:
         """Until the record's deadline."""
@@ -163,11 +164,12 @@ def _one_of(choices: Sequence[str], request: Request, max_tokens: int) -> Reques
 
 
 def request_body(
-    model: ModelSettings, messages: list[Message], temperature: float | None, max_tokens: int
+    model: ModelSettings, messages: list[Message], temperature: float | None, max_tokens: int, logprobs: bool = False
 ) -> dict[str, Any]:
     """A call's JSON as it would be sent first, without sending it. Raises UserError where a provider cannot make it."""
     try:
-        return adapter_of(model).body(_request(model, messages, temperature, max_tokens), set())
+        request = replace(_request(model, messages, temperature, max_tokens), logprobs=logprobs)
+        return adapter_of(model).body(request, set())
     except CallError as error:
         raise UserError(f"{model.name}: {error.message.rstrip('. ')}.") from None
 
@@ -238,6 +240,7 @@ async def _slot(asking: _Asking) -> tuple[Gate, Slot]:
         with anyio.fail_after(math.inf if asking.clock.started is None else left):
             gate, slot = await model.line.enter(asking.place, tokens, left, avoid)
     except TimeoutError:
+        asking.out_of_time = True
         raise CallError("final", _no_other_try(asking)) from None
     except NoSlot as none:
         asking.endpoint = model.endpoint_behind(none.gate)
@@ -284,13 +287,15 @@ def _given_up(asking: _Asking) -> CallError:
         if endpoint.failed_in_a_row >= GIVE_UP_AFTER:
             rest = f"{message}; nothing else succeeded, so the rest was not sent"
             endpoint.gate.shut(CallError("final", rest, endpoint_wide=True))
-    return CallError(
+    ended = CallError(
         "final",
         f"{endpoint.host}: {message}",
         endpoint_wide=error.endpoint_wide,
         finish_reason=error.finish_reason,
         usage=paid_for(asking.errors),
     )
+    ended.about_request = error.refuses_request() and not asking.out_of_time
+    return ended
 
 
 async def _sleep(model: Model, seconds: float) -> None:

@@ -28,6 +28,7 @@ _OWN_SERVER = {
     context_length.LM_STUDIO: "load it with a context length of {}",
     context_length.TGI: "serve it with --max-total-tokens {}",
 }
+_OWN_TOOL = "llama_server.py"  # of tools/: its --context is of each slot
 _ANY_SERVER = "serve it with a context of {} tokens (vLLM: --max-model-len, SGLang: --context-length, llama.cpp: -c)"
 
 
@@ -59,13 +60,19 @@ class Prompts:
     """The prompts of a run, one for each record, made anew by each call of `each`.
 
     unit: what the records are called; max_tokens: of a reply; shortens: whether the run shortens what does not fit
-    (`truncate: answers`), None where it never can.
+    (`truncate: answers`), None where it never can; beside: tokens that a later question of the same record takes beside
+    its prompt, where these may be more than those of a reply.
     """
 
     unit: str
     each: Callable[[], Iterable[list[Message]]]
     max_tokens: int
     shortens: bool | None = None
+    beside: int = 0
+
+    def room_beside(self, settings: ModelSettings) -> int:
+        """The tokens that a context has to hold beside a prompt."""
+        return max(reply_tokens(settings, self.max_tokens), self.beside)
 
 
 @dataclass(frozen=True)
@@ -123,23 +130,27 @@ def measured(settings: ModelSettings, prompts: Iterable[list[Message]], room: in
 
 def fit_line(settings: ModelSettings, context: Context, prompts: Prompts) -> str | None:
     """How many prompts will not fit and what to set; None where all do. Slow: call it off the event loop."""
-    reply = reply_tokens(settings, prompts.max_tokens)
-    fit = measured(settings, prompts.each(), context.length - reply)
-    over = fit.over(context.length - reply)
+    reply, beside = reply_tokens(settings, prompts.max_tokens), prompts.room_beside(settings)
+    fit = measured(settings, prompts.each(), context.length - beside)
+    over = fit.over(context.length - beside)
     if not over:
         return None
     about = "" if fit.is_own else "about "
+    takes = (
+        "max_tokens takes" if beside == reply else f"max_tokens {reply:,}, or the question for the label, takes about"
+    )
     silent = " Ollama leaves out what does not fit without saying so." * (context.engine == context_length.OLLAMA)
     return (
         f"{settings.name}: the prompts of {about}{over:,} of {fit.total:,} {prompts.unit} do not fit into its context "
-        f"of {context.length:,} tokens ({context.source}): max_tokens takes {reply:,} of them, and the longest prompt "
+        f"of {context.length:,} tokens ({context.source}): {takes} {beside:,} of them, and the longest prompt "
         f"has {about}{fit.longest:,}.{silent} {_remedies(settings, context, prompts, fit)}"
     )
 
 
 def _remedies(settings: ModelSettings, context: Context, prompts: Prompts, fit: Fit) -> str:
-    reply = reply_tokens(settings, prompts.max_tokens)
-    ways = [_fewer_tokens(context.length, reply, fit), _longer_context(settings, context, fit.longest + reply)]
+    reply, beside = reply_tokens(settings, prompts.max_tokens), prompts.room_beside(settings)
+    fewer = _fewer_tokens(context.length, reply, fit) if beside == reply else ""
+    ways = [fewer, _longer_context(settings, context, fit.longest + beside)]
     if prompts.shortens:
         return f"Their answers are shortened (truncate: answers). To avoid it: {_any_of(ways)}."
     return f"What helps: {_any_of([*ways, *_shortening(prompts)])}."
@@ -170,6 +181,8 @@ def _longer_context(settings: ModelSettings, context: Context, needed: int) -> s
     rounded = -(-int(needed * _MARGIN) // 1024) * 1024
     if settings.api_type in LISTING or not (settings.endpoints or settings.serve):
         return f"a model with a context of {rounded} tokens"
+    if settings.serve and _OWN_TOOL in settings.serve:
+        return f"serve it with --context {rounded}"
     return _OWN_SERVER.get(context.engine, _ANY_SERVER).format(rounded)
 
 
@@ -191,7 +204,7 @@ def recognised(error: CallError, max_tokens: int) -> CallError:
     told = error.too_long or too_long(error.message)
     if told is None or error.kind == "rate limit":
         return error
-    error.too_long, error.kind = told, "final"
+    error.too_long, error.kind, error.about_request = told, "final", True
     if told == TooLong():
         return error
     place = re.match(r"(?:\S+: )?(?:\d{3}: )?", error.message)

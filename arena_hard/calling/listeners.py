@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
+import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -33,13 +36,20 @@ class Holder(NamedTuple):
 
 
 class Watch:
-    """The address of a server that a run has started. `guard`: the process above all that it started."""
+    """The address of a server that a run has started. `guard`: the process above all that it started.
+
+    ends: the pipe into which the guard writes how the command has ended, as soon as it has.
+    """
 
     def __init__(self, base: str) -> None:
         parts = urlsplit(base)
-        self._port = (parts.port or {"https": 443}.get(parts.scheme, 80)) if parts.hostname in _LOCAL else None
+        port = parts.port or {"https": 443}.get(parts.scheme, 80)
+        self._place = parts.hostname or "", port
+        self._port = port if parts.hostname in _LOCAL else None
         self.mark = os.urandom(8).hex()
         self.guard = 0
+        self.ends: int | None = None
+        self._cause: str | None = None
         self._own: Holder | None = None
 
     def stranger(self) -> str | None:
@@ -54,6 +64,26 @@ class Watch:
         if there and not holders:
             self._port = None  # nobody can tell, now or later
         return None
+
+    def ended(self) -> str | None:
+        """How the command has ended; None while it runs, or nobody knows."""
+        if self._cause is None and self.ends is not None and select.select([self.ends], [], [], 0)[0]:
+            told = os.read(self.ends, 20).decode()
+            self._cause = _in_words(int(told)) if told else "stopped together with its guard"
+        return self._cause
+
+    def is_gone(self) -> bool:
+        """Whether the command has ended and nothing listens in its place (a container may outlive what started it)."""
+        if self.ended() is None:
+            return False
+        with contextlib.suppress(OSError), socket.create_connection(self._place, timeout=1):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Nobody asks any more."""
+        if self.ends is not None:
+            os.close(self.ends)
 
     def _may_be_own(self, pid: int) -> bool:
         return _name(pid) in _FORWARDERS or self._is_ours(pid)
@@ -81,7 +111,17 @@ def watching(base: str) -> Iterator[Watch]:
     try:
         yield _watches[place]
     finally:
-        del _watches[place]
+        _watches.pop(place).close()
+
+
+def _in_words(code: int) -> str:
+    """An exit code as Popen has it, or of a shell that tells a signal by it."""
+    number = -code if code < 0 else code - 128
+    with contextlib.suppress(ValueError):
+        name = signal.Signals(number).name
+        why = ", often for want of memory" if name == "SIGKILL" else ""
+        return f"signal {number}, {name}{why}"
+    return f"exit code {code}"
 
 
 def watch_over(base: str | None) -> Watch | None:

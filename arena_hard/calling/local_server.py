@@ -84,7 +84,10 @@ def serving(model: ModelSettings, log: Path) -> Iterator[ModelSettings]:
             yield msgspec.structs.replace(model, endpoints=[endpoint])
             # the guard may still be ending what the server left
             if guard.poll() is not None or not _listens(base) or watch.stranger():
-                print(f"{model.name}: the server ended during the run. Its last lines:\n{_tail(log)}", flush=True)
+                cause = f" ({watch.ended()})" if watch.ended() else ""
+                print(
+                    f"{model.name}: the server ended during the run{cause}. Its last lines:\n{_tail(log)}", flush=True
+                )
         finally:
             _stop(guard)
             _mask(log)
@@ -104,9 +107,11 @@ def _start(model: ModelSettings, command: list[str], log: Path, watch: Watch) ->
         raise UserError(
             f"{log}: the log of serve cannot be written: {error.strerror}. Remove what is in its place."
         ) from None
-    with stream:
+    watch.ends, told = os.pipe()
+    with stream, open(told, "wb"):
         guard = subprocess.Popen(
-            [sys.executable, "-I", str(_GUARD), *command],
+            [sys.executable, "-I", str(_GUARD), str(told), *command],
+            pass_fds=[told],
             env={**os.environ, MARK: watch.mark},
             stdin=subprocess.PIPE,
             stdout=stream,

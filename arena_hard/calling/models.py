@@ -64,7 +64,18 @@ class Endpoint:
         return host_of(str(base)) if base else self.connection.api_type
 
     async def explain(self, error: CallError) -> None:
-        """Say after a wrong address which would be right; the server is looked at once, at the first such error."""
+        """Say what is behind an error: that the run's own server has ended, or which address would be right.
+
+        For the latter the server is looked at once, at the first such error.
+        """
+        watch = watch_over(self.connection.base_url)
+        if watch and error.kind == "transient" and watch.is_gone():
+            error.kind, error.endpoint_wide = "final", True
+            error.message = (
+                f"the server that serve started has ended ({watch.ended()}), so the rest was not sent. "
+                "The same command starts it again and goes on"
+            )
+            return
         if not (error.wrong_address and hasattr(self.client, "get")):  # only the SDKs' clients can look around
             return
         async with self.looking:

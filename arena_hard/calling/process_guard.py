@@ -25,14 +25,18 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _stopping = threading.Lock()
 
 
-def main(command: list[str]) -> int:
-    """Run a command in this process's group until it ends or the pipe on stdin closes."""
+def main(told: int, command: list[str]) -> int:
+    """Run a command in this process's group until it ends or the pipe on stdin closes.
+
+    told: a pipe for its exit code, written at once; to end what it has left behind may take a while.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the whole group below, also to these processes
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _adopt()
     read_end, write_end = os.pipe()
     inner = os.fork()
     if inner:
+        os.close(told)
         os.close(read_end)  # the other end stays open as long as this process lives
         return _guarded(inner, sys.stdin.fileno())
     os.close(write_end)
@@ -42,7 +46,7 @@ def main(command: list[str]) -> int:
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", flush=True)
         return 127
-    return _guarded(server.pid, read_end)
+    return _guarded(server.pid, read_end, told)
 
 
 def _adopt() -> None:
@@ -59,14 +63,21 @@ def _as_server() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def _guarded(child: int, pipe: int) -> int:
-    """The exit code of a child, once it has ended and nothing is left of what it started."""
+def _guarded(child: int, pipe: int, told: int | None = None) -> int:
+    """The exit code of a child, once it has ended and nothing is left of what it started.
+
+    told: where it is written as soon as it has ended.
+    """
     threading.Thread(target=_stop_when_closed, args=(pipe,), daemon=True).start()
     ended, status = os.wait()
     while ended != child:  # one that was adopted
         ended, status = os.wait()
+    code = os.waitstatus_to_exitcode(status)
+    if told is not None:
+        with contextlib.suppress(OSError):  # the run has ended itself
+            os.write(told, str(code).encode())
     _stop_all()
-    return os.waitstatus_to_exitcode(status)
+    return code
 
 
 def _stop_when_closed(pipe: int) -> None:
@@ -117,4 +128,4 @@ def _processes() -> Iterator[tuple[int, str, int, int]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))

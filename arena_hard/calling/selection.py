@@ -146,9 +146,11 @@ def redo_name(args: argparse.Namespace, model: str) -> str:
     return f"{time.time():.6f}" if model in args.redo else ""
 
 
-def print_request(model: ModelSettings, messages: list[Message], temperature: float, max_tokens: int) -> None:
+def print_request(
+    model: ModelSettings, messages: list[Message], temperature: float, max_tokens: int, logprobs: bool = False
+) -> None:
     """One request as it would go over the wire (--dry-run)."""
-    body = request_body(model, messages, temperature, max_tokens)
+    body = request_body(model, messages, temperature, max_tokens, logprobs)
     addresses = [each if " " in each else f"{each} at its own address" for each in origins(model)]
     print(f"\none request to {model.name} ({'; '.join(addresses)}):")
     print(json.dumps(body, indent=2, ensure_ascii=False))

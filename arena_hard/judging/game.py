@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from arena_hard.calling.calls import finish_reason_of, total_usage
-from arena_hard.calling.providers.base import Reply
-from arena_hard.data.records import Game
+from arena_hard.calling.providers.base import CallError, Reply
+from arena_hard.data.records import Game, Usage
 from arena_hard.judging.label_question import in_text, is_to_be_asked, label_question
 from arena_hard.judging.plan import JudgmentJob
 from arena_hard.judging.prompts import asked_again, first_user_prompt, opening_messages, user_prompt
@@ -40,16 +40,23 @@ async def play(ask: Ask, stage: Stage, job: JudgmentJob, answers: Texts, referen
         if not reading.missing:
             break
     said = in_text(settings, replies, reading)
+    lost: Usage | None = None
     if is_to_be_asked(settings, said):
-        question = label_question(settings, messages, replies)
-        replies.append(await ask(question.messages, max_tokens=question.room, choices=list(question.choices)))
-        job.replies.append(replies[-1])
-        said = question.answered(settings, said, replies[-1])
+        asked = label_question(settings, messages, replies)
+        try:
+            replies.append(await ask(asked.messages, max_tokens=asked.room, choices=list(asked.choices)))
+            job.replies.append(replies[-1])
+            said = asked.answered(settings, said, replies[-1])
+        except CallError as error:
+            if not error.about_request:  # the server may answer the same question in the next run
+                raise
+            job.unanswered.append(error.message)  # what was had before is paid for, and stays
+            lost = error.usage
     return Game(
         verdict=said.verdict,
         judgment=said.text,
         user_prompt=user_prompt(opening),
-        usage=total_usage(replies),
+        usage=_together(total_usage(replies), lost),
         served_model=replies[-1].served_model,
         finish_reason=finish_reason_of(replies),
         thought="\n".join(reply.thought for reply in replies if reply.thought) or None,
@@ -57,3 +64,8 @@ async def play(ask: Ask, stage: Stage, job: JudgmentJob, answers: Texts, referen
         label_probabilities=said.probabilities,
         label_probabilities_unknown=said.unknown,
     )
+
+
+def _together(usage: Usage | None, lost: Usage | None) -> Usage | None:
+    """The tokens of a game, with those of a question that brought no answer."""
+    return usage + lost if usage and lost else usage

@@ -21,6 +21,9 @@ from arena_hard.judging.label_probabilities import Odds, odds, odds_of_label
 from arena_hard.judging.verdict_reading import Reading
 
 ROOM = 256  # tokens for a label and what a server wraps around it, however few a text may have; thoughts need more
+QUOTED = 2000  # characters of the end of each of the judge's own texts: enough to name a label by
+_QUOTED_TOKENS, _QUESTION_TOKENS = QUOTED // 4, 150
+_CUT = "[…] "
 _MEANINGS: dict[str, str] = dict(
     zip(
         LABELS,
@@ -110,11 +113,31 @@ def is_to_be_asked(settings: JudgeSettings, said: Said) -> bool:
 
 
 def label_question(settings: JudgeSettings, messages: list[Message], replies: Sequence[Reply]) -> LabelQuestion:
-    """The question for the label, after the last of these replies; messages: what that one answered."""
+    """The question for the label, after the last of these replies; messages: what that one answered.
+
+    Of long texts of the judge's only the end is quoted: with all of them, a text that has filled max_tokens would leave
+    a context no room for the question.
+    """
     choices = _NUMBERS if settings.verdict == "logprobs" else {f"[[{label}]]": label for label in LABELS}
     room = max(ROOM, settings.max_tokens) if any(map(_thinks, replies)) else ROOM
-    asked = [*messages, {"role": "assistant", "content": replies[-1].content}, question_for_label(settings)]
-    return LabelQuestion(asked, choices, room)
+    said = [*messages, {"role": "assistant", "content": replies[-1].content}]
+    asked = [{**each, "content": _end(each["content"])} if each["role"] == "assistant" else each for each in said]
+    return LabelQuestion([*asked, question_for_label(settings)], choices, room)
+
+
+def _end(text: str) -> str:
+    return text if len(text) <= QUOTED else f"{_CUT}{text[-QUOTED:]}"
+
+
+def tokens_beside_prompt(settings: JudgeSettings, reply: int) -> int:
+    """About how many tokens a context needs beside the prompt: for the reply, or what the question for the label takes.
+
+    reply: the most that a reply may have.
+    """
+    if settings.verdict == "text":
+        return reply
+    quoted = settings.number_of_judgment_attempts * min(reply, _QUOTED_TOKENS)
+    return max(reply, quoted + _QUESTION_TOKENS + ROOM)
 
 
 def question_for_label(settings: JudgeSettings) -> Message:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from arena_hard.calling.context import Prompts
+from arena_hard.calling.context import Prompts, reply_tokens
 from arena_hard.calling.manifest import open_failures
 from arena_hard.calling.origins import origins
 from arena_hard.calling.providers.base import Message
@@ -21,7 +21,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.records import Judgment, Question, UserError
 from arena_hard.data.verdicts import is_verdict
 from arena_hard.judging.cache_order import in_blocks
-from arena_hard.judging.label_question import ROOM, question_for_label
+from arena_hard.judging.label_question import ROOM, question_for_label, tokens_beside_prompt
 from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import abridged, can_be_shown, needed_answers, prompts_of, shown_texts
 from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of, load_judged
@@ -30,10 +30,14 @@ from arena_hard.money.quotes import Output, Quote, quote
 
 @dataclass(kw_only=True)
 class JudgmentJob(Job):
-    """One judgment to get. shared_by: how many models are judged on its question in this run."""
+    """One judgment to get. shared_by: how many models are judged on its question in this run.
+
+    unanswered: why questions for the label alone brought no answer.
+    """
 
     candidate: Candidate
     shared_by: int = 1
+    unanswered: list[str] = field(default_factory=list)
 
 
 def plan_judge(stage: Stage) -> list[Candidate]:
@@ -213,7 +217,8 @@ def prompts_to_send(stage: Stage, candidates: Sequence[Candidate]) -> Prompts:
     def each() -> Iterator[list[Message]]:
         return (prompts_of(stage, candidate, question)[0] for candidate, question in to_make)
 
-    return Prompts("judgments", each, stage.settings.max_tokens, shortens)
+    beside = tokens_beside_prompt(stage.settings, reply_tokens(stage.judge, stage.settings.max_tokens))
+    return Prompts("judgments", each, stage.settings.max_tokens, shortens, beside)
 
 
 def quote_of(stage: Stage, candidate: Candidate, seen: Output) -> Quote:

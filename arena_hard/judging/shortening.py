@@ -20,6 +20,7 @@ from arena_hard.calling.models import Model
 from arena_hard.calling.prompt_tokens import PromptCounter
 from arena_hard.calling.providers.base import CallError, Message
 from arena_hard.data.records import Game
+from arena_hard.judging.label_question import tokens_beside_prompt
 from arena_hard.judging.plan import JudgmentJob
 from arena_hard.judging.prompts import opening_messages
 from arena_hard.judging.shown import Texts, abridged
@@ -46,12 +47,12 @@ async def games_in_room(
     """
     pair, references = texts
     if stage.settings.truncate == "error":
-        return await _games(stage, pair, play)
+        return await _games(stage, job, pair, play)
     share = await _first_share(model, stage, job, texts)
     while True:
         shown = abridged(pair, share)
         try:
-            games = await _games(stage, shown, play)
+            games = await _games(stage, job, shown, play)
             break
         except CallError as error:
             if not error.too_long:
@@ -69,8 +70,9 @@ async def games_in_room(
     return [msgspec.structs.replace(game, truncated={"kept": share, "left_out": characters - kept}) for game in games]
 
 
-async def _games(stage: Stage, pair: Texts, play: Callable[[Texts], Awaitable[Game]]) -> list[Game]:
+async def _games(stage: Stage, job: JudgmentJob, pair: Texts, play: Callable[[Texts], Awaitable[Game]]) -> list[Game]:
     """Both games, or the only one."""
+    job.unanswered = []  # they may have been played before
     games: list[Game] = []
     waiting: Waiting | None = None
     for order in [pair, pair[::-1]] if stage.settings.pairwise else [pair]:
@@ -90,7 +92,7 @@ async def _first_share(model: Model, stage: Stage, job: JudgmentJob, texts: tupl
         return 1.0
     pair, references = texts
     prompt = opening_messages(stage.settings, job.question, pair, references)
-    room = context.length - reply_tokens(model.settings, stage.settings.max_tokens)
+    room = context.length - _beside(model, stage)
     if sum(len(message["content"].encode("utf-8", "replace")) for message in prompt) <= room:
         return 1.0
     tokens = await _counted(model, prompt)
@@ -103,9 +105,14 @@ async def _share_that_fits(model: Model, stage: Stage, sent: list[Message], show
     length = told.limit if told and told.limit else context.length if context else None
     if length is None:
         return _BLIND_STEP
-    room = length - reply_tokens(model.settings, stage.settings.max_tokens)
+    room = length - _beside(model, stage)
     tokens = told.prompt if told and told.prompt else await _counted(model, sent)
     return min(_STEP, _share(sent, shown, tokens, room))
+
+
+def _beside(model: Model, stage: Stage) -> int:
+    """The tokens that a prompt has to leave."""
+    return tokens_beside_prompt(stage.settings, reply_tokens(model.settings, stage.settings.max_tokens))
 
 
 async def _counted(model: Model, prompt: list[Message]) -> int:

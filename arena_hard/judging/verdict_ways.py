@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from arena_hard.calling.providers.base import Reply
@@ -13,6 +13,7 @@ from arena_hard.data.settings import JudgeSettings
 from arena_hard.judging.plan import is_readable
 
 _ASKING = "verdict: constrained in the setting file would ask for the label alone there"
+_REASONS = 5  # that are shown, of why questions for the label failed
 
 
 @dataclass
@@ -22,13 +23,15 @@ class VerdictWays:
     settings: JudgeSettings
     ways: Counter[str] = field(default_factory=Counter)
     forms: Counter[str] = field(default_factory=Counter)
+    unanswered: Counter[str] = field(default_factory=Counter)
     unreadable: int = 0
     games: int = 0
     with_odds: int = 0
     unknown: float = 0.0
 
-    def add(self, judgment: Judgment, replies: Sequence[Reply]) -> None:
-        """A judgment was had that these replies make."""
+    def add(self, judgment: Judgment, replies: Sequence[Reply], unanswered: Sequence[str] = ()) -> None:
+        """A judgment was had that these replies make; unanswered: why questions for its labels brought no answer."""
+        self.unanswered.update(unanswered)
         self.unreadable += not is_readable(judgment)
         self.forms.update(reply.form for reply in replies if reply.form)
         for game in judgment.games:
@@ -46,7 +49,7 @@ class VerdictWays:
         if lines and not asks and self.settings.baseline:
             lines[0] += f" {_ASKING}."
         if asks and self.games:
-            lines.append(self._ways())
+            lines += [self._ways(), *self._why_unanswered()]
         if self.settings.verdict == "logprobs" and self.games:
             lines.append(self._odds())
         return lines
@@ -59,11 +62,22 @@ class VerdictWays:
         if not words:
             return f"{line}."
         line += f", {self.ways['words']} asked for in words, {self.ways['none']} not had"
-        if self.forms:
+        if self.forms or (self.unanswered and not self.ways["words"]):
             return f"{line}; --retry-unreadable asks again." if self.ways["none"] else f"{line}."
         return (
             f"{line}: the server took no constraint. One that does is llama.cpp, vLLM, SGLang, Ollama, or a provider's."
         )
+
+    def _why_unanswered(self) -> Iterator[str]:
+        """The questions that failed, and the most frequent reasons."""
+        if not self.unanswered:
+            return
+        asked = counted(self.unanswered.total(), "question for the label", "questions for the label")
+        yield f"{asked} brought no answer; what the text says of these games stays, a verdict or none:"
+        for reason, count in self.unanswered.most_common(_REASONS):
+            yield f"  {count} × {reason}"
+        if len(self.unanswered) > _REASONS:
+            yield f"  and {counted(len(self.unanswered) - _REASONS, 'other reason')}"
 
     def _odds(self) -> str:
         if not self.with_odds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
 import pytest
@@ -59,6 +60,19 @@ def test_the_remedy_is_in_the_servers_own_words(engine: str, words: str) -> None
     said = line(4096, prompts(3000), engine) or ""
     assert words in said
     assert ("without saying so" in said) == (engine == "library")
+
+
+def test_the_projects_own_server_has_a_flag_of_its_own() -> None:
+    said = line(4096, prompts(3000), "llamacpp", serve="python tools/llama_server.py x.gguf --port {port}") or ""
+    assert "serve it with --context 6144" in said
+
+
+def test_a_question_that_takes_more_than_a_reply_is_counted() -> None:
+    asked = dataclasses.replace(prompts(3400, max_tokens=512), beside=906)
+    assert line(4096, prompts(3400, max_tokens=512)) is None
+    said = line(4096, asked) or ""
+    assert "max_tokens 512, or the question for the label, takes about 906 of them" in said
+    assert "What helps: serve it with --max-model-len 5120; or truncate: answers" in said
 
 
 def test_only_what_can_be_done_is_offered() -> None:

@@ -19,10 +19,10 @@ from tests.support.processes import wait_until
 pytestmark = pytest.mark.slow
 
 IMPATIENT = """
-import sys
+import os, sys
 from arena_hard.calling import process_guard
 process_guard.STOP_SECONDS = 1.0
-sys.exit(process_guard.main(sys.argv[1:]))
+sys.exit(process_guard.main(os.open(os.devnull, os.O_WRONLY), sys.argv[1:]))
 """
 NAMES = ("server", "child", "away", "deaf")
 # a child in the group, and two in sessions of their own whose parents have ended; one heeds no SIGTERM
@@ -96,6 +96,6 @@ def test_nothing_outlives_its_guard(
 
 @pytest.mark.parametrize(("command", "code"), [(["sh", "-c", "exit 3"], 3), (["no-such-server"], 127)])
 def test_the_exit_code_is_the_commands(command: list[str], code: int) -> None:
-    guard = [sys.executable, "-I", str(process_guard.__file__), *command]
+    guard = [sys.executable, "-I", str(process_guard.__file__), "2", *command]
     with subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True) as process:
         assert process.wait(60) == code

@@ -11,7 +11,15 @@ from arena_hard.calling.providers.base import Reply, Token
 from arena_hard.data.records import Game, Judgment, Usage, UserError
 from arena_hard.data.settings import JudgeSettings, ModelSettings
 from arena_hard.data.verdicts import LABELS
-from arena_hard.judging.label_question import ROOM, Said, in_text, is_to_be_asked, label_question
+from arena_hard.judging.label_question import (
+    QUOTED,
+    ROOM,
+    Said,
+    in_text,
+    is_to_be_asked,
+    label_question,
+    tokens_beside_prompt,
+)
 from arena_hard.judging.prompts import judgment_shaping_settings
 from arena_hard.judging.verdict_reading import read_verdict
 from arena_hard.judging.verdict_ways import VerdictWays
@@ -64,6 +72,18 @@ def test_the_question_follows_the_judges_own_words() -> None:
     assert all(choice in asked.messages[-1]["content"] for choice in asked.choices)
     numbers = label_question(settings(verdict="logprobs"), before, [Reply("x")])
     assert list(numbers.choices.items()) == list(zip("12345", LABELS))
+
+
+def test_of_a_long_text_the_end_is_quoted_so_that_the_question_has_room() -> None:
+    config = settings(verdict="constrained")
+    before = [{"role": "user", "content": "Q" * 9000}, {"role": "assistant", "content": "a" * 9000}]
+    first, own, last, _ = label_question(config, before, [Reply("b" * 9000 + "So A is better.")]).messages
+    assert first == before[0]
+    assert own["content"] == f"[…] {'a' * QUOTED}"
+    assert last["content"].endswith("So A is better.") and len(last["content"]) == len(own["content"])
+    assert tokens_beside_prompt(config, 4096) == 4096
+    assert tokens_beside_prompt(settings(), 100) == 100
+    assert tokens_beside_prompt(config, 100) == 2 * 100 + 150 + ROOM
 
 
 def test_a_judge_that_thinks_has_room_for_it() -> None:
@@ -183,6 +203,14 @@ def test_the_run_says_how_verdicts_were_had() -> None:
     assert ways.lines() == [
         "verdicts of 2 games: 1 in the judge's text, 1 asked for with a constraint (json_schema).",
         "label_probabilities: in 1 of 2 games; the labels of the others stand as they are.",
+    ]
+    failed = VerdictWays(settings(verdict="constrained"))
+    failed.add(Judgment("q", "m", "j", (Game(None), Game(None))), [], ["400: no", "400: no"])
+    assert failed.lines()[1:] == [
+        "verdicts of 2 games: 0 in the judge's text, 0 asked for with a constraint, 0 asked for in words, 2 not had; "
+        "--retry-unreadable asks again.",
+        "2 questions for the label brought no answer; what the text says of these games stays, a verdict or none:",
+        "  2 × 400: no",
     ]
     plain = VerdictWays(settings())
     plain.add(Judgment("q", "m", "j", (Game("A>B"), Game(None))), [])

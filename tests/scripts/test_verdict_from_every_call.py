@@ -28,6 +28,7 @@ def test_a_judge_without_labels_gives_one_in_each_game(answered: Scratch, wire: 
     wire.configure(unreadable=1.0, constraints=["grammar"], refuses_constraints=True, logprobs=5)
     answered.models["judge"]["price"] = {"input": 1.0, "output": 1.0}
     answered.judging["verdict"] = "logprobs"
+    assert '"top_logprobs"' in answered.run("gen_judgment.py", "--dry-run").stdout
     done = answered.run("gen_judgment.py", "--max-cost", "1")
     assert done.returncode == 0, done.stderr
     assert "note: verdict: logprobs: where a judge's text holds no verdict" in done.stdout
@@ -60,6 +61,17 @@ def test_a_server_that_takes_no_constraint_loses_nothing(answered: Scratch, wire
     assert done.stdout.count("the server took no constraint") == 1
     assert done.stdout.count("label_probabilities: in no game") == 1
     assert form_of(questions(wire)[-1]) is None
+
+
+def test_a_question_that_is_refused_costs_no_verdict(answered: Scratch, wire: Server) -> None:
+    answered.judging |= {"verdict": "constrained", "verdict_always": True}
+    answered.models["judge"]["attempts"] = 1
+    wire.configure(context_window=150, constraints=["json_schema"])
+    done = answered.run("gen_judgment.py")
+    assert done.returncode == 0, done.stdout
+    assert "3 judgments written, 0 failed" in done.stdout
+    assert "6 questions for the label brought no answer" in done.stdout and "maximum context length" in done.stdout
+    assert {game["verdict_by"] for game in games(answered)} == {"text"}
 
 
 def test_claude_is_made_to_call_a_tool(answered: Scratch, wire: Server) -> None:

@@ -1,12 +1,14 @@
 """A small server that `serve` starts: it may be keyed, slow to load, and mortal. It imports nothing of the project.
 
-python own_server.py PORT [--key KEY] [--load SECONDS] [--replies NUMBER] [--leave-a-worker] [--note FILE]
+python own_server.py PORT [--key KEY] [--load SECONDS] [--replies NUMBER] [--killed] [--leave-a-worker] [--note FILE]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--key", help="the only one that it takes")
     parser.add_argument("--load", type=float, default=0.0, help="seconds before it listens")
     parser.add_argument("--replies", type=int, default=sys.maxsize, help="it dies after so many")
+    parser.add_argument("--killed", action="store_true", help="by a signal, as for want of memory")
     parser.add_argument("--leave-a-worker", action="store_true", help="one that outlives it")
     parser.add_argument("--note", type=Path, help="a file to write its port to before it listens")
     return parser.parse_args()
@@ -47,6 +50,8 @@ class Handler(BaseHTTPRequestHandler):
             if self.told.leave_a_worker:
                 subprocess.Popen([sys.executable, "-c", _DEAF])
             print("out of memory, key", self.told.key, flush=True)
+            if self.told.killed:
+                os.kill(os.getpid(), signal.SIGKILL)
             raise SystemExit
 
     def _answer(self, body: dict[str, Any]) -> bool:

@@ -100,6 +100,8 @@ class CallError(Exception):
     not_taken: whether nobody worked on it: the server could not be reached, or was too busy to begin.
     busy: whether the server said that it takes no more for now: every 'rate limit', and what may pass of that kind.
     too_long: what the server said of the length, where the prompt did not fit into its context.
+    about_request: of one that ended a call, whether it was for what was asked, or for a reply without text: another
+        request to the same server may well be answered.
     """
 
     def __init__(
@@ -130,6 +132,12 @@ class CallError(Exception):
         self.not_taken = not_taken
         self.busy = busy or kind == "rate limit"
         self.too_long: TooLong | None = None
+        self.about_request = False
+
+    def refuses_request(self) -> bool:
+        """Whether it says something of this request, as `about_request` does, and nothing of the server."""
+        refused = self.kind == "final" and not (self.endpoint_wide or self.wrong_address)
+        return refused or self.finish_reason is not None
 
 
 class Unforeseen(CallError):
@@ -140,6 +148,10 @@ class Unforeseen(CallError):
         place = f"{'/'.join(Path(frames[-1].filename).parts[-2:])}:{frames[-1].lineno}" if frames else "?"
         words = without_secrets(f"{type(error).__name__}: {error}".rstrip(" :."))
         super().__init__("final", f"{words} ({place}); this is a mistake in the program, please report it", usage=usage)
+
+    def refuses_request(self) -> bool:
+        """It says nothing of the request, and is to be seen."""
+        return False
 
 
 @dataclass(frozen=True)
