@@ -18,7 +18,7 @@ from tests.support.real_model import MODEL, RealBench, need_real_model, serve_co
 
 pytestmark = pytest.mark.slow
 QUESTIONS = 30
-JUDGED = int(os.environ.get("ARENA_HARD_REAL_JUDGMENTS", "12"))  # of 30 the tests would take two minutes longer
+JUDGED = int(os.environ.get("ARENA_HARD_REAL_JUDGMENTS", "6"))  # of 30 the tests would take three minutes longer
 
 
 @pytest.fixture(autouse=True)
