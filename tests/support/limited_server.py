@@ -42,6 +42,8 @@ class Limited:
     asked: list[str] = field(default_factory=list)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "GET":  # it lists no models
+            return web.Response(status=404)
         body = json.loads(await request.read())
         self.began = self.began or time.monotonic()
         self.requests += 1
