@@ -126,13 +126,17 @@ class ContextChecks:
     def __init__(self) -> None:
         self._checks: dict[Path, ContextCheck] = {}
 
-    async def begin(self, model: Model, prompts: Prompts | None, files: Iterable[Path]) -> str | None:
-        """A line before the run, where a model's prompts will not fit."""
-        if prompts is None:
-            return None
-        check = ContextCheck(model, prompts)
-        self._checks.update((file, check) for file in files)
-        return await check.begin()
+    async def begin(self, groups: Iterable[tuple[Model, Prompts | None, Iterable[Path]]]) -> list[str]:
+        """Lines before the run, for models whose prompts will not fit; of each its prompts and record files.
+
+        All servers are asked side by side: one that is slow to answer holds up the start once.
+        """
+        checks: list[ContextCheck] = []
+        for model, prompts, files in groups:
+            if prompts is not None:
+                checks.append(ContextCheck(model, prompts))
+                self._checks.update(dict.fromkeys(files, checks[-1]))
+        return list(filter(None, await asyncio.gather(*(check.begin() for check in checks))))
 
     async def learn(self, error: CallError, file: Path) -> str | None:
         """A line after the first refusal of a prompt's length, where none was said before."""

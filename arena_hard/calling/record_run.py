@@ -193,8 +193,9 @@ class RecordRun(Generic[J]):
         self._numbers = {question.question_id: number for number, question in enumerate(questions, 1)}
         for output in self.outputs:
             self._open_kept(output)
+        for note in await self._contexts.begin((g.model, g.prompts, [o.path for o in g.outputs]) for g in groups):
+            _note(note)
         for group in groups:
-            _note(await self._contexts.begin(group.model, group.prompts, [output.path for output in group.outputs]))
             await self._probe(group.model.settings, group.outputs)
 
         async def work(job: J) -> None:

@@ -17,7 +17,7 @@ from arena_hard.data.presets import categories_of, is_published
 from arena_hard.data.record_folder import is_there, record_files
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.typed_jsonl import Reader
-from arena_hard.rating.arrays import occurring
+from arena_hard.rating.arrays import distinct, occurring
 from arena_hard.rating.battles import Battles, baseline_of
 from arena_hard.rating.coverage import Coverage, JudgedQuestions, coverage, fought_in
 from arena_hard.rating.game_codes import Codes
@@ -54,7 +54,7 @@ def without_half_read(table: GameTable) -> GameTable:
     """The table without judgments of which some game has no readable verdict, which v2.0 leaves out whole."""
     places = [table.judge, table.model, table.question]
     judgment = np.ravel_multi_index(places, (len(table.judges), len(table.models), len(table.questions)))
-    unread = np.unique(judgment[table.verdict < 0])
+    unread = distinct(judgment[table.verdict < 0])
     return select(table, ~np.isin(judgment, unread))
 
 

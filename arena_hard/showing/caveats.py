@@ -9,7 +9,7 @@ import numpy as np
 
 from arena_hard.data.name_lists import counted
 from arena_hard.rating import judge_trust
-from arena_hard.rating.arrays import occurring
+from arena_hard.rating.arrays import distinct, occurring
 from arena_hard.rating.game_rows import has_probabilities
 from arena_hard.rating.games import ForeignScores, GameTable
 from arena_hard.rating.intervals import BY_ROWS
@@ -151,7 +151,7 @@ def _where_told(looked: Mapping[str, Looked], games: GameTable) -> str:
     if len(occurring(games.judge[read])) > 1:
         return "What holds at all looks is shown for a single judge only (--judge-name)."
     of_looked = read & np.array([name in looked for name in games.models], dtype=bool)[games.model]
-    places = np.unique(games.model[of_looked].astype(np.int64) * len(games.questions) + games.question[of_looked])
+    places = distinct(games.model[of_looked].astype(np.int64) * len(games.questions) + games.question[of_looked])
     if not len(places) or np.bincount(places // len(games.questions)).max() < 2:
         return "One question does not show what holds at all looks."
     return ""
