@@ -1,0 +1,19 @@
+"""From a log of conversations to a benchmark: each step reads the table of the one before and can be resumed.
+
+For the scripts and the other rooms:
+
+settings       what config/build_bench_config.yaml may say
+steps          what a step is, and what all steps of a run share
+runner         runs the steps that are not up to date, or says which those are
+build_steps    the steps in their order
+parallel       a function over many pieces in several processes
+tables         tables on disk, in parts
+inputs         files of conversations: which format, and their rows
+
+Inside:
+
+conversations  a row of whatever shape → what its user said
+reading        files → the table with a row for each conversation
+cleaning       what is too short, too long or should not be published
+personal_data  addresses of mail, telephone numbers, keys
+"""
