@@ -110,7 +110,7 @@ def constraint(forms: Mapping[str, Form], request: Request, dialect: Dialect) ->
 
 
 def asked_for(body: Mapping[str, Any]) -> tuple[str, Allowed] | None:
-    """(form, what is allowed) of a body that `constraint` was put into; None for others, even with a user's own schema."""
+    """(form, what is allowed) of a body that `constraint` was put into; None for others, such as a user's own."""
     for forms in (OPENAI, ANTHROPIC, BEDROCK):
         for name, form in forms.items():
             with contextlib.suppress(KeyError, TypeError, IndexError, ValueError, AttributeError):
