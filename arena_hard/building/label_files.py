@@ -6,44 +6,50 @@ with the reason and the number of attempts; it is never a label.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from arena_hard.building.label_reading import Label
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import file_name
+from arena_hard.data.record_values import is_object
 from arena_hard.data.records import Usage, UserError, usage_row
 
 FOLDER = "labels"
 
 
-class LabelRecord(msgspec.Struct, frozen=True):
-    """The record of a prompt: a label, or null and why. labelled_by: "text", asked for "constrained" or in "words".
+class Kept(msgspec.Struct, frozen=True):
+    """What planning needs of a record. criteria: yes or no for each, in their order; None where none could be read.
 
-    criteria: yes or no for each, in their order. attempts: how often it was asked for, this time included.
+    attempts: how often it was asked for; unreadable: why it was not read.
     """
 
     question_id: str
     instrument: str
     criteria: list[bool] | None
-    model: str = ""
-    labelled_by: str | None = None
-    unreadable: str | None = None
     attempts: int = 1
-    reply: str = ""
-    thought: str | None = None
+    unreadable: str | None = None
     usage: Usage | None = None
-    served_model: str | None = None
-    finish_reason: str | None = None
 
-    @property
-    def label(self) -> Label | None:
-        """What was read."""
-        return None if self.criteria is None else tuple(self.criteria)
+
+class LabelRecord(msgspec.Struct, frozen=True):
+    """The record of a prompt: a label, or null and why. labelled_by: "text", asked for "constrained" or in "words"."""
+
+    question_id: str
+    model: str
+    instrument: str
+    criteria: list[bool] | None
+    labelled_by: str | None
+    unreadable: str | None
+    attempts: int
+    reply: str
+    usage: Usage | None
+    served_model: str | None
+    finish_reason: str
+    thought: str | None = None
 
     def row(self) -> dict[str, Any]:
         """The line of a file."""
@@ -51,14 +57,17 @@ class LabelRecord(msgspec.Struct, frozen=True):
         return {key: value for key, value in row.items() if value is not None or key == "criteria"}
 
 
+_DECODER = msgspec.json.Decoder(Kept)
+
+
 def label_file(folder: Path, model: str, instrument: str) -> Path:
     """Where the labels of an instrument lie. folder: that of all labels."""
     return folder / f"{file_name(model)}.{instrument}.jsonl"
 
 
-def load_labels(file: Path, instrument: str, names: Sequence[str]) -> dict[str, LabelRecord]:
+def load_labels(file: Path, instrument: str, names: Sequence[str]) -> dict[str, Kept]:
     """The record of each prompt, the last of several; empty where there is no file. Raises UserError with the line."""
-    found: dict[str, LabelRecord] = {}
+    found: dict[str, Kept] = {}
     others = 0
     for number, record in jsonl.rows(file, _DECODER.decode) if file.is_file() else ():
         if record.instrument != instrument:
@@ -73,9 +82,6 @@ def load_labels(file: Path, instrument: str, names: Sequence[str]) -> dict[str, 
     return found
 
 
-_DECODER = msgspec.json.Decoder(LabelRecord)
-
-
 def other_instruments(file: Path) -> list[Path]:
     """The files with labels by other instruments that lie beside this one."""
     return sorted(other for other in file.parent.glob("*.jsonl") if other != file) if file.parent.is_dir() else []
@@ -84,39 +90,34 @@ def other_instruments(file: Path) -> list[Path]:
 # ----------------------------------------------------------------------------------- labels that are given
 
 GIVEN = "given"  # in the place of a model: labels that come with the conversations
-_FIELD, _TASK = "category_tag", "criteria_v0.1"
+TAG, _TASK = "category_tag", "criteria_v0.1"
 
 
-def given_criteria(row: dict[str, Any], names: Sequence[str]) -> list[bool] | None:
-    """The label that a conversation of Chatbot Arena carries, where it decides all criteria; None where it has none.
+def given_label(tag: Any, names: Sequence[str]) -> list[bool] | None:
+    """The label in the category_tag of a conversation of Chatbot Arena; None where it does not decide all criteria.
 
-    It stands in category_tag.criteria_v0.1, by name; some sets have JSON as a text there.
+    The tag is an object or, as in some sets, JSON as a text, and so is criteria_v0.1 in it.
     """
-    tags = _decoded(row.get(_FIELD))
-    said = _decoded(tags.get(_TASK)) if isinstance(tags, dict) else None
-    decided = [said.get(name) for name in names] if isinstance(said, dict) else []
+    tags = _decoded(tag)
+    said = _decoded(tags.get(_TASK)) if is_object(tags) else None
+    decided = [said.get(name) for name in names] if is_object(said) else []
     return [bool(each) for each in decided] if decided and all(isinstance(each, bool) for each in decided) else None
 
 
 def _decoded(value: Any) -> Any:
-    """What a JSON text holds; any other value as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return None
+    """What a JSON text holds, be it encoded once or twice; any other value as it is."""
+    for _ in range(2):
+        if isinstance(value, str):
+            try:
+                value = msgspec.json.decode(value)
+            except msgspec.DecodeError:
+                return None
+    return value
 
 
-def labels_in_order(keys: Iterable[str], found: dict[str, LabelRecord]) -> Iterator[list[bool] | None]:
-    """The label of each prompt, None where it has none."""
-    return (record.criteria if (record := found.get(key)) else None for key in keys)
-
-
-def check_given(labels: Sequence[list[bool] | None], names: Sequence[str]) -> None:
-    """Raises UserError where `given` is asked for and no conversation has a label."""
-    if all(label is None for label in labels):
-        raise UserError(
-            f"model: {GIVEN}: none of the conversations carries {_FIELD}.{_TASK} with the criteria {', '.join(names)}. "
-            "Name a model of the endpoint file in its place."
-        )
+def none_is_given(names: Sequence[str]) -> UserError:
+    """The message where `given` is asked for and no conversation has a label."""
+    return UserError(
+        f"model: {GIVEN}: none of these conversations carries {TAG}.{_TASK} with the criteria {', '.join(names)}. Name a "
+        "model of the endpoint file in its place."
+    )

@@ -6,11 +6,11 @@ import argparse
 import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from arena_hard.building.label_files import LabelRecord, label_file, load_labels, other_instruments
+from arena_hard.building.label_files import Kept, LabelRecord, label_file, load_labels, other_instruments
 from arena_hard.building.label_prompt import NO, YES, Instrument
 from arena_hard.building.label_reading import Reading, read_label
 from arena_hard.calling.calls import chat_completion, finish_reason_of, total_usage
@@ -31,6 +31,7 @@ from arena_hard.money.account import Account
 from arena_hard.money.quotes import Quote, output_of, quote
 
 _REASONS = 5  # that are shown, of why labels could not be read
+_MOST_COUNTED = 20_000  # prompts whose tokens are counted for a quote
 
 
 @dataclass(kw_only=True)
@@ -52,7 +53,7 @@ class LabelStage:
     account: Account
     batch: bool = False
     finish_live: bool = False
-    kept: dict[str, LabelRecord] = field(default_factory=dict)
+    kept: dict[str, Kept] = field(default_factory=dict[str, Kept])
 
     def __post_init__(self) -> None:
         self.kept = load_labels(self.file, self.instrument.fingerprint, self.instrument.criteria.names)
@@ -89,7 +90,7 @@ class LabelStage:
         return [question for question in self.questions if self.is_missing(question)]
 
     @property
-    def unreadable(self) -> list[LabelRecord]:
+    def unreadable(self) -> list[Kept]:
         """The records of these prompts that hold no label."""
         found = (self.kept.get(question.question_id) for question in self.questions)
         return [record for record in found if record and record.criteria is None]
@@ -111,19 +112,22 @@ class LabelStage:
         for note in earlier_notes(self.file, origins(self.model), existing):
             yield f"note: {note}"
 
-    def prompts(self) -> Iterator[list[Message]]:
-        """The first request of each missing label."""
-        return (self.instrument.messages(question.turns) for question in self.missing)
+    def prompts(self, every: int = 1) -> Iterator[list[Message]]:
+        """The first request of each missing label, or of every n-th."""
+        return (self.instrument.messages(question.turns) for question in self.missing[::every])
 
     def context_prompts(self) -> Prompts:
         """What will be sent, for the look at the model's context."""
         return Prompts("labels", self.prompts, self.instrument.max_tokens, beside=self.instrument.tokens_of_question)
 
     def quote(self) -> Quote:
-        """What the missing labels would cost."""
+        """What the missing labels would cost. Of very many, the tokens of every n-th are counted; the bound is of all."""
+        missing = self.missing
         seen = output_of([record.usage.completion_tokens for record in self.kept.values() if record.usage])
-        worst = sum(self.most_it_may_cost(question) for question in self.missing)
-        return quote(self.model, self.prompts(), self.instrument.max_tokens, seen, worst)
+        worst = sum(map(self.most_it_may_cost, missing))
+        every = -(-len(missing) // _MOST_COUNTED) or 1
+        found = quote(self.model, self.prompts(every), self.instrument.max_tokens, seen, worst)
+        return found if every == 1 else _scaled(found, len(missing))
 
     def most_it_may_cost(self, question: Question) -> float:
         """Dollars for a label if each of its requests is answered at full length."""
@@ -131,6 +135,24 @@ class LabelStage:
         size = sum(len(message["content"].encode()) for message in instrument.messages(question.turns))
         size += len(instrument.question.encode()) if instrument.asks_again else 0
         return self.account.worst(self.bill, [size], instrument.most_tokens, 1 + instrument.asks_again)
+
+
+def _scaled(found: Quote, requests: int) -> Quote:
+    """A quote of some requests for more of their kind; the most that they may cost is that of all already."""
+    times = requests / found.requests
+
+    def larger(ends: tuple[float, float]) -> tuple[float, float]:
+        return ends[0] * times, ends[1] * times
+
+    return replace(
+        found,
+        requests=requests,
+        input_tokens=round(found.input_tokens * times),
+        output_tokens=larger(found.output_tokens),
+        live=found.live and larger(found.live),
+        batch=found.batch and larger(found.batch),
+        seconds=larger(found.seconds),
+    )
 
 
 def label_of(stage: LabelStage, key: str, attempt: int) -> str:
