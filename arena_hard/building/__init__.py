@@ -1,9 +1,28 @@
-"""Conversations → a benchmark: read, cleaned, put into topics, labelled, filtered, drawn.
+"""From a log of conversations to a benchmark: each step reads the table of the one before and can be resumed.
 
 For the scripts and the other rooms:
 
-criteria         the qualities that prompts are labelled by, from a file
-label_prompt     what an annotator is asked, and what makes two labels comparable
-label_reading    the criteria in an annotator's reply
-filters          thresholds of prompts and topics
+settings       what config/build_bench_config.yaml may say
+steps          what a step is, and what all steps of a run share
+runner         runs the steps that are not up to date, or says which those are
+build_steps    the steps in their order
+parallel       a function over many pieces in several processes
+tables         tables on disk, in parts
+inputs         files of conversations: which format, and their rows
+criteria       the qualities that prompts are labelled by, from a file
+label_prompt   what an annotator is asked, and the fingerprint of all that shapes its labels
+label_steps    the steps that label prompts and drop the poor ones
+opinion_step   the step that asks a second annotator about a share of them
+filters        thresholds of prompts and topics
+second_opinion  how far a second annotator agrees
+
+Inside:
+
+conversations  a row of whatever shape → what its user said
+reading        files → the table with a row for each conversation
+cleaning       what is too short, too long or should not be published
+personal_data  addresses of mail, telephone numbers, keys
+label_stage    labels by one instrument: planned, priced, asked for
+label_files    labels on disk, a file for each instrument, and those that come with conversations
+label_reading  the criteria in an annotator's reply
 """

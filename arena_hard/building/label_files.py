@@ -118,6 +118,6 @@ def _decoded(value: Any) -> Any:
 def none_is_given(names: Sequence[str]) -> UserError:
     """The message where `given` is asked for and no conversation has a label."""
     return UserError(
-        f"model: {GIVEN}: none of these conversations carries {TAG}.{_TASK} with the criteria {', '.join(names)}. Name a "
-        "model of the endpoint file in its place."
+        f"model: {GIVEN}: none of these conversations carries {TAG}.{_TASK} with the criteria {', '.join(names)}. Name "
+        "a model of the endpoint file in its place."
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from arena_hard.building.criteria import Criteria, load_criteria
-from arena_hard.building.label_files import FOLDER, GIVEN, TAG, given_label, load_labels, none_is_given
+from arena_hard.building.label_files import FOLDER, GIVEN, TAG, given_label, none_is_given
 from arena_hard.building.label_prompt import Instrument
 from arena_hard.building.label_stage import LabelStage, make_labels
 from arena_hard.building.settings import BuildSettings, PassSettings
@@ -22,7 +22,7 @@ from arena_hard.building.tables import Table, arrow
 from arena_hard.calling.context_check import planned_line
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import Question, UserError
-from arena_hard.data.settings import ModelSettings, short_hash
+from arena_hard.data.settings import short_hash
 from arena_hard.money.quotes import quote_lines
 
 if TYPE_CHECKING:  # it imports numpy
@@ -34,19 +34,12 @@ _TEXT_STEPS = (TEXTS, "duplicates", "clean", "read")  # whose tables tell how ma
 
 
 def label_steps(settings: BuildSettings) -> list[Step]:
-    """The passes with their filters, and the second opinion. Raises UserError for criteria that cannot be used."""
+    """The passes, each with its filter. Raises UserError for criteria that cannot be used."""
     steps: list[Step] = []
     for number, each in enumerate(settings.labels.passes, 1):
         criteria = load_criteria(Path(each.criteria or settings.labels.criteria))
         steps += [LabelStep(number, criteria), FilterStep(number, criteria)]
     return steps
-
-
-def label_models(settings: BuildSettings) -> list[str]:
-    """The entries of the endpoint file that labelling needs."""
-    named = [each.model for each in settings.labels.passes]
-    second = settings.labels.second_opinion
-    return [name for name in dict.fromkeys([*named, *([second.model] if second else [])]) if name != GIVEN]
 
 
 def topic_of_rows(table: Table) -> tuple[list[str], list[int]]:
@@ -93,10 +86,14 @@ class LabelStep(Step):
         """Those of this pass."""
         return context.settings.labels.passes[self.number - 1]
 
+    def models(self, settings: BuildSettings) -> list[str]:
+        name = settings.labels.passes[self.number - 1].model
+        return [] if name == GIVEN else [name]
+
     def instrument(self, context: Context, model: str = "") -> Instrument:
         """What labels; model: another one than the pass's."""
         own = self.settings(context)
-        settings = model_of(context, model or own.model)
+        settings = context.models[model or own.model]
         return Instrument(settings, self.criteria, own.temperature, own.max_tokens, own.constrained)
 
     def stage(self, context: Context, questions: list[Question], model: str = "") -> LabelStage:
@@ -199,14 +196,7 @@ class LabelStep(Step):
             out.say(f"{counted(len(labels) - len(known), 'prompt')} without a label")
 
 
-def model_of(context: Context, name: str) -> ModelSettings:
-    """An entry of the endpoint file."""
-    return context.models[name]
-
-
-def label_table(
-    ids: Sequence[str], topics: Sequence[int], labels: Sequence[list[bool] | None], instrument: str
-) -> Any:
+def label_table(ids: Sequence[str], topics: Sequence[int], labels: Sequence[list[bool] | None], instrument: str) -> Any:
     """The rows of a pass: a label or null for each prompt."""
     found = arrow()
     columns = {
@@ -223,7 +213,7 @@ def label_table(
 
 
 class FilterStep(Step):
-    """The thresholds after a pass. Its table keeps what the topics' means were; FILTER.topics.json holds all of them."""
+    """The thresholds after a pass. Its table says what the topics came to; FILTER.topics.json has all of them."""
 
     def __init__(self, number: int, criteria: Criteria) -> None:
         self.number, self.criteria = number, criteria
@@ -242,8 +232,8 @@ class FilterStep(Step):
             if value > len(self.criteria):
                 criteria = counted(len(self.criteria), "criterion", "criteria")
                 raise UserError(
-                    f"{context.args.setting_file}: {name} is {value:g} in pass {self.number}, and there are {criteria}, "
-                    f"so that nothing could pass. Write {name}: {max(0, len(self.criteria) - 1)} or the like."
+                    f"{context.args.setting_file}: {name} is {value:g} in pass {self.number}, and there are "
+                    f"{criteria}: nothing could pass. Write {name}: {max(0, len(self.criteria) - 1)} or the like."
                 )
         return found
 
@@ -260,7 +250,8 @@ class FilterStep(Step):
         from arena_hard.building import filters
 
         assert rows is not None
-        table, thresholds = rows.read(), self.thresholds(context)
+        table: Any = rows.read()
+        thresholds = self.thresholds(context)
         topic = table.column("topic").to_numpy()
         score = table.column("prompt_score").fill_null(filters.NO_LABEL).to_numpy()
         scores = filters.topic_scores(topic, score)
@@ -271,7 +262,7 @@ class FilterStep(Step):
                 ids = table.column("id").take(dropped[:5]).to_pylist()
                 out.drop(reason.format(**thresholds._asdict()), examples_of(context, ids), len(dropped))
         left = np.flatnonzero(why == 0)
-        out.advance(len(table))
+        out.advance(len(topic))
         out.write(_with_topics(table.take(left), scores))
         with out.file(self.files[0]) as file:
             file.write_bytes(msgspec.json.format(msgspec.json.encode(list(_topic_rows(scores, topic[left]))), indent=1))
@@ -317,12 +308,3 @@ def _topic_rows(scores: Any, kept: Any) -> Iterator[dict[str, Any]]:
             "error": None if error != error else round(error, 6),
             "left": left.get(topic, 0),
         }
-
-
-def labels_of(context: Context, instrument: Instrument, folder: Path) -> dict[str, list[bool]]:
-    """All labels that an instrument has given, by the prompt's id."""
-    from arena_hard.building.label_files import label_file
-
-    file = label_file(folder, instrument.model.name, instrument.fingerprint)
-    found = load_labels(file, instrument.fingerprint, instrument.criteria.names)
-    return {key: record.criteria for key, record in found.items() if record.criteria is not None}

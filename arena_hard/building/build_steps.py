@@ -1,0 +1,13 @@
+"""The steps from conversations to questions, in their order."""
+
+from __future__ import annotations
+
+from arena_hard.building.cleaning import CleanStep
+from arena_hard.building.reading import ReadStep
+from arena_hard.building.settings import BuildSettings
+from arena_hard.building.steps import Step
+
+
+def build_steps(settings: BuildSettings) -> list[Step]:
+    """All steps, as the settings have them."""
+    return [ReadStep(), CleanStep()]
