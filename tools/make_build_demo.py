@@ -230,7 +230,7 @@ def question_rows(
         if model != "verdicts":
             messages: list[Message] = [{"role": "user", "content": turns[0]}]
             yield recording_row(model, messages, reply(model, messages, text, counter))
-    question = Question("", "", tuple(turns), "")
+    question = Question("", tuple(turns))
     baseline = settings.baseline_model or ""
     for model, (first, second, reason) in texts["verdicts"].items():
         pair = [[texts[baseline]], [texts[model]]]
