@@ -88,7 +88,9 @@ def conversations(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for sample in samples:
         found.append(sample)
         # a copy differs in white space, as copies by hand do
-        found += [{**sample, "turns": [f"{turn}\n" for turn in sample["turns"]]} for _ in range(sample.get("copies", 0))]
+        found += [
+            {**sample, "turns": [f"{turn}\n" for turn in sample["turns"]]} for _ in range(sample.get("copies", 0))
+        ]
         if near := with_words(sample):
             found.append(near)
     numbered = [{**sample, "id": hash_of(f"{number} {sample['turns']}")} for number, sample in enumerate(found)]

@@ -1,0 +1,144 @@
+"""Topics as the report shows them: what the steps know of each, their table, and their map."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from arena_hard.building import topic_map
+from arena_hard.building.steps import Context
+from arena_hard.data.record_values import is_list, is_object
+from arena_hard.showing.html_tables import Cell, table
+
+MOST_ROWS = 500  # of the table; all topics stand in the files of the steps
+FEW = 25  # drawn topics, whose names stand on the map
+TABS = 60  # circles that the keyboard goes through; of more, those that were drawn
+NAME = 28  # characters of a name on the map
+KINDS = {
+    "drawn": "drawn for the benchmark",
+    "passed": "good enough, not drawn",
+    "below": "mean too low, or no prompt that is good enough",
+    "unknown": "without labels",
+}
+
+
+def topic_rows(
+    context: Context, manifests: dict[str, Any], questions: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """A row for each topic: size, name, mean score with its error, good prompts, and how many questions it gave.
+
+    The drawn ones first, then by their mean.
+    """
+    known = {row["topic"]: row for row in _listed(context.file("topics.json"), "topics")}
+    filters = [name for name in manifests if name.startswith("filter") and manifests[name]]
+    scores = {row["topic"]: row for row in _listed(context.file(f"{filters[-1]}.topics.json"))} if filters else {}
+    drawn = Counter(row["cluster_id"] for row in questions if row.get("cluster_id") is not None)
+    names = {row["cluster_id"]: row["cluster"] for row in questions if row.get("cluster_id") is not None}
+    rows = [
+        {"topic": topic, **_row(known[topic], scores.get(topic, {}), drawn[topic], names.get(topic, ""))}
+        for topic in known
+    ]
+    return sorted(rows, key=lambda row: (not row["drawn"], -(row["mean"] or 0.0), -row["size"], row["topic"]))
+
+
+def _row(said: dict[str, Any], score: dict[str, Any], drawn: int, name: str) -> dict[str, Any]:
+    mean, left = score.get("mean"), score.get("left", 0)
+    kind = "drawn" if drawn else "passed" if left else "unknown" if mean is None else "below"
+    return {
+        "name": name or said.get("name") or ", ".join(said.get("keywords", [])[:5]) or f"topic {said['topic']}",
+        "size": said["size"],
+        "labelled": score.get("labelled", 0),
+        "mean": mean,
+        "error": score.get("error"),
+        "left": left,
+        "drawn": drawn,
+        "kind": kind,
+    }
+
+
+def _listed(file: Path, key: str = "") -> list[dict[str, Any]]:
+    """The objects that a file of a step lists; none where it is not there, or was not finished."""
+    try:
+        found: object = msgspec.json.decode(file.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return []
+    found = found.get(key) if key and is_object(found) else found
+    return [each for each in found if is_object(each)] if is_list(found) else []
+
+
+def topic_table(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    """The table as safe HTML, and what has to be said of it."""
+    if not rows:
+        return "", ""
+    columns = ["Topic", "Prompts", "Labelled", "Mean", "Standard error", "Good prompts", "Questions"]
+    lines = [_cells(row) for row in rows[:MOST_ROWS]]
+    anchors = [f"topic-{row['topic']}" for row in rows[:MOST_ROWS]]
+    cut = f"The first {MOST_ROWS:,} of {len(rows):,} are shown." if len(rows) > MOST_ROWS else ""
+    return table(columns, lines, sortable=True, anchors=anchors), cut
+
+
+def _cells(row: dict[str, Any]) -> list[Cell]:
+    def number(value: float | None, form: str) -> Cell:
+        return Cell("–") if value is None else Cell(format(value, form), value)
+
+    return [
+        Cell(row["name"], row["name"]),
+        number(row["size"], ",d"),
+        number(row["labelled"], ",d"),
+        number(row["mean"], ".2f"),
+        number(row["error"], ".2f"),
+        number(row["left"], ",d"),
+        number(row["drawn"], "d"),
+    ]
+
+
+# ------------------------------------------------------------------------------------------- map
+
+
+def map_view(context: Context, rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The circles of the map; None where there are no vectors to draw it by."""
+    embeddings, topics = context.file("embeddings.npy"), context.table("topics")
+    if not rows or not embeddings.is_file() or not topics.file.is_file():
+        return None
+    shown = sorted(rows, key=lambda row: -row["size"])[: topic_map.MOST]
+    topic = topics.read(["topic"]).column("topic").to_numpy()
+    wanted = np.array([row["topic"] for row in shown])
+    places = topic_map.places(topic_map.centres(embeddings, topic, wanted), context.settings.seed)
+    listed = {row["topic"] for row in rows[:MOST_ROWS]}
+    largest = shown[0]["size"]
+    circles = [_circle(row, place, largest) for row, place in zip(shown, places.tolist())]
+    for one in circles:
+        one["tab"] = one["topic"] in listed and (len(circles) <= TABS or one["kind"] == "drawn")
+    kinds = {row["kind"] for row in shown}
+    return {
+        "circles": circles,
+        "cut": len(rows) if len(rows) > len(shown) else 0,
+        "few": sum(row["kind"] in ("drawn", "passed") for row in shown) <= FEW,
+        "kinds": [(kind, words) for kind, words in KINDS.items() if kind in kinds],
+    }
+
+
+def _circle(row: dict[str, Any], place: Sequence[float], largest: int) -> dict[str, Any]:
+    """A circle with its name, which is written towards the middle."""
+    x, y = place
+    radius = 4 + 14 * math.sqrt(row["size"] / largest)
+    mean = "" if row["mean"] is None else f", mean {row['mean']:.2f}"
+    drawn = f", {row['drawn']} drawn" if row["drawn"] else ""
+    short = row["name"] if len(row["name"]) <= NAME else row["name"][: NAME - 1].rstrip(", ") + "…"
+    return {
+        "topic": row["topic"],
+        "kind": row["kind"],
+        "words": f"{row['name']}: {row['size']:,} prompts{mean}{drawn}",
+        "short": short,
+        "x": round(100 * x, 2),
+        "y": round(100 * y, 2),
+        "r": round(radius, 1),
+        "dy": round(radius + 13, 1) if y < 0.9 else -round(radius + 4, 1),
+        "anchor": "start" if x < 0.4 else "end" if x > 0.6 else "middle",
+    }
