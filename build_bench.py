@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ import utils
 from arena_hard.building.build_steps import build_steps
 from arena_hard.building.runner import chosen_steps, print_plan, run_steps
 from arena_hard.building.settings import BuildSettings, load_build_settings
-from arena_hard.building.steps import Context
+from arena_hard.building.steps import Context, Step
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.money.account import Account, print_costs
@@ -27,6 +28,7 @@ EXAMPLES = """\
   python build_bench.py conversations.jsonl --bench my-bench --plan
   python build_bench.py *.parquet --bench my-bench --until language
   python build_bench.py --from topics
+  python build_bench.py --bench my-bench --report
 """
 
 
@@ -36,6 +38,8 @@ def main() -> int:
     steps, anew = chosen_steps(build_steps(context.settings), args.until, args.start)
     names = list(dict.fromkeys(name for step in steps for name in step.models(context.settings)))
     context.models = {model.name: model for model in utils.load_models(args.endpoint_file, names)} if names else {}
+    if args.report:
+        return report(args, context, steps)
     if args.plan or args.quote:
         print_plan(context, steps, anew)
         return 0
@@ -43,6 +47,16 @@ def main() -> int:
         return run_steps(context, steps, anew)
     finally:  # a run that is stopped has cost something too
         print_costs(context.account)
+
+
+def report(args: argparse.Namespace, context: Context, steps: Sequence[Step]) -> int:
+    """Write the page of what there is (--report), and say what comes next. Returns the exit code."""
+    from arena_hard.building.report import write_report
+    from arena_hard.rating.benchmarks import read_source
+
+    file = write_report(context, steps, read_source(args.correlate) if args.correlate else None)
+    print(f"Report: {file.resolve().as_uri()}")
+    return 0
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -63,7 +77,11 @@ def parse_arguments() -> argparse.Namespace:
     )
     add_steps(parser)
     add_costs(parser)
-    return parser.parse_args()
+    add_report(parser)
+    args = parser.parse_args()
+    if args.correlate and not args.report:
+        raise UserError("--correlate only applies to --report. Add --report, or drop it.")
+    return args
 
 
 def add_steps(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +110,17 @@ def add_costs(parser: argparse.ArgumentParser) -> None:
         "--finish-live", action="store_true", help="with --batch: send live whatever the batch returned no reply for"
     )
     group.add_argument("--max-cost", type=float, metavar="DOLLARS", help="stop before the run costs more than this")
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """The flags of the page that shows how a benchmark was made, and whether it works."""
+    group = parser.add_argument_group("report")
+    group.add_argument(
+        "--report", action="store_true", help="write data/BENCH/report.html of what is there, judgments included"
+    )
+    group.add_argument(
+        "--correlate", metavar="FILE", help="with --report: how the benchmark agrees with the ranking in this CSV file"
+    )
 
 
 def with_arguments(args: argparse.Namespace, settings: BuildSettings) -> BuildSettings:

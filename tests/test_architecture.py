@@ -33,7 +33,7 @@ ARROWS = {
     "rating": {"data"},
     "showing": {"data", "rating"},
     "browse": {"data", "rating", "showing"},
-    "building": {"data", "calling", "calling.providers", "money", "rating"},
+    "building": {"data", "calling", "calling.providers", "money", "rating", "showing"},
 }
 
 

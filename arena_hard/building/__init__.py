@@ -15,6 +15,7 @@ label_steps    the steps that label prompts and drop the poor ones
 opinion_step   the step that asks a second annotator about a share of them
 filters        thresholds of prompts and topics
 second_opinion  how far a second annotator agrees
+report         one page of what the steps and the judgments have left
 
 Inside:
 
@@ -25,4 +26,11 @@ personal_data  addresses of mail, telephone numbers, keys
 label_stage    labels by one instrument: planned, priced, asked for
 label_files    labels on disk, a file for each instrument, and those that come with conversations
 label_reading  the criteria in an annotator's reply
+duplicates     of copies one stays; excluded benches
+near_copies    pairs of prompts with much in common, verified
+languages      which language a prompt is in
+bench_check    what judgments say of how a benchmark tells models apart
+check_words    the same in words and tables
+topic_view     topics as table and map of the report
+topic_map      topics in two dimensions
 """

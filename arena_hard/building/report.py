@@ -11,7 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-
 from arena_hard.building.bench_check import Check, checks
 from arena_hard.building.check_words import check_view
 from arena_hard.building.settings import BuildSettings

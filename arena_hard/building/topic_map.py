@@ -1,4 +1,4 @@
-"""Topics in two dimensions: what is close on the map is close in meaning. Drawn by topic, whatever number of prompts."""
+"""Topics in two dimensions: what is close on the map is close in meaning; topics are drawn, however many prompts."""
 
 from __future__ import annotations
 

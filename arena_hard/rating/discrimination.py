@@ -2,7 +2,7 @@
 
 The discrimination of a question is the correlation, over models, of what a model's games on it came to with the model's
 win rate on all other questions: the item-rest correlation of classical test theory (Lord & Novick, Statistical Theories
-of Mental Test Scores, ch. 15). The question itself is left out of the rest, else a short benchmark would agree with itself.
+of Mental Test Scores, ch. 15). The question itself is left out of the rest, else a short benchmark agrees with itself.
 """
 
 from __future__ import annotations
