@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,15 @@ from arena_hard.building.tables import Table
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import Question, UserError
 from arena_hard.money.quotes import quote_lines
+
+
+def opinion_steps(settings: BuildSettings, steps: Sequence[Step]) -> list[Step]:
+    """The second opinion on the last pass of `label_steps`, where one is asked for."""
+    if not (settings.labels.second_opinion and steps):
+        return []
+    *_, first, filtering = steps
+    assert isinstance(first, LabelStep) and isinstance(filtering, FilterStep)
+    return [OpinionStep(first, filtering)]
 
 
 class OpinionStep(Step):
