@@ -145,7 +145,10 @@ def _step(name: str, manifest: dict[str, Any] | None, first: int) -> dict[str, A
         return {"title": title, "done": False}
     counts, kept = manifest["counts"], manifest.get("examples", {})
     in_order = sorted(counts["dropped"].items(), key=lambda item: (-item[1], item[0]))
-    dropped = [{"reason": reason, "number": number, "examples": kept.get(reason)} for reason, number in in_order]
+    dropped = [
+        {"reason": reason, "number": number, "examples": _shown(reason, kept.get(reason, []))}
+        for reason, number in in_order
+    ]
     is_table = bool(counts["in"]) and (bool(counts["out"]) or bool(dropped))
     return {
         "title": title,
@@ -157,6 +160,13 @@ def _step(name: str, manifest: dict[str, Any] | None, first: int) -> dict[str, A
         "dropped": dropped,
         "lines": manifest.get("lines", []),
     }
+
+
+def _shown(reason: str, kept: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """The examples of what was dropped, without personal data: a report is passed on."""
+    if not reason.startswith("personal data"):
+        return list(kept)
+    return [{"id": one["id"], "text": "(not shown)"} for one in kept]
 
 
 def _labels(manifests: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -215,9 +225,9 @@ def _not_judged(context: Context, questions: list[dict[str, Any]]) -> str:
     if not questions:
         return "Nobody knows before there are questions."
     return (
-        f"No judgments of {context.bench.name} are there yet. Let some models answer (gen_answer.py) and a judge compare "
-        f"them (gen_judgment.py), each with bench_name: {context.bench.name} in its config; three models or more show "
-        "how well the questions tell models apart. Then make this report again."
+        f"No judgments of {context.bench.name} are there yet. Let some models answer (gen_answer.py) and a judge "
+        f"compare them (gen_judgment.py), each with bench_name: {context.bench.name} in its config; three models or more "
+        "show how well the questions tell models apart. Then make this report again."
     )
 
 
