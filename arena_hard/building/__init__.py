@@ -13,7 +13,8 @@ criteria       the qualities that prompts are labelled by, from a file
 label_prompt   what an annotator is asked, and the fingerprint of all that shapes its labels
 label_steps    the steps that label prompts and drop the poor ones
 opinion_step   the step that asks a second annotator about a share of them
-filters        thresholds of prompts and topics
+thresholds     the least that a prompt and its topic have to meet, by rule
+filters        which prompts go on
 second_opinion  how far a second annotator agrees
 report         one page of what the steps and the judgments have left
 

@@ -1,4 +1,4 @@
-"""Which prompts go on: thresholds of a prompt's score and of its topic's mean, by the three published rules.
+"""Which prompts go on, by thresholds of a prompt's score and of its topic's mean.
 
 A score is the number of criteria that a prompt meets. A topic's mean is over all its prompts that have a label, be
 they good or bad, and thresholds may have decimals. A prompt without a label, or without a topic, does not go on, and
@@ -7,12 +7,11 @@ lowers no mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
+from arena_hard.building.thresholds import Thresholds
 from arena_hard.rating.arrays import FloatArray, IntArray
 
 NO_LABEL, NO_TOPIC = -1, -1  # in the place of a score, of a topic
@@ -23,26 +22,6 @@ REASONS = {
     POOR_TOPIC: "topic mean below {topic:g}",
     POOR_PROMPT: "prompt score below {prompt:g}",
 }
-
-
-class Thresholds(NamedTuple):
-    """The least that goes on: criteria that a prompt meets, and their mean over its topic."""
-
-    prompt: float
-    topic: float
-
-
-# of the last pass: the paper's, those of the original's README, and those that the first report (the blog) tells
-RULES = {"paper": Thresholds(6, 5), "readme": Thresholds(6, 6), "blog": Thresholds(0, 6)}
-EARLIER = Thresholds(5, 3)  # of a cheap pass before it, as the README has them
-
-
-def thresholds_of(
-    rule: str, number: int, passes: int, prompt: float | None = None, topic: float | None = None
-) -> Thresholds:
-    """The thresholds of a pass: its own, else those of the rule. number: from 1, of so many passes."""
-    usual = RULES[rule] if number == passes else EARLIER
-    return Thresholds(usual.prompt if prompt is None else prompt, usual.topic if topic is None else topic)
 
 
 @dataclass(frozen=True)
@@ -90,8 +69,3 @@ def why_dropped(topic: IntArray, score: IntArray, scores: TopicScores, threshold
         [NOT_IN_A_TOPIC, NOT_LABELLED, POOR_TOPIC, POOR_PROMPT],
         0,
     )
-
-
-def scores_of(labels: Sequence[Sequence[bool] | None]) -> IntArray:
-    """The score of each label, NO_LABEL where there is none."""
-    return np.array([NO_LABEL if label is None else sum(label) for label in labels], np.int64)

@@ -121,7 +121,7 @@ class LabelStage:
         return Prompts("labels", self.prompts, self.instrument.max_tokens, beside=self.instrument.tokens_of_question)
 
     def quote(self) -> Quote:
-        """What the missing labels would cost. Of very many, some are counted for what is expected; the bound is of all."""
+        """What the missing labels would cost. Of very many, the expectation is of some; the bound is of all."""
         missing = self.missing
         seen = output_of([record.usage.completion_tokens for record in self.kept.values() if record.usage])
         worst = sum(map(self.most_it_may_cost, missing))

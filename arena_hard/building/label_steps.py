@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -19,14 +19,12 @@ from arena_hard.building.label_stage import LabelStage, make_labels
 from arena_hard.building.settings import BuildSettings, PassSettings
 from arena_hard.building.steps import Context, Output, Step
 from arena_hard.building.tables import Table, arrow
+from arena_hard.building.thresholds import Thresholds, check_thresholds, thresholds_of
 from arena_hard.calling.context_check import planned_line
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import short_hash
 from arena_hard.money.quotes import quote_lines
-
-if TYPE_CHECKING:  # it imports numpy
-    from arena_hard.building.filters import Thresholds
 
 TEXTS = "language"  # the step whose table has the prompts' texts
 TOPICS = "topics"
@@ -34,10 +32,11 @@ _TEXT_STEPS = (TEXTS, "duplicates", "clean", "read")  # whose tables tell how ma
 
 
 def label_steps(settings: BuildSettings) -> list[Step]:
-    """The passes, each with its filter. Raises UserError for criteria that cannot be used."""
+    """The passes, each with its filter. Raises UserError for criteria and thresholds that cannot be used."""
     steps: list[Step] = []
     for number, each in enumerate(settings.labels.passes, 1):
         criteria = load_criteria(Path(each.criteria or settings.labels.criteria))
+        check_thresholds(settings, number, len(criteria))
         steps += [LabelStep(number, criteria), FilterStep(number, criteria)]
     return steps
 
@@ -222,20 +221,8 @@ class FilterStep(Step):
         self.files = (f"filter{number}.topics.json",)
 
     def thresholds(self, context: Context) -> Thresholds:
-        """Those of the pass, else those of the rule. Raises UserError for some that nothing can reach."""
-        from arena_hard.building.filters import thresholds_of
-
-        passes, rule = context.settings.labels.passes, context.settings.rule
-        own = passes[self.number - 1]
-        found = thresholds_of(rule, self.number, len(passes), own.prompt_threshold, own.topic_threshold)
-        for name, value in (("prompt_threshold", found.prompt), ("topic_threshold", found.topic)):
-            if value > len(self.criteria):
-                criteria = counted(len(self.criteria), "criterion", "criteria")
-                raise UserError(
-                    f"{context.args.setting_file}: {name} is {value:g} in pass {self.number}, and there are "
-                    f"{criteria}: nothing could pass. Write {name}: {max(0, len(self.criteria) - 1)} or the like."
-                )
-        return found
+        """Those of the pass, else those of the rule."""
+        return thresholds_of(context.settings, self.number)
 
     def made_from(self, context: Context) -> dict[str, Any]:
         return {"thresholds": self.thresholds(context)._asdict()}

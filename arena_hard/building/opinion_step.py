@@ -18,9 +18,14 @@ from arena_hard.money.quotes import quote_lines
 
 
 def opinion_steps(settings: BuildSettings, steps: Sequence[Step]) -> list[Step]:
-    """The second opinion on the last pass of `label_steps`, where one is asked for."""
-    if not (settings.labels.second_opinion and steps):
+    """The second opinion on the last pass of `label_steps`, where one is asked for. Raises UserError."""
+    second = settings.labels.second_opinion
+    if not (second and steps):
         return []
+    if second == settings.labels.passes[-1].model:
+        raise UserError(
+            f"labels: second_opinion is {second}, which labels itself. Name another model, or leave the key out."
+        )
     *_, first, filtering = steps
     assert isinstance(first, LabelStep) and isinstance(filtering, FilterStep)
     return [OpinionStep(first, filtering)]
@@ -30,7 +35,7 @@ class OpinionStep(Step):
     """The labels of the last pass beside those of another model, which has the same criteria and settings."""
 
     name = "opinion"
-    files = ("opinion.json",)
+    files = ("opinion.agreement.json",)
     has_table = False
 
     def __init__(self, first: LabelStep, filtering: FilterStep) -> None:
@@ -42,11 +47,6 @@ class OpinionStep(Step):
 
     def made_from(self, context: Context) -> dict[str, Any]:
         labels = context.settings.labels
-        if labels.second_opinion == self.first.settings(context).model:
-            raise UserError(
-                f"{context.args.setting_file}: second_opinion is {labels.second_opinion}, which labels itself. Name "
-                "another model, or leave the key out."
-            )
         instrument = self.first.instrument(context, str(labels.second_opinion))
         return {
             "model": labels.second_opinion,
