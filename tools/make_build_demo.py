@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 import utils  # noqa: E402
 from arena_hard.building.criteria import load_criteria  # noqa: E402
+from arena_hard.building.filters import RULES  # noqa: E402
 from arena_hard.building.label_prompt import Instrument  # noqa: E402
 from arena_hard.building.settings import load_build_settings  # noqa: E402
 from arena_hard.calling.providers.base import Message, Reply  # noqa: E402
@@ -214,14 +215,17 @@ def labels_of(
 
 
 def bench_rows(rows: list[dict[str, Any]], counter: TokenCounter) -> Iterator[dict[str, Any]]:
-    """Answers and judgments for each prompt that has them."""
+    """Answers and judgments of each prompt that could be drawn. Raises UserError for one that has none."""
     settings = utils.load_judge_settings(CONFIGS / "judge_config.yaml")
     answers: dict[str, Any] = {}
     for file in sorted((FOLDER / "answers").glob("*.yaml")):
         answers |= yaml.safe_load(file.read_text(encoding="utf-8"))
+    threshold = RULES[load_build_settings(CONFIGS / "build_bench_config.yaml").rule].prompt
     for row in rows:
         if row.get("key") in answers:
             yield from question_rows(settings, row["turns"], answers[row["key"]], counter)
+        elif len(row.get("met", "")) >= threshold:
+            raise UserError(f"A prompt that could be drawn has no answers in {FOLDER / 'answers'}: {row['turns'][0]}")
 
 
 def question_rows(

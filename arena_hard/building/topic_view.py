@@ -35,7 +35,7 @@ def topic_rows(
 
     The drawn ones first, then by their mean.
     """
-    known = {row["topic"]: row for row in _listed(context.file("topics.json"), "topics")}
+    known = {row["topic"]: row for row in _listed(context.file("topic_list.json"), "topics")}
     filters = [name for name in manifests if name.startswith("filter") and manifests[name]]
     scores = {row["topic"]: row for row in _listed(context.file(f"{filters[-1]}.topics.json"))} if filters else {}
     drawn = Counter(row["cluster_id"] for row in questions if row.get("cluster_id") is not None)
