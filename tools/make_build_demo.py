@@ -27,9 +27,9 @@ sys.path.insert(0, str(ROOT))
 
 import utils  # noqa: E402
 from arena_hard.building.criteria import load_criteria  # noqa: E402
-from arena_hard.building.filters import RULES  # noqa: E402
 from arena_hard.building.label_prompt import Instrument  # noqa: E402
 from arena_hard.building.settings import load_build_settings  # noqa: E402
+from arena_hard.building.thresholds import thresholds_of  # noqa: E402
 from arena_hard.calling.providers.base import Message, Reply  # noqa: E402
 from arena_hard.calling.providers.recorded import recording_row  # noqa: E402
 from arena_hard.data import jsonl  # noqa: E402
@@ -220,7 +220,7 @@ def bench_rows(rows: list[dict[str, Any]], counter: TokenCounter) -> Iterator[di
     answers: dict[str, Any] = {}
     for file in sorted((FOLDER / "answers").glob("*.yaml")):
         answers |= yaml.safe_load(file.read_text(encoding="utf-8"))
-    threshold = RULES[load_build_settings(CONFIGS / "build_bench_config.yaml").rule].prompt
+    threshold = thresholds_of(load_build_settings(CONFIGS / "build_bench_config.yaml"), 1).prompt
     for row in rows:
         if row.get("key") in answers:
             yield from question_rows(settings, row["turns"], answers[row["key"]], counter)

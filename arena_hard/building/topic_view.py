@@ -13,6 +13,7 @@ import numpy as np
 
 from arena_hard.building import topic_map
 from arena_hard.building.steps import Context
+from arena_hard.data.name_lists import counted
 from arena_hard.data.record_values import is_list, is_object
 from arena_hard.showing.html_tables import Cell, table
 
@@ -20,6 +21,9 @@ MOST_ROWS = 500  # of the table; all topics stand in the files of the steps
 FEW = 25  # drawn topics, whose names stand on the map
 TABS = 60  # circles that the keyboard goes through; of more, those that were drawn
 NAME = 28  # characters of a name on the map
+WIDTH, HEIGHT = 1000, 440  # pixels of the map; it is as wide as the window, and names are placed for this width
+_LETTER, _LINE = 6.6, 14  # pixels of its names
+NAMED = ("drawn", "passed")  # kinds whose names are shown where they are few
 KINDS = {
     "drawn": "drawn for the benchmark",
     "passed": "good enough, not drawn",
@@ -113,13 +117,15 @@ def map_view(context: Context, rows: Sequence[dict[str, Any]]) -> dict[str, Any]
     listed = {row["topic"] for row in rows[:MOST_ROWS]}
     largest = shown[0]["size"]
     circles = [_circle(row, place, largest) for row, place in zip(shown, places.tolist())]
+    _write_names(circles)
     for one in circles:
         one["tab"] = one["topic"] in listed and (len(circles) <= TABS or one["kind"] == "drawn")
     kinds = {row["kind"] for row in shown}
     return {
         "circles": circles,
         "cut": len(rows) if len(rows) > len(shown) else 0,
-        "few": sum(row["kind"] in ("drawn", "passed") for row in shown) <= FEW,
+        "height": HEIGHT,
+        "few": sum(row["kind"] in NAMED for row in shown) <= FEW,
         "kinds": [(kind, words) for kind, words in KINDS.items() if kind in kinds],
     }
 
@@ -127,18 +133,53 @@ def map_view(context: Context, rows: Sequence[dict[str, Any]]) -> dict[str, Any]
 def _circle(row: dict[str, Any], place: Sequence[float], largest: int) -> dict[str, Any]:
     """A circle with its name, which is written towards the middle."""
     x, y = place
-    radius = 4 + 14 * math.sqrt(row["size"] / largest)
     mean = "" if row["mean"] is None else f", mean {row['mean']:.2f}"
     drawn = f", {row['drawn']} drawn" if row["drawn"] else ""
-    short = row["name"] if len(row["name"]) <= NAME else row["name"][: NAME - 1].rstrip(", ") + "…"
     return {
         "topic": row["topic"],
         "kind": row["kind"],
-        "words": f"{row['name']}: {row['size']:,} prompts{mean}{drawn}",
-        "short": short,
+        "words": f"{row['name']}: {counted(row['size'], 'prompt')}{mean}{drawn}",
+        "short": _short(row["name"]),
         "x": round(100 * x, 2),
         "y": round(100 * y, 2),
-        "r": round(radius, 1),
-        "dy": round(radius + 13, 1) if y < 0.9 else -round(radius + 4, 1),
+        "r": round(4 + 14 * math.sqrt(row["size"] / largest), 1),
         "anchor": "start" if x < 0.4 else "end" if x > 0.6 else "middle",
     }
+
+
+def _short(name: str) -> str:
+    """A name for the map: as many of its keywords as there is room for."""
+    if len(name) <= NAME:
+        return name
+    words = name[: NAME + 1].rpartition(",")[0]
+    return words or name[: NAME - 1] + "…"
+
+
+def _write_names(circles: Sequence[dict[str, Any]]) -> None:
+    """Each name goes below its circle, or above where it would lie across another name that is shown."""
+    taken: list[tuple[float, float, float, float]] = []
+    for one in sorted(circles, key=lambda each: (each["kind"] not in NAMED, each["y"])):
+        below, above = one["r"] + _LINE, -(one["r"] + 4)
+        choices = [below, above, below + _LINE, above - _LINE]
+        boxes = [_box(one, shift) for shift in choices]
+        free = [at for at, box in enumerate(boxes) if _is_inside(box) and not any(_meet(box, each) for each in taken)]
+        at = free[0] if free else 0
+        one["dy"] = round(choices[at], 1)
+        if one["kind"] in NAMED:
+            taken.append(boxes[at])
+
+
+def _box(one: dict[str, Any], shift: float) -> tuple[float, float, float, float]:
+    """Where a name lies on a map of the usual width: left, right, top, bottom in pixels."""
+    width, x = _LETTER * len(one["short"]), WIDTH * one["x"] / 100
+    left = x - {"start": 0.0, "middle": width / 2, "end": width}[one["anchor"]]
+    base = HEIGHT * one["y"] / 100 + shift
+    return left, left + width, base - _LINE, base + 3
+
+
+def _is_inside(box: tuple[float, float, float, float]) -> bool:
+    return box[2] >= 0 and box[3] <= HEIGHT
+
+
+def _meet(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
