@@ -36,10 +36,10 @@ def main() -> int:
     args = parse_arguments()
     context = context_of(args, with_arguments(args, load_build_settings(args.setting_file)))
     steps, anew = chosen_steps(build_steps(context.settings), args.until, args.start)
-    names = list(dict.fromkeys(name for step in steps for name in step.models(context.settings)))
-    context.models = {model.name: model for model in utils.load_models(args.endpoint_file, names)} if names else {}
     if args.report:
         return report(args, context, steps)
+    names = list(dict.fromkeys(name for step in steps for name in step.models(context.settings)))
+    context.models = {model.name: model for model in utils.load_models(args.endpoint_file, names)} if names else {}
     if args.plan or args.quote:
         print_plan(context, steps, anew)
         return 0

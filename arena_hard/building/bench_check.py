@@ -78,7 +78,8 @@ def _check(judge: str, category: str, baseline: str, games: GameTable, reference
     fit = intervals.fit_with_intervals(fought, cells, fought.models.index(baseline), rule)
     scores = [win_rate(ends) for ends in (fit.ratings, fit.lower, fit.upper)]
     known = np.flatnonzero(~np.isnan(scores[0]))
-    source = _source(bench_models(fit.models, known), [values[known] for values in scores])
+    models = tuple(fit.models[place] for place in known.tolist())
+    source = _source(models, [values[known] for values in scores])
     itself = metrics.correlate(source, source, level=LEVEL) if len(source.models) >= 3 else None
     compared, why = None, ""
     if reference is not None:
@@ -87,11 +88,6 @@ def _check(judge: str, category: str, baseline: str, games: GameTable, reference
         except UserError as error:
             why = str(error)
     return Check(judge, baseline, category, source, itself, discrimination(outcomes(games)), compared, why)
-
-
-def bench_models(models: Sequence[str], places: np.ndarray) -> tuple[str, ...]:
-    """The names at these places."""
-    return tuple(models[place] for place in places.tolist())
 
 
 def _source(models: tuple[str, ...], scores: Sequence[FloatArray]) -> Source:

@@ -16,6 +16,7 @@ from arena_hard.showing.leaderboard import score_text
 from arena_hard.showing.notes import with_minus
 
 MOST_ROWS = 500
+NAMED = 20  # dead questions
 MANY = 10  # models, from which a single question's correlation says something
 _LEVEL = f"{LEVEL:.0%}"
 
@@ -117,17 +118,20 @@ def _question_sentences(check: Check, texts: dict[str, str]) -> Iterable[str]:
     if models < 2:
         yield "Questions can tell models apart only where two or more were judged on them."
         return
+    named = f": {'; '.join(_named(key, texts) for key in dead[:NAMED])}" if dead else ""
+    more = f" and {len(dead) - NAMED} more, which the table has" if len(dead) > NAMED else ""
+    are, them = ("is", "it") if len(dead) == 1 else ("are", "them")
     yield (
-        f"{len(dead)} of {counted(many, 'question')} are dead: all {models} models came out alike on them"
-        f"{': ' + '; '.join(_named(key, texts) for key in dead[:20]) if dead else ''}"
-        f"{f' and {len(dead) - 20} more (in the table)' if len(dead) > 20 else ''}."
+        f"{len(dead)} of {counted(many, 'question')} {are} dead: all {models} models came out alike on "
+        f"{them}{named}{more}."
     )
     known = ~np.isnan(found.agreement)
     if known.any():
         mean, turned = float(found.agreement[known].mean()), int(found.against.sum())
         yield with_minus(
             f"A question agrees with all others about the models with a correlation of {mean:.2f} on average; "
-            f"{counted(turned, 'question')} of {int(known.sum())} rather rank them the other way round."
+            f"{turned} of {counted(int(known.sum()), 'question')} rather "
+            f"{'ranks' if turned == 1 else 'rank'} them the other way round."
         )
     if models < MANY:
         yield (

@@ -224,10 +224,11 @@ def _short(row: dict[str, Any]) -> str:
 def _not_judged(context: Context, questions: list[dict[str, Any]]) -> str:
     if not questions:
         return "Nobody knows before there are questions."
+    name = context.bench.name
     return (
-        f"No judgments of {context.bench.name} are there yet. Let some models answer (gen_answer.py) and a judge "
-        f"compare them (gen_judgment.py), each with bench_name: {context.bench.name} in its config; three models or more "
-        "show how well the questions tell models apart. Then make this report again."
+        f"No judgments of {name} are there yet. Let some models answer (gen_answer.py) and a judge compare them "
+        f"(gen_judgment.py), each with bench_name: {name} in its config; three models or more show how well the "
+        "questions tell models apart. Then make this report again."
     )
 
 

@@ -17,8 +17,6 @@ _MARGIN = 0.06  # of the map, so that circles at its edge are whole
 
 def centres(embeddings: Path, topic: IntArray, wanted: IntArray) -> FloatArray:
     """The mean direction [t, d] of the prompts of each wanted topic. topic: [n] of each row of the embeddings."""
-    from scipy.sparse import csr_matrix
-
     vectors: Any = np.load(embeddings, mmap_mode="r")
     place = np.full(int(max(topic.max(initial=-1), wanted.max(initial=-1))) + 2, -1)
     place[wanted] = np.arange(len(wanted))
@@ -26,8 +24,12 @@ def centres(embeddings: Path, topic: IntArray, wanted: IntArray) -> FloatArray:
     for at in range(0, len(topic), _ROWS):
         own = place[topic[at : at + _ROWS]]  # -1 of no topic is the last place, which is nobody's
         rows = np.flatnonzero(own >= 0)
-        picks = csr_matrix((np.ones(len(rows)), (own[rows], rows)), shape=(len(wanted), len(own)))
-        total += picks @ np.asarray(vectors[at : at + _ROWS], dtype=np.float64)
+        if not len(rows):
+            continue
+        rows = rows[np.argsort(own[rows], kind="stable")]
+        starts = np.flatnonzero(np.diff(own[rows], prepend=-1))
+        part = np.asarray(vectors[at : at + _ROWS])[rows]
+        total[own[rows[starts]]] += np.add.reduceat(part, starts, axis=0, dtype=np.float64)
     length = np.linalg.norm(total, axis=1, keepdims=True)
     return np.divide(total, length, out=total, where=length > 0)
 

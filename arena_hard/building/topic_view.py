@@ -156,8 +156,8 @@ def _short(name: str) -> str:
 
 
 def _write_names(circles: Sequence[dict[str, Any]]) -> None:
-    """Each name goes below its circle, or above where it would lie across another name that is shown."""
-    taken: list[tuple[float, float, float, float]] = []
+    """Each name goes below its circle, or above where it would lie across a circle or a name that is shown."""
+    taken = [_square(one) for one in circles]
     for one in sorted(circles, key=lambda each: (each["kind"] not in NAMED, each["y"])):
         below, above = one["r"] + _LINE, -(one["r"] + 4)
         choices = [below, above, below + _LINE, above - _LINE]
@@ -167,6 +167,12 @@ def _write_names(circles: Sequence[dict[str, Any]]) -> None:
         one["dy"] = round(choices[at], 1)
         if one["kind"] in NAMED:
             taken.append(boxes[at])
+
+
+def _square(one: dict[str, Any]) -> tuple[float, float, float, float]:
+    """Where a circle lies."""
+    x, y, r = WIDTH * one["x"] / 100, HEIGHT * one["y"] / 100, one["r"]
+    return x - r, x + r, y - r, y + r
 
 
 def _box(one: dict[str, Any], shift: float) -> tuple[float, float, float, float]:
