@@ -16,4 +16,10 @@ conversations  a row of whatever shape → what its user said
 reading        files → the table with a row for each conversation
 cleaning       what is too short, too long or should not be published
 personal_data  addresses of mail, telephone numbers, keys
+duplicates     of copies one stays; excluded benches
+near_copies    pairs of prompts with much in common, verified
+languages      which language a prompt is in
+drawing        which prompts become questions
+sampling       the draw, and question.jsonl
+bench          a question's line, and the datasheet
 """
