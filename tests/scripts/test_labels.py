@@ -446,7 +446,7 @@ def passing(prompts: list[Planted], prompt: float, topic: float) -> set[str]:
 
 
 def test_the_official_prompts_are_told_from_easy_ones(tmp_path: Path, shared_data: Path) -> None:
-    """By labels recorded for this test: no easy prompt passes; of the official ones at 5 and 4 more than four fifths."""
+    """By labels recorded for this test: no easy prompt passes, and of the official ones at 5 and 4 four fifths do."""
     prompts = official_and_easy(shared_data)
     official = {each.id for each in prompts[:500]}
     bench = LabelBench(tmp_path, "", prompts)
