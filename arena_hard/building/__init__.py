@@ -26,4 +26,7 @@ personal_data  addresses of mail, telephone numbers, keys
 label_stage    labels by one instrument: planned, priced, asked for
 label_files    labels on disk, a file for each instrument, and those that come with conversations
 label_reading  the criteria in an annotator's reply
+duplicates     of copies one stays; excluded benches
+near_copies    pairs of prompts with much in common, verified
+languages      which language a prompt is in
 """

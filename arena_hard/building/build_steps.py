@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from arena_hard.building.cleaning import CleanStep
+from arena_hard.building.duplicates import DuplicateStep
+from arena_hard.building.languages import LanguageStep
 from arena_hard.building.reading import ReadStep
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Step
@@ -10,4 +12,4 @@ from arena_hard.building.steps import Step
 
 def build_steps(settings: BuildSettings) -> list[Step]:
     """All steps, as the settings have them."""
-    return [ReadStep(), CleanStep()]
+    return [ReadStep(), CleanStep(), DuplicateStep(), LanguageStep()]
