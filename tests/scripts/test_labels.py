@@ -92,7 +92,7 @@ def test_a_run_that_is_killed_goes_on_and_pays_for_nothing_twice(tmp_path: Path,
     done = bench.run("--until", "label1")
     assert done.returncode == 0, done.stdout
     assert not set(there) & {prompt_of(request["body"]) for request in wire.requests(2000)[before:]}
-    assert wire.stats()["answered_again"] <= 4  # what was on its way when the run was killed
+    assert wire.stats()["answered_again"] <= 8  # what was on its way, or waited for the disk, when the run was killed
     labels = bench.table("label1")
     assert all(labels[each.id]["criteria"] == each.label for each in bench.prompts)
     assert len(bench.records) == len(bench.prompts)
