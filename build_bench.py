@@ -20,6 +20,7 @@ from arena_hard.building.settings import BuildSettings, load_build_settings
 from arena_hard.building.steps import Context
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
+from arena_hard.money.account import Account, print_costs
 
 EXAMPLES = """\
   python build_bench.py conversations.jsonl --bench my-bench
@@ -33,10 +34,15 @@ def main() -> int:
     args = parse_arguments()
     context = context_of(args, with_arguments(args, load_build_settings(args.setting_file)))
     steps, anew = chosen_steps(build_steps(context.settings), args.until, args.start)
+    names = list(dict.fromkeys(name for step in steps for name in step.models(context.settings)))
+    context.models = {model.name: model for model in utils.load_models(args.endpoint_file, names)} if names else {}
     if args.plan or args.quote:
         print_plan(context, steps, anew)
         return 0
-    return run_steps(context, steps, anew)
+    try:
+        return run_steps(context, steps, anew)
+    finally:  # a run that is stopped has cost something too
+        print_costs(context.account)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -117,6 +123,7 @@ def context_of(args: argparse.Namespace, settings: BuildSettings) -> Context:
         [Path(name) for name in settings.input],
         args,
         args.processes,
+        account=Account(args.max_cost, args.batch, args.finish_live),
     )
 
 

@@ -9,6 +9,13 @@ build_steps    the steps in their order
 parallel       a function over many pieces in several processes
 tables         tables on disk, in parts
 inputs         files of conversations: which format, and their rows
+criteria       the qualities that prompts are labelled by, from a file
+label_prompt   what an annotator is asked, and the fingerprint of all that shapes its labels
+label_steps    the steps that label prompts and drop the poor ones
+opinion_step   the step that asks a second annotator about a share of them
+thresholds     the least that a prompt and its topic have to meet, by rule
+filters        which prompts go on
+second_opinion  how far a second annotator agrees
 
 Inside:
 
@@ -16,6 +23,9 @@ conversations  a row of whatever shape → what its user said
 reading        files → the table with a row for each conversation
 cleaning       what is too short, too long or should not be published
 personal_data  addresses of mail, telephone numbers, keys
+label_stage    labels by one instrument: planned, priced, asked for
+label_files    labels on disk, a file for each instrument, and those that come with conversations
+label_reading  the criteria in an annotator's reply
 duplicates     of copies one stays; excluded benches
 near_copies    pairs of prompts with much in common, verified
 languages      which language a prompt is in

@@ -59,22 +59,32 @@ class TopicSettings(msgspec.Struct, frozen=True):
 
 
 class PassSettings(msgspec.Struct, frozen=True):
-    """One round of labels and the filter after it. Thresholds that are not said are those of the rule."""
+    """One round of labels and the filter after it. Thresholds that are not said are those of the rule.
+
+    model: an entry of the endpoint file, or `given`: labels that come with the conversations. criteria: other ones than
+    those of all passes. constrained: whether decisions are asked for in a form that the server enforces, where it can.
+    """
 
     model: Text
+    criteria: Text | None = None
     prompt_threshold: NotNegative | None = None
     topic_threshold: NotNegative | None = None
     temperature: NotNegative = 0.0
     max_tokens: Count = 2048
+    constrained: bool = True
 
 
 class LabelSettings(msgspec.Struct, frozen=True):
-    """Who says which criteria a prompt meets. passes: cheap first; second_opinion: a model that labels some again."""
+    """Who says which criteria a prompt meets. passes: cheap first; attempts: at a label that cannot be read.
+
+    second_opinion: a model that labels a share of the last pass's prompts again.
+    """
 
     criteria: Text = "config/criteria/arena-hard.yaml"
     passes: list[PassSettings] = []
     attempts: Count = 2
     second_opinion: Text | None = None
+    second_opinion_share: NotNegative = 0.05
 
 
 class SampleSettings(msgspec.Struct, frozen=True):

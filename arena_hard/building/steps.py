@@ -25,6 +25,8 @@ from arena_hard.building.tables import Table, TableWriter
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_values import is_object
+from arena_hard.data.settings import ModelSettings
+from arena_hard.money.account import Account
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,13 +38,15 @@ FORMAT = 1  # raised where steps of an earlier version cannot be gone on with
 
 @dataclass
 class Context:
-    """What all steps of a run share."""
+    """What all steps of a run share. models: the entries of the endpoint file that the settings name."""
 
     bench: Bench
     settings: BuildSettings
     inputs: list[Path]
     args: argparse.Namespace
     processes: int = 1
+    models: dict[str, ModelSettings] = field(default_factory=dict[str, ModelSettings])
+    account: Account = field(default_factory=Account)
 
     @property
     def folder(self) -> Path:
@@ -76,6 +80,10 @@ class Step(abc.ABC):
     needs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     has_table: bool = True
+
+    def models(self, settings: BuildSettings) -> Sequence[str]:
+        """The entries of the endpoint file that it needs."""
+        return ()
 
     @abc.abstractmethod
     def made_from(self, context: Context) -> dict[str, Any]:

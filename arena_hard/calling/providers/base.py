@@ -26,7 +26,8 @@ class Request:
 
     shared: characters at the start of the first user message that other requests begin with too.
     stop: texts that end the reply where they would come. choices: the only replies there may be, where the server can
-    be told so. logprobs: whether to ask for the probabilities of the reply's tokens.
+    be told so; fields: of the object that has one of the choices in each. logprobs: whether to ask for the
+    probabilities of the reply's tokens.
     """
 
     model: str
@@ -39,6 +40,7 @@ class Request:
     shared: int = 0
     stop: list[str] | None = None
     choices: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
     logprobs: bool = False
 
 
