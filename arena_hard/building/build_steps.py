@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from arena_hard.building.cleaning import CleanStep
 from arena_hard.building.duplicates import DuplicateStep
+from arena_hard.building.embedding import EmbedStep
 from arena_hard.building.languages import LanguageStep
 from arena_hard.building.reading import ReadStep
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Step
+from arena_hard.building.topics import TopicsStep
 
 
 def build_steps(settings: BuildSettings) -> list[Step]:
     """All steps, as the settings have them."""
-    return [ReadStep(), CleanStep(), DuplicateStep(), LanguageStep()]
+    return [ReadStep(), CleanStep(), DuplicateStep(), LanguageStep(), EmbedStep(), TopicsStep()]

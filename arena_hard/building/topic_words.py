@@ -17,6 +17,7 @@ import numpy.typing as npt
 from arena_hard.building.stop_words import stop_words
 from arena_hard.building.word_vectors import UNSPACED
 
+VERSION = 1  # raised with anything below that changes words
 WORDS = 4  # of a topic's name
 _CANDIDATES = 60
 _NEARLY = 0.6  # as often as the shorter: the longer one is the word

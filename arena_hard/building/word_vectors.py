@@ -103,3 +103,8 @@ def _weighed(counts: Any, weights: Floats) -> Any:
     found = counts.astype(np.float32)
     found.data = (np.float32(1) + np.log(found.data)) * weights[found.indices]
     return normalize(found, copy=False)
+
+
+def vectors(learnt: WordVectors, texts: Sequence[str]) -> Floats:
+    """As a function, for other processes."""
+    return learnt.of(texts)
