@@ -95,6 +95,10 @@ def add_steps(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--twin", action="store_true", help="also draw BENCH-twin: the same topics, other prompts")
     group.add_argument(
+        "--backend", choices=("loky", "dask"), default="loky", help="who embeds: processes here, or a Dask cluster"
+    )
+    group.add_argument("--address", metavar="HOST:PORT", help="with --backend dask: of a scheduler that runs already")
+    group.add_argument(
         "--processes", type=int, metavar="N", default=os.cpu_count() or 1, help="side by side (default: all cores)"
     )
 

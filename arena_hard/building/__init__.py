@@ -18,6 +18,9 @@ filters        which prompts go on
 second_opinion  how far a second annotator agrees
 report         one page of what the steps and the judgments have left
 
+embedding      the step that makes vectors of prompts
+topics         the step that finds topics among them
+
 Inside:
 
 conversations  a row of whatever shape → what its user said
@@ -37,4 +40,13 @@ topic_map      topics in two dimensions
 drawing        which prompts become questions
 sampling       the draw, and question.jsonl
 bench          a question's line, and the datasheet
+arrays         the arrays of vectors and topics
+word_vectors   vectors from words and letters
+stop_words     words that say nothing, by language
+small_model    vectors by a small model on this machine
+asked_vectors  vectors from a server, kept as they come
+given_vectors  vectors from a file of one's own
+shards         pieces of a log in processes here or on a Dask cluster
+topic_clusters  vectors → topics
+topic_words    the words that tell a topic from the others
 """

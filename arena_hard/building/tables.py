@@ -124,3 +124,13 @@ class TableWriter:
         """Leave what was there."""
         self._sink.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def version_of(package: str) -> str:
+    """The version of a package that is installed; empty where it is not."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -74,14 +74,14 @@ async def _ask(model: Model, request: Request, clock: Clock, label: str, rounds:
     """
     try:
         if model.mailbox is None and clock.kept is None:
-            return await _persistently(model, request, clock)
+            return await persistently(model, request, clock)
         key = key_of(request, label, clock.asked)
         if model.mailbox is not None:
             posted = await _posted(model.mailbox, key, request, clock, rounds)
-            return posted or model.mailbox.keep(key, await _persistently(model, request, clock))
+            return posted or model.mailbox.keep(key, await persistently(model, request, clock))
         assert clock.kept is not None
         found = clock.kept.find(key)
-        return found or await clock.kept.keep(key, clock.label, await _persistently(model, request, clock))
+        return found or await clock.kept.keep(key, clock.label, await persistently(model, request, clock))
     except CallError as error:
         return error
 
@@ -123,7 +123,7 @@ class _Asking:
         return self.model.settings.deadline - self.clock.age()
 
 
-async def _persistently(model: Model, request: Request, clock: Clock) -> Reply:
+async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
     """A live call with its retries. Raises CallError of kind 'final'."""
     asking = _Asking(model, request, clock, model.endpoints[0])
     empty = 0

@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import random
 import re
+import statistics
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from arena_hard.building.criteria import load_criteria
+from arena_hard.building.label_prompt import Instrument
+from arena_hard.calling.providers.base import Reply
+from arena_hard.calling.providers.recorded import recording_row
+from arena_hard.data.settings import ModelSettings
 from tests.loopback import Server
 from tests.loopback.constraint import FORMS, form_of
 from tests.support.batch_server import batch_server
+from tests.support.easy_prompts import easy_prompts
 from tests.support.label_bench import LabelBench, Planted, planted
-from tests.support.pipeline_bench import ROOT, sent
+from tests.support.pipeline_bench import ROOT, sent, write_rows
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.slow
@@ -85,7 +92,7 @@ def test_a_run_that_is_killed_goes_on_and_pays_for_nothing_twice(tmp_path: Path,
     done = bench.run("--until", "label1")
     assert done.returncode == 0, done.stdout
     assert not set(there) & {prompt_of(request["body"]) for request in wire.requests(2000)[before:]}
-    assert wire.stats()["answered_again"] <= 4  # what was on its way when the run was killed
+    assert wire.stats()["answered_again"] <= 8  # what was on its way, or waited for the disk, when the run was killed
     labels = bench.table("label1")
     assert all(labels[each.id]["criteria"] == each.label for each in bench.prompts)
     assert len(bench.records) == len(bench.prompts)
@@ -386,3 +393,74 @@ def test_a_label_that_is_no_list_gets_its_line(bench: LabelBench, line: str, mes
     done = bench.run("--from", "label1")
     assert done.returncode == 2
     assert f"{file.relative_to(bench.folder)}:3: " in done.stderr and message in done.stderr, done.stderr
+
+
+def test_the_papers_examples_are_labelled_as_it_says(tmp_path: Path) -> None:
+    """Its appendix B in our words: a greeting, a fact, an exercise, and a task that meets all seven."""
+    examples = {
+        "Hello, how are you?": (),
+        "Who was president of the United States in 1950?": (1, 2, 6, 7),
+        "A block of 2 kg slides down a slope of 30° with friction 0.2. How fast is it after 3 m?": (1, 2, 3, 4, 6, 7),
+        "Write a program that counts how many different people's faces a video shows.": (1, 2, 3, 4, 5, 6, 7),
+    }
+
+    def say(body: dict[str, Any]) -> Any:
+        met = examples[prompt_of(body)]
+        reasons = [
+            f"{number}. **{name}**: It asks for `x[{number}]`, so it is {'met' if number in met else 'not met'}."
+            for number, name in enumerate(NAMES, 1)
+        ]
+        return said("\n".join([*reasons, "", f"**Criteria met:** {list(met)}"]))
+
+    prompts = [Planted(met, place, own=(text,)) for place, (text, met) in enumerate(examples.items())]
+    with batch_server(say) as server:
+        bench = LabelBench(tmp_path, f"{server.address}/v1", prompts)
+        assert bench.run().returncode == 0
+    assert [bench.table("label1")[each.id]["prompt_score"] for each in prompts] == [0, 4, 6, 7]
+    assert [bench.table("label1")[each.id]["criteria"] for each in prompts] == [each.label for each in prompts]
+    assert set(bench.table("filter1")) == {prompts[2].id, prompts[3].id}
+    asked = server.live[0]["messages"][0]["content"]
+    assert all(f"{number}. {name}: " in asked for number, name in enumerate(NAMES, 1))
+
+
+def official_and_easy(folder: Path) -> list[Planted]:
+    """The official prompts with their clusters as topics, and easy ones with their kinds, with recorded labels."""
+    labels = dict(line.split() for line in (ROOT / "tests/building/official_labels.txt").read_text().splitlines())
+    rows = [json.loads(line) for line in (folder / "arena-hard-v0.1/question.jsonl").read_text().splitlines()]
+    clusters = {name: place for place, name in enumerate(dict.fromkeys(row["cluster"] for row in rows))}
+    prompts = [
+        Planted((), clusters[row["cluster"]], own=tuple(turn["content"] for turn in row["turns"])) for row in rows
+    ]
+    hard = [Planted(tuple(map(int, labels[each.id])), each.topic, own=each.own) for each in prompts]
+    kinds = enumerate(easy_prompts())
+    return hard + [Planted(met, 1000 + place // 10, own=(text,)) for place, (text, met) in kinds]
+
+
+def passing(prompts: list[Planted], prompt: float, topic: float) -> set[str]:
+    """The ids of those that pass two thresholds, by plain arithmetic."""
+    means = {
+        place: statistics.mean(len(each.met) for each in prompts if each.topic == place)
+        for place in {each.topic for each in prompts}
+    }
+    return {each.id for each in prompts if len(each.met) >= prompt and means[each.topic] >= topic}
+
+
+def test_the_official_prompts_are_told_from_easy_ones(tmp_path: Path, shared_data: Path) -> None:
+    """By labels recorded for this test: no easy prompt passes, and of the official ones at 5 and 4 four fifths do."""
+    prompts = official_and_easy(shared_data)
+    official = {each.id for each in prompts[:500]}
+    bench = LabelBench(tmp_path, "", prompts)
+    bench.models["judge"] = {"model_name": "judge", "api_type": "recorded", "endpoints": [{"api_base": "said.jsonl"}]}
+    criteria = load_criteria(ROOT / "config/criteria/arena-hard.yaml")
+    asked = Instrument(ModelSettings(name="judge", model_name="judge"), criteria)
+    replies = [(asked.messages(each.turns), Reply(f"Criteria met: {list(each.met)}")) for each in prompts]
+    write_rows(tmp_path / "said.jsonl", [recording_row("judge", *each) for each in replies])
+    for prompt, topic, recall in ((5, 4, 0.8), (6, 5, 0.5)):
+        bench.labels["passes"] = [{"model": "judge", "prompt_threshold": prompt, "topic_threshold": topic}]
+        done = bench.run()
+        assert done.returncode == 0, done.stderr
+        assert ("1000 labels written, 0 failed." in done.stdout) is (prompt == 5)  # thresholds ask for nothing anew
+        left = set(bench.table("filter1"))
+        assert left == passing(prompts, prompt, topic)
+        assert left <= official and len(left) >= recall * len(official)
+    assert all(bench.table("label1")[each.id]["criteria"] == each.label for each in prompts)

@@ -24,16 +24,17 @@ SCRIPT = "tests/support/label_run.py"
 
 @dataclass(frozen=True)
 class Planted:
-    """A prompt of a test: the numbers of the criteria that it meets, and its topic."""
+    """A prompt of a test: the numbers of the criteria that it meets, and its topic. own: its text as it is."""
 
     met: tuple[int, ...]
     topic: int
     text: str = ""
     tag: str = ""
+    own: tuple[str, ...] = ()
 
     @property
     def turns(self) -> list[str]:
-        return [f"{self.text}\nCriteria met: {list(self.met)}"]
+        return list(self.own) or [f"{self.text}\nCriteria met: {list(self.met)}"]
 
     @property
     def id(self) -> str:

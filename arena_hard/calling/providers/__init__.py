@@ -19,6 +19,7 @@ constraints         a reply that can only be one of some choices, or an object o
 Inside:
 
 openai_chat         OpenAI, Azure, and every server that speaks their protocol
+openai_embeddings   their vectors of texts
 anthropic_messages  Anthropic's messages
 bedrock             Amazon's Converse interface
 vertex              Google's Vertex AI

@@ -1,0 +1,28 @@
+"""Words that say nothing of a text's topic, in many languages."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+
+from arena_hard.building.tables import missing_package
+from arena_hard.data.records import UserError
+
+
+def stop_words(languages: Iterable[str]) -> frozenset[str]:
+    """The stop words of these languages, by codes like "en"; of one that is not known, none."""
+    return frozenset[str]().union(*(_of(language) for language in languages))
+
+
+@functools.cache
+def _of(language: str) -> frozenset[str]:
+    """English's own list is scikit-learn's: the other one takes `problem`, `computer` and `world` for nothing."""
+    if language == "en":
+        from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+        return frozenset(ENGLISH_STOP_WORDS)
+    try:
+        import stopwordsiso
+    except ImportError:
+        raise UserError(missing_package("stopwordsiso")) from None
+    return frozenset(stopwordsiso.stopwords(language)) if stopwordsiso.has_lang(language) else frozenset()
