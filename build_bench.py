@@ -73,7 +73,7 @@ def add_steps(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--from", dest="start", metavar="STEP", help="do this step and those after it anew")
     group.add_argument("--until", metavar="STEP", help="end after this step")
     group.add_argument(
-        "--exclude", nargs="+", metavar="BENCH", help="leave out the questions of these benches or files"
+        "--exclude", nargs="*", metavar="BENCH", help="leave out the questions of these benches or files"
     )
     group.add_argument("--twin", action="store_true", help="also draw BENCH-twin: the same topics, other prompts")
     group.add_argument(

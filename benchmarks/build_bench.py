@@ -220,10 +220,10 @@ def timed(folder: Path, counts: list[int], until: str, processes: int) -> Iterat
         size = file.stat().st_size / 1e6
         yield f"{count:>9,} conversations, {size:,.0f} MB: {seconds:.0f} s, at most {peak:.1f} GB in a process"
         for manifest in sorted((folder / "data" / bench / "building").glob("*.json")):
-            said = json.loads(manifest.read_bytes())
+            said: dict[str, Any] = json.loads(manifest.read_bytes())
             if "seconds" in said:
-                counts = said["counts"]
-                yield f"    {said['step']:<12} {said['seconds']:>7.1f} s  {counts['in']:>9,} -> {counts['out']:>9,}"
+                left: dict[str, int] = said["counts"]
+                yield f"    {said['step']:<12} {said['seconds']:>7.1f} s  {left['in']:>9,} -> {left['out']:>9,}"
 
 
 def main() -> None:

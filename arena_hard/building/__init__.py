@@ -29,4 +29,7 @@ label_reading  the criteria in an annotator's reply
 duplicates     of copies one stays; excluded benches
 near_copies    pairs of prompts with much in common, verified
 languages      which language a prompt is in
+drawing        which prompts become questions
+sampling       the draw, and question.jsonl
+bench          a question's line, and the datasheet
 """

@@ -71,7 +71,7 @@ def cleaned(settings: CleanSettings, table: pa.Table) -> tuple[int, pa.Table, di
         if reason is None and suspect:
             reason = _with_personal_data(prompt, settings)
         if reason is not None:
-            dropped.setdefault(reason, []).append((key, text))
+            dropped.setdefault(reason, []).append((key, personal_data.masked(text) if suspect else text))
         stay.append(reason is None)
         all_flags.append(sorted(prompt.flags))
     at = table.schema.get_field_index("flags")

@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator
 
 # What any of them must hold: looked for at the speed of the library, before anything is looked at closely.
 ANY = (
-    r"\w@\w|\d[ .\-/)]{1,2}\d|\+\(?\d|(?i:sk-|akia|asia|gh[pousr]_|github_pat_|glpat-|aiza|xox[abpr]-|hf_|eyj|"
+    r"\w@\w|\d[ .\-/)]{1,2}\d|\+\(?\d|\d{7}|(?i:sk-|akia|asia|gh[pousr]_|github_pat_|glpat-|aiza|xox[abpr]-|hf_|eyj|"
     r"-----begin|gsk_|npg_|sk_live|rk_live|ya29\.)"
 )
 
 _MAIL = re.compile(
-    r"(?<![\w.+/:%-])([\w.+%-]{1,64})@((?:[a-z0-9-]{1,63}\.){1,8}([a-z]{2,24}))(?![\w@-])", re.IGNORECASE
+    r"(?<![\w.+%-])([\w.+%-]{1,64})@((?:[a-z0-9-]{1,63}\.){1,8}"
+    r"([a-z]{2}|com|org|net|edu|gov|mil|info|biz|name|online|shop|site|app|dev|cloud|email|live|tech|xyz|club|eu|asia|cat|"
+    r"jobs|mobi|travel|museum|berlin|hamburg|london|paris|tokyo))(?![\w@-])",
+    re.IGNORECASE,
 )
 _NOBODY = re.compile(
     r"(?:user|users|username|user_?\d+|name|your|you|me|my|e?mail|email_?address|test\w*|example|sample|someone|somebody|"
@@ -30,7 +33,9 @@ _NOWHERE = re.compile(
     r"email|mail|foo|bar|acme|abc|xyz|website|site|sample|host|server|something)\.\w+",
     re.IGNORECASE,
 )
-_FILES = {"png", "jpg", "jpeg", "gif", "svg", "webp", "js", "ts", "py", "css", "html", "json", "md", "txt", "service"}
+_FILES = {"js", "ts", "py", "md", "cs", "rs", "go", "sh", "rb", "pl", "vb", "kt"}  # endings that are countries' too
+_WITHIN_URL = re.compile(r"://\S*$|\w:$")  # what stands before it: https://user:password@host, user:password@host
+_MAIL_TO = re.compile(r"(?i)(?:mail\w*|address|contact|to|from|cc):$")
 
 _AROUND = r"[\w.,:/@#=*^+\-]"
 _INTERNATIONAL = re.compile(
@@ -41,8 +46,8 @@ _AMERICAN = re.compile(
     r"(?![\w.\-/]?\d)(?!\w)"
 )
 _NAMED = re.compile(
-    r"\b(?:phone|telephone|tel|mobile|cell|whats ?app|call (?:me|us|him|her)|fax|handy|telefon|mobil|téléphone|"
-    r"teléfono|telefono|móvil|celular|телефон|тел|电话|手机|電話|전화)\b[^\d\n+]{0,16}"
+    r"(?:(?:电话|手机|電話|전화)[^\d\n+]{0,8}|\b(?:phone|telephone|tel|mobile|cell|whats ?app|call (?:me|us|him|her)|"
+    r"fax|handy|telefon|mobil|téléphone|teléfono|telefono|móvil|celular|телефон|тел)\b[^\d\n+]{0,16})"
     r"([+(]?\d[\d ().\-/]{5,20}\d)(?![\w.\-/]?\d)",
     re.IGNORECASE,
 )
@@ -67,12 +72,24 @@ def personal_data(text: str) -> list[str]:
     return [kind for kind, finds in _KINDS.items() if next(finds(text), None) is not None]
 
 
+def masked(text: str) -> str:
+    """A text with what it holds of them replaced by its kind."""
+    for kind, finds in _KINDS.items():
+        for found in dict.fromkeys(finds(text)):
+            text = text.replace(found, f"[{kind}]")
+    return text
+
+
 def _mails(text: str) -> Iterator[str]:
     if "@" not in text:
         return
     for found in _MAIL.finditer(text):
         name, host, ending = found.group(1), found.group(2).lower(), found.group(3).lower()
-        if ending not in _FILES and not _NOBODY.fullmatch(name.strip(".")) and not _NOWHERE.fullmatch(host):
+        before = text[max(0, found.start() - 80) : found.start()]
+        if _WITHIN_URL.search(before) and not _MAIL_TO.search(before):
+            continue
+        is_code = ending in _FILES or len(name) == 1 and len(host) <= 5
+        if not is_code and not _NOBODY.fullmatch(name.strip(".")) and not _NOWHERE.fullmatch(host):
             yield found.group()
 
 
@@ -80,16 +97,21 @@ def _phones(text: str) -> Iterator[str]:
     for found in _INTERNATIONAL.finditer(text):
         number = found.group()
         parted = 9 <= len(_digits(number)) <= 15 and re.search(r"[ .\-/(]", number[2:])
-        if parted or re.fullmatch(r"\+[1-9]\d{9,13}", number):
+        if (parted or re.fullmatch(r"\+[1-9]\d{9,13}", number)) and not _is_made_up(number):
             yield number
     for found in _AMERICAN.finditer(text):
-        if "555" not in (found.group(1), found.group(2), found.group(3)) and found.group(4) != "7890":
+        if not _is_made_up(found.group()):
             yield found.group()
     for found in _NAMED.finditer(text):
-        digits = _digits(found.group(1))
-        made_up = len(set(digits)) < 4 or "555" in digits or "12345" in digits or _DATE.search(found.group(1))
-        if 7 <= len(digits) <= 15 and not made_up:
-            yield found.group(1)
+        number = found.group(1)
+        if 7 <= len(_digits(number)) <= 15 and not _is_made_up(number) and not _DATE.search(number):
+            yield number
+
+
+def _is_made_up(number: str) -> bool:
+    """Whether a number is one that documentation writes: 555 is nobody's, and 12345 hardly anybody's."""
+    digits = _digits(number)
+    return len(set(digits)) < 5 or "555" in digits or "12345" in digits or "4567890" in digits
 
 
 def _digits(text: str) -> str:

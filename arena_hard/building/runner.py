@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def needing(steps: Sequence[Step], names: set[str]) -> set[str]:
 def run_steps(context: Context, steps: Sequence[Step], anew: set[str]) -> int:
     """Run what is not up to date. Returns the exit code."""
     code = 0
+    check(context, steps, anew)
     context.folder.mkdir(parents=True, exist_ok=True)
     for step in steps:
         if step.name not in anew and is_current(context, step):
@@ -63,7 +65,7 @@ def run_steps(context: Context, steps: Sequence[Step], anew: set[str]) -> int:
 def is_current(context: Context, step: Step) -> bool:
     """Whether a step has ended, from the same as it would be made from now, and what it left is still there."""
     manifest = context.manifest(step.name)
-    if manifest is None or manifest.get("made_from") != origin_of(context, step):
+    if manifest is None or not step.is_there(context) or manifest.get("made_from") != origin_of(context, step):
         return False
     sizes = {name: said["bytes"] for name, said in manifest["output"].items()}
     return sizes == {file.name: file.stat().st_size for file in _files(context, step) if file.is_file()}
@@ -77,19 +79,30 @@ def origin_of(context: Context, step: Step) -> dict[str, Any]:
 
 def print_plan(context: Context, steps: Sequence[Step], anew: set[str]) -> None:
     """What each step will do, and what each that is up to date has left."""
-    to_do: set[str] = set()
+    waiting = check(context, steps, anew)
     rows: int | None = None
     for step in steps:
-        if step.name in anew or set(step.needs) & to_do or not is_current(context, step):
-            to_do.add(step.name)
-            much = "" if rows is None else f" with {'up to ' * bool(to_do - {step.name})}{counted(rows, 'row')}"
-            print(f"{step.name:<12} to do{much}")
+        if step in waiting:
+            up_to = "up to " * (step is not waiting[0])
+            print(f"{step.name:<12} to do" + ("" if rows is None else f" with {up_to}{counted(rows, 'row')}"))
         else:
             manifest = context.manifest(step.name) or {}
             rows = manifest["counts"]["out"] if step.has_table else rows
             print(f"{step.name:<12} up to date: {left_by(manifest)}")
         for line in step.plan(context, rows):
             print(f"  {line}")
+
+
+def check(context: Context, steps: Sequence[Step], anew: set[str]) -> list[Step]:
+    """The steps that are not up to date, as far as is known before the first of them is run. Raises UserError."""
+    waiting: list[Step] = []
+    names: set[str] = set()
+    for step in steps:
+        if step.name in anew or set(step.needs) & names or not is_current(context, step):
+            waiting.append(step)
+            names.add(step.name)
+            step.check(context)
+    return waiting
 
 
 def left_by(manifest: dict[str, Any]) -> str:
@@ -161,24 +174,20 @@ def _nothing_left(context: Context, step: Step, manifest: dict[str, Any]) -> str
 def fingerprint(file: Path) -> dict[str, Any]:
     """The size and the SHA-256 of a file. Raises UserError."""
     try:
-        with open(file, "rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256") if hasattr(hashlib, "file_digest") else _digest(stream)
-            return {"bytes": os.fstat(stream.fileno()).st_size, "sha256": digest.hexdigest()}
+        found = file.stat()
+        return {"bytes": found.st_size, "sha256": _digest(file, found.st_size, found.st_mtime_ns)}
     except OSError as error:
         raise jsonl.unreadable(file, error) from None
 
 
-def _digest(stream: Any) -> Any:
-    """hashlib.file_digest for Python 3.10."""
+@functools.cache
+def _digest(file: Path, size: int, changed: int) -> str:
+    """Once in a run, unless the file changes."""
     digest = hashlib.sha256()
-    for block in _blocks(stream):
-        digest.update(block)
-    return digest
-
-
-def _blocks(stream: Any) -> Iterator[bytes]:
-    while block := stream.read(1 << 20):
-        yield block
+    with open(file, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _bar(name: str, total: int | None) -> Any:

@@ -93,6 +93,14 @@ class Step(abc.ABC):
     def run(self, context: Context, rows: Table | None, out: Output) -> None:
         """Do the step. rows: of the first step that it needs; None for the first of all."""
 
+    def check(self, context: Context) -> None:
+        """Look, before any step is run or paid, whether this one could. Raises UserError."""
+        return
+
+    def is_there(self, context: Context) -> bool:
+        """Whether what the step leaves outside of the folder of steps is there."""
+        return True
+
     def plan(self, context: Context, rows: int | None) -> Iterable[str]:
         """Lines for the plan: what was recognised, tokens and price. rows: that will come in, where that is known."""
         return ()
