@@ -1,14 +1,33 @@
-"""The arrays of embeddings and topics."""
+"""The arrays of embeddings and topics, and the libraries that make them."""
 
 from __future__ import annotations
 
+import importlib
+import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from arena_hard.building.tables import missing_package
+from arena_hard.data.records import UserError
+
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
+
+
+_PACKAGES = {"umap": "umap-learn", "fast_hdbscan": "fast-hdbscan", "sklearn": "scikit-learn"}
+
+
+def library(name: str) -> Any:
+    """A library whose import takes seconds, or whose types nobody has written. Raises UserError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what else could be installed
+            return importlib.import_module(name)
+    except ImportError as error:
+        package = (error.name or name).partition(".")[0]
+        raise UserError(missing_package(_PACKAGES.get(package, package))) from None
 
 
 def unit(vectors: npt.NDArray[Any]) -> Floats:

@@ -12,7 +12,6 @@ import os
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,7 +120,9 @@ class Kept:
                 with np.load(file, allow_pickle=False) as found:
                     self._take([str(key) for key in found["ids"]], found["vectors"])
             except (OSError, ValueError, KeyError) as error:
-                raise UserError(f"{file} cannot be read ({error}). Delete it; its vectors are asked for again.") from None
+                raise UserError(
+                    f"{file} is unreadable ({error}). Delete it; its vectors are asked for again."
+                ) from None
 
     def __len__(self) -> int:
         return len(self._place)
@@ -139,7 +140,7 @@ class Kept:
         if self._files and self._files[0].shape[1] != vectors.shape[1]:
             raise UserError(
                 f"{self.folder}: vectors of {self._files[0].shape[1]} numbers are kept, and the server sends "
-                f"{vectors.shape[1]}: it serves another model under the same name. Delete the folder, or name the model."
+                f"{vectors.shape[1]}: it serves another model under the same name. Delete the folder, or fix the model."
             )
         file = self.folder / f"{uuid.uuid4().hex}.npz"
         temporary = file.with_suffix(".tmp")

@@ -79,7 +79,9 @@ class EmbedStep(Step):
         out.rows_out = count
         dimensions = 0 if written is None else int(written.shape[1])
         out.facts |= {"rows": count, "dimensions": dimensions, "ids": ids_digest(rows), "embedder": embedder(context)}
-        out.say(f"{counted(count, 'vector')} of {counted(dimensions, 'dimension')} by {context.settings.embedding.kind}")
+        out.say(
+            f"{counted(count, 'vector')} of {counted(dimensions, 'dimension')} by {context.settings.embedding.kind}"
+        )
 
 
 _WORDS = {
@@ -152,7 +154,7 @@ def _sample(context: Context, rows: Table) -> tuple[list[str], int, list[str]]:
     for part in rows.parts(["turns", "language"]):
         inside = chosen[(chosen >= at) & (chosen < at + part.num_rows)] - at
         texts += [text[: settings.max_characters] for text in texts_of(part.take(inside))]
-        languages.update(part.column("language").unique().to_pylist())
+        languages.update(set(part.column("language").to_pylist()))
         at += part.num_rows
     return texts, settings.dimensions, sorted(languages)
 

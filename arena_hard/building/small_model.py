@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from arena_hard.building.arrays import Floats, unit
+from arena_hard.building.arrays import Floats, library, unit
 from arena_hard.data.records import UserError
 
 MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
@@ -56,14 +56,12 @@ def vectors(texts: Sequence[str]) -> Floats:
 def _loaded() -> tuple[Any, Any, list[str]]:
     """The model, its tokenizer and the names of its inputs, once in a process."""
     check()
-    import onnxruntime
-    import tokenizers
-
+    onnxruntime = library("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # several processes share the cores
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(_file(*_MODEL)), options, providers=["CPUExecutionProvider"])
-    tokenizer = tokenizers.Tokenizer.from_file(str(_file(*_TOKENIZER)))
+    tokenizer = library("tokenizers").Tokenizer.from_file(str(_file(*_TOKENIZER)))
     tokenizer.enable_truncation(TOKENS)
     tokenizer.no_padding()
     return session, tokenizer, [each.name for each in session.get_inputs()]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 
-from arena_hard.building.tables import missing_package
-from arena_hard.data.records import UserError
+from arena_hard.building.arrays import library
 
 
 def stop_words(languages: Iterable[str]) -> frozenset[str]:
@@ -18,11 +17,6 @@ def stop_words(languages: Iterable[str]) -> frozenset[str]:
 def _of(language: str) -> frozenset[str]:
     """English's own list is scikit-learn's: the other one takes `problem`, `computer` and `world` for nothing."""
     if language == "en":
-        from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
-        return frozenset(ENGLISH_STOP_WORDS)
-    try:
-        import stopwordsiso
-    except ImportError:
-        raise UserError(missing_package("stopwordsiso")) from None
-    return frozenset(stopwordsiso.stopwords(language)) if stopwordsiso.has_lang(language) else frozenset()
+        return frozenset(library("sklearn.feature_extraction.text").ENGLISH_STOP_WORDS)
+    lists = library("stopwordsiso")
+    return frozenset(lists.stopwords(language)) if lists.has_lang(language) else frozenset()

@@ -7,7 +7,6 @@ else. All is seeded and computed in one thread, so that the same vectors give th
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,10 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from arena_hard.building.arrays import Floats, Integers, unit
+from arena_hard.building.arrays import Floats, Integers, library, unit
 from arena_hard.building.settings import TopicSettings
-from arena_hard.building.tables import missing_package
-from arena_hard.data.records import UserError
 
 VERSION = 1  # raised with anything below that changes topics
 FEW = 4_000  # prompts, up to which neighbours are found exactly, and by libraries that need no compiling: it takes
@@ -81,33 +78,28 @@ def _dense_places(points: Floats, settings: TopicSettings, seed: int) -> Integer
         return np.full(len(points), NO_TOPIC, np.int64)
     rank = min(_COMPONENTS, len(points) - 1, points.shape[1])
     if rank < points.shape[1]:
-        from sklearn.decomposition import PCA
-
         solver = "full" if len(points) < FEW else "covariance_eigh"
-        points = unit(PCA(rank, svd_solver=solver).fit_transform(points))
+        points = unit(library("sklearn.decomposition").PCA(rank, svd_solver=solver).fit_transform(points))
     flat = _layout(points, settings, seed)
     samples = min(settings.min_size, 10)
     if len(points) <= FEW:
-        from sklearn.cluster import HDBSCAN
-
-        found = HDBSCAN(settings.min_size, min_samples=samples, n_jobs=1, copy=True).fit_predict(flat)
+        places = library("sklearn.cluster").HDBSCAN(settings.min_size, min_samples=samples, n_jobs=1, copy=True)
     else:
-        found = _package("fast_hdbscan").HDBSCAN(settings.min_size, min_samples=samples).fit_predict(flat)
-    return np.asarray(found, np.int64)
+        places = library("fast_hdbscan").HDBSCAN(settings.min_size, min_samples=samples)
+    return np.asarray(places.fit_predict(flat), np.int64)
 
 
 def _layout(points: Floats, settings: TopicSettings, seed: int) -> Floats:
     """Places in a few dimensions, near for what is near."""
-    from sklearn.neighbors import NearestNeighbors
-
     neighbours = min(settings.neighbours, len(points) - 1)
     known: tuple[Any, ...] = (None, None, None)
     if len(points) <= FEW:
-        distance, row = NearestNeighbors(n_neighbors=neighbours, metric="cosine", n_jobs=1).fit(points).kneighbors()
+        nearest = library("sklearn.neighbors").NearestNeighbors(n_neighbors=neighbours, metric="cosine", n_jobs=1)
+        distance, row = nearest.fit(points).kneighbors()
         own = np.arange(len(points))[:, None]  # UMAP counts a point among its neighbours
         row = np.hstack([own, row])[:, :neighbours].astype(np.int32)
         known = (row, np.hstack([np.zeros_like(own), distance])[:, :neighbours].astype(np.float32), None)
-    layout = _package("umap").UMAP(
+    layout = library("umap").UMAP(
         n_neighbors=neighbours,
         n_components=min(settings.components, len(points) - 2),
         min_dist=0.0,
@@ -119,16 +111,6 @@ def _layout(points: Floats, settings: TopicSettings, seed: int) -> Floats:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that no new points can be placed, and that a seed means one thread
         return np.asarray(layout.fit_transform(points), np.float32)
-
-
-def _package(name: str) -> Any:
-    """A library whose import takes seconds. Raises UserError where it is not there."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what else could be installed
-            return importlib.import_module(name)
-    except ImportError as error:
-        raise UserError(missing_package({"umap": "umap-learn"}.get(error.name or "", error.name or name))) from None
 
 
 def _assigned(
@@ -182,23 +164,19 @@ def _largest_first(places: Integers, least: int) -> Integers:
 
 def _stability(points: Floats, found: Integers, settings: TopicSettings, seed: int) -> float:
     """How much the topics owe to the seed: the adjusted Rand index of two, among what both give a place."""
-    from sklearn.metrics import adjusted_rand_score
-
     if len(points) > STABILITY_SAMPLE:
         points = points[_drawn(np.random.default_rng(seed), len(points), STABILITY_SAMPLE)]
         found = _dense_places(points, settings, seed)
     other = _dense_places(points, settings, seed + 1)
     both = (found >= 0) & (other >= 0)
-    return float(adjusted_rand_score(found[both], other[both])) if both.any() else 0.0
+    return float(library("sklearn.metrics").adjusted_rand_score(found[both], other[both])) if both.any() else 0.0
 
 
 def _silhouette(vectors: npt.NDArray[Any], topics: Topics, generator: np.random.Generator) -> float | None:
-    from sklearn.metrics import silhouette_score
-
     inside = np.flatnonzero(topics.topic >= 0)
     inside = inside[_drawn(generator, len(inside), _SILHOUETTE_SAMPLE)]
     labels = topics.topic[inside]
     if not 1 < len(np.unique(labels)) < len(labels):
         return None
     points = unit(np.asarray(vectors[inside], np.float32) - topics.mean)
-    return float(silhouette_score(points, labels, metric="cosine"))
+    return float(library("sklearn.metrics").silhouette_score(points, labels, metric="cosine"))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from arena_hard.building.arrays import library
 from arena_hard.building.stop_words import stop_words
 from arena_hard.building.word_vectors import UNSPACED
 
@@ -33,22 +34,21 @@ def keywords(
     count: int = WORDS,
 ) -> list[list[str]]:
     """The words of each topic from 0 on, the most telling first. Texts of topic -1 count for nothing."""
-    from scipy.sparse import csr_matrix
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    where = np.flatnonzero(topic >= 0)
-    topics = int(topic.max(initial=-1)) + 1
+    where: list[int] = np.flatnonzero(topic >= 0).tolist()
+    own = np.asarray(topic)[where]
+    topics = int(own.max(initial=-1)) + 1
     if not topics:
         return []
     ignored = stop_words(languages)
-    vectorizer = CountVectorizer(analyzer=lambda text: terms(text, ignored), binary=True, dtype=np.int32)
+    counting = library("sklearn.feature_extraction.text").CountVectorizer
+    vectorizer = counting(analyzer=lambda text: terms(text, ignored), binary=True, dtype=np.int32)
     try:
         counts = vectorizer.fit_transform(texts[row] for row in where)
     except ValueError:  # no word in any text
         return [[] for _ in range(topics)]
-    member = csr_matrix((np.ones(len(where), np.int32), (topic[where], np.arange(len(where)))), (topics, len(where)))
-    by_topic = (member @ counts).tocsr()
-    sizes = np.bincount(topic[where], minlength=topics)
+    cells = (np.ones(len(where), np.int32), (own, np.arange(len(where))))
+    by_topic = (library("scipy.sparse").csr_matrix(cells, (topics, len(where))) @ counts).tocsr()
+    sizes = np.bincount(own, minlength=topics)
     words = vectorizer.get_feature_names_out()
     everywhere = np.asarray(by_topic.sum(axis=0)).ravel()
     rarity = np.log1p(by_topic.sum() / topics / np.maximum(everywhere, 1))
@@ -56,7 +56,7 @@ def keywords(
     for number in range(topics):
         row = by_topic[number]
         chosen = _chosen(row.indices, row.data, row.data / sizes[number] * rarity[row.indices], words, count)
-        found.append(_as_written(chosen, [texts[at] for at in where[topic[where] == number][:50]]))
+        found.append(_as_written(chosen, [texts[where[at]] for at in np.flatnonzero(own == number)[:50].tolist()]))
     return found
 
 
@@ -134,8 +134,10 @@ def _same_stem(one: str, two: str) -> bool:
     shorter, longer = sorted((one, two), key=len)
     if len(shorter) < 4:
         return shorter == longer
-    return longer.startswith(shorter) and len(longer) - len(shorter) <= 3 or (
-        len(shorter) > 5 and longer[: len(shorter) - 1] == shorter[:-1] and len(longer) - len(shorter) <= 2
+    return (
+        longer.startswith(shorter)
+        and len(longer) - len(shorter) <= 3
+        or (len(shorter) > 5 and longer[: len(shorter) - 1] == shorter[:-1] and len(longer) - len(shorter) <= 2)
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from arena_hard.building import topic_clusters, topic_words, word_vectors
-from arena_hard.building.arrays import Floats, Integers
+from arena_hard.building.arrays import Floats, Integers, library
 from arena_hard.building.embedding import VECTORS, ids_digest
 from arena_hard.building.reading import texts_of
 from arena_hard.building.runner import fingerprint
@@ -113,7 +113,7 @@ def _picture(rows: Table, ids: Sequence[str], topics: Topics) -> dict[str, Any]:
     nearest = nearest_rows(topics, NEAREST)
     wanted = np.concatenate([*nearest, np.zeros(0, np.int64)])
     texts, languages = _texts_at(rows, wanted)
-    words = keywords([texts[row] for row in wanted], topics.topic[wanted], languages, _WORDS)
+    words = keywords([texts[row] for row in wanted.tolist()], topics.topic[wanted], languages, _WORDS)
     names = names_of([chosen[: topic_words.WORDS] for chosen in words])
     places = flat_map(topics.centres)
     found = [
@@ -148,21 +148,21 @@ def _texts_at(rows: Table, wanted: Integers) -> tuple[dict[int, str], list[str]]
     for part in rows.parts(["turns", "language"]):
         here = inside[(inside >= at) & (inside < at + part.num_rows)]
         texts.update(zip(here.tolist(), texts_of(part.take(here - at))))
-        languages.update(part.column("language").unique().to_pylist())
+        languages.update(set(part.column("language").to_pylist()))
         at += part.num_rows
     return texts, sorted(languages)
 
 
 def flat_map(centres: Floats) -> Floats:
     """A place on a map [k, 2] for each topic, near for topics that are alike."""
-    from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
     if len(centres) < 4:
         return np.array([[number, 0.0] for number in range(len(centres))], np.float32).reshape(-1, 2)
     perplexity = min(15.0, (len(centres) - 1) / 3)
+    tsne = library("sklearn.manifold").TSNE
     with threadpool_limits(1):
-        layout = TSNE(2, perplexity=perplexity, metric="cosine", init="pca", random_state=0, n_jobs=1)
+        layout = tsne(2, perplexity=perplexity, metric="cosine", init="pca", random_state=0, n_jobs=1)
         return np.asarray(layout.fit_transform(centres), np.float32)
 
 
@@ -170,4 +170,5 @@ def _examples(rows: Table, ids: Sequence[str], topic: npt.NDArray[np.int32]) -> 
     """A few prompts that have no topic."""
     chosen = np.flatnonzero(topic < 0)[:EXAMPLES]
     texts, _ = _texts_at(rows, chosen)
-    return [{"id": ids[row], "text": texts[row][:EXAMPLE_CHARACTERS]} for row in chosen.tolist()]
+    numbers: list[int] = chosen.tolist()
+    return [{"id": ids[row], "text": texts[row][:EXAMPLE_CHARACTERS]} for row in numbers]

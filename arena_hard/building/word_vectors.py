@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from arena_hard.building.arrays import Floats, Integers, unit
+from arena_hard.building.arrays import Floats, Integers, library, unit
 from arena_hard.building.stop_words import stop_words
 
 VERSION = 1  # raised with anything below that changes vectors
@@ -50,7 +50,6 @@ def learn(texts: Sequence[str], dimensions: int, languages: Iterable[str] = (), 
 
     languages: whose stop words say nothing; codes like "en".
     """
-    from sklearn.utils.extmath import randomized_svd
     from threadpoolctl import threadpool_limits
 
     tongues = tuple(sorted(set(languages)))
@@ -62,7 +61,9 @@ def learn(texts: Sequence[str], dimensions: int, languages: Iterable[str] = (), 
     found = _weighed(counts[:, columns], weights)
     rank = max(1, min(dimensions, min(found.shape) - 1))
     with threadpool_limits(1):  # more threads add up in another order
-        _, _, directions = randomized_svd(found, rank, n_iter=_ITERATIONS, random_state=seed)
+        _, _, directions = library("sklearn.utils.extmath").randomized_svd(
+            found, rank, n_iter=_ITERATIONS, random_state=seed
+        )
     return WordVectors(columns, weights, np.ascontiguousarray(directions.T, np.float32), tongues)
 
 
@@ -79,14 +80,12 @@ def _informative(frequency: Integers, n_texts: int) -> Integers:
 
 def _counts(texts: Sequence[str], languages: tuple[str, ...]) -> Any:
     """A sparse matrix [n, 2 · _FEATURES] of how often each text has each word, and each run of letters."""
-    from scipy.sparse import hstack
-    from sklearn.feature_extraction.text import HashingVectorizer
-
+    hashing = library("sklearn.feature_extraction.text").HashingVectorizer
     how: dict[str, Any] = {"n_features": _FEATURES, "alternate_sign": False, "norm": None, "dtype": np.float32}
     ignored = sorted(stop_words(languages))
-    words = HashingVectorizer(stop_words=ignored, token_pattern=r"(?u)\b\w\w+\b", **how)
-    letters = HashingVectorizer(analyzer="char_wb", ngram_range=(_LETTERS, _LETTERS), **how)
-    return hstack([words.transform(map(spaced, texts)), letters.transform(texts)]).tocsr()
+    words = hashing(stop_words=ignored, token_pattern=r"(?u)\b\w\w+\b", **how)
+    letters = hashing(analyzer="char_wb", ngram_range=(_LETTERS, _LETTERS), **how)
+    return library("scipy.sparse").hstack([words.transform(map(spaced, texts)), letters.transform(texts)]).tocsr()
 
 
 def spaced(text: str) -> str:
@@ -98,11 +97,9 @@ def spaced(text: str) -> str:
 
 def _weighed(counts: Any, weights: Floats) -> Any:
     """TF-IDF of unit length: 1 + log of the counts, by the weights of the columns."""
-    from sklearn.preprocessing import normalize
-
     found = counts.astype(np.float32)
     found.data = (np.float32(1) + np.log(found.data)) * weights[found.indices]
-    return normalize(found, copy=False)
+    return library("sklearn.preprocessing").normalize(found, copy=False)
 
 
 def vectors(learnt: WordVectors, texts: Sequence[str]) -> Floats:
