@@ -36,7 +36,6 @@ languages      which language a prompt is in
 bench_check    what judgments say of how a benchmark tells models apart
 check_words    the same in words and tables
 topic_view     topics as table and map of the report
-topic_map      topics in two dimensions
 drawing        which prompts become questions
 sampling       the draw, and question.jsonl
 bench          a question's line, and the datasheet

@@ -39,6 +39,7 @@ TITLES = {
     "opinion": "Second opinion",
     "names": "Names of topics",
     "sample": "Draw",
+    "questions": "Questions",
 }
 
 
@@ -76,10 +77,10 @@ def _view(
         "cautions": list(_cautions(context.settings, questions)),
         "steps": [_step(step.name, manifests[step.name], _first(manifests)) for step in steps],
         "labels": list(_labels(manifests)),
-        "map": map_view(context, rows),
+        "map": map_view(rows),
         "topics": table,
         "topics_words": words,
-        "questions": [_question(row) for row in questions],
+        "questions": [_question(row, _criteria(manifests)) for row in questions],
         "checks": [check_view(check, {str(row["question_id"]): _short(row) for row in questions}) for check in found],
         "problems": problems,
         "not_judged": _not_judged(context, questions),
@@ -145,10 +146,7 @@ def _step(name: str, manifest: dict[str, Any] | None, first: int) -> dict[str, A
         return {"title": title, "done": False}
     counts, kept = manifest["counts"], manifest.get("examples", {})
     in_order = sorted(counts["dropped"].items(), key=lambda item: (-item[1], item[0]))
-    dropped = [
-        {"reason": reason, "number": number, "examples": _shown(reason, kept.get(reason, []))}
-        for reason, number in in_order
-    ]
+    dropped = [{"reason": reason, "number": number, "examples": kept.get(reason)} for reason, number in in_order]
     is_table = bool(counts["in"]) and (bool(counts["out"]) or bool(dropped))
     return {
         "title": title,
@@ -160,13 +158,6 @@ def _step(name: str, manifest: dict[str, Any] | None, first: int) -> dict[str, A
         "dropped": dropped,
         "lines": manifest.get("lines", []),
     }
-
-
-def _shown(reason: str, kept: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """The examples of what was dropped, without personal data: a report is passed on."""
-    if not reason.startswith("personal data"):
-        return list(kept)
-    return [{"id": one["id"], "text": "(not shown)"} for one in kept]
 
 
 def _labels(manifests: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -193,9 +184,14 @@ def _labels(manifests: dict[str, Any]) -> Iterable[dict[str, Any]]:
 # ------------------------------------------------------------------------------------- questions
 
 
-def _question(row: dict[str, Any]) -> dict[str, Any]:
+def _criteria(manifests: dict[str, Any]) -> list[str]:
+    """The names of the criteria of the last pass, in the order of the labels."""
+    facts = [manifest.get("facts", {}) for manifest in manifests.values() if manifest]
+    return next((list(each["criteria"]) for each in reversed(facts) if "criteria" in each), [])
+
+
+def _question(row: dict[str, Any], criteria: Sequence[str]) -> dict[str, Any]:
     """A question with its labels."""
-    criteria = row.get("criteria") or {}
     facts = [f"id {row['question_id']}"]
     facts += [f"from {row['source']}"] if row.get("source") else []
     facts += [f"language {row['language']}"] if row.get("language") else []
@@ -207,7 +203,7 @@ def _question(row: dict[str, Any]) -> dict[str, Any]:
         "short": _short(row),
         "cluster": row.get("cluster") or "",
         "score": row.get("prompt_score"),
-        "criteria": [(name.replace("_", " "), met) for name, met in criteria.items()],
+        "criteria": [(name.replace("_", " "), met) for name, met in zip(criteria, row.get("criteria") or ())],
         "facts": ", ".join(facts),
     }
 

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from arena_hard.building import topic_map
 from arena_hard.building.steps import Context
+from arena_hard.building.topics import PICTURE
 from arena_hard.data.name_lists import counted
 from arena_hard.data.record_values import is_list, is_object
 from arena_hard.showing.html_tables import Cell, table
 
 MOST_ROWS = 500  # of the table; all topics stand in the files of the steps
+MOST = 4000  # topics on the map, the largest
+MARGIN = 0.06  # of the map, so that circles at its edge are whole
 FEW = 25  # drawn topics, whose names stand on the map
 TABS = 60  # circles that the keyboard goes through; of more, those that were drawn
 NAME = 28  # characters of a name on the map
@@ -39,7 +40,7 @@ def topic_rows(
 
     The drawn ones first, then by their mean.
     """
-    known = {row["topic"]: row for row in _listed(context.file("topic_list.json"), "topics")}
+    known = {row["topic"]: row for row in _listed(context.file(PICTURE), "topics")}
     filters = [name for name in manifests if name.startswith("filter") and manifests[name]]
     scores = {row["topic"]: row for row in _listed(context.file(f"{filters[-1]}.topics.json"))} if filters else {}
     drawn = Counter(row["cluster_id"] for row in questions if row.get("cluster_id") is not None)
@@ -61,6 +62,7 @@ def _row(said: dict[str, Any], score: dict[str, Any], drawn: int, name: str) -> 
         "mean": mean,
         "error": score.get("error"),
         "left": left,
+        "place": (said["x"], said["y"]) if "x" in said and "y" in said else None,
         "drawn": drawn,
         "kind": kind,
     }
@@ -105,29 +107,34 @@ def _cells(row: dict[str, Any]) -> list[Cell]:
 # ------------------------------------------------------------------------------------------- map
 
 
-def map_view(context: Context, rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The circles of the map; None where there are no vectors to draw it by."""
-    embeddings, topics = context.file("embeddings.npy"), context.table("topics")
-    if not rows or not embeddings.is_file() or not topics.file.is_file():
+def map_view(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The circles of the map; None where no topic has a place on it."""
+    drawn = [row for row in rows if row["place"] is not None]
+    if not drawn:
         return None
-    shown = sorted(rows, key=lambda row: -row["size"])[: topic_map.MOST]
-    topic = topics.read(["topic"]).column("topic").to_numpy()
-    wanted = np.array([row["topic"] for row in shown])
-    places = topic_map.places(topic_map.centres(embeddings, topic, wanted), context.settings.seed)
+    shown = sorted(drawn, key=lambda row: -row["size"])[:MOST]
     listed = {row["topic"] for row in rows[:MOST_ROWS]}
-    largest = shown[0]["size"]
-    circles = [_circle(row, place, largest) for row, place in zip(shown, places.tolist())]
+    circles = [_circle(row, place, shown[0]["size"]) for row, place in zip(shown, _places(shown))]
     _write_names(circles)
     for one in circles:
         one["tab"] = one["topic"] in listed and (len(circles) <= TABS or one["kind"] == "drawn")
     kinds = {row["kind"] for row in shown}
     return {
         "circles": circles,
-        "cut": len(rows) if len(rows) > len(shown) else 0,
+        "cut": len(drawn) if len(drawn) > len(shown) else 0,
         "height": HEIGHT,
         "few": sum(row["kind"] in NAMED for row in shown) <= FEW,
         "kinds": [(kind, words) for kind, words in KINDS.items() if kind in kinds],
     }
+
+
+def _places(rows: Sequence[dict[str, Any]]) -> list[tuple[float, float]]:
+    """The places of the topics as shares of the map's width and height, without its margin."""
+    columns: list[list[float]] = []
+    for values in zip(*(row["place"] for row in rows)):
+        low, high = min(values), max(values)
+        columns.append([MARGIN + (1 - 2 * MARGIN) * ((x - low) / (high - low) if high > low else 0.5) for x in values])
+    return list(zip(*columns))
 
 
 def _circle(row: dict[str, Any], place: Sequence[float], largest: int) -> dict[str, Any]:

@@ -6,14 +6,11 @@ import html
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from arena_hard.building import topic_map
 from tests.support.pipeline_bench import ROOT, run_script
 from tests.support.report_bench import HOSTILE, LONG, write_report_bench
 
-pytest.importorskip("pyarrow")
 CRITERIA = ROOT / "config" / "criteria" / "arena-hard.yaml"
 
 
@@ -53,7 +50,7 @@ def test_the_funnel_counts_and_shows_what_was_dropped(page: str) -> None:
     assert "1,200 left of 1,500, in 1.5 s 280 too short" in words
     assert "120 left of 1,000" in words and "880 prompt score below 6" in words
     assert HOSTILE in words and LONG in words
-    assert "20 personal data (email) e3 (not shown)" in words and "private.org" not in page
+    assert "20 personal data (email) e3 write to [email]" in words
 
 
 def test_no_text_can_become_markup_and_nothing_is_loaded(page: str) -> None:
@@ -102,24 +99,3 @@ def test_a_ranking_of_other_models_is_said_on_the_page(folder: Path) -> None:
     assert "have 0 models in common; at least three are needed" in plain(report(folder, "--correlate", "foreign.csv"))
     done = run_script(folder, "build_bench.py", "--setting-file", "build.yaml", "--correlate", "foreign.csv")
     assert done.returncode == 2 and "--correlate only applies to --report" in done.stderr
-
-
-def test_the_map_keeps_neighbours_together_and_is_the_same_each_time() -> None:
-    random = np.random.default_rng(1)
-    groups = np.repeat(random.normal(size=(3, 20)), 12, axis=0) + 0.05 * random.normal(size=(36, 20))
-    drawn = topic_map.places(groups, 42)
-    assert np.array_equal(drawn, topic_map.places(groups, 42))
-    assert drawn.min() >= 0 and drawn.max() <= 1
-    apart = np.linalg.norm(drawn[:, None] - drawn[None], axis=2)
-    np.fill_diagonal(apart, np.inf)
-    assert (apart.argmin(axis=1) // 12 == np.arange(36) // 12).all()
-    for few in range(5):
-        assert topic_map.places(groups[:few], 42).shape == (few, 2)
-
-
-def test_centres_are_means_by_topic_whatever_their_order(tmp_path: Path) -> None:
-    vectors = np.array([[1, 0], [0, 1], [1, 0], [0, -1], [3, 4]], dtype=np.float32)
-    np.save(tmp_path / "vectors.npy", vectors)
-    topic, wanted = np.array([5, 2, 5, -1, 2]), np.array([2, 5])
-    found = topic_map.centres(tmp_path / "vectors.npy", topic, wanted)
-    assert np.allclose(found, [[3 / np.sqrt(34), 5 / np.sqrt(34)], [1, 0]])

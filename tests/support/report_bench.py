@@ -65,7 +65,7 @@ def _counts(came: int, left: int, **dropped: int) -> dict[str, Any]:
 def _manifests() -> dict[str, dict[str, Any]]:
     examples = {
         "too short": [{"id": "e1", "text": HOSTILE}, {"id": "e2", "text": LONG}],
-        "personal data (email)": [{"id": "e3", "text": "write to somebody@private.org"}],
+        "personal data (email)": [{"id": "e3", "text": "write to [email]"}],
     }
     clean = _counts(1500, 1200, too_short=280)
     clean["dropped"]["personal data (email)"] = 20
@@ -91,20 +91,13 @@ def _manifests() -> dict[str, dict[str, Any]]:
 
 
 def _write_topics(building: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    topic = np.repeat(np.arange(TOPICS), 25)
     random = np.random.default_rng(5)
-    centres = random.normal(size=(TOPICS, 16))
-    vectors = (centres[topic] + 0.1 * random.normal(size=(len(topic), 16))).astype(np.float32)
-    np.save(building / "embeddings.npy", vectors)
-    ids = pyarrow.array([f"p{number}" for number in range(len(topic))])
-    pyarrow.parquet.write_table(
-        pyarrow.table({"id": ids, "topic": pyarrow.array(topic, pyarrow.int32())}), building / "topics.parquet"
-    )
-    listed = [{"topic": number, "size": 25, "keywords": _keywords(number)} for number in range(TOPICS)]
-    (building / "topic_list.json").write_text(json.dumps({"topics": listed}), encoding="utf-8")
+    listed = [
+        {"topic": number, "size": 25, "name": ", ".join(_keywords(number)), "keywords": _keywords(number)}
+        | {"x": float(random.normal()), "y": float(random.normal())}
+        for number in range(TOPICS)
+    ]
+    (building / "topics.topics.json").write_text(json.dumps({"topics": listed}), encoding="utf-8")
     scores = [_score(number) for number in range(TOPICS)]
     (building / "filter1.topics.json").write_text(json.dumps(scores), encoding="utf-8")
 
@@ -128,7 +121,7 @@ def _question(number: int) -> dict[str, Any]:
         "cluster_id": number // 2,
         "turns": [{"content": text} for text in (texts if number == 0 else texts[:1])],
         "prompt_score": 6,
-        "criteria": {name: name != "creativity" for name in NAMES},
+        "criteria": [name != "creativity" for name in NAMES],
         "language": "English",
         "source": "log.jsonl",
         "n_seen": 3,
