@@ -169,8 +169,9 @@ def _write_names(circles: Sequence[dict[str, Any]]) -> None:
         below, above = one["r"] + _LINE, -(one["r"] + 4)
         choices = [below, above, below + _LINE, above - _LINE]
         boxes = [_box(one, shift) for shift in choices]
-        free = [at for at, box in enumerate(boxes) if _is_inside(box) and not any(_meet(box, each) for each in taken)]
-        at = free[0] if free else 0
+        inside = [at for at, box in enumerate(boxes) if box[2] >= 0 and box[3] <= HEIGHT]
+        free = [at for at in inside if not any(_meet(boxes[at], each) for each in taken)]
+        at = next(iter(free or inside), 0)
         one["dy"] = round(choices[at], 1)
         if one["kind"] in NAMED:
             taken.append(boxes[at])
@@ -188,10 +189,6 @@ def _box(one: dict[str, Any], shift: float) -> tuple[float, float, float, float]
     left = x - {"start": 0.0, "middle": width / 2, "end": width}[one["anchor"]]
     base = HEIGHT * one["y"] / 100 + shift
     return left, left + width, base - _LINE, base + 3
-
-
-def _is_inside(box: tuple[float, float, float, float]) -> bool:
-    return box[2] >= 0 and box[3] <= HEIGHT
 
 
 def _meet(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
