@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arena_hard.building import inputs
-from arena_hard.building.conversations import SHAPES, conversation_of, kept, prompt_id
+from arena_hard.building.conversations import SHAPES, kept, prompt_id
 from arena_hard.building.parallel import in_order
 from arena_hard.building.runner import fingerprint
 from arena_hard.building.settings import Turns
@@ -101,11 +101,7 @@ def read_block(block: inputs.Block, turns: Turns) -> ReadBlock:
     columns: dict[str, list[Any]] = {name: [] for name in schema().names}
     shapes: Counter[str] = Counter()
     without: list[tuple[str, str]] = []
-    for line, row, record in inputs.rows_of(block):
-        try:
-            said = conversation_of(row, record)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{block.file}:{line}: {error}. Fix this row or delete it; nothing was changed.") from None
+    for line, said in inputs.rows_of(block):
         shapes[said.key] += 1
         source_id = said.source_id or str(line)
         if not said.turns:
