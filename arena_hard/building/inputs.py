@@ -20,7 +20,7 @@ from arena_hard.data import jsonl
 from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.records import UserError
 
-_BLOCK = 8 << 20
+_BLOCK = 4 << 20
 _CHUNK = 1 << 16  # of a compressed file, which may become a thousand times as large
 _ROWS = 2000  # of a Parquet file
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"

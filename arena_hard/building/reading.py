@@ -40,11 +40,16 @@ class ReadStep(Step):
     name = "read"
 
     def made_from(self, context: Context) -> dict[str, Any]:
+        self.check(context)
         files = in_reading_order(context.inputs)
         return {
             "turns": context.settings.clean.turns,
             "inputs": [{"file": file.name, **fingerprint(file)} for file in files],
         }
+
+    def check(self, context: Context) -> None:
+        for file in context.inputs:
+            inputs.format_of(file)
 
     def plan(self, context: Context, rows: int | None) -> Iterable[str]:
         for file in in_reading_order(context.inputs):
