@@ -219,7 +219,7 @@ def timed(folder: Path, counts: list[int], until: str, processes: int) -> Iterat
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
         size = file.stat().st_size / 1e6
         yield f"{count:>9,} conversations, {size:,.0f} MB: {seconds:.0f} s, at most {peak:.1f} GB in a process"
-        for manifest in sorted((folder / "data" / bench / "building").glob("*.json")):
+        for manifest in sorted((folder / "data" / bench / "building").glob("*.manifest.json")):
             said: dict[str, Any] = json.loads(manifest.read_bytes())
             if "seconds" in said:
                 left: dict[str, int] = said["counts"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,20 @@ def library(name: str) -> Any:
     except ImportError as error:
         package = (error.name or name).partition(".")[0]
         raise UserError(missing_package(_PACKAGES.get(package, package))) from None
+
+
+@contextlib.contextmanager
+def one_thread(*names: str) -> Iterator[None]:
+    """Linear algebra in one thread while the body runs: more of them add up in another order.
+
+    names: the libraries that compute in it; those that are loaded later are not held back.
+    """
+    from threadpoolctl import threadpool_limits
+
+    for name in names:
+        library(name)
+    with threadpool_limits(1):
+        yield
 
 
 def unit(vectors: npt.NDArray[Any]) -> Floats:

@@ -12,6 +12,7 @@ from arena_hard.building.reading import ReadStep
 from arena_hard.building.sampling import QuestionStep, SampleStep
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Step
+from arena_hard.building.topic_names import NamesStep
 from arena_hard.building.topics import TopicsStep
 
 
@@ -20,4 +21,5 @@ def build_steps(settings: BuildSettings) -> list[Step]:
     steps: list[Step] = [ReadStep(), CleanStep(), DuplicateStep(), LanguageStep(), EmbedStep(), TopicsStep()]
     labels = label_steps(settings)
     steps += [*labels, *opinion_steps(settings, labels), SampleStep(settings)]
+    steps += [NamesStep()] * (settings.topics.names_by is not None)
     return [*steps, QuestionStep(settings, steps)]

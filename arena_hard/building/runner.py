@@ -115,7 +115,7 @@ def left_by(manifest: dict[str, Any]) -> str:
 
 def _run(context: Context, step: Step) -> Output:
     """Run one step and write its manifest, which makes it count."""
-    file = context.folder / f"{step.name}.json"
+    file = context.manifest_file(step.name)
     file.unlink(missing_ok=True)
     started = time.monotonic()
     origin = origin_of(context, step)

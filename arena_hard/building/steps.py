@@ -1,9 +1,9 @@
 """The steps from conversations to a benchmark, each of which can be resumed: what a step is, and how they are run.
 
 A step reads the tables of the steps before and writes its own, data/BENCH/building/STEP.parquet, with its manifest
-STEP.json beside it: what it was made from, and what it left of what came. A step that would be made from the same is
-up to date and is passed over; any other, and all that need it, run anew. The manifest is written last, so a run that is
-killed at any moment leaves either a whole step or one that is made anew.
+STEP.manifest.json beside it: what it was made from, and what it left of what came. A step that would be made from the
+same is up to date and is passed over; any other, and all that need it, run anew. The manifest is written last, so a run
+that is killed at any moment leaves either a whole step or one that is made anew.
 """
 
 from __future__ import annotations
@@ -61,10 +61,14 @@ class Context:
         """A further file of a step (embeddings.npy)."""
         return self.folder / name
 
+    def manifest_file(self, step: str) -> Path:
+        """Where a step says of itself what it was made from and what it left."""
+        return self.folder / f"{step}.manifest.json"
+
     def manifest(self, step: str) -> dict[str, Any] | None:
         """What a step has said of itself; None where it has not ended."""
         try:
-            found: object = msgspec.json.decode((self.folder / f"{step}.json").read_bytes())
+            found: object = msgspec.json.decode(self.manifest_file(step).read_bytes())
         except (OSError, msgspec.DecodeError):
             return None
         return found if is_object(found) and found.get("step") == step else None

@@ -7,6 +7,8 @@ else. All is seeded and computed in one thread, so that the same vectors give th
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from arena_hard.building.arrays import Floats, Integers, library, unit
+from arena_hard.building.arrays import Floats, Integers, library, one_thread, unit
 from arena_hard.building.settings import TopicSettings
 
 VERSION = 1  # raised with anything below that changes topics
@@ -27,6 +29,9 @@ _COMPONENTS = 50
 _CHUNK = 50_000
 _SILHOUETTE_SAMPLE = 5_000
 NO_TOPIC = -1
+_LIBRARIES = ("sklearn.decomposition", "sklearn.neighbors", "sklearn.cluster", "sklearn.metrics", "umap")
+# what UMAP compiles anew in each process, for a dozen seconds, if nobody asks to keep it
+_COMPILED = ("smooth_knn_dist", "compute_membership_strengths", "_nb_optimize_layout_euclidean_single_epoch")
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,8 @@ class Topics:
 
 def cluster(vectors: npt.NDArray[Any], settings: TopicSettings, seed: int) -> Topics:
     """The topics of vectors [n, d]. Raises UserError where a package is missing."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):  # more threads add up in another order
+    with one_thread(*_LIBRARIES):
+        _keep_compiled()
         generator = np.random.default_rng(seed)
         chosen = _drawn(generator, len(vectors), SAMPLE)
         mean = vectors[chosen].mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -63,6 +67,16 @@ def cluster(vectors: npt.NDArray[Any], settings: TopicSettings, seed: int) -> To
         topics = _assigned(vectors, mean, chosen, found, settings)
         stability = _stability(points, found, settings, seed) if len(topics.centres) else None
         return replace(topics, stability=stability, silhouette=_silhouette(vectors, topics, generator))
+
+
+@functools.cache
+def _keep_compiled() -> None:
+    """Have numba keep what it compiles of UMAP on disk, where there is a place for it."""
+    for module in (library("umap.umap_"), library("umap.layouts")):
+        for name in _COMPILED:
+            if hasattr(compiled := getattr(module, name, None), "enable_caching"):
+                with contextlib.suppress(RuntimeError):  # a folder that cannot be written
+                    compiled.enable_caching()
 
 
 def _drawn(generator: np.random.Generator, count: int, most: int) -> Integers:

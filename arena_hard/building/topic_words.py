@@ -56,7 +56,8 @@ def keywords(
     for number in range(topics):
         row = by_topic[number]
         chosen = _chosen(row.indices, row.data, row.data / sizes[number] * rarity[row.indices], words, count)
-        found.append(_as_written(chosen, [texts[where[at]] for at in np.flatnonzero(own == number)[:50].tolist()]))
+        inside: list[int] = np.flatnonzero(own == number)[:50].tolist()
+        found.append(_as_written(chosen, [texts[where[at]] for at in inside]))
     return found
 
 

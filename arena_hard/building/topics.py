@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from arena_hard.building import topic_clusters, topic_words, word_vectors
-from arena_hard.building.arrays import Floats, Integers, library
+from arena_hard.building.arrays import Floats, Integers, library, one_thread
 from arena_hard.building.embedding import VECTORS, ids_digest
 from arena_hard.building.reading import texts_of
 from arena_hard.building.runner import fingerprint
@@ -155,13 +155,11 @@ def _texts_at(rows: Table, wanted: Integers) -> tuple[dict[int, str], list[str]]
 
 def flat_map(centres: Floats) -> Floats:
     """A place on a map [k, 2] for each topic, near for topics that are alike."""
-    from threadpoolctl import threadpool_limits
-
     if len(centres) < 4:
         return np.array([[number, 0.0] for number in range(len(centres))], np.float32).reshape(-1, 2)
     perplexity = min(15.0, (len(centres) - 1) / 3)
     tsne = library("sklearn.manifold").TSNE
-    with threadpool_limits(1):
+    with one_thread("sklearn.manifold"):
         layout = tsne(2, perplexity=perplexity, metric="cosine", init="pca", random_state=0, n_jobs=1)
         return np.asarray(layout.fit_transform(centres), np.float32)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from arena_hard.building.arrays import Floats, Integers, library, unit
+from arena_hard.building.arrays import Floats, Integers, library, one_thread, unit
 from arena_hard.building.stop_words import stop_words
 
 VERSION = 1  # raised with anything below that changes vectors
@@ -50,8 +50,6 @@ def learn(texts: Sequence[str], dimensions: int, languages: Iterable[str] = (), 
 
     languages: whose stop words say nothing; codes like "en".
     """
-    from threadpoolctl import threadpool_limits
-
     tongues = tuple(sorted(set(languages)))
     counts = _counts(texts, tongues)
     frequency = np.bincount(counts.indices, minlength=counts.shape[1])
@@ -60,7 +58,7 @@ def learn(texts: Sequence[str], dimensions: int, languages: Iterable[str] = (), 
     weights *= np.where(columns < _FEATURES, 1.0, _LETTER_WEIGHT).astype(np.float32)
     found = _weighed(counts[:, columns], weights)
     rank = max(1, min(dimensions, min(found.shape) - 1))
-    with threadpool_limits(1):  # more threads add up in another order
+    with one_thread("sklearn.utils.extmath"):
         _, _, directions = library("sklearn.utils.extmath").randomized_svd(
             found, rank, n_iter=_ITERATIONS, random_state=seed
         )
