@@ -63,8 +63,8 @@ def _rounded(value: float | None) -> float | None:
 
 def names_of_topics(context: Context, topics: Iterable[int]) -> dict[int, str]:
     """A name for each topic, of which no two are the same: by a model where it gave one, else its keywords."""
-    known = {row["topic"]: row for row in _rows_of(context, "topics.topics.json")}
-    named = {row["topic"]: row["name"] for row in _rows_of(context, "names.topics.json") if row.get("name")}
+    known = {row["topic"]: row for row in _rows_of(context, "topics.json")}
+    named = {row["topic"]: row["name"] for row in _rows_of(context, "names.json") if row.get("name")}
     names: dict[int, str] = {}
     for topic in sorted(topics):
         keywords = known.get(topic, {}).get("keywords", [])[:_KEYWORDS]

@@ -22,7 +22,7 @@ from arena_hard.building.topic_words import keywords, names_of
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import UserError
 
-PICTURE = "topics.topics.json"
+PICTURE = "topics.json"
 NEAREST = 50  # prompts of a topic that its words are taken from
 _SHOWN = 10  # of them that the picture names
 _WORDS = 8

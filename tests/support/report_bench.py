@@ -40,7 +40,7 @@ def write_report_bench(folder: Path, criteria: Path, judged: bool = True) -> Pat
     building.mkdir(parents=True)
     for step, manifest in _manifests().items():
         whole = {"step": step, "made_from": {}, "output": {}, "seconds": 1.5, "facts": {}, "lines": [], **manifest}
-        (building / f"{step}.json").write_text(json.dumps({"examples": {}, **whole}), encoding="utf-8")
+        (building / f"{step}.manifest.json").write_text(json.dumps({"examples": {}, **whole}), encoding="utf-8")
     _write_topics(building)
     write_rows(bench / "question.jsonl", [_question(number) for number in range(QUESTIONS)])
     for model, verdicts in VERDICTS.items() if judged else ():
@@ -97,7 +97,7 @@ def _write_topics(building: Path) -> None:
         | {"x": float(random.normal()), "y": float(random.normal())}
         for number in range(TOPICS)
     ]
-    (building / "topics.topics.json").write_text(json.dumps({"topics": listed}), encoding="utf-8")
+    (building / "topics.json").write_text(json.dumps({"topics": listed}), encoding="utf-8")
     scores = [_score(number) for number in range(TOPICS)]
     (building / "filter1.topics.json").write_text(json.dumps(scores), encoding="utf-8")
 
