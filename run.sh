@@ -2,6 +2,8 @@
 # The set-up and the commands of README.md:
 #   bash run.sh demo            all stages on data/demo, ending with the leaderboard
 #   bash run.sh local           the same with real models on this machine (downloads some 360 MB, once)
+#   bash run.sh build           a benchmark from sample conversations, ending with a report of how it was made
+#   bash run.sh build --judge   the same, and then the demo's models are judged on it
 #   bash run.sh test [ARGS…]    all tests, side by side (arguments go to pytest: -m "not slow", -n0 for one by one)
 # They make .venv and install what is missing, once. PYTHON=python3.12 chooses another Python.
 set -euo pipefail
@@ -60,6 +62,20 @@ demo() {
   all_stages config/demo
 }
 
+# build [--judge]: the fifth stage on data/demo-conversations; --judge: then all stages on the benchmark that it made
+build() {
+  [ "${1:---judge}" = --judge ] || fail "build takes --judge or nothing, and not $1."
+  make_venv
+  install base requirements.txt
+  install build requirements.txt requirements-build.txt
+  local folder=config/demo-build
+  local built=(build_bench.py --setting-file "$folder/build_bench_config.yaml" --endpoint-file "$folder/api_config.yaml")
+  .venv/bin/python "${built[@]}"
+  if [ "${1:-}" = --judge ]; then all_stages "$folder"; fi
+  .venv/bin/python "${built[@]}" --report
+  if [ -z "${1:-}" ]; then echo "To judge the demo's models on it: bash run.sh build --judge"; fi
+}
+
 # real_models [NAME…]: the models of config/local (or those named) and llama.cpp's server, which are said before they come
 real_models() {
   .venv/bin/python tools/local_models.py "$@" || return
@@ -76,7 +92,7 @@ real() {
 run_tests() {
   make_venv
   install base requirements.txt
-  install tests requirements-optional.txt tests/requirements.txt
+  install tests requirements-optional.txt requirements-build.txt tests/requirements.txt
   is_quick "$@" || (real_models SmolLM2) || echo "run.sh: the tests with a real model are skipped" >&2
   unset PYTHONDONTWRITEBYTECODE  # else each worker compiles all tests anew
   .venv/bin/python -m ruff check .
@@ -95,7 +111,8 @@ run_tests() {
 
 case "${1:-}" in
   demo) shift; demo "$@" ;;
+  build) shift; build "$@" ;;
   local) shift; real "$@" ;;
   test) shift; run_tests "$@" ;;
-  *) sed -n '2,6s/^# \{0,1\}//p' run.sh >&2; exit 2 ;;
+  *) sed -n '2,8s/^# \{0,1\}//p' run.sh >&2; exit 2 ;;
 esac

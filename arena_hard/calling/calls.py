@@ -37,6 +37,7 @@ async def chat_completion(
     shared: int = 0,
     choices: Sequence[str] = (),
     logprobs: bool = False,
+    fields: Sequence[str] = (),
 ) -> Reply:
     """One completion. Waits for a slot, retries what may pass, asks in the server's terms.
 
@@ -45,13 +46,15 @@ async def chat_completion(
     within `deadline` seconds of the record's clock. With `retry_truncated`, what max_tokens cut is asked for once
     more. The usage, of the reply or of the error, is that of all tries together.
     `shared`: characters of the first user message that other requests begin with too, for prompt caches.
-    `choices`: the only replies that the server is to allow; one that knows no such constraint is asked in words alone.
+    `choices`: the only replies that the server is to allow, or what it may put into each of the `fields` of an object;
+    one that knows no such constraint is asked in words alone.
     `logprobs`: ask for the tokens' probabilities, which few servers have.
     A model with a mailbox is asked by batch: raises Waiting until the reply is there.
     Raises CallError of kind 'final' when no reply could be had, NoRoom when the record's purse has none for a try.
     """
     request = _request(model.settings, messages, temperature, max_tokens)
-    request = replace(_one_of(choices, request, max_tokens) if choices else request, shared=shared, logprobs=logprobs)
+    request = replace(request, choices=tuple(choices), fields=tuple(fields), shared=shared, logprobs=logprobs)
+    request = _one_of(request, max_tokens) if choices else request
     clock = clock or Clock()
     got = await _ask(model, request, clock, clock.label)
     if got.finish_reason == "length" and model.settings.retry_truncated and not choices:
@@ -71,14 +74,14 @@ async def _ask(model: Model, request: Request, clock: Clock, label: str, rounds:
     """
     try:
         if model.mailbox is None and clock.kept is None:
-            return await _persistently(model, request, clock)
+            return await persistently(model, request, clock)
         key = key_of(request, label, clock.asked)
         if model.mailbox is not None:
             posted = await _posted(model.mailbox, key, request, clock, rounds)
-            return posted or model.mailbox.keep(key, await _persistently(model, request, clock))
+            return posted or model.mailbox.keep(key, await persistently(model, request, clock))
         assert clock.kept is not None
         found = clock.kept.find(key)
-        return found or await clock.kept.keep(key, clock.label, await _persistently(model, request, clock))
+        return found or await clock.kept.keep(key, clock.label, await persistently(model, request, clock))
     except CallError as error:
         return error
 
@@ -120,7 +123,7 @@ class _Asking:
         return self.model.settings.deadline - self.clock.age()
 
 
-async def _persistently(model: Model, request: Request, clock: Clock) -> Reply:
+async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
     """A live call with its retries. Raises CallError of kind 'final'."""
     asking = _Asking(model, request, clock, model.endpoints[0])
     empty = 0
@@ -157,10 +160,9 @@ def _request(model: ModelSettings, messages: list[Message], temperature: float |
     )
 
 
-def _one_of(choices: Sequence[str], request: Request, max_tokens: int) -> Request:
+def _one_of(request: Request, max_tokens: int) -> Request:
     """A request for no more than one of some choices: in a form that is forced, servers refuse to think."""
-    most = min(max_tokens, request.max_tokens)
-    return replace(request, choices=tuple(choices), max_tokens=most, thinking=None, stop=None)
+    return replace(request, max_tokens=min(max_tokens, request.max_tokens), thinking=None, stop=None)
 
 
 def request_body(
@@ -323,10 +325,7 @@ async def _with_more_room(model: Model, request: Request, cut: Reply | CallError
 
 
 def width(model: Model) -> int:
-    """How many records of a model are worked on at once: twice what its gates could ever grant.
-
-    While some records wait for the disk, others fill the slots.
-    """
+    """How many records of a model are worked on at once: twice what its gates grant, for some wait for the disk."""
     return 2 * sum(endpoint.gate.width.ceiling for endpoint in model.endpoints)
 
 

@@ -27,7 +27,7 @@ from arena_hard.calling.providers.base import (
     host_of,
     without_secrets,
 )
-from arena_hard.calling.providers.registry import adapter_of, connections
+from arena_hard.calling.providers.registry import adapter_of, connections, embedding_adapter_of
 from arena_hard.calling.spending import Purse, Unwatched
 from arena_hard.calling.waiting_line import Line
 from arena_hard.data.certificates import check_key_log
@@ -122,11 +122,14 @@ class Models:
         self.opened: list[Model] = []
         self.probes: dict[str, Probed] = {}  # by the name of the entry
 
-    def open(self, model: ModelSettings) -> Model:
-        """A model ready to be called. Raises UserError for a missing key or address."""
+    def open(self, model: ModelSettings, embeds: bool = False) -> Model:
+        """A model ready to be called. Raises UserError for a missing key or address.
+
+        embeds: it is asked for vectors of texts, in place of replies.
+        """
         check_key_log()
         with _kept_for_good():
-            adapter = adapter_of(model)
+            adapter = embedding_adapter_of(model) if embeds else adapter_of(model)
             endpoints = [self._endpoint(adapter, connection, model) for connection in connections(model)]
         self.opened.append(Model(model, adapter, endpoints))
         return self.opened[-1]

@@ -22,6 +22,8 @@ def read_reply(reply: Reply, model: ModelSettings) -> Reply:
 
     Raises CallError for a reply that broke off (transient, with what it cost), or that holds no answer.
     """
+    if reply.vectors is not None:
+        return reply
     try:
         return _read(reply, model)
     except CallError:

@@ -18,6 +18,7 @@ coverage         which questions each model was judged on
 outcomes         what each model's games came to by question
 paired           differences on common questions, ranks
 breakdown        a model by cluster and category
+discrimination   which questions tell models apart
 planning         how many questions a difference takes
 sequential       boundaries for stopping early
 stopped          what is known after such looks

@@ -161,9 +161,11 @@ def _answer(games: int, kappa: float | None, ends: tuple[float, float] | None, p
 
 
 def kappa_interval(
-    both: IntArray, question: IntArray, generator: np.random.Generator, level: float
+    both: IntArray, question: IntArray, generator: np.random.Generator, level: float, most_apart: int = _MOST_APART
 ) -> tuple[float, float] | None:
     """The interval of κ of verdicts [n, 2]: a bootstrap of questions; None where that says nothing.
+
+    most_apart: what κ counts for the two verdicts that differ most.
 
     Games without spread are no certainty. Where all agree, the lower end leaves room for games that were not met
     (unseen.py); where a person always gives the same verdict, and of few questions, nothing is known.
@@ -177,7 +179,7 @@ def kappa_interval(
         distance = (grade[:, None] - grade[None, :]) ** 2
         by_chance = (distance * np.outer(whole.sum(axis=1), whole.sum(axis=0))).sum() / whole.sum() ** 2
         unseen = float(unseen_share(len(tables), level))
-        return max(-1.0, 1.0 - float(unseen * _MOST_APART / by_chance)), 1.0
+        return max(-1.0, 1.0 - float(unseen * most_apart / by_chance)), 1.0
     if kappa is None or len(tables) <= _FEW:
         return None
     drawn = generator.multinomial(len(tables), np.full(len(tables), 1.0 / len(tables)), ROUNDS)

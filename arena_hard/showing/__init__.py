@@ -18,9 +18,6 @@ sections           a small table with a title and remarks, and how its numbers a
 flags              the flags of show_result.py
 unequal_sets       what different questions do to comparisons and ranks
 rounds_bar         a bar for rounds that take long
-
-Inside:
-
 html_page          one self-contained page; its look is report.css, its sorting report.js
 html_tables        tables and bars that fit every width
 """

@@ -38,11 +38,19 @@ def html(page: Any) -> str:
     if page.overall:
         parts.append("<h2>Mean over categories</h2>" + _leaderboard(page.overall, "", page.args.level))
     parts += [f'<p class="note">{_words(note)}</p>' for note in page.notes]
-    body, style = "".join(parts), (_PARTS / "report.css").read_text(encoding="utf-8")
+    return document(title, "".join(parts))
+
+
+def document(title: str, body: str, style: str = "") -> str:
+    """A page that needs nothing but itself: a body of safe HTML with the look and the sorting of a report.
+
+    style: further rules, which come after the report's own.
+    """
+    look = (_PARTS / "report.css").read_text(encoding="utf-8") + style
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escaped(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{style}{widths_css(body)}</style></head><body><main>{body}</main>"
+        f"<style>{look}{widths_css(body)}</style></head><body><main>{body}</main>"
         f"<script>{(_PARTS / 'report.js').read_text(encoding='utf-8')}</script></body></html>"
     )
 

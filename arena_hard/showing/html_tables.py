@@ -51,21 +51,28 @@ def widths_css(body: str) -> str:
     return "".join(_STACKED.format(width=width) for width in sorted(widths))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], sortable: bool = False, baseline: str = "") -> str:
-    """A table whose first column names its rows; `baseline`: the row with a ground of its own."""
+def table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    sortable: bool = False,
+    baseline: str = "",
+    anchors: Sequence[str] = (),
+) -> str:
+    """A table whose first column names its rows; `baseline`: the row with a ground of its own; anchors: ids of rows."""
     longest = [max([len(name), *(len(row[i].text) for row in rows)]) for i, name in enumerate(columns)]
     wordy = [length > _LONG for length in longest]
     needed = sum(_WORDS if words else _LETTER * length + _PADDING for words, length in zip(wordy, longest))
     kinds = [' class="words"' if words else "" for words in wordy]
     heads = "".join(_head(name, kind, sortable) for name, kind in zip(columns, kinds)) if any(columns) else ""
     lines: list[str] = []
-    for row in rows:
+    for place, row in enumerate(rows):
         shown = [f'<th scope="row"{kinds[0]}{_key(row[0], sortable)}>{escaped(row[0].text)}</th>']
         for name, cell, kind in list(zip(columns, row, kinds))[1:]:
             label = f' data-label="{escaped(name)}"'
             shown.append(f"<td{kind}{label}{_key(cell, sortable)}>{escaped(cell.text)}</td>")
         ground = ' class="baseline"' if baseline and row[0].text == baseline else ""
-        lines.append(f"<tr{ground}>{''.join(shown)}</tr>")
+        anchor = f' id="{escaped(anchors[place])}"' if anchors else ""
+        lines.append(f"<tr{anchor}{ground}>{''.join(shown)}</tr>")
     kind = f"{'sortable ' if sortable else ''}w{_rounded(needed)}"
     inside = f"<thead><tr>{heads}</tr></thead>" * bool(heads) + f"<tbody>{''.join(lines)}</tbody>"
     return f'<div class="fit"><table role="table" class="{kind}">{inside}</table></div>'

@@ -16,7 +16,7 @@ from arena_hard.calling.providers.anthropic_messages import read_message
 from arena_hard.calling.providers.base import CallError, Reply, Request, Token
 from arena_hard.calling.providers.bedrock import ADAPTER as BEDROCK
 from arena_hard.calling.providers.bedrock import read_response, refusal
-from arena_hard.calling.providers.constraints import asked_choices, chosen, in_choices
+from arena_hard.calling.providers.constraints import Allowed, asked_for, chosen, filled, in_choices
 from arena_hard.calling.providers.decoding import decoded
 from arena_hard.calling.providers.lessons import lesson
 from arena_hard.calling.providers.openai_chat import ADAPTER as OPENAI
@@ -102,9 +102,9 @@ def test_a_refusal_for_its_size_or_its_content_is_none_of_the_form() -> None:
 
 def test_a_users_own_schema_is_left_alone_and_gives_way_to_the_question() -> None:
     own = {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}}
-    assert asked_choices(own) is None
+    assert asked_for(own) is None
     assert OPENAI.body(replace(REQUEST, choices=(), extra=own), set())["response_format"] == own["response_format"]
-    assert asked_choices(OPENAI.body(replace(REQUEST, extra=own), set())) == ("json_schema", list(LABELS))
+    assert asked_for(OPENAI.body(replace(REQUEST, extra=own), set())) == ("json_schema", Allowed(LABELS))
     plain = ask(lambda body, number: completion("{}"), extra_body=own)
     assert (len(plain.bodies), plain.contents) == (1, ["{}"])
 
@@ -112,12 +112,12 @@ def test_a_users_own_schema_is_left_alone_and_gives_way_to_the_question() -> Non
 def test_each_form_says_which_choices_it_was_asked_for() -> None:
     dialect: set[str] = set()
     for form in IN_TURN:
-        assert asked_choices(OPENAI.body(REQUEST, dialect)) == (form, list(LABELS))
+        assert asked_for(OPENAI.body(REQUEST, dialect)) == (form, Allowed(LABELS))
         dialect.add(f"no {form}")
-    assert asked_choices(OPENAI.body(REQUEST, dialect)) is None
+    assert asked_for(OPENAI.body(REQUEST, dialect)) is None
     for adapter in (ANTHROPIC, BEDROCK):
-        assert asked_choices(adapter.body(REQUEST, set())) == ("tool", list(LABELS))
-        assert asked_choices(adapter.body(REQUEST, {"no tool"})) is None
+        assert asked_for(adapter.body(REQUEST, set())) == ("tool", Allowed(LABELS))
+        assert asked_for(adapter.body(REQUEST, {"no tool"})) is None
 
 
 @pytest.mark.parametrize(
@@ -316,3 +316,61 @@ def test_a_question_has_a_name_of_its_own() -> None:
 def test_every_form_has_words_that_refusals_call_it_by() -> None:
     known = {*constraints.OPENAI, *constraints.ANTHROPIC, *constraints.BEDROCK}
     assert known == constraints.NAMED.keys() == FORMS.keys()
+
+
+# -------------------------------------------------------------------------------- an object of choices
+
+FIELDS = ("specificity", "real_world")
+OBJECT = replace(REQUEST, choices=("yes", "no"), fields=FIELDS)
+
+
+def test_each_form_says_which_fields_it_was_asked_for() -> None:
+    dialect: set[str] = set()
+    for form in IN_TURN:
+        assert asked_for(OPENAI.body(OBJECT, dialect)) == (form, Allowed(("yes", "no"), FIELDS))
+        dialect.add(f"no {form}")
+    for adapter in (ANTHROPIC, BEDROCK):
+        assert asked_for(adapter.body(OBJECT, set())) == ("tool", Allowed(("yes", "no"), FIELDS))
+
+
+@pytest.mark.parametrize("taken", IN_TURN)
+def test_an_object_is_asked_in_the_next_form_where_one_is_refused(taken: str) -> None:
+    said = '{"specificity": "yes", "real_world": "no"}'
+
+    def answer(body: dict[str, Any], number: int) -> Answered:
+        return completion(said) if form_of(body) == taken else error(400, "Invalid request.")
+
+    asked = ask(answer, 2, one_by_one=True, choices=("yes", "no"), fields=FIELDS)
+    assert forms(asked.bodies) == [*IN_TURN[: IN_TURN.index(taken) + 1], taken]
+    assert asked.contents == [said] * 2
+    assert {reply.form for reply in asked.outcomes if isinstance(reply, Reply)} == {taken}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"specificity": "yes", "real_world": "no"}', {"specificity": "yes", "real_world": "no"}),
+        ('```json\n{"real_world": "Yes", "specificity": "NO"}\n```', {"specificity": "no", "real_world": "yes"}),
+        ('{"specificity": "yes"}', None),
+        ('{"specificity": "yes", "real_world": "perhaps"}', None),
+        ('{"specificity": "yes", "real_world": true}', None),
+        ('{"specificity": "yes", "real_world": "no", "creativity": "no"}', None),
+        ("yes, no", None),
+    ],
+)
+def test_an_object_counts_with_all_its_fields_and_no_others(text: str, found: dict[str, str] | None) -> None:
+    assert filled(text, Allowed(("yes", "no"), FIELDS)) == found
+
+
+def test_a_server_that_ignores_the_object_is_asked_in_words_at_last() -> None:
+    asked = ask(lambda body, number: completion("[1]"), 2, one_by_one=True, choices=("yes", "no"), fields=FIELDS)
+    assert forms(asked.bodies) == [*IN_TURN, None, None]
+    assert asked.contents == ["[1]"] * 2
+
+
+def test_the_grammar_of_an_object_is_one_that_llama_cpp_reads() -> None:
+    dialect = {f"no {form}" for form in IN_TURN[:3]}
+    assert OPENAI.body(OBJECT, dialect)["grammar"] == (
+        'root ::= "{" "\\"specificity\\": " value ", " "\\"real_world\\": " value "}"\n'
+        'value ::= "\\"yes\\"" | "\\"no\\""'
+    )

@@ -13,6 +13,7 @@ from arena_hard.browse.export import export
 from arena_hard.browse.site import Site
 from tests.support.browse_bench import served, write_bench
 from tests.support.pipeline_bench import ROOT, run_script
+from tests.support.report_bench import write_report_bench
 
 pytestmark = pytest.mark.slow  # a browser
 
@@ -94,16 +95,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def files(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Exported pages of each kind, and a report."""
+    """Exported pages of each kind, a report, and one of a benchmark's making."""
     out = tmp_path_factory.mktemp("out")
     export(Site(data), out / "site")
     arguments = ["--data-dir", str(data), "--bench-name", "small", "--judge-name", "judy", "--baseline", "base"]
     done = run_script(ROOT, "show_result.py", *arguments, "--full-stats", "--ranks", "--format", "html")
     assert done.returncode == 0, done.stderr
     (out / "report.html").write_text(done.stdout, encoding="utf-8")
+    write_report_bench(out, ROOT / "config" / "criteria" / "arena-hard.yaml")
+    done = run_script(out, "build_bench.py", "--setting-file", "build.yaml", "--report")
+    assert done.returncode == 0, done.stderr
     names = ("index", "games", "judge", "compare", "breakdown")
     game = next(iter(sorted((out / "site").glob("game-*.html"))))
-    return [out / "report.html", game, *(out / "site" / f"{name}.html" for name in names)]
+    built = out / "data" / "made" / "report.html"  # all that is folded is opened
+    built.write_text(built.read_text(encoding="utf-8").replace("<details", "<details open"), encoding="utf-8")
+    return [out / "report.html", built, game, *(out / "site" / f"{name}.html" for name in names)]
 
 
 @pytest.fixture(scope="module")

@@ -101,7 +101,7 @@ async def outcomes(address: str, prompts: int, one_by_one: bool, more: dict[str,
         EndpointSettings(base.format(address, port=address.rpartition(":")[2]), KEY, "2024-10-21", verify)
         for base in bases
     ]
-    asking = {name: more.pop(name) for name in ("choices", "logprobs") if name in more}
+    asking = {name: more.pop(name) for name in ("choices", "fields", "logprobs") if name in more}
     values = {"name": "m", "model_name": "m", "backoff": 0.01, "parallel": 4, "timeout": 20.0} | more
     models = Models()
     model = models.open(ModelSettings(endpoints=endpoints, **values))

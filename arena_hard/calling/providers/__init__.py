@@ -14,11 +14,12 @@ thought_tags        the tags that models write around them
 template_remains    chat templates that show through
 recorded            completions replayed from a file
 token_odds          the probabilities of tokens that a label may be made of
-constraints         a reply that can only be one of some choices, in the server's own terms
+constraints         a reply that can only be one of some choices, or an object of such, in the server's own terms
 
 Inside:
 
 openai_chat         OpenAI, Azure, and every server that speaks their protocol
+openai_embeddings   their vectors of texts
 anthropic_messages  Anthropic's messages
 bedrock             Amazon's Converse interface
 vertex              Google's Vertex AI

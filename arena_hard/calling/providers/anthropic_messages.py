@@ -53,7 +53,7 @@ class AnthropicMessages:
             body["temperature"] = request.temperature
         if request.stop:
             body["stop_sequences"] = request.stop
-        body |= request.extra | constraints.constraint(constraints.ANTHROPIC, request.choices, dialect)
+        body |= request.extra | constraints.constraint(constraints.ANTHROPIC, request, dialect)
         if "stream" in dialect or "no stream" not in dialect and _is_long(body):
             body.setdefault("stream", True)
         return body

@@ -26,7 +26,8 @@ class Request:
 
     shared: characters at the start of the first user message that other requests begin with too.
     stop: texts that end the reply where they would come. choices: the only replies there may be, where the server can
-    be told so. logprobs: whether to ask for the probabilities of the reply's tokens.
+    be told so; fields: of the object that has one of the choices in each. logprobs: whether to ask for the
+    probabilities of the reply's tokens. embeds: whether a vector is asked for each message, in place of a reply to all.
     """
 
     model: str
@@ -39,7 +40,9 @@ class Request:
     shared: int = 0
     stop: list[str] | None = None
     choices: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
     logprobs: bool = False
+    embeds: bool = False
 
 
 class Token(NamedTuple):
@@ -62,7 +65,7 @@ class Reply:
     thought: what came apart from the text; notes: what the run's report should say of it.
     key: its name in a mailbox, the same whenever its record is played; None for what was only asked live.
     tokens: those that may be part of a label (token_odds.py), where they were asked for and came. form: of the
-    constraint that it kept to (constraints.py).
+    constraint that it kept to (constraints.py). vectors: of each message, where they were asked for.
     """
 
     content: str
@@ -76,6 +79,7 @@ class Reply:
     notes: tuple[Note, ...] = ()
     tokens: tuple[Token, ...] | None = None
     form: str | None = None
+    vectors: tuple[list[float], ...] | None = None
 
 
 class TooLong(NamedTuple):

@@ -137,7 +137,7 @@ class Bedrock:
             limits["temperature"] = request.temperature
         if request.reasoning_effort is not None:
             body.setdefault("additionalModelRequestFields", {})["reasoning_effort"] = request.reasoning_effort
-        forced = constraints.constraint(constraints.BEDROCK, request.choices, dialect)
+        forced = constraints.constraint(constraints.BEDROCK, request, dialect)
         for key, value in (request.extra | forced).items():
             both = isinstance(value, dict) and isinstance(body.get(key), dict)
             body[key] = body[key] | value if both else value

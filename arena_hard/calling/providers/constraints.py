@@ -1,4 +1,6 @@
-"""Constrained decoding: a reply that can only be one of some choices, asked for in the server's own terms.
+"""Constrained decoding: a reply that can only be one of some choices, or an object with one in each of its fields.
+
+It is asked for in the server's own terms.
 
 Which terms a server takes is learnt like the rest of its dialect: "no FORM" after a refusal, or after a reply that is
 none of the choices, and "FORM holds" once a reply was one in that form. What is left at last is to ask in words.
@@ -11,54 +13,77 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from arena_hard.calling.providers.base import CallError, Dialect, Reply
+from arena_hard.calling.providers.base import CallError, Dialect, Reply, Request
 
-NAME = "verdict"  # of the schema, the tool, and the one field of both
+NAME = "verdict"  # of the schema, the tool, and of the one field of both where a request names none
 _AROUND = " \t\r\n[](){}\"'`*."
 _FENCE = re.compile(r"\A\s*```(?:json)?(.*?)(?:```\s*)?\Z", re.DOTALL)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
-def schema(choices: Sequence[str]) -> dict[str, Any]:
-    """The JSON schema of an object whose one field is one of the choices."""
-    return {
-        "type": "object",
-        "properties": {NAME: {"type": "string", "enum": list(choices)}},
-        "required": [NAME],
-        "additionalProperties": False,
-    }
+class Allowed(NamedTuple):
+    """What a reply may be: one of the choices or, where fields are named, an object with one of them in each field."""
+
+    choices: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of the object; it has one field where none is named."""
+        names = self.fields or (NAME,)
+        return {
+            "type": "object",
+            "properties": {name: {"type": "string", "enum": list(self.choices)} for name in names},
+            "required": list(names),
+            "additionalProperties": False,
+        }
 
 
-def _json_schema(choices: Sequence[str]) -> dict[str, Any]:
-    named = {"name": NAME, "strict": True, "schema": schema(choices)}
+def _json_schema(allowed: Allowed) -> dict[str, Any]:
+    named = {"name": NAME, "strict": True, "schema": allowed.schema()}
     return {"response_format": {"type": "json_schema", "json_schema": named}}
 
 
-def _grammar(choices: Sequence[str]) -> dict[str, Any]:
-    return {"grammar": f"root ::= {' | '.join(map(json.dumps, choices))}"}
+def _structured_outputs(allowed: Allowed) -> dict[str, Any]:
+    asked = {"json": allowed.schema()} if allowed.fields else {"choice": list(allowed.choices)}
+    return {"structured_outputs": asked}
 
 
-def anthropic_tool(choices: Sequence[str]) -> dict[str, Any]:
+def _guided(allowed: Allowed) -> dict[str, Any]:
+    return {"guided_json": allowed.schema()} if allowed.fields else {"guided_choice": list(allowed.choices)}
+
+
+def _grammar(allowed: Allowed) -> dict[str, Any]:
+    if not allowed.fields:
+        return {"grammar": f"root ::= {' | '.join(map(json.dumps, allowed.choices))}"}
+    fields = ' ", " '.join(json.dumps(f"{json.dumps(name)}: ") + " value" for name in allowed.fields)
+    values = " | ".join(json.dumps(json.dumps(choice)) for choice in allowed.choices)
+    return {"grammar": f'root ::= "{{" {fields} "}}"\nvalue ::= {values}'}
+
+
+def anthropic_tool(allowed: Allowed) -> dict[str, Any]:
     """Anthropic's form: a tool that has to be called."""
-    told = "Hands in the final verdict."
-    tool = {"name": NAME, "description": told, "input_schema": schema(choices)}
+    tool = {"name": NAME, "description": _told(allowed), "input_schema": allowed.schema()}
     return {"tools": [tool], "tool_choice": {"type": "tool", "name": NAME}}
 
 
-def bedrock_tool(choices: Sequence[str]) -> dict[str, Any]:
+def bedrock_tool(allowed: Allowed) -> dict[str, Any]:
     """The same in the terms of Converse."""
-    told = {"name": NAME, "description": "Hands in the final verdict.", "inputSchema": {"json": schema(choices)}}
+    told = {"name": NAME, "description": _told(allowed), "inputSchema": {"json": allowed.schema()}}
     return {"toolConfig": {"tools": [{"toolSpec": told}], "toolChoice": {"tool": {"name": NAME}}}}
 
 
-Form = Callable[[Sequence[str]], dict[str, Any]]
+def _told(allowed: Allowed) -> str:
+    return "Hands in the answer, field by field." if allowed.fields else "Hands in the final verdict."
+
+
+Form = Callable[[Allowed], dict[str, Any]]
 # of OpenAI's protocol, in the order in which they are tried: the standard's, vLLM's two, llama.cpp's
 OPENAI: dict[str, Form] = {
     "json_schema": _json_schema,
-    "structured_outputs": lambda choices: {"structured_outputs": {"choice": list(choices)}},
-    "guided_choice": lambda choices: {"guided_choice": list(choices)},
+    "structured_outputs": _structured_outputs,
+    "guided_choice": _guided,
     "grammar": _grammar,
 }
 _AS_THEY_ARE = ("structured_outputs", "guided_choice", "grammar")  # the others are JSON objects
@@ -74,43 +99,64 @@ NAMED = {
 }
 
 
-def constraint(forms: Mapping[str, Form], choices: Sequence[str], dialect: Dialect) -> dict[str, Any]:
+def constraint(forms: Mapping[str, Form], request: Request, dialect: Dialect) -> dict[str, Any]:
     """What a body gets in the first form that this server has not refused; nothing without choices, or forms.
 
     What it has kept to and refuses later, it refuses for another reason.
     """
     taken = (form for name, form in forms.items() if f"{name} holds" in dialect or f"no {name}" not in dialect)
     form = next(taken, None)
-    return form(choices) if choices and form else {}
+    return form(Allowed(request.choices, request.fields)) if request.choices and form else {}
 
 
-def asked_choices(body: Mapping[str, Any]) -> tuple[str, list[str]] | None:
-    """(form, choices) of a body that `constraint` was put into; None for others, also with a user's own schema."""
+def asked_for(body: Mapping[str, Any]) -> tuple[str, Allowed] | None:
+    """(form, what is allowed) of a body that `constraint` was put into; None for others, such as a user's own."""
     for forms in (OPENAI, ANTHROPIC, BEDROCK):
         for name, form in forms.items():
-            with contextlib.suppress(KeyError, TypeError, IndexError, ValueError):
-                choices = _CHOICES[name](body)
-                part = form(choices)
-                if choices and all(body.get(key) == value for key, value in part.items()):
-                    return name, choices
+            with contextlib.suppress(KeyError, TypeError, IndexError, ValueError, AttributeError):
+                allowed = _ALLOWED[name](body)
+                part = form(allowed)
+                if allowed.choices and all(body.get(key) == value for key, value in part.items()):
+                    return name, allowed
     return None
 
 
-def _of_schema(found: Any) -> list[str]:
-    return list(found["properties"][NAME]["enum"])
+def _of_schema(found: Any) -> Allowed:
+    properties = found["properties"]
+    names = tuple(properties)
+    return Allowed(tuple(properties[names[0]]["enum"]), () if names == (NAME,) else names)
 
 
-def _of_tool(body: Mapping[str, Any]) -> list[str]:
+def _of_structured_outputs(body: Mapping[str, Any]) -> Allowed:
+    asked = body["structured_outputs"]
+    return _of_schema(asked["json"]) if "json" in asked else Allowed(tuple(asked["choice"]))
+
+
+def _of_guided(body: Mapping[str, Any]) -> Allowed:
+    return _of_schema(body["guided_json"]) if "guided_json" in body else Allowed(tuple(body["guided_choice"]))
+
+
+def _of_grammar(body: Mapping[str, Any]) -> Allowed:
+    root, _, values = body["grammar"].partition("\nvalue ::= ")
+    texts = [json.loads(each) for each in _QUOTED.findall(values or root)]
+    if not values:
+        return Allowed(tuple(texts))
+    names = [json.loads(each) for each in _QUOTED.findall(root)]
+    fields = tuple(json.loads(name.removesuffix(": ")) for name in names if name.endswith(": "))
+    return Allowed(tuple(map(json.loads, texts)), fields)
+
+
+def _of_tool(body: Mapping[str, Any]) -> Allowed:
     if "toolConfig" in body:
         return _of_schema(body["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"]["json"])
     return _of_schema(body["tools"][0]["input_schema"])
 
 
-_CHOICES: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
+_ALLOWED: dict[str, Callable[[Mapping[str, Any]], Allowed]] = {
     "json_schema": lambda body: _of_schema(body["response_format"]["json_schema"]["schema"]),
-    "structured_outputs": lambda body: list(body["structured_outputs"]["choice"]),
-    "guided_choice": lambda body: list(body["guided_choice"]),
-    "grammar": lambda body: [json.loads(each) for each in _QUOTED.findall(body["grammar"])],
+    "structured_outputs": _of_structured_outputs,
+    "guided_choice": _of_guided,
+    "grammar": _of_grammar,
     "tool": _of_tool,
 }
 
@@ -125,6 +171,17 @@ def chosen(content: str, choices: Sequence[str]) -> str | None:
     return named.get(_bare(said))
 
 
+def filled(content: str, allowed: Allowed) -> dict[str, str] | None:
+    """The choice in each field of the object that a reply is; None for any other reply."""
+    said = _object_or_text(content)
+    if not isinstance(said, dict) or said.keys() != set(allowed.fields):
+        return None
+    named = {_bare(choice): choice for choice in allowed.choices}
+    found = {name: named.get(_bare(value)) for name, value in said.items() if isinstance(value, str)}
+    known = {name: found[name] for name in allowed.fields if found.get(name)}
+    return {name: str(choice) for name, choice in known.items()} if len(known) == len(allowed.fields) else None
+
+
 def _object_or_text(content: str) -> dict[str, Any] | str:
     """The JSON object that a reply is, be it fenced; its text where it is none."""
     fenced = _FENCE.match(content)
@@ -135,8 +192,13 @@ def _object_or_text(content: str) -> dict[str, Any] | str:
     return said
 
 
-def _keeps_to(form: str, content: str, choice: str) -> bool:
-    """Whether a reply that is this choice is so in the form that was asked for."""
+def _keeps_to(form: str, content: str, allowed: Allowed) -> bool | None:
+    """Whether a reply keeps to the form that it was asked for in; None for one that is nothing of what is allowed."""
+    if allowed.fields:
+        return True if filled(content, allowed) else None
+    choice = chosen(content, allowed.choices)
+    if choice is None:
+        return None
     return content.strip() == choice if form in _AS_THEY_ARE else isinstance(_object_or_text(content), dict)
 
 
@@ -160,10 +222,10 @@ def in_choices(read: Callable[[], Reply], body: Mapping[str, Any], dialect: Dial
     Once it has kept to the form, a reply that is none of the choices teaches nothing and is handed on. So is a choice
     in another form: the judge did what the words asked for.
     """
-    asked = asked_choices(body)
+    asked = asked_for(body)
     if asked is None:
         return read()
-    form, choices = asked
+    form, allowed = asked
     is_known = f"{form} holds" in dialect
     try:
         reply = read()
@@ -171,10 +233,10 @@ def in_choices(read: Callable[[], Reply], body: Mapping[str, Any], dialect: Dial
         if error.finish_reason is not None and not is_known:  # a reply came, and no text in it
             error.lesson = f"no {form}"
         raise
-    choice = chosen(reply.content, choices)
-    if choice is not None and _keeps_to(form, reply.content, choice):
+    holds = _keeps_to(form, reply.content, allowed)
+    if holds:
         dialect.add(f"{form} holds")
         return replace(reply, form=form)
-    if choice is None and not is_known:
+    if holds is None and not is_known:
         raise CallError("transient", f"the server ignores {form}", lesson=f"no {form}", usage=reply.usage)
     return reply

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from arena_hard.calling.providers.constraints import NAMED, asked_choices
+from arena_hard.calling.providers.constraints import NAMED, asked_for
 from arena_hard.calling.providers.error_bodies import inner_of
 from arena_hard.calling.providers.token_odds import FEW
 
@@ -87,7 +87,7 @@ def _lesson_of_extras(status: int, lowered: str, body: Mapping[str, Any]) -> str
 
 def constraint_lesson(status: int, lowered: str, body: Mapping[str, Any]) -> str | None:
     """That a server takes no constraint of this form: it names it, or refuses the request without a better reason."""
-    asked = asked_choices(body)
+    asked = asked_for(body)
     if asked is None:
         return None
     form = asked[0]

@@ -60,7 +60,7 @@ class OpenAIChat:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         if request.logprobs and "no logprobs" not in dialect:
             body |= {"logprobs": True, "top_logprobs": FEW if "few logprobs" in dialect else MOST}
-        return body | request.extra | constraints.constraint(constraints.OPENAI, request.choices, dialect)
+        return body | request.extra | constraints.constraint(constraints.OPENAI, request, dialect)
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
         """POST /chat/completions through the SDK."""

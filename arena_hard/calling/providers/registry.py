@@ -117,6 +117,16 @@ def adapter_of(settings: ModelSettings) -> Adapter:
     return importlib.import_module(f"arena_hard.calling.providers.{provider.adapter}").ADAPTER
 
 
+def embedding_adapter_of(settings: ModelSettings) -> Adapter:
+    """The adapter that asks a model for vectors. Raises UserError for an api_type that has none."""
+    if provider_of(settings).adapter != "openai_chat":
+        raise UserError(
+            f"{settings.line_of('api_type')}{settings.name}: api_type {settings.api_type} has no embeddings here. Name "
+            "a server with OpenAI's /v1/embeddings (api_type openai and its api_base)."
+        )
+    return importlib.import_module("arena_hard.calling.providers.openai_embeddings").ADAPTER
+
+
 def _check_reasoning(settings: ModelSettings, adapter: str) -> None:
     """A key that has no effect would stand among the settings as if it had."""
     if adapter == "vertex":

@@ -1,0 +1,202 @@
+"""The third step: of exact and near copies one stays, and what is in an excluded bench goes."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arena_hard.building import near_copies
+from arena_hard.building.conversations import SEPARATOR, kept
+from arena_hard.building.near_copies import Sketches, comparable
+from arena_hard.building.parallel import in_order
+from arena_hard.building.reading import batches, texts_of
+from arena_hard.building.runner import fingerprint
+from arena_hard.building.steps import Context, Output, Step
+from arena_hard.building.tables import Table, arrow
+from arena_hard.data import jsonl
+from arena_hard.data.name_lists import counted, suggestion
+from arena_hard.data.paths import Bench, benches
+from arena_hard.data.records import Question, UserError, question_from_row
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+OFFICIAL = ("arena-hard-v0.1", "arena-hard-v2.0")
+EXACT, NEAR = "exact copies", "near copies"
+METHOD = 1  # raised when other pairs would be found
+
+
+class DuplicateStep(Step):
+    """Drop copies, count in n_seen how often each prompt that stays was seen."""
+
+    name = "duplicates"
+    needs = ("clean",)
+
+    def made_from(self, context: Context) -> dict[str, Any]:
+        settings = context.settings.duplicates
+        excluded = [{"bench": name, **fingerprint(file)} for name, file in excluded_files(context)]
+        return {"similarity": settings.similarity, "exclude": excluded, "method": METHOD}
+
+    def check(self, context: Context) -> None:
+        excluded_files(context)
+
+    def plan(self, context: Context, rows: int | None) -> list[str]:
+        named = [
+            f"{name} ({counted(len(_questions(name, file)), 'question')})" for name, file in excluded_files(context)
+        ]
+        return [f"left out with their near copies: {', '.join(named)}"] if named else []
+
+    def run(self, context: Context, rows: Table | None, out: Output) -> None:
+        assert rows is not None
+        Deduplication(context, rows, out).run()
+
+
+class Deduplication:
+    """One run of the step: of the texts, those of excluded benches come first, then one for each id."""
+
+    def __init__(self, context: Context, rows: Table, out: Output) -> None:
+        import numpy as np
+
+        self.context, self.rows, self.out = context, rows, out
+        self.names: list[str] = []
+        self.excluded: list[str] = []
+        for name, file in excluded_files(context):
+            questions = _questions(name, file)
+            self.names += [name] * len(questions)
+            turns = [kept(list(question.turns), context.settings.clean.turns) for question in questions]
+            self.excluded += [comparable(SEPARATOR.join(each)) for each in turns]
+        ids = np.array([int(key, 16) for key in rows.column("id")], np.uint64)
+        _, self.first, self.text_of, self.seen = np.unique(
+            ids, return_index=True, return_inverse=True, return_counts=True
+        )
+        out.progress.reset(total=2 * rows.count)
+
+    def run(self) -> None:
+        """Find the copies and write what stays."""
+        import numpy as np
+
+        fixed = len(self.excluded)
+        sketched = self._sketches()
+        buckets = near_copies.buckets_of(sketched.bands)
+        texts = dict(enumerate(self.excluded)) | self._texts(buckets.texts[buckets.texts >= fixed] - fixed)
+        # texts are numbered in the order of their ids; which of two stays is told by how often and how early it came
+        ranked = np.lexsort((self.first, -self.seen)) + fixed
+        order = np.concatenate([np.arange(fixed), ranked])
+        of = np.arange(len(order))
+        bound = self.context.settings.duplicates.similarity
+        for text, other in near_copies.find_copies(sketched, buckets, order, texts, bound, fixed):
+            of[text] = other
+        self._write(of, fixed)
+
+    def _sketches(self) -> Sketches:
+        """Of all texts; each is worked on where its first row is."""
+        import numpy as np
+
+        count = len(self.first)
+        own = near_copies.sketches(self.excluded)
+        signatures = np.empty((len(self.excluded) + count, own.signatures.shape[1]), np.uint16)
+        bands = np.empty((len(signatures), own.bands.shape[1]), np.uint64)
+        signatures[: len(self.excluded)], bands[: len(self.excluded)] = own
+        is_first = np.zeros(len(self.text_of), bool)
+        is_first[self.first] = True
+        at = 0
+        for rows, found in in_order(_sketches_of, self._firsts(is_first), self.context.processes):
+            places = self.text_of[at : at + rows][is_first[at : at + rows]] + len(self.excluded)
+            signatures[places], bands[places] = found
+            at += rows
+            self.out.advance(rows)
+        return Sketches(signatures, bands)
+
+    def _firsts(self, is_first: npt.NDArray[np.bool_]) -> Any:
+        at = 0
+        for batch in batches(self.rows, ["turns"]):
+            wanted = is_first[at : at + batch.num_rows]
+            yield batch.num_rows, batch.filter(arrow().array(wanted))
+            at += batch.num_rows
+
+    def _texts(self, wanted: npt.NDArray[np.int64]) -> dict[int, str]:
+        """The comparable texts of those that may be copies, by their numbers."""
+        import numpy as np
+
+        rows = np.sort(self.first[wanted])
+        texts: dict[int, str] = {}
+        at = 0
+        for part in self.rows.parts(["turns"]):
+            here = rows[(rows >= at) & (rows < at + part.num_rows)]
+            compared = map(comparable, _joined(part.take(arrow().array(here - at))))
+            numbers = self.text_of[here] + len(self.excluded)
+            texts.update(zip(numbers.tolist(), compared))
+            at += part.num_rows
+        return texts
+
+    def _write(self, of: npt.NDArray[np.int64], fixed: int) -> None:
+        import numpy as np
+
+        seen = np.zeros(len(of), np.int64)
+        np.add.at(seen, of[fixed:], self.seen)
+        at = 0
+        for part in self.rows.parts():
+            here = self.text_of[at : at + part.num_rows] + fixed
+            is_first = self.first[here - fixed] == np.arange(at, at + part.num_rows)
+            stays = is_first & (of[here] == here)
+            why = np.where(of[here] < fixed, 2, np.where(is_first, 1, 0))
+            for code, reason in enumerate((EXACT, NEAR)):
+                self._drop(part, ~stays & (why == code), reason)
+            for name in dict.fromkeys(self.names):
+                named = np.array([other < fixed and self.names[other] == name for other in of[here].tolist()])
+                self._drop(part, named, f"in {name}")
+            left = part.filter(arrow().array(stays))
+            self.out.write(left.append_column("n_seen", arrow().array(seen[here][stays], arrow().int32())))
+            at += part.num_rows
+            self.out.advance(part.num_rows)
+
+    def _drop(self, part: pa.Table, dropped: npt.NDArray[np.bool_], reason: str) -> None:
+        count = int(dropped.sum())
+        if count:
+            shown = part.filter(arrow().array(dropped)).slice(0, 5)
+            self.out.drop(reason, list(zip(shown.column("id").to_pylist(), texts_of(shown))), count)
+
+
+def _sketches_of(piece: tuple[int, pa.Table]) -> tuple[int, Sketches]:
+    count, table = piece
+    return count, near_copies.sketches(list(map(comparable, _joined(table))))
+
+
+def _joined(table: pa.Table) -> list[str]:
+    return [SEPARATOR.join(turns) for turns in table.column("turns").to_pylist()]
+
+
+# ------------------------------------------------------------------------------------- excluded benches
+
+
+def excluded_files(context: Context) -> list[tuple[str, Path]]:
+    """The benches whose questions are left out, and their files. Raises UserError for one that is not there."""
+    named = context.settings.duplicates.exclude
+    data_dir = context.bench.data_dir
+    if named is None:
+        there = set(benches(data_dir)) - {context.bench.name}
+        return [(name, Bench(data_dir, name).question_file) for name in OFFICIAL if name in there]
+    return [_excluded(context, name) for name in dict.fromkeys(named)]
+
+
+def _excluded(context: Context, name: str) -> tuple[str, Path]:
+    file = Path(name)
+    if file.is_dir():
+        file = file / "question.jsonl"
+    if file.is_file():
+        return file.parent.name if file.name == "question.jsonl" and file.parent.name else file.name, file
+    if name == context.bench.name:
+        raise UserError(f"exclude: {name} is the benchmark that is to be made. Leave it out.")
+    known = set(benches(context.bench.data_dir)) - {context.bench.name}
+    if name not in known:
+        there = f"{suggestion(name, known)}" if known else f"{context.bench.data_dir}/ holds none."
+        raise UserError(f"exclude: there is no bench or file of questions {name}. {there}")
+    return name, Bench(context.bench.data_dir, name).question_file
+
+
+@functools.cache
+def _questions(name: str, file: Path) -> list[Question]:
+    return list(jsonl.read(file, question_from_row, complete=True))

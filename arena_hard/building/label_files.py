@@ -1,0 +1,123 @@
+"""Labels on disk: a file for each instrument, so that those of different ones never mix.
+
+data/BENCH/building/labels/MODEL.FINGERPRINT.jsonl has a line for each prompt, by its id. What cannot be read is null,
+with the reason and the number of attempts; it is never a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arena_hard.data import jsonl
+from arena_hard.data.name_lists import counted
+from arena_hard.data.paths import file_name
+from arena_hard.data.record_values import is_object
+from arena_hard.data.records import Usage, UserError, usage_row
+
+FOLDER = "labels"
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What planning needs of a record. criteria: yes or no for each, in their order; None where none could be read.
+
+    attempts: how often it was asked for; unreadable: why it was not read.
+    """
+
+    question_id: str
+    instrument: str
+    criteria: list[bool] | None
+    attempts: int = 1
+    unreadable: str | None = None
+    usage: Usage | None = None
+
+
+class LabelRecord(msgspec.Struct, frozen=True):
+    """The record of a prompt: a label, or null and why. labelled_by: "text", asked for "constrained" or in "words"."""
+
+    question_id: str
+    model: str
+    instrument: str
+    criteria: list[bool] | None
+    labelled_by: str | None
+    unreadable: str | None
+    attempts: int
+    reply: str
+    usage: Usage | None
+    served_model: str | None
+    finish_reason: str
+    thought: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """The line of a file."""
+        row = msgspec.structs.asdict(self) | {"usage": usage_row(self.usage)}
+        return {key: value for key, value in row.items() if value is not None or key == "criteria"}
+
+
+_DECODER = msgspec.json.Decoder(Kept)
+
+
+def label_file(folder: Path, model: str, instrument: str) -> Path:
+    """Where the labels of an instrument lie. folder: that of all labels."""
+    return folder / f"{file_name(model)}.{instrument}.jsonl"
+
+
+def load_labels(file: Path, instrument: str, names: Sequence[str]) -> dict[str, Kept]:
+    """The record of each prompt, the last of several; empty where there is no file. Raises UserError with the line."""
+    found: dict[str, Kept] = {}
+    others = 0
+    for number, record in jsonl.rows(file, _DECODER.decode) if file.is_file() else ():
+        if record.instrument != instrument:
+            others += 1
+            continue
+        if record.criteria is not None and len(record.criteria) != len(names):
+            wrong = f"criteria holds {len(record.criteria)} values, and there are {len(names)} criteria"
+            raise jsonl.line_error(file, number, ValueError(wrong))
+        found[record.question_id] = record
+    if others:
+        jsonl.warn([f"{file}: {counted(others, 'label')} of another instrument not counted."])
+    return found
+
+
+def other_instruments(file: Path) -> list[Path]:
+    """The files with labels by other instruments that lie beside this one."""
+    return sorted(other for other in file.parent.glob("*.jsonl") if other != file) if file.parent.is_dir() else []
+
+
+# ----------------------------------------------------------------------------------- labels that are given
+
+GIVEN = "given"  # in the place of a model: labels that come with the conversations
+TAG, _TASK = "category_tag", "criteria_v0.1"
+
+
+def given_label(tag: Any, names: Sequence[str]) -> list[bool] | None:
+    """The label in the category_tag of a conversation of Chatbot Arena; None where it does not decide all criteria.
+
+    The tag is an object or, as in some sets, JSON as a text, and so is criteria_v0.1 in it.
+    """
+    tags = _decoded(tag)
+    said = _decoded(tags.get(_TASK)) if is_object(tags) else None
+    decided = [said.get(name) for name in names] if is_object(said) else []
+    return [bool(each) for each in decided] if decided and all(isinstance(each, bool) for each in decided) else None
+
+
+def _decoded(value: Any) -> Any:
+    """What a JSON text holds, be it encoded once or twice; any other value as it is."""
+    for _ in range(2):
+        if isinstance(value, str):
+            try:
+                value = msgspec.json.decode(value)
+            except msgspec.DecodeError:
+                return None
+    return value
+
+
+def none_is_given(names: Sequence[str]) -> UserError:
+    """The message where `given` is asked for and no conversation has a label."""
+    return UserError(
+        f"model: {GIVEN}: none of these conversations carries {TAG}.{_TASK} with the criteria {', '.join(names)}. Name "
+        "a model of the endpoint file in its place."
+    )

@@ -1,0 +1,297 @@
+"""The steps that label prompts and drop the poor ones: a pass of labels and its filter, once or several times.
+
+Prompts without a topic are never drawn, and are not labelled. Rows carry their id from step to step; topics and labels
+are joined by it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arena_hard.building.criteria import Criteria, load_criteria
+from arena_hard.building.label_files import FOLDER, GIVEN, TAG, given_label, none_is_given
+from arena_hard.building.label_prompt import Instrument
+from arena_hard.building.label_stage import LabelStage, make_labels
+from arena_hard.building.settings import BuildSettings, PassSettings
+from arena_hard.building.steps import Context, Output, Step
+from arena_hard.building.tables import Table, arrow
+from arena_hard.building.thresholds import Thresholds, check_thresholds, thresholds_of
+from arena_hard.calling.context_check import planned_line
+from arena_hard.data.name_lists import counted
+from arena_hard.data.records import Question, UserError
+from arena_hard.data.settings import short_hash
+from arena_hard.money.quotes import quote_lines
+
+TEXTS = "language"  # the step whose table has the prompts' texts
+TOPICS = "topics"
+_TEXT_STEPS = (TEXTS, "duplicates", "clean", "read")  # whose tables tell how many prompts there may be at most
+
+
+def label_steps(settings: BuildSettings) -> list[Step]:
+    """The passes, each with its filter. Raises UserError for criteria and thresholds that cannot be used."""
+    steps: list[Step] = []
+    for number, each in enumerate(settings.labels.passes, 1):
+        criteria = load_criteria(Path(each.criteria or settings.labels.criteria))
+        check_thresholds(settings, number, len(criteria))
+        steps += [LabelStep(number, criteria), FilterStep(number, criteria)]
+    return steps
+
+
+def topic_of_rows(table: Table) -> tuple[list[str], list[int]]:
+    """The id and topic of each row."""
+    rows = table.read(["id", "topic"])
+    return rows.column("id").to_pylist(), rows.column("topic").to_pylist()
+
+
+def prompts_in(context: Context, ids: Sequence[str], texts: str = TEXTS) -> list[Question]:
+    """The prompts with these ids, in the order of the ids. Raises UserError for one whose text is not there."""
+    wanted, found = set(ids), dict[str, tuple[str, ...]]()
+    for part in context.table(texts).parts(["id", "turns"]):
+        keys = part.column("id").to_pylist()
+        if wanted.isdisjoint(keys):
+            continue
+        for key, turns in zip(keys, part.column("turns").to_pylist()):
+            if key in wanted:
+                found[key] = tuple(turns)
+    if missing := next((key for key in ids if key not in found), None):
+        raise UserError(
+            f"{context.folder}: the prompt {missing} is not among those of the step {texts}. Run build_bench.py --from "
+            f"{texts}; the labels stay."
+        )
+    return [Question(key, found[key]) for key in ids]
+
+
+def examples_of(context: Context, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """(id, text) of some prompts, for the pictures that steps leave of what they dropped."""
+    return [(prompt.question_id, "\n".join(prompt.turns)) for prompt in prompts_in(context, ids)]
+
+
+# -------------------------------------------------------------------------------------------- labels
+
+
+class LabelStep(Step):
+    """One pass of labels: by a model, or as they come with the conversations."""
+
+    def __init__(self, number: int, criteria: Criteria) -> None:
+        self.number, self.criteria = number, criteria
+        self.name = f"label{number}"
+        self.needs = (TOPICS if number == 1 else f"filter{number - 1}", TEXTS)
+
+    def settings(self, context: Context) -> PassSettings:
+        """Those of this pass."""
+        return context.settings.labels.passes[self.number - 1]
+
+    def models(self, settings: BuildSettings) -> list[str]:
+        name = settings.labels.passes[self.number - 1].model
+        return [] if name == GIVEN else [name]
+
+    def instrument(self, context: Context, model: str = "") -> Instrument:
+        """What labels; model: another one than the pass's."""
+        own = self.settings(context)
+        settings = context.models[model or own.model]
+        return Instrument(settings, self.criteria, own.temperature, own.max_tokens, own.constrained)
+
+    def stage(self, context: Context, questions: list[Question], model: str = "") -> LabelStage:
+        """The labelling of some prompts."""
+        return LabelStage(
+            self.instrument(context, model),
+            context.bench,
+            context.folder / FOLDER,
+            questions,
+            context.settings.labels.attempts,
+            context.account,
+            context.args.batch,
+            context.args.finish_live,
+        )
+
+    def made_from(self, context: Context) -> dict[str, Any]:
+        if self.settings(context).model == GIVEN:
+            return {"labels": GIVEN, "criteria": self.criteria.names}
+        stage = self.stage(context, [])
+        most = stage.attempts
+        again = sum(record.criteria is None and record.attempts < most for record in stage.kept.values())
+        return {"model": stage.model.name, "instrument": stage.instrument.fingerprint, "asked_again": again}
+
+    def plan(self, context: Context, rows: int | None) -> Iterable[str]:
+        if self.settings(context).model == GIVEN:
+            yield f"labels are those in {TAG} of the conversations ({', '.join(self.criteria.names)}); nothing is sent"
+            return
+        questions, known = self._questions_to_plan(context)
+        if questions is None:
+            yield "what it costs is known once the conversations are read: --until topics does that, and sends nothing"
+            return
+        stage = self.stage(context, questions)
+        if not known:
+            yield f"at most, if all {counted(len(questions), 'prompt')} that are known today come so far:"
+        yield from stage.plan_lines()
+        if stage.missing:
+            yield from quote_lines([stage.quote()], "labels by")
+            if line := planned_line(stage.model, stage.context_prompts()):
+                yield f"note: {line}"
+
+    def _questions_to_plan(self, context: Context) -> tuple[list[Question] | None, bool]:
+        """The prompts that this pass labels and whether that is certain, else all that may come so far."""
+        before = context.manifest(self.needs[0])
+        if before and context.table(self.needs[0]).file.is_file() and context.manifest(TEXTS):
+            ids, topics = topic_of_rows(context.table(self.needs[0]))
+            return prompts_in(context, [key for key, topic in zip(ids, topics) if topic >= 0]), True
+        there = next((step for step in _TEXT_STEPS if context.manifest(step)), None)
+        if there is None:
+            return None, False
+        ids = list(dict.fromkeys(context.table(there).column("id")))
+        return prompts_in(context, ids, there), False
+
+    def run(self, context: Context, rows: Table | None, out: Output) -> None:
+        assert rows is not None
+        ids, topics = topic_of_rows(rows)
+        wanted = [key for key, topic in zip(ids, topics) if topic >= 0]
+        if self.settings(context).model == GIVEN:
+            labels = self._given(context, wanted)
+            instrument = f"{GIVEN} {short_hash({'criteria': self.criteria.names})}"
+        else:
+            stage = self.stage(context, prompts_in(context, wanted))
+            out.code = make_labels(stage)
+            out.stopped = out.code != 0
+            labels = {key: record.criteria for key, record in stage.kept.items()}
+            instrument = stage.instrument.fingerprint
+        out.advance(len(ids))
+        out.write(label_table(ids, topics, [labels.get(key) for key in ids], instrument))
+        self._tell(out, [labels.get(key) for key in wanted], instrument)
+
+    def _given(self, context: Context, wanted: Sequence[str]) -> dict[str, list[bool] | None]:
+        """The labels that came with the conversations, by the prompt's id: of copies, the first that has one."""
+        keys, names, found = set(wanted), self.criteria.names, dict[str, list[bool] | None]()
+        for part in context.table(TEXTS).parts(["id", TAG]):
+            for key, tag in zip(part.column("id").to_pylist(), part.column(TAG).to_pylist()):
+                if key in keys and tag and found.get(key) is None:
+                    found[key] = given_label(tag, names)
+        if not any(found.values()):
+            raise none_is_given(names)
+        return found
+
+    def _tell(self, out: Output, labels: Sequence[list[bool] | None], instrument: str) -> None:
+        """What the labels came to, for people and for the report."""
+        known = [label for label in labels if label is not None]
+        scores = [sum(label) for label in known]
+        histogram = [scores.count(score) for score in range(len(self.criteria) + 1)]
+        shares = [sum(column) / len(known) for column in zip(*known)]
+        out.facts |= {
+            "instrument": instrument,
+            "criteria": {each.name: each.text for each in self.criteria.criteria},
+            "labelled": len(known),
+            "without_label": len(labels) - len(known),
+            "histogram": histogram,
+            "shares": {name: round(share, 6) for name, share in zip(self.criteria.names, shares)},
+        }
+        if known:
+            said = ", ".join(f"{score}: {number}" for score, number in enumerate(histogram))
+            out.say(f"criteria met: {said} of {counted(len(known), 'prompt')}")
+            out.say(", ".join(f"{name} {share:.0%}" for name, share in zip(self.criteria.names, shares)))
+        if len(known) < len(labels):
+            out.say(f"{counted(len(labels) - len(known), 'prompt')} without a label")
+
+
+def label_table(ids: Sequence[str], topics: Sequence[int], labels: Sequence[list[bool] | None], instrument: str) -> Any:
+    """The rows of a pass: a label or null for each prompt."""
+    found = arrow()
+    columns = {
+        "id": found.array(ids, found.string()),
+        "topic": found.array(topics, found.int32()),
+        "criteria": found.array(labels, found.list_(found.bool_())),
+        "prompt_score": found.array([None if label is None else sum(label) for label in labels], found.int16()),
+        "instrument": found.array([instrument] * len(ids), found.string()),
+    }
+    return found.table(columns)
+
+
+# ------------------------------------------------------------------------------------------- filters
+
+
+class FilterStep(Step):
+    """The thresholds after a pass. Its table says what the topics came to; FILTER.topics.json has all of them."""
+
+    def __init__(self, number: int, criteria: Criteria) -> None:
+        self.number, self.criteria = number, criteria
+        self.name = f"filter{number}"
+        self.needs = (f"label{number}", TEXTS)
+        self.files = (f"filter{number}.topics.json",)
+
+    def thresholds(self, context: Context) -> Thresholds:
+        """Those of the pass, else those of the rule."""
+        return thresholds_of(context.settings, self.number)
+
+    def made_from(self, context: Context) -> dict[str, Any]:
+        return {"thresholds": self.thresholds(context)._asdict()}
+
+    def plan(self, context: Context, rows: int | None) -> Iterable[str]:
+        found = self.thresholds(context)
+        yield f"prompts that meet at least {found.prompt:g}, in topics with a mean of at least {found.topic:g} criteria"
+
+    def run(self, context: Context, rows: Table | None, out: Output) -> None:
+        import numpy as np
+
+        from arena_hard.building import filters
+
+        assert rows is not None
+        table: Any = rows.read()
+        thresholds = self.thresholds(context)
+        topic = table.column("topic").to_numpy()
+        score = table.column("prompt_score").fill_null(filters.NO_LABEL).to_numpy()
+        scores = filters.topic_scores(topic, score)
+        why = filters.why_dropped(topic, score, scores, thresholds)
+        for code, reason in filters.REASONS.items():
+            dropped = np.flatnonzero(why == code)
+            if len(dropped):
+                ids = table.column("id").take(dropped[:5]).to_pylist()
+                out.drop(reason.format(**thresholds._asdict()), examples_of(context, ids), len(dropped))
+        left = np.flatnonzero(why == 0)
+        out.advance(len(topic))
+        out.write(_with_topics(table.take(left), scores))
+        with out.file(self.files[0]) as file:
+            file.write_bytes(msgspec.json.format(msgspec.json.encode(list(_topic_rows(scores, topic[left]))), indent=1))
+        self._tell(out, scores, topic[left], thresholds)
+
+    def _tell(self, out: Output, scores: Any, kept: Any, thresholds: Thresholds) -> None:
+        topics, partly = len(set(kept.tolist())), int((scores.unlabelled > 0).sum())
+        without = int(scores.unlabelled.sum())
+        out.facts |= {
+            "thresholds": thresholds._asdict(),
+            "topics": len(scores.topic),
+            "topics_kept": topics,
+            "topics_with_unlabelled": partly,
+        }
+        out.say(f"{topics} of {counted(len(scores.topic), 'topic')} left")
+        if without:
+            told = f"{counted(without, 'prompt')} without a label in {counted(partly, 'topic')}"
+            out.say(f"{told}: the means of these are over the others")
+
+
+def _with_topics(table: Any, scores: Any) -> Any:
+    """The rows with what is known of their topics."""
+    found, place = arrow(), scores.of(table.column("topic").to_numpy())
+    for name, values in (("topic_mean", scores.mean), ("topic_error", scores.error)):
+        table = table.append_column(name, found.array(values[place], found.float64(), from_pandas=True))
+    for name, values in (("topic_labelled", scores.labelled), ("topic_unlabelled", scores.unlabelled)):
+        table = table.append_column(name, found.array(values[place], found.int32()))
+    return table
+
+
+def _topic_rows(scores: Any, kept: Any) -> Iterator[dict[str, Any]]:
+    """What each topic came to; null where nothing is known."""
+    left = dict[int, int]()
+    for topic in kept.tolist():
+        left[topic] = left.get(topic, 0) + 1
+    columns = (scores.topic, scores.labelled, scores.unlabelled, scores.mean, scores.error)
+    for topic, labelled, unlabelled, mean, error in zip(*(column.tolist() for column in columns)):
+        yield {
+            "topic": topic,
+            "labelled": labelled,
+            "unlabelled": unlabelled,
+            "mean": None if mean != mean else round(mean, 6),
+            "error": None if error != error else round(error, 6),
+            "left": left.get(topic, 0),
+        }

@@ -1,0 +1,132 @@
+"""Personal data in a prompt: addresses of mail, telephone numbers, keys; what is made up is none.
+
+A benchmark is published, and its prompts come from people; a false alarm costs one prompt of many, but code, numbers,
+versions and URLs are what hard prompts are made of, and must not set one off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+# What any of them must hold: looked for at the speed of the library, before anything is looked at closely.
+ANY = (
+    r"\w@\w|\d[ .\-/)]{1,2}\d|\+\(?\d|\d{7}|(?i:sk-|akia|asia|gh[pousr]_|github_pat_|glpat-|aiza|xox[abpr]-|hf_|eyj|"
+    r"-----begin|gsk_|npg_|sk_live|rk_live|ya29\.)"
+)
+
+_MAIL = re.compile(
+    r"(?<![\w.+%-])([\w.+%-]{1,64})@((?:[a-z0-9-]{1,63}\.){1,8}"
+    r"([a-z]{2}|com|org|net|edu|gov|mil|info|biz|name|online|shop|site|app|dev|cloud|email|live|tech|xyz|club|eu|asia|cat|"
+    r"jobs|mobi|travel|museum|berlin|hamburg|london|paris|tokyo))(?![\w@-])",
+    re.IGNORECASE,
+)
+_NOBODY = re.compile(
+    r"(?:user|users|username|user_?\d+|name|your|you|me|my|e?mail|email_?address|test\w*|example|sample|someone|somebody|"
+    r"anyone|foo|bar|baz|git|hg|svn|root|admin|info|support|contact|sales|help|hello|no-?reply|webmaster|postmaster|"
+    r"(?:your|my|first|last|the)[._-]?(?:e?mail|name|address|account|last|user|first)(?:[._-]?name)?|"
+    r"(?:john|jane)[._-]?(?:doe|smith)?|(?:alice|bob|carol|eve)\d*|abc\w*|xyz\w*|a|b|x|y|x+)",
+    re.IGNORECASE,
+)
+_NOWHERE = re.compile(
+    r"(?:[\w-]+\.)*(?:example|test|invalid|localhost|local|yourdomain|mydomain|domain|company|yourcompany|mycompany|"
+    r"email|mail|foo|bar|acme|abc|xyz|website|site|sample|host|server|something)\.\w+",
+    re.IGNORECASE,
+)
+_FILES = {"js", "ts", "py", "md", "cs", "rs", "go", "sh", "rb", "pl", "vb", "kt"}  # endings that are countries' too
+_WITHIN_URL = re.compile(r"://\S*$|\w:$")  # what stands before it: https://user:password@host, user:password@host
+_MAIL_TO = re.compile(r"(?i)(?:mail\w*|address|contact|to|from|cc):$")
+
+_AROUND = r"[\w.,:/@#=*^+\-]"
+_INTERNATIONAL = re.compile(
+    rf"(?<!{_AROUND})(?<!\d )\+(?:\(?\d{{1,4}}\)?[ .\-/]?){{3,7}}\d{{2,4}}(?![\w.\-/]?\d)(?!\w)"
+)
+_AMERICAN = re.compile(
+    rf"(?<!{_AROUND})(?<!\d )(?:1[ .-])?(?:\(([2-9]\d\d)\) ?|([2-9]\d\d)[.-])([2-9]\d\d)[.-](\d{{4}})"
+    r"(?![\w.\-/]?\d)(?!\w)"
+)
+_NAMED = re.compile(
+    r"(?:(?:电话|手机|電話|전화)[^\d\n+]{0,8}|\b(?:phone|telephone|tel|mobile|cell|whats ?app|call (?:me|us|him|her)|"
+    r"fax|handy|telefon|mobil|téléphone|teléfono|telefono|móvil|celular|телефон|тел)\b[^\d\n+]{0,16})"
+    r"([+(]?\d[\d ().\-/]{5,20}\d)(?![\w.\-/]?\d)",
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"(?:19|20)\d\d[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:19|20)\d\d")
+
+_KEYS = re.compile(
+    r"(?<![A-Za-z0-9_-])(?:"
+    r"(?:sk|rk|pk)[-_](?:live[-_]|test[-_]|proj-|ant-[\w]{3,8}-|or-v1-|svcacct-)?[A-Za-z0-9_-]{20,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"
+    r"|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,}|glpat-[\w-]{20,}"
+    r"|AIza[\w-]{35}(?![\w-])|ya29\.[\w-]{30,}"
+    r"|xox[abpr]-[A-Za-z0-9-]{20,}|hf_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{30,}|npg_[A-Za-z0-9]{12,}"
+    r"|eyJ[\w-]{15,}\.eyJ[\w-]{15,}\.[\w-]{20,}"
+    r")"
+)
+_PRIVATE = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----\s*(?:[A-Za-z-]+: .*\s+)*[A-Za-z0-9+/=\s]{64,}")
+_MADE_UP = re.compile(r"(?i)x{4}|0{6}|your|example|placeholder|dummy|fake|redacted|\.{3}|abcdef|123456|secret|insert")
+
+
+def personal_data(text: str) -> list[str]:
+    """What kinds of personal data a text holds: email, phone, key."""
+    return [kind for kind, finds in _KINDS.items() if next(finds(text), None) is not None]
+
+
+def masked(text: str) -> str:
+    """A text with what it holds of them replaced by its kind."""
+    for kind, finds in _KINDS.items():
+        for found in dict.fromkeys(finds(text)):
+            text = text.replace(found, f"[{kind}]")
+    return text
+
+
+def _mails(text: str) -> Iterator[str]:
+    if "@" not in text:
+        return
+    for found in _MAIL.finditer(text):
+        name, host, ending = found.group(1), found.group(2).lower(), found.group(3).lower()
+        before = text[max(0, found.start() - 80) : found.start()]
+        if _WITHIN_URL.search(before) and not _MAIL_TO.search(before):
+            continue
+        is_code = ending in _FILES or len(name) == 1 and len(host) <= 5
+        if not is_code and not _NOBODY.fullmatch(name.strip(".")) and not _NOWHERE.fullmatch(host):
+            yield found.group()
+
+
+def _phones(text: str) -> Iterator[str]:
+    for found in _INTERNATIONAL.finditer(text):
+        number = found.group()
+        parted = 9 <= len(_digits(number)) <= 15 and re.search(r"[ .\-/(]", number[2:])
+        if (parted or re.fullmatch(r"\+[1-9]\d{9,13}", number)) and not _is_made_up(number):
+            yield number
+    for found in _AMERICAN.finditer(text):
+        if not _is_made_up(found.group()):
+            yield found.group()
+    for found in _NAMED.finditer(text):
+        number = found.group(1)
+        if 7 <= len(_digits(number)) <= 15 and not _is_made_up(number) and not _DATE.search(number):
+            yield number
+
+
+def _is_made_up(number: str) -> bool:
+    """Whether a number is one that documentation writes: 555 is nobody's, and 12345 hardly anybody's."""
+    digits = _digits(number)
+    return len(set(digits)) < 5 or "555" in digits or "12345" in digits or "4567890" in digits
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", text)
+
+
+def _keys(text: str) -> Iterator[str]:
+    for found in _KEYS.finditer(text):
+        key = found.group()
+        mixed = any(sign.isdigit() for sign in key) and len(set(key)) >= 10
+        if mixed and not _MADE_UP.search(key):
+            yield key
+    for found in _PRIVATE.finditer(text):
+        if not _MADE_UP.search(found.group()):
+            yield found.group()
+
+
+_KINDS: dict[str, Callable[[str], Iterator[str]]] = {"email": _mails, "phone": _phones, "key": _keys}

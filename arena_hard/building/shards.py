@@ -1,0 +1,95 @@
+"""Work on pieces of a log, in processes on this machine or on the workers of a Dask cluster; the same bits on both."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from arena_hard.building.parallel import in_order
+from arena_hard.building.steps import Context
+from arena_hard.data.records import UserError
+
+K = TypeVar("K")
+A = TypeVar("A")
+B = TypeVar("B")
+BACKENDS = ("loky", "dask")
+_AHEAD = 2  # pieces for each worker that wait or are done
+
+
+class Shards(Generic[K]):
+    """Open while the context lasts. known: what all pieces need; it is sent to each process or worker once."""
+
+    def __init__(self, context: Context, known: K) -> None:
+        self._backend = getattr(context.args, "backend", "loky")
+        self._address = getattr(context.args, "address", None)
+        self._known, self._processes = known, context.processes
+        self._client: Any = None
+        self._folder: Any = None
+
+    def __enter__(self) -> Shards[K]:
+        if self._backend == "dask":
+            self._client = _client(self._address, self._processes)
+        else:
+            self._folder = tempfile.TemporaryDirectory()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            self._client.close()
+        else:
+            self._folder.cleanup()
+
+    def map(self, function: Callable[[K, A], B], pieces: Iterable[A]) -> Iterator[B]:
+        """function(known, piece) for each piece, in order."""
+        if self._client is not None:
+            return self._on_cluster(function, pieces)
+        if self._processes <= 1:
+            return map(functools.partial(function, self._known), pieces)
+        file = Path(self._folder.name) / "known"
+        file.write_bytes(pickle.dumps(self._known))
+        return in_order(functools.partial(_with_known, function, str(file)), pieces, self._processes)
+
+    def _on_cluster(self, function: Callable[[K, A], B], pieces: Iterable[A]) -> Iterator[B]:
+        known = self._client.scatter(self._known, broadcast=True)
+        waiting: deque[Any] = deque()
+        most = _AHEAD * max(1, sum(self._client.nthreads().values()))
+        for piece in pieces:
+            waiting.append(self._client.submit(function, known, piece, pure=False))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _with_known(function: Callable[[Any, A], B], file: str, piece: A) -> B:
+    return function(_known(file), piece)
+
+
+@functools.lru_cache(maxsize=1)
+def _known(file: str) -> Any:
+    return pickle.loads(Path(file).read_bytes())
+
+
+def _client(address: str | None, processes: int) -> Any:
+    """A cluster that is there, or one on this machine. Raises UserError."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UserError("--backend dask needs more packages: pip install dask distributed") from None
+    if address is None:
+        return Client(n_workers=processes, threads_per_worker=1, dashboard_address=None)
+    try:
+        return Client(address, timeout=20)
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(
+            f"--address {address}: no Dask scheduler answers ({reason}). Start one with: dask scheduler"
+        ) from None

@@ -1,0 +1,101 @@
+"""The report of a benchmark: what it says of steps, topics, questions and judgments, and what it hides."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.pipeline_bench import ROOT, run_script
+from tests.support.report_bench import HOSTILE, LONG, write_report_bench
+
+CRITERIA = ROOT / "config" / "criteria" / "arena-hard.yaml"
+
+
+def plain(page: str) -> str:
+    """The words of a page, without tags, blanks made one."""
+    body = re.sub(r"<(style|script)>.*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def report(folder: Path, *arguments: str) -> str:
+    """The page that --report writes."""
+    done = run_script(folder, "build_bench.py", "--setting-file", "build.yaml", "--report", *arguments)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    file = folder / "data" / "made" / "report.html"
+    assert done.stdout.splitlines()[0] == f"Report: {file.as_uri()}"
+    return file.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("report")
+    write_report_bench(made, CRITERIA)
+    (made / "ranking.csv").write_text(
+        "model,score\nstrong,70\nmiddle,55\nbase,50\nweak,20\nother,5\n", encoding="utf-8"
+    )
+    return made
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> str:
+    return report(folder, "--correlate", "ranking.csv")
+
+
+def test_the_funnel_counts_and_shows_what_was_dropped(page: str) -> None:
+    words = plain(page)
+    assert "made: 6 questions from 1500 conversations" in words
+    assert "1,200 left of 1,500, in 1.5 s 280 too short" in words
+    assert "120 left of 1,000" in words and "880 prompt score below 6" in words
+    assert HOSTILE in words and LONG in words
+    assert "20 personal data (email) e3 write to [email]" in words
+
+
+def test_no_text_can_become_markup_and_nothing_is_loaded(page: str) -> None:
+    assert page.count("<script>") == page.count("</script>") == 1  # the sorting of tables
+    assert "<img" not in page and HOSTILE not in page
+    assert re.findall(r'(?:src|href)="(?!#)', page) == [] and "@import" not in page and "url(" not in page
+
+
+def test_scores_topics_and_questions(page: str) -> None:
+    words = plain(page)
+    assert "990 prompts have a label, 10 have none that can be read" in words
+    assert "A prompt goes on with 6 or more." in words
+    assert len(re.findall(r'<tr class="passes">', page)) == 2  # scores 6 and 7
+    assert (
+        len(re.findall(r'id="topic-\d+"', page)) == 40 and len(re.findall(r"<circle class=\"[a-z]+\" cx", page)) >= 40
+    )
+    links, rows = set(re.findall(r'href="#(topic-\d+)"', page)), set(re.findall(r'id="(topic-\d+)"', page))
+    assert links == rows
+    assert "word1, other1, third 25 25 6.40 0.20 8 2" in words
+    assert "creativity: not met" in words and "seen 3 times" in words
+    assert "3 topics could be drawn, where 50 were asked for." in words
+
+
+def test_what_judgments_say(page: str) -> None:
+    words = plain(page)
+    assert "Judged by judy against base" in words
+    assert "1 of 6 questions is dead: all 3 models came out alike on it: q3 (Question 3" in words
+    assert "1 of 5 questions rather ranks them the other way round" in words  # q5, which ranks them upside down
+    assert re.search(r"Separability: \d+\.\d% \(95% interval \d+\.\d to \d+\.\d%\)", words)
+    assert "models in common 4" in words and "Spearman 1.000" in words and "Against ranking" in words
+    rows = words[words.index("State") :]
+    assert rows.index("turned round") < rows.index("dead")  # what says nothing comes last
+
+
+def test_before_judgments_and_before_steps(tmp_path: Path) -> None:
+    write_report_bench(tmp_path, CRITERIA, judged=False)
+    assert "No judgments of made are there yet." in plain(report(tmp_path))
+    for file in (tmp_path / "data" / "made" / "building").iterdir():
+        file.unlink()
+    done = run_script(tmp_path, "build_bench.py", "--setting-file", "build.yaml", "--report")
+    assert done.returncode == 2 and "holds no finished step" in done.stderr
+
+
+def test_a_ranking_of_other_models_is_said_on_the_page(folder: Path) -> None:
+    (folder / "foreign.csv").write_text("model,score\nx,1\ny,2\nz,3\n", encoding="utf-8")
+    assert "have 0 models in common; at least three are needed" in plain(report(folder, "--correlate", "foreign.csv"))
+    done = run_script(folder, "build_bench.py", "--setting-file", "build.yaml", "--correlate", "foreign.csv")
+    assert done.returncode == 2 and "--correlate only applies to --report" in done.stderr
