@@ -120,7 +120,8 @@ def _walk(tokens: Sequence[Token], texts: _Texts) -> Odds | None:
         possible = texts.meant_by(texts.begun_by(path))
         unlisted = token.least * len(possible.difference(own.labels, *(step.labels for step in others)))
         whole = sum(step.mass for step in (own, *others)) + unlisted
-        if not own.labels or whole <= 0:
+        is_unread = token.least >= 1.0 and own.labels != possible
+        if not own.labels or whole <= 0 or is_unread:
             return None
         share = reached / whole
         found.missing += unlisted * share

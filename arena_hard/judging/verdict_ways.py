@@ -81,7 +81,8 @@ class VerdictWays:
 
     def _odds(self) -> str:
         if not self.with_odds:
-            return "label_probabilities: in no game: the server gave no logprobs for it; the labels stand as they are."
+            none = "the server gave no logprobs that tell of it; the labels stand as they are"
+            return f"label_probabilities: in no game: {none}."
         line = f"label_probabilities: in {self.with_odds} of {counted(self.games, 'game')}"
         share = self.unknown / self.with_odds
         line += (
