@@ -289,6 +289,12 @@ def test_the_run_says_how_verdicts_were_had() -> None:
         "2 questions for the label brought no answer; what the text says of these games stays, a verdict or none:",
         "  2 × 400: no",
     ]
+    long = "400: the prompt and max_tokens 64 do not fit into the maximum context length of 600 tokens"
+    failed.add(Judgment("q", "m", "j", (Game(None), Game(None))), [], [long], [long])
+    room = "More room: number_of_judgment_attempts: 1 in the judge's config, or a lower max_tokens."
+    asked, *_, last = failed.lines()[2:]
+    assert asked == f"1 further attempt brought no text, and the label was asked for at once: {long}. {room}"
+    assert last == f"  {room}"
     plain = VerdictWays(settings())
     plain.add(Judgment("q", "m", "j", (Game("A>B"), Game(None))), [])
     assert "1 of them hold a game without a readable verdict (score null)." in plain.lines()[0]

@@ -83,10 +83,14 @@ class Reply:
 
 
 class TooLong(NamedTuple):
-    """What a refusal says of a prompt that does not fit: the most that is taken, and the tokens that were counted."""
+    """What a refusal says of a prompt that does not fit: the most that is taken, and the tokens that were counted.
+
+    is_later: whether the prompt holds earlier replies of the same record, without which it had room.
+    """
 
     limit: int | None = None
     prompt: int | None = None
+    is_later: bool = False
 
 
 class CallError(Exception):
