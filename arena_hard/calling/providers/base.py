@@ -107,6 +107,7 @@ class CallError(Exception):
     wrong_address: whether the server did not know the path that was asked, or sent a web page.
     not_taken: whether nobody worked on it: the server could not be reached, or was too busy to begin.
     busy: whether the server said that it takes no more for now: every 'rate limit', and what may pass of that kind.
+    unheard: whether the line failed, or no answer came in time, so that nothing is known of what the server takes.
     too_long: what the server said of the length, where the prompt did not fit into its context.
     about_request: of one that ended a call, whether it was for what was asked, or for a reply without text: another
         request to the same server may well be answered.
@@ -125,6 +126,7 @@ class CallError(Exception):
         wrong_address: bool = False,
         not_taken: bool = False,
         busy: bool = False,
+        unheard: bool = False,
     ) -> None:
         message = secrets.mask(message)
         super().__init__(message)
@@ -139,6 +141,7 @@ class CallError(Exception):
         self.wrong_address = wrong_address
         self.not_taken = not_taken
         self.busy = busy or kind == "rate limit"
+        self.unheard = unheard
         self.too_long: TooLong | None = None
         self.about_request = False
 
@@ -183,8 +186,8 @@ class Connection:
 
 
 # What a server may have taught about how it wants to be asked: "max_completion_tokens",
-# "no temperature", "developer role", "no system role", "stream", "no stream", "few logprobs", "no logprobs", and
-# of each form of constraints.py "no FORM" or "FORM holds".
+# "no temperature", "developer role", "no system role", "stream", "no stream", "few logprobs", "no logprobs" or
+# "logprobs hold", and of each form of constraints.py "no FORM" or "FORM holds"; doubts.py adds what it is sure of.
 Dialect = set[str]
 
 
