@@ -43,7 +43,7 @@ async def play(ask: Ask, stage: Stage, job: JudgmentJob, answers: Texts, referen
         except CallError as error:
             if not error.about_request:  # the server may answer the same question in the next run
                 raise
-            job.unanswered.append(error.message)  # what was had before is paid for, and stays
+            job.unanswered.append(asked.unanswered(error))  # what was had before is paid for, and stays
             lost = _together(error.usage, lost)
     return Game(
         verdict=said.verdict,

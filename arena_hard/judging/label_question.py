@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from arena_hard.calling.providers.base import Message, Reply
+from arena_hard.calling.providers.base import RAISE, CallError, Message, Reply
 from arena_hard.calling.providers.constraints import chosen
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.data.verdicts import LABELS, places_of_label, standard_label
@@ -24,6 +24,7 @@ ROOM = 256  # tokens for a label and what a server wraps around it, however few 
 QUOTED = 2000  # characters of the end of each of the judge's own texts: enough to name a label by
 _QUOTED_TOKENS, _QUESTION_TOKENS = QUOTED // 4, 150
 _CUT = "[…] "
+_OFF = "turn the judge's thinking off (extra_body in its entry)"
 _BY_LABEL = "Now give your final verdict. Answer with one of these labels and nothing else:"
 _BY_NUMBER = "Now give your final verdict. Answer with the number of one of these and nothing else:"
 _NUMBERS = {str(number): label for number, label in enumerate(LABELS, 1)}
@@ -50,11 +51,15 @@ class Said(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelQuestion:
-    """The turn that asks for the label. choices: what may be answered, each with its label; room: tokens for it."""
+    """The turn that asks for the label.
+
+    choices: what may be answered, each with its label; room: tokens for it; is_wide: whether max_tokens bounds them.
+    """
 
     messages: list[Message]
     choices: dict[str, str]
     room: int
+    is_wide: bool = False
 
     def answered(self, settings: JudgeSettings, before: Said, reply: Reply) -> Said:
         """The verdict after the answer to it; where this holds none, that of the text before stays."""
@@ -67,6 +72,13 @@ class LabelQuestion:
         known = reply.tokens and said.place is not None
         found = odds_of_label(reply.tokens or (), reply.content, said.place or 0, said.written) if known else None
         return Said(said.label, text, "words", found)
+
+    def unanswered(self, error: CallError) -> str:
+        """Why no answer came. Of a judge that thinks only now, max_tokens is not what was too little."""
+        if self.is_wide or error.finish_reason is None:
+            return error.message
+        off = f"{_OFF}, since the question has {self.room} tokens whatever max_tokens is"
+        return error.message.replace(f"{RAISE}, or ", "").replace(RAISE, off)
 
     def _read(self, settings: JudgeSettings, reply: Reply) -> Answer:
         """What it says; a number at the limit of tokens may have been the beginning of anything."""
@@ -117,10 +129,11 @@ def label_question(settings: JudgeSettings, messages: list[Message], replies: Se
     a context no room for the question.
     """
     choices = _NUMBERS if settings.verdict == "logprobs" else {f"[[{label}]]": label for label in LABELS}
-    room = max(ROOM, settings.max_tokens) if any(map(_thinks, replies)) else ROOM
+    thinks = any(map(_thinks, replies))
+    room = max(ROOM, settings.max_tokens) if thinks else ROOM
     said = [*messages, {"role": "assistant", "content": replies[-1].content}]
     asked = [{**each, "content": _end(each["content"])} if each["role"] == "assistant" else each for each in said]
-    return LabelQuestion([*asked, question_for_label(settings)], choices, room)
+    return LabelQuestion([*asked, question_for_label(settings)], choices, room, thinks)
 
 
 def _end(text: str) -> str:

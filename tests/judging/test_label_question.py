@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from arena_hard.calling.providers.base import Reply, Token
+from arena_hard.calling.providers.base import CallError, Reply, Token
+from arena_hard.calling.reading import read_reply
 from arena_hard.data.records import Game, Judgment, Usage, UserError
 from arena_hard.data.settings import JudgeSettings, ModelSettings
 from arena_hard.data.verdicts import LABELS
 from arena_hard.judging.label_question import (
     QUOTED,
     ROOM,
+    LabelQuestion,
     Said,
     in_text,
     is_to_be_asked,
@@ -90,6 +92,26 @@ def test_a_judge_that_thinks_has_room_for_it() -> None:
     config = settings(verdict="constrained")
     thinking = [Reply("x", thought="t"), Reply("x", usage=Usage(1, 1, reasoning_tokens=5))]
     assert [label_question(config, [], [each]).room for each in (Reply("x"), *thinking)] == [ROOM, 4096, 4096]
+
+
+def test_what_is_said_of_an_answer_that_was_a_thought_alone() -> None:
+    config = settings(verdict="constrained")
+    plain, thinking = (label_question(config, [], [each]) for each in (Reply("x"), Reply("x", thought="t")))
+
+    def said_of(question: LabelQuestion, reply: Reply) -> str:
+        with pytest.raises(CallError) as failed:
+            read_reply(reply, ModelSettings())
+        return question.unanswered(failed.value)
+
+    cut = Reply("", "length", thought="Hm")
+    assert said_of(thinking, cut).endswith("only a thought came; raise max_tokens")
+    off = (
+        "turn the judge's thinking off (extra_body in its entry), since the question has 256 tokens whatever max_tokens"
+    )
+    assert f"only a thought came; {off} is" in said_of(plain, cut)
+    parser = "turn off the server's reasoning parser if it takes answers for thoughts"
+    assert said_of(plain, Reply("", "stop", thought="[[A>B]]")).endswith(f"(finish_reason stop); {parser}")
+    assert plain.unanswered(CallError("final", "400: raise max_tokens")) == "400: raise max_tokens"
 
 
 def test_there_is_room_for_a_label_where_texts_are_short() -> None:

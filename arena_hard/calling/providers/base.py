@@ -17,6 +17,7 @@ from arena_hard.data.records import Usage
 Message = dict[str, str]
 Note = tuple[str, str]  # what a reply is remarkable for: "field", "thought", "template", "finish" or "end", and which
 Kind = Literal["rate limit", "transient", "final"]
+RAISE = "raise max_tokens"  # what is said of a reply that was cut before an answer began
 OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")  # what bounds a reply's tokens in a request's body
 
 
