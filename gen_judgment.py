@@ -215,7 +215,7 @@ async def judge_all(stage: Stage, models: utils.Models, candidates: list[Candida
 
     async def get(job: JudgmentJob, clock: utils.Clock) -> Row:
         judgment = await get_judgment(model, stage, job, clock)
-        ways.add(judgment, job.replies, job.unanswered)
+        ways.add(judgment, job.replies, job.unanswered, job.untried)
         return lambda: judgment_row(judgment)
 
     files = [output for _, output in outputs]

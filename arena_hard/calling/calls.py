@@ -6,26 +6,26 @@ import asyncio
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
+from arena_hard.calling.asking import NO_ANSWER, Asking
 from arena_hard.calling.batch import EMPTY_TRIES, ROUNDS, Mailbox, Waiting
 from arena_hard.calling.context import recognised
 from arena_hard.calling.gate import Gate, Slot
 from arena_hard.calling.kept_replies import key_of
-from arena_hard.calling.models import Clock, Endpoint, Model
+from arena_hard.calling.models import Clock, Model
 from arena_hard.calling.providers.base import OUTPUT_LIMITS, CallError, Message, Reply, Request, Unforeseen
 from arena_hard.calling.providers.constraints import in_choices
 from arena_hard.calling.providers.registry import adapter_of, provider_of
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.spending import NoRoom, Ticket, ticket_for
-from arena_hard.calling.waiting_line import NoSlot, next_place
+from arena_hard.calling.waiting_line import NoSlot
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
 
 GIVE_UP_AFTER = 10  # records in a row that got nothing but errors from an endpoint
 LONGEST_WAIT = 60.0
-_NO_ANSWER = "no answer within"
 
 
 async def chat_completion(
@@ -100,49 +100,27 @@ async def _posted(mailbox: Mailbox, key: str, request: Request, clock: Clock, ro
         raise
 
 
-@dataclass
-class _Asking:
-    """A live call on its way through its tries.
-
-    place: where it stands in the model's line; endpoint: where it was sent last, or why it was not; failed: where it
-    should not be sent next; errors: what came of the tries; out_of_time: whether the deadline came before a slot.
-    """
-
-    model: Model
-    request: Request
-    clock: Clock
-    endpoint: Endpoint
-    failed: Endpoint | None = None
-    place: float = field(default_factory=next_place)
-    failures: int = 0
-    errors: list[CallError] = field(default_factory=list)
-    out_of_time: bool = False
-
-    def seconds_left(self) -> float:
-        """Until the record's deadline."""
-        return self.model.settings.deadline - self.clock.age()
-
-
 async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
     """A live call with its retries. Raises CallError of kind 'final'."""
-    asking = _Asking(model, request, clock, model.endpoints[0])
+    asking = Asking(model, request, clock, model.endpoints[0])
     empty = 0
     while True:
         try:
             async with ticket_for(clock.purse, request) as ticket:
                 reply = await _call(asking, ticket)
                 ticket.settle(reply)
+            asking.answered()
             return replace(reply, usage=reply.usage and paid_for([reply, *asking.errors]))
         except CallError as error:
             asking.errors.append(error)
-            if error.lesson:
-                asking.endpoint.dialect.add(error.lesson)
+            if asking.learns(error):
                 continue
             asking.failures += error.kind == "transient"
             asking.failed = None if error.kind == "rate limit" else asking.endpoint
             empty += error.finish_reason is not None
             wait = _wait_before_retry(asking, error) if empty < EMPTY_TRIES else None
             if wait is None or wait > asking.seconds_left():
+                asking.doubts.withdrawn()
                 raise _given_up(asking) from None
             await _sleep(model, wait)
 
@@ -176,16 +154,15 @@ def request_body(
         raise UserError(f"{model.name}: {error.message.rstrip('. ')}.") from None
 
 
-async def _call(asking: _Asking, ticket: Ticket) -> Reply:
+async def _call(asking: Asking, ticket: Ticket) -> Reply:
     """One try on one endpoint, within its gate. Raises CallError."""
     gate, slot = await _slot(asking)
     endpoint = asking.endpoint
     asking.clock.start()
-    spoken = frozenset(endpoint.dialect)
     try:
         reply = await _send(asking, ticket)
     except CallError as error:
-        if error.lesson in spoken:  # the server says it again: it does not help
+        if error.lesson in asking.spoken:  # the server says it again: it does not help
             error.lesson, error.kind = None, "final"
         await endpoint.explain(error)
         gate.failed(slot, error)
@@ -199,12 +176,12 @@ async def _call(asking: _Asking, ticket: Ticket) -> Reply:
     return reply
 
 
-async def _send(asking: _Asking, ticket: Ticket) -> Reply:
+async def _send(asking: Asking, ticket: Ticket) -> Reply:
     """One request within its timeout, and its reply. Whatever goes wrong is a CallError: it ends no other call."""
     import anyio
 
     model, endpoint = asking.model, asking.endpoint
-    body = model.adapter.body(asking.request, endpoint.dialect)
+    body = asking.begin()
     timeout = max(min(_longest(model.settings, body), asking.seconds_left()), 0.0)
     try:
         with anyio.fail_after(timeout):
@@ -213,7 +190,7 @@ async def _send(asking: _Asking, ticket: Ticket) -> Reply:
         endpoint.check_owner()
         return in_choices(lambda: read_reply(came, model.settings), body, endpoint.dialect)
     except TimeoutError:
-        raise CallError("transient", f"{_NO_ANSWER} {timeout:.3g} s") from None
+        raise CallError("transient", f"{NO_ANSWER} {timeout:.3g} s", unheard=True) from None
     except (CallError, UserError):
         raise
     except Exception as error:
@@ -226,7 +203,7 @@ def _longest(settings: ModelSettings, body: dict[str, Any]) -> float:
     return settings.deadline if streams else settings.timeout
 
 
-async def _slot(asking: _Asking) -> tuple[Gate, Slot]:
+async def _slot(asking: Asking) -> tuple[Gate, Slot]:
     """A slot at the first gate that has one, and its endpoint in `asking`.
 
     To wait for the first one is free, as long as a server takes anything. Raises CallError.
@@ -243,7 +220,7 @@ async def _slot(asking: _Asking) -> tuple[Gate, Slot]:
             gate, slot = await model.line.enter(asking.place, tokens, left, avoid)
     except TimeoutError:
         asking.out_of_time = True
-        raise CallError("final", _no_other_try(asking)) from None
+        raise CallError("final", asking.no_other_try()) from None
     except NoSlot as none:
         asking.endpoint = model.endpoint_behind(none.gate)
         raise none.error from None
@@ -251,21 +228,7 @@ async def _slot(asking: _Asking) -> tuple[Gate, Slot]:
     return gate, slot
 
 
-def _no_other_try(asking: _Asking) -> str:
-    """Why a record ends that waits."""
-    ends = f"no further attempt within the deadline of {asking.model.settings.deadline:g} s"
-    said = _told(asking.errors) if asking.errors else asking.endpoint.gate.said
-    return f"{said.rstrip('. ')}; {ends}" if said else ends
-
-
-def _told(errors: Sequence[CallError]) -> str:
-    """What the last try came to; where no answer came in time, also what the server said last."""
-    last = errors[-1].message
-    said = [error.message for error in errors if not error.message.startswith(_NO_ANSWER)]
-    return f"{last}; before it: {said[-1].rstrip('. ')}" if said and last.startswith(_NO_ANSWER) else last
-
-
-def _wait_before_retry(asking: _Asking, error: CallError) -> float | None:
+def _wait_before_retry(asking: Asking, error: CallError) -> float | None:
     """Seconds to wait before the next try, or None when there is none."""
     settings = asking.model.settings
     if error.kind == "rate limit":
@@ -280,10 +243,10 @@ def _wait_before_retry(asking: _Asking, error: CallError) -> float | None:
     return max(error.retry_after or 0.0, random.uniform(longest / 2, longest))
 
 
-def _given_up(asking: _Asking) -> CallError:
+def _given_up(asking: Asking) -> CallError:
     """The final error of a record; an endpoint that only ever fails is not asked any more."""
     endpoint, error = asking.endpoint, asking.errors[-1]
-    message = _told(asking.errors) + (f" (after {asking.failures} tries)" if asking.failures > 1 else "")
+    message = asking.told() + (f" (after {asking.failures} tries)" if asking.failures > 1 else "")
     if error.kind == "transient" or isinstance(error, Unforeseen):
         endpoint.failed_in_a_row += 1
         if endpoint.failed_in_a_row >= GIVE_UP_AFTER:

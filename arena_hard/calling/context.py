@@ -61,7 +61,7 @@ class Prompts:
 
     unit: what the records are called; max_tokens: of a reply; shortens: whether the run shortens what does not fit
     (`truncate: answers`), None where it never can; beside: tokens that a later question of the same record takes beside
-    its prompt, where these may be more than those of a reply.
+    its prompt, where these may be more than those of a reply; fewer_turns: what makes them fewer, if anything.
     """
 
     unit: str
@@ -69,6 +69,7 @@ class Prompts:
     max_tokens: int
     shortens: bool | None = None
     beside: int = 0
+    fewer_turns: str = ""
 
     def room_beside(self, settings: ModelSettings) -> int:
         """The tokens that a context has to hold beside a prompt."""
@@ -150,9 +151,12 @@ def fit_line(settings: ModelSettings, context: Context, prompts: Prompts) -> str
 def _remedies(settings: ModelSettings, context: Context, prompts: Prompts, fit: Fit) -> str:
     reply, beside = reply_tokens(settings, prompts.max_tokens), prompts.room_beside(settings)
     fewer = _fewer_tokens(context.length, reply, fit) if beside == reply else ""
+    if beside > reply and fit.longest + reply <= context.length:  # then it is the question alone that has no room
+        fewer = prompts.fewer_turns
     ways = [fewer, _longer_context(settings, context, fit.longest + beside)]
     if prompts.shortens:
-        return f"Their answers are shortened (truncate: answers). To avoid it: {_any_of(ways)}."
+        tight = "" if beside == reply else "; where too little would be left of them, the question may not fit"
+        return f"Their answers are shortened (truncate: answers){tight}. To avoid it: {_any_of(ways)}."
     return f"What helps: {_any_of([*ways, *_shortening(prompts)])}."
 
 
@@ -191,11 +195,13 @@ def refusal_line(settings: ModelSettings, told: TooLong, context: Context | None
     reply = reply_tokens(settings, prompts.max_tokens)
     length = f" of {context.length:,} tokens" if context else ""
     has = f"of {told.prompt:,} tokens " if told.prompt else ""
-    ways = [f"a max_tokens below {reply}", "a longer context", *_shortening(prompts)]
+    fewer = [prompts.fewer_turns] if told.is_later and prompts.fewer_turns else []
+    ways = [*fewer, f"a max_tokens below {reply}", "a longer context", *_shortening(prompts)]
     unknown = "" if context else " context_length in its entry, if you know it, tells how many before a run."
+    holds = "with the text before it " if told.is_later else ""
     return (
-        f"{settings.name}: a prompt {has}does not fit into its context{length} beside max_tokens {reply}. What helps: "
-        f"{_any_of(ways)}.{unknown}"
+        f"{settings.name}: a prompt {has}{holds}does not fit into its context{length} beside max_tokens {reply}. "
+        f"What helps: {_any_of(ways)}.{unknown}"
     )
 
 

@@ -35,6 +35,9 @@ class Holder(NamedTuple):
         return _target(self.file) == self.socket
 
 
+UNTOLD = "stopped together with its guard"
+
+
 class Watch:
     """The address of a server that a run has started. `guard`: the process above all that it started.
 
@@ -69,7 +72,7 @@ class Watch:
         """How the command has ended; None while it runs, or nobody knows."""
         if self._cause is None and self.ends is not None and select.select([self.ends], [], [], 0)[0]:
             told = os.read(self.ends, 20).decode()
-            self._cause = _in_words(int(told)) if told else "stopped together with its guard"
+            self._cause = _in_words(int(told)) if told else UNTOLD
         return self._cause
 
     def is_gone(self) -> bool:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from arena_hard.calling.listeners import MARK, Watch, watching
+from arena_hard.calling.listeners import MARK, UNTOLD, Watch, watching
 from arena_hard.calling.providers.base import without_secrets
 from arena_hard.calling.providers.registry import know_keys_of
 from arena_hard.data import jsonl, secrets
@@ -155,7 +155,8 @@ def _wait_until_ready(
                 "answers would be taken for the model's. Stop it, or let {port} in the command choose a free port."
             )
         if guard.poll() is not None:
-            raise UserError(f"{model.name}: the server ended before it answered. Its last lines:\n{_tail(log)}")
+            cause = f" ({how})" if (how := watch.ended()) and how != UNTOLD else ""
+            raise UserError(f"{model.name}: the server ended before it answered{cause}. Its last lines:\n{_tail(log)}")
         if status == HTTPStatus.OK:
             return models
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):

@@ -6,7 +6,16 @@ import functools
 import re
 from dataclasses import replace
 
-from arena_hard.calling.providers.base import CallError, Kind, Note, Reply, Unforeseen, printable, whole_characters
+from arena_hard.calling.providers.base import (
+    RAISE,
+    CallError,
+    Kind,
+    Note,
+    Reply,
+    Unforeseen,
+    printable,
+    whole_characters,
+)
 from arena_hard.calling.providers.finish_reasons import in_our_words, is_known, tells_failure
 from arena_hard.calling.providers.template_remains import holds_only_tokens, template_remains
 from arena_hard.calling.providers.thought_tags import may_hold_a_thought
@@ -82,15 +91,15 @@ def _no_answer(reply: Reply, finish: str, tagged: bool) -> CallError:
     if finish == "content_filter":
         kind, message = "final", "the provider's content filter blocked the answer"
     elif finish == "length":
-        kind, message = "final", "the reply was cut at max_tokens before an answer began; raise max_tokens"
+        kind, message = "final", f"the reply was cut at max_tokens before an answer began; {RAISE}"
         if tagged or reply.thought:
-            message = "the reply was cut at max_tokens before an answer began: only a thought came; raise max_tokens"
+            message = f"the reply was cut at max_tokens before an answer began: only a thought came; {RAISE}"
     elif tagged:  # what has no end now will have none the next time
         kind = "final" if is_never_closed(reply.content) else "transient"
-        message = f"only a thought came, and no answer (finish_reason {finish}); raise max_tokens"
+        message = f"only a thought came, and no answer (finish_reason {finish}); {RAISE}"
     elif reply.thought:
         message = (
-            f"only a thought came, in a field of its own, and no answer (finish_reason {finish}); raise max_tokens, or "
+            f"only a thought came, in a field of its own, and no answer (finish_reason {finish}); {RAISE}, or "
             "turn off the server's reasoning parser if it takes answers for thoughts"
         )
     if tagged and finish != "content_filter":

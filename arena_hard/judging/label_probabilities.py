@@ -4,14 +4,16 @@ A label may be one token or several: `[[`, `A`, `>`, `B`, `]]`. The walk goes al
 looks at the alternatives that the server lists for each. Those that lead to no label are left out at each step, as
 constrained decoding does. One that completes a label adds to it the product of all steps up to there. One that only
 begins a label (`B` in the place of `A`) was not followed, so that nobody knows which of B>A and B>>A it would have
-become: its mass is shared out among those, in the proportion of what is known of them, evenly where nothing is. The
-five sum to 1. Blanks say nothing: what differs in them alone is the same step.
+become: its mass is shared out among those, evenly, or in the proportion of what is known where that is something of
+each. A tokenizer cuts a text in one way: beside a `>>`, a `>` has the letter after it. The five sum to 1. Blanks say
+nothing: what differs in them alone is the same step.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from arena_hard.calling.providers.base import Token
@@ -25,6 +27,7 @@ _SPELLINGS = (
 )
 _MEANINGS = {each: str(standard_label(each)) for spellings in _SPELLINGS for each in spellings}
 _BEFORE = " \t\r\n\"'`*:"  # what may stand before a label and says nothing
+_SIGNS = ("<", ">")
 _MOST_MISSING = 0.5  # beyond it the alternatives that the server lists say too little
 
 
@@ -46,17 +49,19 @@ class _Texts(NamedTuple):
         likely, every = ({head + text: label for text, label in texts.items()} for texts in self)
         return _Texts(likely, every)
 
-    def label_at(self, path: str) -> str | None:
-        """The label that a path has come to; 12 is not 1."""
-        for text, label in self.every.items():
-            if path.startswith(text) and not path[len(text) : len(text) + 1].isdigit():
-                return label
-        return None
+    def complete_in(self, path: str) -> str | None:
+        """The text that a path has come to; 12 is not 1."""
+        found = (text for text in self.every if path.startswith(text))
+        return next((text for text in found if not path[len(text) : len(text) + 1].isdigit()), None)
 
     def begun_by(self, path: str) -> set[str]:
-        """The labels that a path may become."""
-        found = ({label for text, label in texts.items() if text.startswith(path)} for texts in self)
+        """The texts that a path may become."""
+        found = ({text for text in texts if text.startswith(path)} for texts in self)
         return next(filter(None, found), set())
+
+    def meant_by(self, texts: set[str]) -> set[str]:
+        """Their labels."""
+        return {self.every[text] for text in texts}
 
 
 def odds_of_label(tokens: Sequence[Token], text: str, place: int, written: str) -> Odds | None:
@@ -108,34 +113,33 @@ def _start(tokens: Sequence[Token], text: str, place: int, written: str) -> tupl
 
 def _walk(tokens: Sequence[Token], texts: _Texts) -> Odds | None:
     """Along the tokens from the one that the label or its brackets begin in."""
-    known: dict[str, float] = dict.fromkeys(LABELS, 0.0)
-    begun: list[tuple[set[str], float]] = []
-    path, reached, missing = "", 1.0, 0.0
+    found = _Found()
+    path, reached = "", 1.0
     for token in tokens:
         own, *others = _steps(token, path, texts)
-        possible = texts.begun_by(path)
-        others = [step for step in others if step.is_complete or step.labels != possible]  # such a one excludes none
+        possible = texts.meant_by(texts.begun_by(path))
         unlisted = token.least * len(possible.difference(own.labels, *(step.labels for step in others)))
         whole = sum(step.mass for step in (own, *others)) + unlisted
-        if not own.labels or whole <= 0:
+        is_unread = token.least >= 1.0 and own.labels != possible
+        if not own.labels or whole <= 0 or is_unread:
             return None
-        missing += reached * unlisted / whole
-        for step in (own, *others):
-            if step.is_complete:
-                known[next(iter(step.labels))] += reached * step.mass / whole
-            elif step is not own:
-                begun.append((step.labels, reached * step.mass / whole))
+        share = reached / whole
+        found.missing += unlisted * share
+        for step in others:
+            found.take(step, step.mass * share, is_other_cut=step.labels == own.labels == possible)
         if own.is_complete:
-            return _together(known, begun, missing)
-        path, reached = own.path, reached * own.mass / whole
+            found.take(own, own.mass * share)
+            return found.together()
+        path, reached = own.path, own.mass * share
     return None
 
 
 class _Step(NamedTuple):
-    """A token that leads on to labels, or to one."""
+    """A token that leads on to labels, or to one; texts: in which spelling of each."""
 
     path: str
     mass: float
+    texts: set[str]
     labels: set[str]
     is_complete: bool
 
@@ -147,12 +151,23 @@ def _steps(token: Token, path: str, texts: _Texts) -> list[_Step]:
         after = _led_on(path, text)
         masses[after] = masses.get(after, 0.0) + math.exp(logprob)
     own, *others = (_step(after, mass, texts) for after, mass in masses.items())
-    return [own, *(step for step in others if step.labels and step.path != path)]
+    others = [step for step in others if step.labels and step.path != path]
+    return [own, *(_without_doubled_sign(step, [own, *others], texts) for step in others)]
 
 
 def _step(path: str, mass: float, texts: _Texts) -> _Step:
-    label = texts.label_at(path)
-    return _Step(path, mass, {label} if label else texts.begun_by(path), label is not None)
+    complete = texts.complete_in(path)
+    found = {complete} if complete else texts.begun_by(path)
+    return _Step(path, mass, found, texts.meant_by(found), complete is not None)
+
+
+def _without_doubled_sign(step: _Step, steps: Sequence[_Step], texts: _Texts) -> _Step:
+    """A step that ends with > where another has >>, which tokenizers do not cut in two: the letter is next."""
+    doubled = step.path + step.path[-1:]
+    if step.is_complete or doubled[-1:] not in _SIGNS or not any(each.path.startswith(doubled) for each in steps):
+        return step
+    left = {text for text in step.texts if not text.startswith(doubled)}
+    return step._replace(texts=left, labels=texts.meant_by(left))
 
 
 def _led_on(path: str, text: str) -> str:
@@ -160,15 +175,40 @@ def _led_on(path: str, text: str) -> str:
     return path + "".join((text if path else text.lstrip(_BEFORE)).split())
 
 
-def _together(known: dict[str, float], begun: list[tuple[set[str], float]], missing: float) -> Odds | None:
-    shared = sum(mass for labels, mass in begun if len(labels) > 1)
-    whole = sum(known.values()) + sum(mass for _, mass in begun)
-    if whole <= 0 or missing > _MOST_MISSING * (whole + missing):
-        return None
-    masses = dict(known)
-    for labels, mass in begun:
-        certain = sum(known[label] for label in labels)
-        for label in labels:
-            masses[label] += mass * (known[label] / certain if certain else 1 / len(labels))
-    total = sum(masses.values())
-    return Odds({label: mass / total for label, mass in masses.items()}, (shared + missing) / (whole + missing))
+@dataclass
+class _Found:
+    """What a walk finds: the mass of each label, that of what may become several, and what tells nothing of labels.
+
+    other_cuts: mass of what leads to all labels as the written token does, such as `[` in the place of `[[`; missing:
+    the most that what is not listed may have.
+    """
+
+    known: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LABELS, 0.0))
+    begun: list[tuple[set[str], float]] = field(default_factory=list[tuple[set[str], float]])
+    other_cuts: float = 0.0
+    missing: float = 0.0
+
+    def take(self, step: _Step, mass: float, is_other_cut: bool = False) -> None:
+        """A step of so much mass."""
+        if is_other_cut:
+            self.other_cuts += mass
+        elif len(step.labels) == 1:
+            self.known[next(iter(step.labels))] += mass
+        else:
+            self.begun.append((step.labels, mass))
+
+    def together(self) -> Odds | None:
+        """The labels' probabilities; what leads to all of them changes none."""
+        told = sum(self.known.values()) + sum(mass for _, mass in self.begun)
+        whole = told + self.other_cuts
+        if told <= 0 or self.missing > _MOST_MISSING * (whole + self.missing):
+            return None
+        masses = dict(self.known)
+        for labels, mass in self.begun:
+            known = {label: self.known[label] for label in labels}
+            shares = known if all(known.values()) else dict.fromkeys(labels, 1.0)
+            for label, share in shares.items():
+                masses[label] += mass * share / sum(shares.values())
+        shared = sum(mass for _, mass in self.begun) + self.other_cuts
+        unknown = (shared + self.missing) / (whole + self.missing)
+        return Odds({label: mass / told for label, mass in masses.items()}, unknown)

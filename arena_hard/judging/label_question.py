@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from arena_hard.calling.providers.base import Message, Reply
+from arena_hard.calling.providers.base import RAISE, CallError, Message, Reply
 from arena_hard.calling.providers.constraints import chosen
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.data.verdicts import LABELS, places_of_label, standard_label
-from arena_hard.judging.label_in_words import Answer, places, read_answer
+from arena_hard.judging.label_in_words import MEANINGS, Answer, read_answer
 from arena_hard.judging.label_probabilities import Odds, odds, odds_of_label
 from arena_hard.judging.verdict_reading import Reading
 
@@ -24,18 +24,7 @@ ROOM = 256  # tokens for a label and what a server wraps around it, however few 
 QUOTED = 2000  # characters of the end of each of the judge's own texts: enough to name a label by
 _QUOTED_TOKENS, _QUESTION_TOKENS = QUOTED // 4, 150
 _CUT = "[…] "
-_MEANINGS: dict[str, str] = dict(
-    zip(
-        LABELS,
-        (
-            "Assistant A is significantly better",
-            "Assistant A is slightly better",
-            "both are relatively the same",
-            "Assistant B is slightly better",
-            "Assistant B is significantly better",
-        ),
-    )
-)
+_OFF = "turn the judge's thinking off (extra_body in its entry)"
 _BY_LABEL = "Now give your final verdict. Answer with one of these labels and nothing else:"
 _BY_NUMBER = "Now give your final verdict. Answer with the number of one of these and nothing else:"
 _NUMBERS = {str(number): label for number, label in enumerate(LABELS, 1)}
@@ -62,29 +51,50 @@ class Said(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelQuestion:
-    """The turn that asks for the label. choices: what may be answered, each with its label; room: tokens for it."""
+    """The turn that asks for the label.
+
+    choices: what may be answered, each with its label; room: tokens for it; is_wide: whether max_tokens bounds them.
+    """
 
     messages: list[Message]
     choices: dict[str, str]
     room: int
+    is_wide: bool = False
 
     def answered(self, settings: JudgeSettings, before: Said, reply: Reply) -> Said:
         """The verdict after the answer to it; where this holds none, that of the text before stays."""
-        choice = chosen(reply.content, list(self.choices))
-        said = Answer(choice=choice) if choice else read_answer(reply.content, settings.patterns, self.choices)
+        said = self._read(settings, reply)
         if said.choice:
-            return self._by_choice(said.choice, before, reply)
+            return self._by_choice(said, before, reply)
         text = f"{before.text}\n{reply.content}"
         if said.label is None:
             return before._replace(text=text)
-        return Said(said.label, text, "words", _odds_in_text(places(settings.patterns), [reply], said.label))
+        known = reply.tokens and said.place is not None
+        found = odds_of_label(reply.tokens or (), reply.content, said.place or 0, said.written) if known else None
+        return Said(said.label, text, "words", found)
 
-    def _by_choice(self, choice: str, before: Said, reply: Reply) -> Said:
+    def unanswered(self, error: CallError) -> str:
+        """Why no answer came. Of a judge that thinks only now, max_tokens is not what was too little."""
+        if self.is_wide or error.finish_reason is None:
+            return error.message
+        off = f"{_OFF}, since the question has {self.room} tokens whatever max_tokens is"
+        return error.message.replace(f"{RAISE}, or ", "").replace(RAISE, off)
+
+    def _read(self, settings: JudgeSettings, reply: Reply) -> Answer:
+        """What it says; a number at the limit of tokens may have been the beginning of anything."""
+        is_cut = reply.finish_reason == "length"
+        choice = None if is_cut and not reply.form else chosen(reply.content, list(self.choices))
+        if choice is None:
+            return read_answer(reply.content, settings.patterns, self.choices, is_cut)
+        place = reply.content.rfind(choice)
+        return Answer(choice=choice, place=place if place >= 0 else None, written=choice)
+
+    def _by_choice(self, said: Answer, before: Said, reply: Reply) -> Said:
+        choice = said.written
         label = self.choices[choice]
         found = None
-        if reply.tokens:
-            place = reply.content.rfind(choice)
-            found = odds(reply.tokens, reply.content, place, self.choices, choice) if place >= 0 else None
+        if reply.tokens and said.place is not None:
+            found = odds(reply.tokens, reply.content, said.place, self.choices, choice)
         if found is not None:  # a sampler with penalties or a temperature may have written another than the likeliest
             label = max(found.probabilities, key=lambda each: (found.probabilities[each], each == label))
         return Said(label, f"{before.text}\n[[{label}]]", "constrained" if reply.form else "words", found)
@@ -119,10 +129,11 @@ def label_question(settings: JudgeSettings, messages: list[Message], replies: Se
     a context no room for the question.
     """
     choices = _NUMBERS if settings.verdict == "logprobs" else {f"[[{label}]]": label for label in LABELS}
-    room = max(ROOM, settings.max_tokens) if any(map(_thinks, replies)) else ROOM
+    thinks = any(map(_thinks, replies))
+    room = max(ROOM, settings.max_tokens) if thinks else ROOM
     said = [*messages, {"role": "assistant", "content": replies[-1].content}]
     asked = [{**each, "content": _end(each["content"])} if each["role"] == "assistant" else each for each in said]
-    return LabelQuestion([*asked, question_for_label(settings)], choices, room)
+    return LabelQuestion([*asked, question_for_label(settings)], choices, room, thinks)
 
 
 def _end(text: str) -> str:
@@ -143,9 +154,9 @@ def tokens_beside_prompt(settings: JudgeSettings, reply: int) -> int:
 def question_for_label(settings: JudgeSettings) -> Message:
     """What the judge is asked."""
     if settings.verdict == "logprobs":
-        lines = [_BY_NUMBER, *(f"{number}. {_MEANINGS[label]}: [[{label}]]" for number, label in _NUMBERS.items())]
+        lines = [_BY_NUMBER, *(f"{number}. {MEANINGS[label]}: [[{label}]]" for number, label in _NUMBERS.items())]
     else:
-        lines = [_BY_LABEL, *(f"[[{label}]]: {meaning}" for label, meaning in _MEANINGS.items())]
+        lines = [_BY_LABEL, *(f"[[{label}]]: {meaning}" for label, meaning in MEANINGS.items())]
     return {"role": "user", "content": "\n".join(lines)}
 
 

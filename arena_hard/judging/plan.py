@@ -27,17 +27,20 @@ from arena_hard.judging.shown import abridged, can_be_shown, needed_answers, pro
 from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of, load_judged
 from arena_hard.money.quotes import Output, Quote, quote
 
+FEWER_ATTEMPTS = "number_of_judgment_attempts: 1 in the judge's config"
+
 
 @dataclass(kw_only=True)
 class JudgmentJob(Job):
     """One judgment to get. shared_by: how many models are judged on its question in this run.
 
-    unanswered: why questions for the label alone brought no answer.
+    unanswered: why questions for the label alone brought no answer; untried: why further attempts did not.
     """
 
     candidate: Candidate
     shared_by: int = 1
     unanswered: list[str] = field(default_factory=list)
+    untried: list[str] = field(default_factory=list)
 
 
 def plan_judge(stage: Stage) -> list[Candidate]:
@@ -218,7 +221,8 @@ def prompts_to_send(stage: Stage, candidates: Sequence[Candidate]) -> Prompts:
         return (prompts_of(stage, candidate, question)[0] for candidate, question in to_make)
 
     beside = tokens_beside_prompt(stage.settings, reply_tokens(stage.judge, stage.settings.max_tokens))
-    return Prompts("judgments", each, stage.settings.max_tokens, shortens, beside)
+    fewer = FEWER_ATTEMPTS if stage.settings.number_of_judgment_attempts > 1 else ""
+    return Prompts("judgments", each, stage.settings.max_tokens, shortens, beside, fewer)
 
 
 def quote_of(stage: Stage, candidate: Candidate, seen: Output) -> Quote:

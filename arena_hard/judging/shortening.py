@@ -58,7 +58,7 @@ async def games_in_room(
             if not error.too_long:
                 raise
             sent = opening_messages(stage.settings, job.question, shown, references)
-            smaller = share * await _share_that_fits(model, stage, sent, shown, error)
+            smaller = _enough([share * part for part in await _shares_that_fit(model, stage, sent, shown, error)])
             if smaller < LEAST_SHARE:
                 raise
             share = _rounded(smaller)
@@ -72,7 +72,7 @@ async def games_in_room(
 
 async def _games(stage: Stage, job: JudgmentJob, pair: Texts, play: Callable[[Texts], Awaitable[Game]]) -> list[Game]:
     """Both games, or the only one."""
-    job.unanswered = []  # they may have been played before
+    job.unanswered, job.untried = [], []  # they may have been played before
     games: list[Game] = []
     waiting: Waiting | None = None
     for order in [pair, pair[::-1]] if stage.settings.pairwise else [pair]:
@@ -92,27 +92,35 @@ async def _first_share(model: Model, stage: Stage, job: JudgmentJob, texts: tupl
         return 1.0
     pair, references = texts
     prompt = opening_messages(stage.settings, job.question, pair, references)
-    room = context.length - _beside(model, stage)
-    if sum(len(message["content"].encode("utf-8", "replace")) for message in prompt) <= room:
+    rooms = [context.length - beside for beside in _besides(model, stage)]
+    if sum(len(message["content"].encode("utf-8", "replace")) for message in prompt) <= rooms[0]:
         return 1.0
     tokens = await _counted(model, prompt)
-    return 1.0 if tokens <= room else max(LEAST_SHARE, _rounded(_share(prompt, pair, tokens, room)))
+    shares = [1.0 if tokens <= room else _rounded(_share(prompt, pair, tokens, room)) for room in rooms]
+    return max(LEAST_SHARE, _enough(shares))
 
 
-async def _share_that_fits(model: Model, stage: Stage, sent: list[Message], shown: Texts, error: CallError) -> float:
-    """What to keep of the answers that a refused prompt has shown."""
+async def _shares_that_fit(
+    model: Model, stage: Stage, sent: list[Message], shown: Texts, error: CallError
+) -> list[float]:
+    """What to keep of the answers that a refused prompt has shown, for each of the rooms beside it."""
     told, context = error.too_long, known(model)
     length = told.limit if told and told.limit else context.length if context else None
     if length is None:
-        return _BLIND_STEP
-    room = length - _beside(model, stage)
+        return [_BLIND_STEP]
     tokens = told.prompt if told and told.prompt else await _counted(model, sent)
-    return min(_STEP, _share(sent, shown, tokens, room))
+    return [min(_STEP, _share(sent, shown, tokens, length - beside)) for beside in _besides(model, stage)]
 
 
-def _beside(model: Model, stage: Stage) -> int:
-    """The tokens that a prompt has to leave."""
-    return tokens_beside_prompt(stage.settings, reply_tokens(model.settings, stage.settings.max_tokens))
+def _besides(model: Model, stage: Stage) -> tuple[int, int]:
+    """The tokens that a prompt should leave, for a question for the label too, and those that it has to leave."""
+    reply = reply_tokens(model.settings, stage.settings.max_tokens)
+    return tokens_beside_prompt(stage.settings, reply), reply
+
+
+def _enough(shares: list[float]) -> float:
+    """The first share with which something is left to judge: the question for the label may never be asked."""
+    return next((share for share in shares if share >= LEAST_SHARE), shares[-1])
 
 
 async def _counted(model: Model, prompt: list[Message]) -> int:

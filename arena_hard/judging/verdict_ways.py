@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from arena_hard.calling.providers.base import Reply
+from arena_hard.calling.providers.context_length import too_long
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import Judgment
 from arena_hard.data.settings import JudgeSettings
-from arena_hard.judging.plan import is_readable
+from arena_hard.judging.plan import FEWER_ATTEMPTS, is_readable
 
 _ASKING = "verdict: constrained in the setting file would ask for the label alone there"
 _REASONS = 5  # that are shown, of why questions for the label failed
@@ -24,14 +25,25 @@ class VerdictWays:
     ways: Counter[str] = field(default_factory=Counter)
     forms: Counter[str] = field(default_factory=Counter)
     unanswered: Counter[str] = field(default_factory=Counter)
+    untried: Counter[str] = field(default_factory=Counter)
     unreadable: int = 0
     games: int = 0
     with_odds: int = 0
     unknown: float = 0.0
 
-    def add(self, judgment: Judgment, replies: Sequence[Reply], unanswered: Sequence[str] = ()) -> None:
-        """A judgment was had that these replies make; unanswered: why questions for its labels brought no answer."""
+    def add(
+        self,
+        judgment: Judgment,
+        replies: Sequence[Reply],
+        unanswered: Sequence[str] = (),
+        untried: Sequence[str] = (),
+    ) -> None:
+        """A judgment was had that these replies make.
+
+        unanswered: why questions for its labels brought no answer; untried: why further attempts before them did not.
+        """
         self.unanswered.update(unanswered)
+        self.untried.update(untried)
         self.unreadable += not is_readable(judgment)
         self.forms.update(reply.form for reply in replies if reply.form)
         for game in judgment.games:
@@ -49,7 +61,7 @@ class VerdictWays:
         if lines and not asks and self.settings.baseline:
             lines[0] += f" {_ASKING}."
         if asks and self.games:
-            lines += [self._ways(), *self._why_unanswered()]
+            lines += [self._ways(), *self._why_untried(), *self._why_unanswered()]
         if self.settings.verdict == "logprobs" and self.games:
             lines.append(self._odds())
         return lines
@@ -68,6 +80,13 @@ class VerdictWays:
             f"{line}: the server took no constraint. One that does is llama.cpp, vLLM, SGLang, Ollama, or a provider's."
         )
 
+    def _why_untried(self) -> Iterator[str]:
+        """The further attempts that failed: the label was asked for without them."""
+        if self.untried:
+            failed = counted(self.untried.total(), "further attempt", "further attempts")
+            (reason, _), *_ = self.untried.most_common(1)
+            yield f"{failed} brought no text, and the label was asked for at once: {reason}.{_room(self.untried)}"
+
     def _why_unanswered(self) -> Iterator[str]:
         """The questions that failed, and the most frequent reasons."""
         if not self.unanswered:
@@ -78,10 +97,13 @@ class VerdictWays:
             yield f"  {count} × {reason}"
         if len(self.unanswered) > _REASONS:
             yield f"  and {counted(len(self.unanswered) - _REASONS, 'other reason')}"
+        if room := _room(self.unanswered):
+            yield f" {room}"
 
     def _odds(self) -> str:
         if not self.with_odds:
-            return "label_probabilities: in no game: the server gave no logprobs for it; the labels stand as they are."
+            none = "the server gave no logprobs that tell of it; the labels stand as they are"
+            return f"label_probabilities: in no game: {none}."
         line = f"label_probabilities: in {self.with_odds} of {counted(self.games, 'game')}"
         share = self.unknown / self.with_odds
         line += (
@@ -89,3 +111,9 @@ class VerdictWays:
         )
         missing = self.games - self.with_odds
         return f"{line}{'; the labels of the others stand as they are' if missing else ''}."
+
+
+def _room(reasons: Iterable[str]) -> str:
+    """What gives a later request of a game more room, where one of these was too long."""
+    is_long = any(map(too_long, reasons))
+    return f" More room: {FEWER_ATTEMPTS}, or a lower max_tokens." if is_long else ""

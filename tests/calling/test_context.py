@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from arena_hard.calling.context import Context, Prompts, fit_line, measured, reply_tokens
+from arena_hard.calling.context import Context, Prompts, fit_line, measured, refusal_line, reply_tokens
 from arena_hard.calling.context_check import ContextCheck
 from arena_hard.calling.models import Models
 from arena_hard.calling.providers.base import CallError, TooLong
@@ -73,6 +73,17 @@ def test_a_question_that_takes_more_than_a_reply_is_counted() -> None:
     said = line(4096, asked) or ""
     assert "max_tokens 512, or the question for the label, takes about 906 of them" in said
     assert "What helps: serve it with --max-model-len 5120; or truncate: answers" in said
+    shortens = line(4096, dataclasses.replace(asked, shortens=True, fewer_turns="fewer attempts")) or ""
+    told = "where too little would be left of them, the question may not fit. To avoid it: fewer attempts; or"
+    assert told in shortens
+
+
+def test_a_refusal_of_a_later_prompt_names_what_makes_it_shorter() -> None:
+    asked = dataclasses.replace(prompts(3000, max_tokens=512), fewer_turns="fewer attempts")
+    first, later = (refusal_line(entry(), TooLong(4096, 4000, later), None, asked) for later in (False, True))
+    assert "a prompt of 4,000 tokens" in first and "fewer attempts" not in first
+    assert "a prompt of 4,000 tokens with the text before it does not fit" in later
+    assert "What helps: fewer attempts; a max_tokens below 512" in later
 
 
 def test_only_what_can_be_done_is_offered() -> None:

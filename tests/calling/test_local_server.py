@@ -84,14 +84,18 @@ def test_nothing_is_left_when_the_run_is_stopped(tmp_path: Path, wrapper: Path, 
 
 
 @pytest.mark.slow
-def test_a_server_that_dies_shows_its_last_lines(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("ends", "how"),
+    [("exit 3", "(exit code 3)"), ("kill -9 $$", "(signal 9, SIGKILL, often for want of memory)")],
+)
+def test_a_server_that_dies_shows_how_and_its_last_lines(tmp_path: Path, ends: str, how: str) -> None:
     script = tmp_path / "dies.sh"
-    script.write_text("#!/bin/sh\necho no such model\nexit 3\n")
+    script.write_text(f"#!/bin/sh\necho no such model\n{ends}\n")
     script.chmod(0o755)
     run = start(folder_with(tmp_path, f"{script} {{port}}"))
     _, err = run.communicate(timeout=60)
     assert run.returncode == 2
-    assert "ended before it answered" in err and "no such model" in err and "Traceback" not in err
+    assert f"ended before it answered {how}. Its last lines:\n  no such model" in err and "Traceback" not in err
 
 
 @pytest.mark.slow

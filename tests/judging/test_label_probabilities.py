@@ -9,7 +9,7 @@ import pytest
 
 from arena_hard.calling.providers.base import Token
 from arena_hard.calling.providers.token_odds import tokens_in
-from arena_hard.data.verdicts import LABELS
+from arena_hard.data.verdicts import LABELS, standard_label
 from arena_hard.judging.label_probabilities import Odds, odds, odds_of_label
 
 NUMBERS = {str(number): label for number, label in enumerate(LABELS, 1)}
@@ -53,8 +53,51 @@ def test_brackets_and_label_may_share_tokens() -> None:
     apart = read([with_others("[[A", 0.5, {"[[B": 0.5}), token(">", 1.0), token("B]]", 1.0)])
     assert apart.probabilities == pytest.approx({"A>>B": 0, "A>B": 0.5, "A=B": 0, "B>A": 0.25, "B>>A": 0.25})
     otherwise_cut = read([with_others("[[A", 0.6, {"[[": 0.2, "[[B": 0.2}), token(">B]]", 1.0)])
-    assert otherwise_cut.probabilities["A>B"] == pytest.approx(0.75)  # [[ alone may become any: it says nothing
-    assert otherwise_cut.unknown == pytest.approx(0.25)
+    # [[ alone may become any of the five
+    shares = {"A>>B": 0.04, "A>B": 0.64, "A=B": 0.04, "B>A": 0.14, "B>>A": 0.14}
+    assert otherwise_cut == (pytest.approx(shares), pytest.approx(0.4))
+    # and where the written token tells no more, it tells of none of them
+    both = read([with_others("[[", 0.6, {"[": 0.4}), with_others("A>B", 0.7, {"B>A": 0.3}), token("]]", 1.0)])
+    assert both == (pytest.approx({"A>>B": 0, "A>B": 0.7, "A=B": 0, "B>A": 0.3, "B>>A": 0}), pytest.approx(0.4))
+
+
+@pytest.mark.parametrize("letters", ["AB", "BA"])
+@pytest.mark.parametrize("sign", [">", "<"])
+def test_beside_a_doubled_sign_a_single_one_is_followed_by_the_letter(letters: str, sign: str) -> None:
+    """Tokenizers have >> as one token: the label is [[, A, >>, B, ]] or [[, A, >, B, ]]."""
+    first, last = letters
+    one, two = f"{first}{sign}{last}", f"{first}{sign * 2}{last}"
+
+    def written(sign: str, **others: float) -> list[Token]:
+        signs = with_others(sign, 1 - sum(others.values()), others)
+        return [token("[[", 1.0), token(first, 1.0), signs, token(last, 1.0), token("]]", 1.0)]
+
+    expected = dict.fromkeys(LABELS, 0.0) | {str(standard_label(one)): 0.45, str(standard_label(two)): 0.55}
+    assert read(written(sign * 2, **{sign: 0.45}), two) == (pytest.approx(expected), 0.0)
+    assert read(written(sign, **{sign * 2: 0.55}), one) == (pytest.approx(expected), 0.0)
+    three = read(written(sign * 2, **{sign: 0.3, "=": 0.2}), two).probabilities
+    assert (three[str(standard_label(one))], three["A=B"]) == (pytest.approx(0.3), pytest.approx(0.2))
+    # seen as an alternative only
+    third = read(written("=", **{sign: 0.3, sign * 2: 0.2}), f"{first}={last}")
+    assert third.probabilities == pytest.approx(
+        dict.fromkeys(LABELS, 0.0) | {"A=B": 0.5, str(standard_label(one)): 0.3, str(standard_label(two)): 0.2}
+    )
+    assert third.unknown == 0.0
+
+
+def test_what_may_be_several_labels_is_not_given_to_the_written_one() -> None:
+    """Here the tokenizer has >B, so that a > may still become either."""
+    tokens = [token("[[", 1.0), token("A", 1.0), with_others(">B", 0.55, {">": 0.45}), token("]]", 1.0)]
+    found = read(tokens)
+    assert found == (
+        pytest.approx({"A>>B": 0.225, "A>B": 0.775, "A=B": 0, "B>A": 0, "B>>A": 0}), pytest.approx(0.45)
+    )  # fmt: skip
+    # where something is known of each, that is the best guess
+    each = read([with_others("A>B", 0.3, {"A>>B": 0.1, "A>": 0.4, "B>A": 0.2})])
+    assert each.probabilities["A>B"] == pytest.approx(0.3 + 0.4)  # A>>B has a token of its own
+    letter = read([with_others("A>B", 0.3, {"B>A": 0.3, "B>>A": 0.1, "B": 0.3})])
+    assert letter.probabilities == pytest.approx({"A>>B": 0, "A>B": 0.3, "A=B": 0, "B>A": 0.525, "B>>A": 0.175})
+    assert letter.unknown == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("cut", [("[[",), ("[", "["), (" **[", "[")])

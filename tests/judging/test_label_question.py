@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from arena_hard.calling.providers.base import Reply, Token
+from arena_hard.calling.providers.base import CallError, Reply, Token
+from arena_hard.calling.reading import read_reply
 from arena_hard.data.records import Game, Judgment, Usage, UserError
 from arena_hard.data.settings import JudgeSettings, ModelSettings
 from arena_hard.data.verdicts import LABELS
 from arena_hard.judging.label_question import (
     QUOTED,
     ROOM,
+    LabelQuestion,
     Said,
     in_text,
     is_to_be_asked,
@@ -92,6 +94,26 @@ def test_a_judge_that_thinks_has_room_for_it() -> None:
     assert [label_question(config, [], [each]).room for each in (Reply("x"), *thinking)] == [ROOM, 4096, 4096]
 
 
+def test_what_is_said_of_an_answer_that_was_a_thought_alone() -> None:
+    config = settings(verdict="constrained")
+    plain, thinking = (label_question(config, [], [each]) for each in (Reply("x"), Reply("x", thought="t")))
+
+    def said_of(question: LabelQuestion, reply: Reply) -> str:
+        with pytest.raises(CallError) as failed:
+            read_reply(reply, ModelSettings())
+        return question.unanswered(failed.value)
+
+    cut = Reply("", "length", thought="Hm")
+    assert said_of(thinking, cut).endswith("only a thought came; raise max_tokens")
+    off = (
+        "turn the judge's thinking off (extra_body in its entry), since the question has 256 tokens whatever max_tokens"
+    )
+    assert f"only a thought came; {off} is" in said_of(plain, cut)
+    parser = "turn off the server's reasoning parser if it takes answers for thoughts"
+    assert said_of(plain, Reply("", "stop", thought="[[A>B]]")).endswith(f"(finish_reason stop); {parser}")
+    assert plain.unanswered(CallError("final", "400: raise max_tokens")) == "400: raise max_tokens"
+
+
 def test_there_is_room_for_a_label_where_texts_are_short() -> None:
     config = settings(verdict="constrained", max_tokens=4)
     assert [label_question(config, [], [each]).room for each in (Reply("x"), Reply("x", thought="t"))] == [ROOM, ROOM]
@@ -117,6 +139,17 @@ def test_there_is_room_for_a_label_where_texts_are_short() -> None:
         ("A>B>A", None, None, None),
         ("2", None, None, None),
         ("[[A>B]] though some would say B>A", None, "A>B", "words"),
+        ("<answer>A>B</answer>", None, "A>B", "words"),
+        ("A\\>B", None, "A>B", "words"),
+        ("\uff21\uff1e\uff22", None, "A>B", "words"),
+        ("B>A. Assistant B is slightly better.", None, "B>A", "words"),
+        ("The first is longer, so my final verdict is **B>>A** because it errs.", None, "B>>A", "words"),
+        # text in which a label stands is no answer
+        ("If the first were A>B then the second would have to be read again.", None, None, None),
+        ("It is not A>B", None, None, None),
+        ("My verdict is A>B or A=B", None, None, None),
+        ("My verdict is A>B. Some would say B>A.", None, None, None),
+        ("Assistant A > Assistant B", None, None, None),
     ],
 )
 def test_its_answer_is_read(content: str, form: str | None, verdict: str | None, by: str | None) -> None:
@@ -147,6 +180,33 @@ def test_a_pattern_of_ones_own_does_not_lose_the_label() -> None:
         ("2.5", None),
         ("12", None),
         ("7", None),
+        ("Answer: 2.0", "A>B"),
+        ("<answer>2</answer>", "A>B"),
+        ("\uff12", "A>B"),
+        ("**Final verdict:** \\boxed{2}", "A>B"),
+        ("I choose option 3 (both are relatively the same).", "A=B"),
+        ("I'd pick 2, since response 2 lacks detail.", "A>B"),
+        ("Both texts are long and detailed. My final verdict is:\n\n4", "B>A"),
+        ("[[A>B]] (2)", "A>B"),
+        ("[[A>B]], for 3 reasons", "A>B"),
+        # text in which a number stands is no answer
+        ("Both assistants have made 2 errors, I think.", None),
+        ("Assistant A scored 5", None),
+        ("Score 5", None),
+        ("Step 3", None),
+        ("I like this answer. 2 errors were found.", None),
+        ("In answer 2, the code does not run.", None),
+        ("My answer is not 2.", None),
+        ("5. Assistant A is slightly better", None),
+        ("1. Accuracy: both are right.", None),
+        ("8/10", None),
+        ("1-5", None),
+        ("-2", None),
+        # a number and a label that differ, and two numbers
+        ("[[A>B]] (3)", None),
+        ("2 [[B>A]]", None),
+        ("My answer is 3: [[B>A]]", None),
+        ("My answer is 3. Or my answer is 4.", None),
     ],
 )
 def test_an_answer_by_number_may_stand_in_words(content: str, verdict: str | None) -> None:
@@ -163,6 +223,45 @@ def test_an_answer_in_words_has_probabilities_too() -> None:
     for content, tokens in (("Answer: 2", number), ("It is A>B", label)):
         found = question.answered(config, Said(None, "x"), Reply(content, tokens=tokens))
         assert found.probabilities == pytest.approx({"A>>B": 0, "A>B": 0.6, "A=B": 0, "B>A": 0.4, "B>>A": 0})
+
+
+@pytest.mark.parametrize(
+    ("content", "verdict", "form"),
+    [
+        ("2", None, None),
+        ("My verdict is: 2", None, None),
+        ("A>B", None, None),
+        ("My final verdict is A>B", None, None),
+        ("[[A>B]] since the first is", "A>B", None),
+        ("I would say that the first is better: **[[A>B]]**", "A>B", None),
+        ("The labels are [[A>B]] and others; I", None, None),
+        ("[[A>B]] or rather [[B>A]] if", None, None),
+        ("2", "A>B", "grammar"),
+    ],
+)
+def test_in_an_answer_that_was_cut_only_a_label_at_its_start_or_end_counts(
+    content: str, verdict: str | None, form: str | None
+) -> None:
+    config = settings(verdict="logprobs")
+    token = (Token("2", math.log(0.6), (("4", math.log(0.4)),)),)
+    reply = Reply(content, "length", tokens=token, form=form)
+    found = label_question(config, [], [Reply("x")]).answered(config, Said(None, "x"), reply)
+    assert (found.verdict, found.probabilities is not None) == (verdict, form is not None)
+
+
+def test_probabilities_are_those_of_the_place_that_was_read() -> None:
+    config = settings(verdict="logprobs")
+
+    def number(share: float) -> Token:
+        return Token(" 2", math.log(share), ((" 4", math.log(1 - share)),))
+
+    tokens = (Token(" ", 0.0), number(0.9), Token(" ", 0.0), number(0.6), Token(".", 0.0))
+    reply = Reply("Both made 2 errors. My verdict: 2.", tokens=tokens)
+    found = label_question(config, [], [Reply("x")]).answered(config, Said(None, "x"), reply)
+    assert found.probabilities == pytest.approx({"A>>B": 0, "A>B": 0.6, "A=B": 0, "B>A": 0.4, "B>>A": 0})
+    rambling = Reply("Both made 2 errors.", tokens=tokens[:2])
+    found = label_question(config, [], [Reply("x")]).answered(config, Said(None, "x"), rambling)
+    assert (found.verdict, found.probabilities) == (None, None)
 
 
 def test_what_is_always_asked_and_not_answered_leaves_the_texts_verdict() -> None:
@@ -212,6 +311,12 @@ def test_the_run_says_how_verdicts_were_had() -> None:
         "2 questions for the label brought no answer; what the text says of these games stays, a verdict or none:",
         "  2 × 400: no",
     ]
+    long = "400: the prompt and max_tokens 64 do not fit into the maximum context length of 600 tokens"
+    failed.add(Judgment("q", "m", "j", (Game(None), Game(None))), [], [long], [long])
+    room = "More room: number_of_judgment_attempts: 1 in the judge's config, or a lower max_tokens."
+    asked, *_, last = failed.lines()[2:]
+    assert asked == f"1 further attempt brought no text, and the label was asked for at once: {long}. {room}"
+    assert last == f"  {room}"
     plain = VerdictWays(settings())
     plain.add(Judgment("q", "m", "j", (Game("A>B"), Game(None))), [])
     assert "1 of them hold a game without a readable verdict (score null)." in plain.lines()[0]

@@ -14,7 +14,7 @@ from arena_hard.data.records import Game, Judgment
 from arena_hard.data.settings import EndpointSettings
 from arena_hard.judging.plan import JudgmentJob, has_changed, output_of
 from arena_hard.judging.prompts import opening_messages, user_prompt
-from arena_hard.judging.shortening import games_in_room
+from arena_hard.judging.shortening import LEAST_SHARE, games_in_room
 from arena_hard.judging.shown import Texts, abridged, shown_texts
 from arena_hard.judging.stage import Candidate, Stage
 from tests.support.pipeline_bench import answer, write_rows
@@ -137,6 +137,24 @@ def test_a_stated_length_is_kept_before_anything_is_sent(tmp_path: Path) -> None
     judge = Judge(long_stage(tmp_path, truncate="answers", entry=entry), takes=100_000)
     assert all(game.truncated and game.truncated["kept"] < 0.5 for game in judge.games())
     assert judge.refused == 0
+
+
+def test_for_a_question_that_may_never_be_asked_no_answer_is_given_up(tmp_path: Path) -> None:
+    """Beside the question for the label, 4,900 tokens of prompt have no room in 500; beside 64 of a text they have."""
+    tight = {"truncate": "answers", "verdict": "constrained", "max_tokens": 64}
+    refused = Judge(long_stage(tmp_path, **tight), takes=436)
+    assert all(game.truncated and game.truncated["kept"] >= LEAST_SHARE for game in refused.games())
+    (tmp_path / "b").mkdir()
+    counted = Judge(long_stage(tmp_path / "b", entry={"context_length": 560}, **tight), takes=560 - 64)
+    assert all(game.truncated and game.truncated["kept"] > LEAST_SHARE for game in counted.games())
+    assert counted.refused == 0
+
+
+def test_with_room_the_question_is_counted(tmp_path: Path) -> None:
+    made = long_stage(tmp_path, truncate="answers", verdict="constrained", max_tokens=64)
+    judge = Judge(made, takes=3000 - 64)
+    (game, _) = judge.games()
+    assert len(game.user_prompt) // 4 < 3000 - 2 * 64 - 150
 
 
 def test_the_key_is_in_the_hash_and_without_it_the_hash_is_the_old_one(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ template_remains    chat templates that show through
 recorded            completions replayed from a file
 token_odds          the probabilities of tokens that a label may be made of
 constraints         a reply that can only be one of some choices, or an object of such, in the server's own terms
+lessons             how a server wants to be asked instead, read from its refusal
 
 Inside:
 
@@ -26,7 +27,6 @@ vertex              Google's Vertex AI
 own                 providers of one's own
 own_reply           what an adapter of the user's brings, in the types that are expected
 http                what the adapters over HTTP share: errors told apart
-lessons             how a server wants to be asked instead, read from its refusal
 error_bodies        what an error's body says, in any of its shapes
 failures_beside     whether what stands beside an answer tells that it broke off
 decoding            the bytes of a reply → its JSON

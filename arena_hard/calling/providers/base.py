@@ -17,6 +17,7 @@ from arena_hard.data.records import Usage
 Message = dict[str, str]
 Note = tuple[str, str]  # what a reply is remarkable for: "field", "thought", "template", "finish" or "end", and which
 Kind = Literal["rate limit", "transient", "final"]
+RAISE = "raise max_tokens"  # what is said of a reply that was cut before an answer began
 OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")  # what bounds a reply's tokens in a request's body
 
 
@@ -83,10 +84,14 @@ class Reply:
 
 
 class TooLong(NamedTuple):
-    """What a refusal says of a prompt that does not fit: the most that is taken, and the tokens that were counted."""
+    """What a refusal says of a prompt that does not fit: the most that is taken, and the tokens that were counted.
+
+    is_later: whether the prompt holds earlier replies of the same record, without which it had room.
+    """
 
     limit: int | None = None
     prompt: int | None = None
+    is_later: bool = False
 
 
 class CallError(Exception):
@@ -103,6 +108,7 @@ class CallError(Exception):
     wrong_address: whether the server did not know the path that was asked, or sent a web page.
     not_taken: whether nobody worked on it: the server could not be reached, or was too busy to begin.
     busy: whether the server said that it takes no more for now: every 'rate limit', and what may pass of that kind.
+    unheard: whether the line failed, or no answer came in time, so that nothing is known of what the server takes.
     too_long: what the server said of the length, where the prompt did not fit into its context.
     about_request: of one that ended a call, whether it was for what was asked, or for a reply without text: another
         request to the same server may well be answered.
@@ -121,6 +127,7 @@ class CallError(Exception):
         wrong_address: bool = False,
         not_taken: bool = False,
         busy: bool = False,
+        unheard: bool = False,
     ) -> None:
         message = secrets.mask(message)
         super().__init__(message)
@@ -135,6 +142,7 @@ class CallError(Exception):
         self.wrong_address = wrong_address
         self.not_taken = not_taken
         self.busy = busy or kind == "rate limit"
+        self.unheard = unheard
         self.too_long: TooLong | None = None
         self.about_request = False
 
@@ -179,8 +187,8 @@ class Connection:
 
 
 # What a server may have taught about how it wants to be asked: "max_completion_tokens",
-# "no temperature", "developer role", "no system role", "stream", "no stream", "few logprobs", "no logprobs", and
-# of each form of constraints.py "no FORM" or "FORM holds".
+# "no temperature", "developer role", "no system role", "stream", "no stream", "few logprobs", "no logprobs" or
+# "logprobs hold", and of each form of constraints.py "no FORM" or "FORM holds"; doubts.py adds what it is sure of.
 Dialect = set[str]
 
 

@@ -243,14 +243,15 @@ def _converse(client: Client, body: dict[str, Any]) -> tuple[bytes, str | None]:
         raise refusal(error.response, without_secrets(str(error.response["Error"].get("Message"))), body) from None
     except (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError) as error:
         unreached = isinstance(error, exceptions.ConnectTimeoutError)
-        raise CallError("transient", f"no answer in time: {without_secrets(str(error))}", not_taken=unreached) from None
+        told = f"no answer in time: {without_secrets(str(error))}"
+        raise CallError("transient", told, not_taken=unreached, unheard=True) from None
     except (exceptions.ConnectionError, exceptions.HTTPClientError, ResponseParserError) as error:
         unusable = tls.fault(error, client.verify, "api_base", *_CERTIFICATES)
         if unusable:
             raise CallError("final", str(unusable), endpoint_wide=True) from None
         unreached = isinstance(error, (exceptions.EndpointConnectionError, exceptions.ProxyConnectionError))
         reason = f"connection failed: {tls.reason_of(error) or _without_address(client, error)}{client.way}"
-        raise CallError("transient", reason, not_taken=unreached) from None
+        raise CallError("transient", reason, not_taken=unreached, unheard=True) from None
     except (exceptions.BotoCoreError, ValueError) as error:  # no region or credentials; arguments that Converse lacks
         reason = without_secrets(str(error))
         raise CallError("final", f"the request cannot be sent: {reason}", endpoint_wide=True) from None

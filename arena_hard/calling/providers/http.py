@@ -156,13 +156,13 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
         return found
     if isinstance(error, sdk.APITimeoutError):
         unreached = isinstance(error.__cause__, httpx2.ConnectTimeout)
-        return CallError("transient", f"no answer within {client.timeout:g} s", not_taken=unreached)
+        return CallError("transient", f"no answer within {client.timeout:g} s", not_taken=unreached, unheard=True)
     if isinstance(error.__cause__, Unusable):
         return CallError("final", without_secrets(str(error.__cause__)), endpoint_wide=True)
     reason = without_secrets(str(error.__cause__ or error) or type(error.__cause__).__name__)
     if isinstance(error, sdk.APIConnectionError):
         unreached = isinstance(error.__cause__, (httpx2.ConnectError, httpx2.ProxyError))
-        return CallError("transient", f"connection failed: {reason}", not_taken=unreached)
+        return CallError("transient", f"connection failed: {reason}", not_taken=unreached, unheard=True)
     # a key or URL that cannot be put on the wire
     return CallError("final", f"the request cannot be sent: {reason}", endpoint_wide=True)
 

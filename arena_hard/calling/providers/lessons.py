@@ -91,8 +91,14 @@ def constraint_lesson(status: int, lowered: str, body: Mapping[str, Any]) -> str
     if asked is None:
         return None
     form = asked[0]
-    other = status not in (400, 422) or _OF_SIZE.search(lowered) or _FILTERED.search(lowered)
+    other = status not in (400, 422) or is_of_size_or_content(lowered)
     return None if other and not NAMED[form].search(lowered) else f"no {form}"
+
+
+def is_of_size_or_content(text: str) -> bool:
+    """Whether a refusal speaks of how long a request is, or of what it says, which nothing else could help."""
+    lowered = text.lower()
+    return _OF_SIZE.search(lowered) is not None or _FILTERED.search(lowered) is not None
 
 
 def _limit_is_refused(param: str, lowered: str, body: Mapping[str, Any]) -> bool:

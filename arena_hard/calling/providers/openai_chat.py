@@ -10,7 +10,7 @@ from arena_hard.calling.providers.base import CallError, Connection, Dialect, Re
 from arena_hard.calling.providers.fields import Fields, whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
 from arena_hard.calling.providers.http import error_beside, error_told, post
-from arena_hard.calling.providers.token_odds import FEW, MOST, tokens_in
+from arena_hard.calling.providers.token_odds import FEW, MOST, holds_odds, tokens_in
 from arena_hard.calling.providers.usage import openai_usage
 from arena_hard.data.records import UserError
 
@@ -114,6 +114,9 @@ def read_completion(found: Any, asked: dict[str, Any] | None = None) -> Reply:
         raise error
     if finish is None:
         choice.note_no_end("finish_reason")
+    tokens = tokens_in(choice.raw("logprobs"))
+    if tokens is None and asked and asked.get("logprobs") and holds_odds(choice.raw("logprobs")):
+        choice.note("logprobs")
     return Reply(
         content=text,
         finish_reason=finish or "stop",
@@ -122,7 +125,7 @@ def read_completion(found: Any, asked: dict[str, Any] | None = None) -> Reply:
         fingerprint=whole.text("system_fingerprint"),
         thought=thought or None,
         notes=tuple(whole.notes),
-        tokens=tokens_in(choice.raw("logprobs")),
+        tokens=tokens,
     )
 
 

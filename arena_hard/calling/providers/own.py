@@ -222,7 +222,7 @@ class _Own:
             return CallError("final", without_secrets(str(error)), endpoint_wide=True)
         text = without_secrets(_words(error))
         if _is_of_the_network(error):
-            return CallError("transient", f"connection failed: {text}")
+            return CallError("transient", f"connection failed: {text}", unheard=True)
         # a mistake that shows with the first calls would be paid for with all others
         return CallError("final", f"{_place(error, self._where)}: {text}", endpoint_wide=not self._has_worked)
 

@@ -152,7 +152,7 @@ def _pieces(parts: list[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any],
 
 def _index(choice: Mapping[str, Any]) -> int:
     index = str(choice.get("index") or 0)
-    return int(index) if index.isdigit() else 0
+    return int(index) if index.isdecimal() else 0
 
 
 def _completion(

@@ -1,0 +1,79 @@
+"""A live call on its way through its tries."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from arena_hard.calling.doubts import LOGPROBS_HOLD, Doubts
+from arena_hard.calling.models import Clock, Endpoint, Model
+from arena_hard.calling.providers.base import CallError, Request
+from arena_hard.calling.waiting_line import next_place
+
+NO_ANSWER = "no answer within"
+
+
+@dataclass
+class Asking:
+    """A live call on its way through its tries.
+
+    place: where it stands in the model's line; endpoint: where it was sent last, or why it was not; failed: where it
+    should not be sent next; errors: what came of the tries; out_of_time: whether the deadline came before a slot;
+    body: of the last try, in the dialect that was `spoken` then.
+    """
+
+    model: Model
+    request: Request
+    clock: Clock
+    endpoint: Endpoint
+    failed: Endpoint | None = None
+    place: float = field(default_factory=next_place)
+    failures: int = 0
+    errors: list[CallError] = field(default_factory=list)
+    out_of_time: bool = False
+    body: dict[str, Any] = field(default_factory=dict[str, Any])
+    spoken: Set[str] = frozenset()
+    doubts: Doubts = field(default_factory=Doubts)
+
+    def seconds_left(self) -> float:
+        """Until the record's deadline."""
+        return self.model.settings.deadline - self.clock.age()
+
+    def begin(self) -> dict[str, Any]:
+        """The body of the next try, in what the endpoint is known to take."""
+        self.spoken = frozenset(self.endpoint.dialect)
+        self.body = self.model.adapter.body(self.request, self.endpoint.dialect)
+        return self.body
+
+    def answered(self) -> None:
+        """A reply came to the last body."""
+        if self.body.get("logprobs"):
+            self.endpoint.dialect.add(LOGPROBS_HOLD)
+        self.doubts.helped()
+
+    def learns(self, error: CallError) -> bool:
+        """Whether to ask otherwise at once: the server has said so, or what it may not take has had its tries."""
+        if self.out_of_time:
+            return False
+        dialect, before = self.endpoint.dialect, self.doubts.last
+        if error.lesson:
+            self.doubts.learnt(dialect, error.lesson)
+        attempts = self.model.settings.attempts
+        found = error.lesson or self.doubts.lesson(error, self.body, self.spoken, dialect, attempts)
+        if found or self.doubts.last != before:
+            self.failures = 0
+        dialect |= {found} if found else set()
+        return found is not None
+
+    def told(self) -> str:
+        """What the last try came to; where no answer came in time, also what the server said last."""
+        last = self.errors[-1].message
+        said = [error.message for error in self.errors if not error.message.startswith(NO_ANSWER)]
+        return f"{last}; before it: {said[-1].rstrip('. ')}" if said and last.startswith(NO_ANSWER) else last
+
+    def no_other_try(self) -> str:
+        """Why a record ends that waits."""
+        ends = f"no further attempt within the deadline of {self.model.settings.deadline:g} s"
+        said = self.told() if self.errors else self.endpoint.gate.said
+        return f"{said.rstrip('. ')}; {ends}" if said else ends

@@ -1,0 +1,130 @@
+"""What a server answers with nothing but failures: a form, or probabilities, are left out after their tries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from arena_hard.calling.doubts import Doubts
+from arena_hard.calling.providers.base import CallError, Reply
+from tests.loopback.constraint import form_of
+from tests.support.small_server import Answered, ask, completion, error
+
+LABELS = ("[[A>B]]", "[[B>A]]")
+IN_TURN = ["json_schema", "structured_outputs", "guided_choice", "grammar"]
+PAGE = b"<!DOCTYPE html><html><head><title>Service</title></head><body>Sorry</body></html>"
+FAILURES: dict[str, Answered] = {
+    "500": error(500, "Internal server error"),
+    "503": error(503, "Service unavailable"),
+    "an empty body": (200, {}, b""),
+    "an empty object": (200, {}, {}),
+    "a page": (200, {}, PAGE),
+    "a page of an error": (502, {}, PAGE),
+}
+failing = pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+
+
+def forms(bodies: list[dict[str, Any]]) -> list[str | None]:
+    return [form_of(body) for body in bodies]
+
+
+@failing
+def test_a_form_that_is_only_ever_failed_is_left_out_after_its_tries(failure: Answered) -> None:
+    def answer(body: dict[str, Any], number: int) -> Answered:
+        return completion("[[A>B]]") if form_of(body) == "guided_choice" else failure
+
+    asked = ask(answer, 2, one_by_one=True, choices=LABELS, attempts=2)
+    first = ["json_schema"] * 2 + ["structured_outputs"] * 2 + ["guided_choice"]
+    assert forms(asked.bodies) == [*first, "guided_choice"]  # learnt by the endpoint
+    assert asked.contents == ["[[A>B]]"] * 2
+
+
+def test_words_are_the_last_way_and_stay_it() -> None:
+    def answer(body: dict[str, Any], number: int) -> Answered:
+        return FAILURES["500"] if form_of(body) else completion("[[A>B]]")
+
+    asked = ask(answer, 3, one_by_one=True, choices=LABELS, attempts=1)
+    assert forms(asked.bodies) == [*IN_TURN, None, None, None]
+
+
+def test_calls_side_by_side_learn_of_each_other() -> None:
+    def answer(body: dict[str, Any], number: int) -> Answered:
+        return FAILURES["500"] if form_of(body) else completion("[[A>B]]")
+
+    asked = ask(answer, 4, choices=LABELS, attempts=3)
+    assert asked.contents == ["[[A>B]]"] * 4
+    assert len(asked.bodies) <= 4 * (3 * 4 + 1)
+
+
+@failing
+def test_so_are_probabilities(failure: Answered) -> None:
+    def answer(body: dict[str, Any], number: int) -> Answered:
+        return failure if "logprobs" in body else completion("text")
+
+    asked = ask(answer, 2, one_by_one=True, logprobs=True, attempts=2)
+    assert ["logprobs" in body for body in asked.bodies] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("refusal", [(400, {}, b""), (422, {}, {}), error(400, "Bad Request"), error(501, "no")])
+def test_a_refusal_without_words_is_one_of_the_probabilities(refusal: Answered) -> None:
+    def answer(body: dict[str, Any], number: int) -> Answered:
+        return refusal if "logprobs" in body else completion("text")
+
+    asked = ask(answer, 2, one_by_one=True, logprobs=True)
+    assert [body.get("top_logprobs") for body in asked.bodies] == [20, 5, None, None]
+    few = ask(lambda body, n: refusal if body.get("top_logprobs", 0) > 5 else completion("text"), logprobs=True)
+    assert [body.get("top_logprobs") for body in few.bodies] == [20, 5]
+
+
+def test_where_both_are_asked_for_the_forms_are_tried_again_without_the_other() -> None:
+    def answer(body: dict[str, Any], number: int) -> Answered:
+        if "logprobs" in body:
+            return error(400, "Bad Request")
+        return completion("[[A>B]]") if form_of(body) == "grammar" else error(400, "Bad Request")
+
+    asked = ask(answer, 2, one_by_one=True, choices=LABELS, logprobs=True)
+    assert forms(asked.bodies) == [*IN_TURN, None, *IN_TURN, None, *IN_TURN, "grammar"]
+    assert [body.get("top_logprobs") for body in asked.bodies] == [20] * 5 + [5] * 5 + [None] * 5
+    assert asked.contents == ["[[A>B]]"] * 2
+
+
+def test_what_did_not_help_is_asked_for_again() -> None:
+    """A server that is out of order for a while tells nothing of what it takes."""
+
+    def answer(body: dict[str, Any], number: int) -> Answered:
+        return completion("[[A>B]]") if number > 10 else FAILURES["500"]
+
+    asked = ask(answer, 3, one_by_one=True, choices=LABELS, attempts=2)
+    assert forms(asked.bodies)[:10] == [form for form in [*IN_TURN, None] for _ in range(2)]
+    assert forms(asked.bodies)[10:] == ["json_schema"] * 2
+    assert [isinstance(each, CallError) for each in asked.outcomes] == [True, False, False]
+
+
+def test_what_was_once_answered_well_is_not_doubted() -> None:
+    def answer(body: dict[str, Any], number: int) -> Answered:
+        return completion('{"verdict": "[[A>B]]"}') if number in (1, 4) else FAILURES["500"]
+
+    asked = ask(answer, 3, one_by_one=True, choices=LABELS, logprobs=True, attempts=2)
+    assert set(forms(asked.bodies)) == {"json_schema"}
+    assert all("logprobs" in body for body in asked.bodies)
+    assert [isinstance(each, Reply) for each in asked.outcomes] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        CallError("transient", "connection failed", unheard=True),
+        CallError("rate limit", "429: slow down"),
+        CallError("final", "401: wrong key", endpoint_wide=True),
+        CallError("final", "400: This model's maximum context length is 10 tokens"),
+        CallError("final", "400: flagged by the content filter"),
+        CallError("transient", "the reply contains no text", finish_reason="length"),
+    ],
+)
+def test_an_error_with_a_reason_of_its_own_raises_no_doubt(problem: CallError) -> None:
+    body = {"model": "m", "messages": [], "logprobs": True, "top_logprobs": 20}
+    assert Doubts().lesson(problem, body, frozenset(), set(), attempts=1) is None
+    plain = CallError("transient", "500: boom")
+    assert Doubts().lesson(plain, body, frozenset(), set(), attempts=1) == "no logprobs"
+    assert Doubts().lesson(plain, body | {"logprobs": False}, frozenset(), set(), attempts=1) is None
