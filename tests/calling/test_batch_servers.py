@@ -134,7 +134,7 @@ def test_answers_come_by_batch_turn_by_turn(tmp_path: Path, runs: BatchRuns, pla
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("place", "turns", "each"),  # the last two differ from the first in little
-    [("openai", 2, 1), ("anthropic", 1, 1), ("azure", 1, 2), ("mock-ai-api", 1, 2)],
+    [("openai", 2, 2), ("anthropic", 1, 1), ("azure", 1, 3), ("mock-ai-api", 1, 3)],
     indirect=["place"],
 )
 def test_a_kill_at_any_step_loses_nothing_and_pays_nothing_twice(

@@ -27,7 +27,7 @@ from tests.support.slow_statistics import Played, Rows
 
 pytestmark = pytest.mark.slow
 
-CASES = int(os.environ.get("ARENA_HARD_CASES", "200"))
+CASES = int(os.environ.get("ARENA_HARD_CASES", "100"))
 ABSENT, UNREAD = -2, -1
 BASE = "base"
 many = settings(
