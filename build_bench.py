@@ -141,7 +141,7 @@ def with_arguments(args: argparse.Namespace, settings: BuildSettings) -> BuildSe
 
 def context_of(args: argparse.Namespace, settings: BuildSettings) -> Context:
     """What all steps share. Raises UserError where no conversations are named, or flags make no sense."""
-    if not settings.input:
+    if not settings.input and not args.report:
         raise UserError(
             "No conversations are named. Name files, like build_bench.py conversations.jsonl --bench my-bench, or "
             f"write input: [conversations.jsonl] into {args.setting_file}."

@@ -48,4 +48,5 @@ given_vectors  vectors from a file of one's own
 shards         pieces of a log in processes here or on a Dask cluster
 topic_clusters  vectors → topics
 topic_words    the words that tell a topic from the others
+topic_names    names by a model for the topics that were drawn
 """

@@ -11,6 +11,7 @@ import pytest
 from tests.support.pipeline_bench import ROOT, run_script
 from tests.support.report_bench import HOSTILE, LONG, write_report_bench
 
+pytestmark = pytest.mark.slow  # scripts
 CRITERIA = ROOT / "config" / "criteria" / "arena-hard.yaml"
 
 

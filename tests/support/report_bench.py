@@ -25,7 +25,6 @@ VERDICTS = {
 SWAPPED = {"B>>A": "A>>B", "B>A": "A>B", "A=B": "A=B", "A>B": "B>A", "A>>B": "B>>A"}
 CONFIG = """\
 bench_name: made
-input: [conversations.jsonl]
 labels:
   criteria: {criteria}
   passes: [{{model: nobody}}]
