@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from arena_hard.building import near_copies
 from arena_hard.building.near_copies import buckets_of, comparable, find_copies, pieces, similarity, sketches
 
 WORDS = [
@@ -73,6 +74,28 @@ def test_a_copy_of_a_copy_that_is_itself_no_copy_stays() -> None:
     assert similarity(sets[0], sets[1]) > 0.8 < similarity(sets[1], sets[2])
     assert similarity(sets[0], sets[2]) < 0.8
     assert copies([first, second, third]) == {1: 0}
+
+
+def test_copies_are_found_among_many_prompts_of_one_form_without_comparing_all_with_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = random.Random(11)
+    form = sentence(rng, 70)
+    texts = [f"{form} {sentence(rng, 15)}" for _ in range(400)]
+    texts += [f"{text}, please" for text in texts[:200]]
+    compared = [comparable(text) for text in texts]
+    assert 0.6 < similarity(pieces(compared[0]), pieces(compared[1])) < 0.8
+    compared_with: list[float] = []
+
+    def counted(*sets: frozenset[str]) -> float:
+        compared_with.append(similarity(*sets))
+        return compared_with[-1]
+
+    monkeypatch.setattr(near_copies, "similarity", counted)
+    found = copies(texts)
+    assert len(compared_with) < 20_000  # of 180,000 pairs
+    assert len([copy for copy, of in found.items() if of == copy - 400]) >= 198
+    assert set(found) <= set(range(400, 600))
 
 
 def test_the_first_in_the_given_order_stays() -> None:
