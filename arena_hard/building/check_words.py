@@ -118,13 +118,7 @@ def _question_sentences(check: Check, texts: dict[str, str]) -> Iterable[str]:
     if models < 2:
         yield "Questions can tell models apart only where two or more were judged on them."
         return
-    named = f": {'; '.join(_named(key, texts) for key in dead[:NAMED])}" if dead else ""
-    more = f" and {len(dead) - NAMED} more, which the table has" if len(dead) > NAMED else ""
-    are, them = ("is", "it") if len(dead) == 1 else ("are", "them")
-    yield (
-        f"{len(dead)} of {counted(many, 'question')} {are} dead: all {models} models came out alike on "
-        f"{them}{named}{more}."
-    )
+    yield _dead_words(dead, many, models, texts)
     known = ~np.isnan(found.agreement)
     if known.any():
         mean, turned = float(found.agreement[known].mean()), int(found.against.sum())
@@ -138,6 +132,18 @@ def _question_sentences(check: Check, texts: dict[str, str]) -> Iterable[str]:
             f"With {counted(models, 'judged model')} a single correlation is mostly chance; read it for questions "
             f"only from some {MANY} models on."
         )
+
+
+def _dead_words(dead: Sequence[str], many: int, models: int, texts: dict[str, str]) -> str:
+    if not dead:
+        return f"None of {counted(many, 'question')} is dead: on each, some of the {models} models differ."
+    named = "; ".join(_named(key, texts) for key in dead[:NAMED])
+    more = f" and {len(dead) - NAMED} more, which the table has" if len(dead) > NAMED else ""
+    are, them = ("is", "it") if len(dead) == 1 else ("are", "them")
+    return (
+        f"{len(dead)} of {counted(many, 'question')} {are} dead: all {models} models came out alike on {them}: "
+        f"{named}{more}."
+    )
 
 
 def _named(key: str, texts: dict[str, str]) -> str:

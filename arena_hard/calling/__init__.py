@@ -7,6 +7,7 @@ embeddings     vectors of texts, by the same call
 models         a model ready to be called, its endpoints, the clock of a record
 providers      an adapter for each api_type, which never sleeps, retries, prints or reads files
 record_run     a run: records asked for side by side, written as they come
+job_queue      many jobs side by side
 selection      the flags that choose what to run
 batch          the mailbox of --batch
 manifest       what a run leaves beside its records
@@ -36,7 +37,6 @@ redo           a --redo that is broken off and goes on
 killed_runs    what a run that was killed wrote
 stored_requests  requests on disk, without the keys that they are sent with
 batch_sizes    how many requests make a batch
-job_queue      many jobs side by side
 listeners      whether what listens at an address is the server of this run
 process_guard  stops a local server with its run, and all that it started
 """

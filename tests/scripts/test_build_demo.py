@@ -83,4 +83,4 @@ def test_the_demos_models_are_judged_on_them_and_the_report_says_how_well_they_a
     words = " ".join(page.split())
     assert "demo-build: 16 questions from 295 conversations" in words
     assert "Judged by demo-judge against demo-baseline" in words and "Separability: " in words
-    assert re.search(r"\d+ of 16 questions (is|are) dead", words) and "creativity: not met" in words
+    assert re.search(r"(\d+|None) of 16 questions (is|are) dead", words) and "creativity: not met" in words
