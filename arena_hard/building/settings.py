@@ -54,7 +54,7 @@ class TopicSettings(msgspec.Struct, frozen=True):
     min_size: Count = 8
     neighbours: Count = 15
     components: Count = 5
-    similarity_floor: NotNegative = 0.25
+    similarity_floor: NotNegative = 0.3
     names_by: Text | None = None
 
 

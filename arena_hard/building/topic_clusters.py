@@ -27,9 +27,10 @@ STABILITY_SAMPLE = 20_000
 UNSTABLE = 0.5
 _COMPONENTS = 50
 _CHUNK = 50_000
+_CENTRES_OF_A_MEAN = 4  # with which the mean of topics is what all texts have in common, and none of them
 _SILHOUETTE_SAMPLE = 5_000
 NO_TOPIC = -1
-_LIBRARIES = ("sklearn.decomposition", "sklearn.neighbors", "sklearn.cluster", "sklearn.metrics", "umap")
+_LIBRARIES = ("sklearn.neighbors", "sklearn.cluster", "sklearn.metrics", "umap")
 # what UMAP compiles anew in each process, for a dozen seconds, if nobody asks to keep it
 _COMPILED = ("smooth_knn_dist", "compute_membership_strengths", "_nb_optimize_layout_euclidean_single_epoch")
 
@@ -38,8 +39,9 @@ _COMPILED = ("smooth_knn_dist", "compute_membership_strengths", "_nb_optimize_la
 class Topics:
     """topic [n]: from 0, the largest first, or -1; similarity [n]: cosine to the centre of it, or to the nearest one.
 
-    centres [k, d]: of vectors less `mean` [d]. stability: the adjusted Rand index of two seeds; None where there is no
-    topic. silhouette: of a sample; None where there are fewer than two topics.
+    centres [k, d]: of vectors less `mean` [d], the mean of topics: the vectors of some models have much in common.
+    stability: the adjusted Rand index of two seeds; None where there is no topic. silhouette: of a sample; None where
+    there are fewer than two topics.
     """
 
     topic: npt.NDArray[np.int32]
@@ -61,10 +63,9 @@ def cluster(vectors: npt.NDArray[Any], settings: TopicSettings, seed: int) -> To
         _keep_compiled()
         generator = np.random.default_rng(seed)
         chosen = _drawn(generator, len(vectors), SAMPLE)
-        mean = vectors[chosen].mean(axis=0, dtype=np.float64).astype(np.float32)
-        points = unit(np.asarray(vectors[chosen], np.float32) - mean)
+        points = unit(np.asarray(vectors[chosen], np.float32))
         found = _dense_places(points, settings, seed)
-        topics = _assigned(vectors, mean, chosen, found, settings)
+        topics = _assigned(vectors, chosen, found, settings)
         stability = _stability(points, found, settings, seed) if len(topics.centres) else None
         return replace(topics, stability=stability, silhouette=_silhouette(vectors, topics, generator))
 
@@ -90,17 +91,21 @@ def _dense_places(points: Floats, settings: TopicSettings, seed: int) -> Integer
     """The dense place that each point is in, or -1."""
     if len(points) < 2 * settings.min_size:  # no two of them
         return np.full(len(points), NO_TOPIC, np.int64)
-    rank = min(_COMPONENTS, len(points) - 1, points.shape[1])
-    if rank < points.shape[1]:
-        solver = "full" if len(points) < FEW else "covariance_eigh"
-        points = unit(library("sklearn.decomposition").PCA(rank, svd_solver=solver).fit_transform(points))
-    flat = _layout(points, settings, seed)
+    flat = _layout(_main_directions(points), settings, seed)
     samples = min(settings.min_size, 10)
     if len(points) <= FEW:
         places = library("sklearn.cluster").HDBSCAN(settings.min_size, min_samples=samples, n_jobs=1, copy=True)
     else:
         places = library("fast_hdbscan").HDBSCAN(settings.min_size, min_samples=samples)
     return np.asarray(places.fit_predict(flat), np.int64)
+
+
+def _main_directions(points: Floats) -> Floats:
+    """Unit vectors of less dimensions. Not less the mean: seen from there, what is like nothing else is alike."""
+    if points.shape[1] <= _COMPONENTS:
+        return points
+    _, directions = np.linalg.eigh(points.T @ points)
+    return unit(points @ np.ascontiguousarray(directions[:, ::-1][:, :_COMPONENTS]))
 
 
 def _layout(points: Floats, settings: TopicSettings, seed: int) -> Floats:
@@ -127,16 +132,17 @@ def _layout(points: Floats, settings: TopicSettings, seed: int) -> Floats:
         return np.asarray(layout.fit_transform(points), np.float32)
 
 
-def _assigned(
-    vectors: npt.NDArray[Any], mean: Floats, chosen: Integers, found: Integers, settings: TopicSettings
-) -> Topics:
+def _assigned(vectors: npt.NDArray[Any], chosen: Integers, found: Integers, settings: TopicSettings) -> Topics:
     """Topics from the dense places of some rows: what lies in none goes to the nearest centre, if that is near."""
     places = np.full(len(vectors), NO_TOPIC, np.int64)
     places[chosen] = found
     count = int(found.max(initial=NO_TOPIC)) + 1
+    mean = np.zeros(vectors.shape[1], np.float32)
     if not count:
         nothing = np.zeros(len(vectors), np.float32)
         return Topics(places.astype(np.int32), nothing, np.zeros((0, len(mean)), np.float32), mean)
+    if count >= _CENTRES_OF_A_MEAN:
+        mean = _centres(vectors, mean, places, count).mean(axis=0)
     centres = _centres(vectors, mean, places, count)
     similarity = np.empty(len(vectors), np.float32)
     for at in range(0, len(vectors), _CHUNK):

@@ -24,6 +24,7 @@ _CANDIDATES = 60
 _NEARLY = 0.6  # as often as the shorter: the longer one is the word
 _LONGEST = 2000  # characters of a text
 _TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W\d_](?:[^\W_]|[-'+#.](?=[^\W_])|[+#](?![^\W_]))*")
+_ENDING = re.compile(r"'(?:s|re|ve|ll|d|m)$")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
@@ -65,12 +66,12 @@ def terms(text: str, ignored: frozenset[str]) -> list[str]:
     """The words of a text in small letters, pairs of neighbours, and runs of letters where no blanks divide words."""
     found: list[str] = []
     before = ""
-    for token in _TOKEN.findall(text[:_LONGEST].lower()):
-        token = token.rstrip(".'-")
+    for token in _TOKEN.findall(text[:_LONGEST].lower().replace("’", "'")):
+        token = _ENDING.sub("", token.rstrip(".'-"))
         if _UNSPACED.match(token):
             found += _runs(token, ignored)
             before = ""
-        elif len(token) < 2 or token in ignored or token.partition("'")[0] in ignored:
+        elif len(token) < 2 or token in ignored or token.endswith("n't"):
             before = ""
         else:
             found += [token, f"{before} {token}"] if before and before != token else [token]

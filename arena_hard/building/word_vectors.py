@@ -70,6 +70,8 @@ def _informative(frequency: Integers, n_texts: int) -> Integers:
     found = np.flatnonzero(frequency >= 2)
     if len(found) < 2:
         found = np.flatnonzero(frequency >= 1)
+    if not len(found):  # no text holds a word: what stays of them is zero
+        return np.arange(2)
     if len(found) > _MOST_COLUMNS:
         order = np.argsort(-frequency[found], kind="stable")[:_MOST_COLUMNS]
         found = np.sort(found[order])
