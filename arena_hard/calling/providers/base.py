@@ -179,8 +179,8 @@ class Connection:
 
 
 # What a server may have taught about how it wants to be asked: "max_completion_tokens",
-# "no temperature", "developer role", "no system role", "stream", "no stream", "few logprobs", "no logprobs", and
-# of each form of constraints.py "no FORM" or "FORM holds".
+# "no temperature", "developer role", "no system role", "stream", "no stream", "few logprobs", "no logprobs",
+# "no encoding_format", and of each form of constraints.py "no FORM" or "FORM holds".
 Dialect = set[str]
 
 
