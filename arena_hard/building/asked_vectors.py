@@ -34,8 +34,9 @@ from arena_hard.data import jsonl
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings, short_hash
+from arena_hard.money.prices import money
 from arena_hard.money.quotes import Output as Expected
-from arena_hard.money.quotes import quote, quote_lines
+from arena_hard.money.quotes import quote
 
 FOLDER = "vectors"
 MOST_TEXTS, MOST_TOKENS = 128, 8000  # of a request
@@ -93,7 +94,10 @@ def plan_lines(context: Context, rows: int | None) -> Iterator[str]:
     total, missing = missing, 0
     yield f"{model.name}: {len(kept)} vectors exist, {total} to make"
     if total:
-        yield from quote_lines([quote(model, prompts(), 1, Expected(0.0, 0.0, 1), worst)], "vectors by")
+        found = quote(model, prompts(), 1, Expected(0.0, 0.0, 1), worst)
+        about = "" if found.counted else "about "
+        price = f"{money(found.live[0])}, at most {money(worst)}" if found.live else "price unknown"
+        yield f"{counted(found.requests, 'request')}, {about}{found.input_tokens:,} input tokens: {price}"
 
 
 def _model(context: Context) -> ModelSettings:

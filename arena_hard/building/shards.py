@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import pickle
 import tempfile
+import zipfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+import arena_hard
 from arena_hard.building.parallel import in_order
 from arena_hard.building.steps import Context
 from arena_hard.data.records import UserError
@@ -35,6 +37,8 @@ class Shards(Generic[K]):
     def __enter__(self) -> Shards[K]:
         if self._backend == "dask":
             self._client = _client(self._address, self._processes)
+            with tempfile.TemporaryDirectory() as folder:
+                self._client.upload_file(str(_package(Path(folder))))
         else:
             self._folder = tempfile.TemporaryDirectory()
         return self
@@ -76,6 +80,16 @@ def _with_known(function: Callable[[Any, A], B], file: str, piece: A) -> B:
 @functools.lru_cache(maxsize=1)
 def _known(file: str) -> Any:
     return pickle.loads(Path(file).read_bytes())
+
+
+def _package(folder: Path) -> Path:
+    """This package as a file for workers, which may know nothing of it, or another version."""
+    root = Path(arena_hard.__file__).parent
+    file = folder / "arena_hard.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for each in sorted(root.rglob("*.py")):
+            packed.write(each, each.relative_to(root.parent))
+    return file
 
 
 def _client(address: str | None, processes: int) -> Any:

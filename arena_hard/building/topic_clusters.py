@@ -96,7 +96,7 @@ def _dense_places(points: Floats, settings: TopicSettings, seed: int) -> Integer
     if len(points) <= FEW:
         places = library("sklearn.cluster").HDBSCAN(settings.min_size, min_samples=samples, n_jobs=1, copy=True)
     else:
-        places = library("fast_hdbscan").HDBSCAN(settings.min_size, min_samples=samples)
+        places = library("fast_hdbscan").HDBSCAN(min_cluster_size=settings.min_size, min_samples=samples)
     return np.asarray(places.fit_predict(flat), np.int64)
 
 

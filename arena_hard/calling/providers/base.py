@@ -187,8 +187,9 @@ class Connection:
 
 
 # What a server may have taught about how it wants to be asked: "max_completion_tokens",
-# "no temperature", "developer role", "no system role", "stream", "no stream", "few logprobs", "no logprobs" or
-# "logprobs hold", and of each form of constraints.py "no FORM" or "FORM holds"; doubts.py adds what it is sure of.
+# "no temperature", "developer role", "no system role", "stream", "no stream", "few logprobs", "no logprobs",
+# "logprobs hold", "no encoding_format", and of each form of constraints.py "no FORM" or "FORM holds"; doubts.py adds
+# what it is sure of.
 Dialect = set[str]
 
 

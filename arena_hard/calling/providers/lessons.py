@@ -59,6 +59,9 @@ def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str
     """
     param = str(inner_of(error_body).get("param") or "").lower()
     lowered = text.lower()
+    if "messages" not in body:  # texts to make vectors of
+        named = "encoding_format" in f"{param} {lowered}" and "encoding_format" in body
+        return "no encoding_format" if named and status in _STATUSES else None
     if status not in _STATUSES:
         return _lesson_of_extras(status, f"{param} {lowered}", body)
     if _STREAMS.search(lowered):

@@ -21,7 +21,8 @@ class OpenAIEmbeddings(OpenAIChat):
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
         """The JSON of one call."""
         texts = [message["content"] for message in request.messages]
-        return {"model": request.model, "input": texts, "encoding_format": "float"} | request.extra
+        form = {} if "no encoding_format" in dialect else {"encoding_format": "float"}
+        return {"model": request.model, "input": texts} | form | request.extra
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
         """POST /embeddings through the SDK."""

@@ -1,0 +1,225 @@
+"""Embeddings and topics by build_bench.py as a user runs it: nothing is paid twice, topics are whole numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+import yaml
+from aiohttp import web
+
+from tests.support.embedding_server import DIMENSIONS, EmbeddingServer, embedding_server, vector
+from tests.support.pipeline_bench import clean_environment, run_script, start_script, write_rows
+from tests.support.planted_topics import planted_texts
+from tests.support.processes import end_process, free_port, wait_until
+from tests.support.threaded_server import serving
+
+pytestmark = pytest.mark.slow
+KEY = "sk-secret-0123456789"
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddingServer]:
+    with embedding_server() as running:
+        yield running
+
+
+def log_rows(texts: list[str]) -> list[dict[str, Any]]:
+    """A log of prompts, whose words are of no language."""
+    return [{"prompt": text, "language": "English"} for text in texts]
+
+
+class Build:
+    """A folder with a log, and runs of build_bench.py in it."""
+
+    def __init__(self, folder: Path, base: str = "") -> None:
+        self.folder, self.base = folder, base
+        folder.mkdir(exist_ok=True)
+        self.texts, _ = planted_texts(300, 8, seed=5)
+        write_rows(folder / "log.jsonl", log_rows(self.texts))
+        self.model: dict[str, Any] = {"price": {"input": 1.0, "output": 0.0}}
+        self.naming: dict[str, Any] = {}
+        self.embedding: dict[str, Any] = {"kind": "endpoint", "model": "vectors"} if base else {}
+
+    @property
+    def building(self) -> Path:
+        return self.folder / "data" / "mine" / "building"
+
+    def write(self) -> list[str]:
+        settings = {"bench_name": "mine", "embedding": self.embedding, "topics": {"min_size": 5} | self.naming}
+        settings |= {"labels": {"passes": []}, "sample": {"topics": 4, "prompts": 2}}
+        endpoint = {"api_base": self.base or "http://127.0.0.1:9/v1", "api_key": KEY}
+        usual = {"model_name": "small", "endpoints": [endpoint], "parallel": 2, "attempts": 2, "backoff": 0.01}
+        (self.folder / "build.yaml").write_text(yaml.safe_dump(settings))
+        (self.folder / "api.yaml").write_text(yaml.safe_dump({"vectors": usual | self.model}))
+        return ["log.jsonl", "--setting-file", "build.yaml", "--endpoint-file", "api.yaml"]
+
+    def run(self, *arguments: str, until: str = "embed") -> subprocess.CompletedProcess[str]:
+        done = run_script(self.folder, "build_bench.py", *self.write(), "--until", until, *arguments)
+        assert KEY not in done.stdout + done.stderr
+        return done
+
+    def vectors(self) -> dict[str, list[float]]:
+        """The vector of each prompt, by its text."""
+        rows = pyarrow.parquet.read_table(self.building / "language.parquet").column("turns").to_pylist()
+        return {turns[0]: row.tolist() for turns, row in zip(rows, np.load(self.building / "embeddings.npy"))}
+
+
+def test_vectors_of_a_server_are_asked_for_once_and_stand_by_their_prompts(
+    tmp_path: Path, server: EmbeddingServer
+) -> None:
+    build = Build(tmp_path, server.base)
+    assert build.run(until="language").returncode == 0
+    planned = build.run("--plan")
+    assert "vectors: 0 vectors exist, 300 to make" in planned.stdout, planned.stdout + planned.stderr
+    assert re.search(r"3 requests, (?:about )?[\d,]+ input tokens: \$\d\.\d+, at most \$", planned.stdout), (
+        planned.stdout
+    )
+    assert server.requests == 0
+    done = build.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"300 vectors of {DIMENSIONS} dimensions by endpoint" in done.stdout
+    assert "cost by the reported usage" in done.stdout
+    assert server.texts == dict.fromkeys(build.texts, 1)
+    for text, found in build.vectors().items():
+        assert np.allclose(found, vector(text))
+    requests = server.requests
+    write_rows(tmp_path / "log.jsonl", log_rows([*build.texts[:200], "One more prompt that is new"]))
+    assert build.run().returncode == 0
+    assert server.requests == requests + 1 and len(build.vectors()) == 201
+    assert build.run("--from", "embed").returncode == 0
+    assert server.requests == requests + 1
+
+
+def test_what_came_before_a_failure_a_limit_or_a_kill_is_kept(tmp_path: Path, server: EmbeddingServer) -> None:
+    build = Build(tmp_path, server.base)
+    build.model["price"] = {"input": 1000.0, "output": 0.0}
+    limited = build.run("--max-cost", "12")
+    assert limited.returncode == 1, limited.stdout + limited.stderr
+    assert "stopped before exceeding it" in limited.stdout
+    first = server.texts.total()
+    assert 0 < first < 300 and not (build.building / "embeddings.npy").exists()
+
+    build.model["price"] = {"input": 1.0, "output": 0.0}
+    server.seconds = 0.4
+    killed = start_script(tmp_path, "build_bench.py", *build.write(), "--until", "embed")
+    wait_until(lambda: server.texts.total() > first)
+    wait_until(lambda: len(list(build.building.glob("vectors/*/*.npz"))) > 1)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+
+    server.seconds, server.after = 0.0, 0
+    failed = build.run()
+    assert failed.returncode == 1 and "out of order" in failed.stdout, failed.stdout
+    assert "Rerun the same command" in failed.stdout
+    server.after = 10**9
+    done = build.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(build.vectors()) == set(build.texts)
+    again = [text for text, times in server.texts.items() if times > 1]
+    assert len(again) <= 2 * 128  # those of the two requests that were under way when the run was killed
+
+
+def test_of_texts_that_are_refused_together_only_the_ones_at_fault_fail(
+    tmp_path: Path, server: EmbeddingServer
+) -> None:
+    build = Build(tmp_path, server.base)
+    server.refuses = lambda text: text == build.texts[7]
+    done = build.run()
+    assert done.returncode == 1, done.stderr
+    assert "299 vectors received, 1 not" in done.stdout and "maximum context length" in done.stdout
+    assert set(server.texts) == set(build.texts) - {build.texts[7]}
+
+
+def test_topics_are_whole_numbers_and_no_topic_is_no_topic(tmp_path: Path) -> None:
+    """The original writes some as numbers and some as texts, so that one topic becomes two with a mean each."""
+    build = Build(tmp_path)
+    done = build.run(until="topics")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    table = pyarrow.parquet.read_table(build.building / "topics.parquet")
+    assert str(table.schema.field("topic").type) == "int32"
+    topic = table.column("topic").to_pylist()
+    picture = json.loads((build.building / "topics.json").read_text())
+    assert [row["topic"] for row in picture["topics"]] == list(range(len(set(topic) - {-1})))
+    assert [row["size"] for row in picture["topics"]] == [topic.count(row["topic"]) for row in picture["topics"]]
+    members = dict(zip(table.column("id").to_pylist(), topic))
+    for row in picture["topics"]:  # named after all prompts have found their place, and by its own alone
+        assert {members[key] for key in row["centre_ids"]} == {row["topic"]}
+        assert row["keywords"] and row["name"]
+    assert len({row["name"] for row in picture["topics"]}) == len(picture["topics"])
+    assert "stability of two seeds" in done.stdout
+
+    file = build.building / "embeddings.npy"
+    found = np.load(file)
+    np.save(file, found[::-1])  # as many numbers, of another order or model
+    replaced = build.run("--from", "topics", until="topics")
+    assert replaced.returncode == 2
+    assert "embeddings.npy is not what the step embed has left" in replaced.stderr
+    assert replaced.stderr.count("\n") == 1
+
+
+def test_on_a_cluster_of_two_processes_vectors_are_the_same_bits(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    here, there = Build(tmp_path / "here"), Build(tmp_path / "there")
+    assert here.run().returncode == 0
+    port = free_port()
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port),
+               "--no-dashboard"]  # fmt: skip
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", f"127.0.0.1:{port}", "--nworkers", "2",
+              "--nthreads", "1", "--no-dashboard"]  # fmt: skip
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    processes = [subprocess.Popen(each, env=clean_environment(), **quiet) for each in (command, worker)]
+    try:
+        done = there.run("--backend", "dask", "--address", f"127.0.0.1:{port}")
+        assert done.returncode == 0, done.stderr
+    finally:
+        for process in processes[::-1]:
+            end_process(process)
+    vectors = [(each.building / "embeddings.npy").read_bytes() for each in (here, there)]
+    assert vectors[0] == vectors[1]
+    nobody = there.run("--backend", "dask", "--address", f"127.0.0.1:{free_port()}", "--from", "embed")
+    assert nobody.returncode == 2 and "no Dask scheduler answers" in nobody.stderr
+
+
+def test_a_model_names_the_topics_that_were_drawn_and_those_alone(tmp_path: Path) -> None:
+    build, asked = Build(tmp_path), list[str]()
+    build.naming = {"names_by": "vectors"}
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        prompt = (await request.json())["messages"][0]["content"]
+        asked.append(prompt)
+        if len(asked) == 2:
+            return web.json_response({"error": {"message": "refused by a filter"}}, status=400)
+        words = re.findall(r"frequent in this topic: (\w+)", prompt)
+        message = {"role": "assistant", "content": f'Topic: "About {words[0]}"\n'}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 90, "completion_tokens": 5, "total_tokens": 95}
+        return web.json_response({"model": "m", "choices": [choice], "usage": usage})
+
+    with serving(answer) as root:
+        build.base = f"{root}/v1"
+        failed = build.run(until="names")
+        assert failed.returncode == 1 and "refused by a filter" in failed.stdout, failed.stdout + failed.stderr
+        planned = build.run("--plan", until="names")
+        assert "vectors: 3 names exist, 1 to make" in planned.stdout
+        done = build.run(until="questions")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "4 of 4 topics named by vectors" in done.stdout
+        assert build.run("--from", "names", until="questions").returncode == 0
+    assert len(asked) == 5
+    assert all("Explain how to" in prompt and len(prompt) < 8000 for prompt in asked)
+    words = {
+        row["topic"]: row["keywords"][0] for row in json.loads((build.building / "topics.json").read_text())["topics"]
+    }
+    questions = [json.loads(line) for line in (tmp_path / "data/mine/question.jsonl").read_text().splitlines()]
+    assert len(questions) == 8
+    assert all(row["cluster"] == f"About {words[row['cluster_id']].split()[0]}" for row in questions)
