@@ -75,7 +75,8 @@ def _keep_compiled() -> None:
     """Have numba keep what it compiles of UMAP on disk, where there is a place for it."""
     for module in (library("umap.umap_"), library("umap.layouts")):
         for name in _COMPILED:
-            if hasattr(compiled := getattr(module, name, None), "enable_caching"):
+            compiled: Any = getattr(module, name, None)
+            if hasattr(compiled, "enable_caching"):
                 with contextlib.suppress(RuntimeError):  # a folder that cannot be written
                     compiled.enable_caching()
 
