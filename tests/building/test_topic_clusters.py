@@ -8,9 +8,9 @@ import sys
 
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score
 
 from arena_hard.building import topic_clusters
+from arena_hard.building.arrays import library
 from arena_hard.building.embedding import embed
 from arena_hard.building.settings import TopicSettings
 from arena_hard.building.topic_clusters import Topics, cluster
@@ -19,6 +19,7 @@ from tests.support.pipeline_bench import ROOT, clean_environment
 from tests.support.planted_topics import planted_texts, planted_vectors
 
 FEW = TopicSettings(min_size=5)
+adjusted_rand_score = library("sklearn.metrics").adjusted_rand_score
 OTHER_PROCESS = """
 from tests.building.test_topic_clusters import digest_of
 print(digest_of())

@@ -39,6 +39,16 @@ def test_words_are_the_topics_own_and_written_as_the_texts_have_them() -> None:
     assert len(everything) == len(set(everything))  # no word twice
 
 
+def test_a_capital_at_the_beginning_of_a_sentence_is_none_of_the_words_own() -> None:
+    texts = [
+        "Translate this into Latin, please.",
+        "Translate it. Latin verbs are hard.",
+        "Can you do it in Latin? Translate it.",
+    ]
+    (words,) = keywords(texts, np.zeros(3, int), ["en"], 2)
+    assert set(words) == {"translate", "Latin"}
+
+
 def test_texts_without_a_topic_count_for_nothing_and_order_does_not_matter() -> None:
     texts = [*SQL, *BREAD, "sourdough " * 50]
     topic = np.array([1] * 4 + [0] * 4 + [-1])
