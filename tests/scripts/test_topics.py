@@ -81,7 +81,7 @@ def test_vectors_of_a_server_are_asked_for_once_and_stand_by_their_prompts(
     assert build.run(until="language").returncode == 0
     planned = build.run("--plan")
     assert "vectors: 0 vectors exist, 300 to make" in planned.stdout, planned.stdout + planned.stderr
-    assert re.search(r"3 requests, (?:about )?[\d,]+ input tokens: \$\d\.\d+, at most \$", planned.stdout), (
+    assert re.search(r"5 requests, (?:about )?[\d,]+ input tokens: \$\d\.\d+, at most \$", planned.stdout), (
         planned.stdout
     )
     assert server.requests == 0
@@ -126,7 +126,7 @@ def test_what_came_before_a_failure_a_limit_or_a_kill_is_kept(tmp_path: Path, se
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(build.vectors()) == set(build.texts)
     again = [text for text, times in server.texts.items() if times > 1]
-    assert len(again) <= 2 * 128  # those of the two requests that were under way when the run was killed
+    assert len(again) <= 2 * 64  # those of the two requests that were under way when the run was killed
 
 
 def test_of_texts_that_are_refused_together_only_the_ones_at_fault_fail(
