@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from arena_hard.building import inputs
+from arena_hard.building import inputs, json_rows
+from arena_hard.building.json_rows import JsonRows
 from arena_hard.building.reading import read_block
 from arena_hard.data.records import UserError
 
@@ -109,7 +110,14 @@ def test_a_file_of_several_shapes_is_read_row_by_row(tmp_path: Path) -> None:
         (b'[\n{"prompt": "a"},\n{"prompt": 5,,}\n]', r"log:3: "),
         (b'[\n{"prompt": "a"},\n{"messages": [{}]}\n]', r"log:3: a turn of messages says neither role"),
         (b'[\n{"prompt": "a"},\n{"prompt": "b"', r"log:2: the file ends|log:3: the file ends"),
-        (b'[\n{"prompt": "a"},\n', r"the file ends"),
+        (b'[\n{"prompt": "a"},\n', r"log:3: the file ends before its list does"),
+        (b'[{"prompt": "a"},\n "text", {"prompt": "b"}]', r"log:2: '\"text\", .* is no row: each must be an object"),
+        (b'["a", "b"]', "log:1: .* is no row"),
+        (b'[{"prompt": "a"},\n7, null, {"prompt": "b"}]', "log:2: '7, null' is no row"),
+        (b'[{"prompt": "a"}, null]', "log:1: 'null' is no row"),
+        (b'[{"prompt": "a"} junk {"prompt": "b"}]', "log:1: 'junk' is no row"),
+        (b'[{"prompt": "a"}]}', "log:1: '}' is no row"),
+        (b'[{"prompt": "a"}, [{"prompt": "b"}]]', "log:1: "),
         (gzip.compress(jsonl(ROWS) * 50)[:-40], "is cut off"),
         (gzip.compress(jsonl(ROWS))[:-8] + b"12345678", "is damaged"),
         (zstandard.compress(jsonl(ROWS) * 50)[:-9], "is cut off"),
@@ -132,12 +140,50 @@ def test_what_is_no_such_file_is_named_with_the_remedy(content: bytes, words: st
         (b'[{"prompt": "half \\ud83d"},\n{"prompt": "b", "x": NaN}]', ["half \ufffd", "b"]),
         (b'{"prompt": "no UTF-8: \xff"}\n{"prompt": "b"}{"prompt": "c"}\n', ["no UTF-8: \ufffd", "b", "c"]),
         (b'\n{"prompt": "a"}\n\n  \n{"prompt": "b"},\n', ["a", "b"]),
+        (b'[{"prompt": "a"}]\n[{"prompt": "b"},]\n', ["a", "b"]),
     ],
 )
 def test_what_other_readers_take_is_taken(content: bytes, prompts: list[str], tmp_path: Path) -> None:
     file = tmp_path / "log"
     file.write_bytes(content)
     assert read(file)[0] == prompts
+
+
+@pytest.mark.parametrize("block", range(1, 40))
+def test_a_brace_in_a_text_ends_no_row_wherever_the_file_is_cut(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "_BLOCK", block)
+    file = tmp_path / "log"
+    file.write_bytes(b'[{"prompt": "if (x) } { \\" ] \\\\"},\n\n{"prompt": "b"}]')
+    assert read(file) == (['if (x) } { " ] \\', "b"], ["1", "2"])
+
+
+def test_a_row_longer_than_many_blocks_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, text = JsonRows(Path("log")), b"x" * 1000
+    looked: list[int] = []
+
+    class Counted:
+        """A pattern that notes how much it passes over."""
+
+        def __init__(self, pattern: re.Pattern[bytes]) -> None:
+            self._pattern = pattern
+
+        def match(self, data: bytes, at: int) -> re.Match[bytes] | None:
+            looked.append(len(data) - at)
+            return self._pattern.match(data, at)
+
+        def finditer(self, data: bytes, at: int) -> Iterator[re.Match[bytes]]:
+            looked.append(len(data) - at)
+            return self._pattern.finditer(data, at)
+
+    for name in ("_TOKEN", "_REST"):
+        monkeypatch.setattr(json_rows, name, Counted(getattr(json_rows, name)))
+    pieces = [b'{"prompt": "', *[text] * 50, b'", "x": [', *[b'{"y": "z"},'] * 50, b"0]}"]
+    found = [row for piece in pieces for row in rows.feed(piece)]
+    rows.close()
+    assert found == [(1, b"".join(pieces))]
+    assert sum(looked) < 2 * len(found[0][1])
 
 
 def test_parquet_without_a_known_column_names_those_that_it_has(tmp_path: Path) -> None:
