@@ -27,6 +27,8 @@ _CHUNK = 1 << 16  # of a compressed file, which may become a thousand times as l
 _ROWS = 2000  # of a Parquet file
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 _COLUMNS = Row.__struct_fields__
+_SAID = {*SHAPES, "input", "content", "value", "text", "role", "from"}  # keys whose bytes must be a text
+_NO_UTF8 = "what a user said is not UTF-8"
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def rows_of(block: Block) -> Iterator[tuple[int, Conversation]]:
         if span.is_torn:
             raise UserError(torn(block.file, number))
         if (error := span.error or span.value) and isinstance(error, Exception):
-            raise UserError(f"{block.file}:{number}: {error}. Fix this row or delete it; nothing was changed.")
+            raise _broken(block.file, number, error)
         yield number if block.lines is None else place, span.value
 
 
@@ -114,8 +116,31 @@ def _records(block: Block) -> Iterator[tuple[int, bytes]]:
         for line, start, end in zip(block.lines, (0, *block.ends), block.ends):
             yield line, block.data[start:end]
     else:
+        as_texts = _with_texts if "binary" in str(block.data.schema) else lambda row: row
         for number, row in enumerate(block.data.to_pylist(), block.first):
-            yield number, msgspec.json.encode(row, enc_hook=str)
+            try:
+                yield number, msgspec.json.encode(as_texts(row), enc_hook=str)
+            except UnicodeError as error:
+                raise _broken(block.file, number, ValueError(f"{_NO_UTF8} ({error})")) from None
+
+
+def _with_texts(value: Any, key: str = "") -> Any:
+    """A value of Parquet, where some writers leave texts as bytes. Raises UnicodeDecodeError for what users said."""
+    if isinstance(value, dict):
+        return {name: _with_texts(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_with_texts(each, key) for each in value]
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            if key in _SAID:
+                raise
+    return value  # bytes that are no text are images or ids
+
+
+def _broken(file: Path, number: int, error: Exception) -> UserError:
+    return UserError(f"{file}:{number}: {error}. Fix this row or delete it; nothing was changed.")
 
 
 def _conversation(record: bytes) -> Conversation | ValueError:

@@ -200,6 +200,33 @@ def test_a_row_in_parquet_is_named_by_its_number(tmp_path: Path) -> None:
         read(file)
 
 
+BYTES = pa.binary()
+
+
+def test_texts_that_parquet_holds_as_bytes_are_texts(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    turn = pa.struct([("role", BYTES), ("content", BYTES), ("image", BYTES)])
+    columns = {
+        "messages": pa.array(
+            [None, [{"role": b"user", "content": "schön".encode(), "image": b"\xff"}]], pa.list_(turn)
+        ),
+        "prompt": pa.array(["Wie geht's, Jürgen?".encode(), None], pa.large_binary()),
+        "id": pa.array([b"one", b"two"], BYTES),
+    }
+    pq.write_table(pa.table(columns), file)
+    assert read(file) == (["Wie geht's, Jürgen?", "schön"], ["one", "two"])
+
+
+@pytest.mark.parametrize(
+    "column", [pa.array([b"a", b"K\xf6nnten"], BYTES), pa.array([["a"], [b"\xf6"]], pa.list_(BYTES))]
+)
+def test_bytes_in_parquet_that_are_no_text_are_named(column: pa.Array, tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"prompt": column}), file)
+    with pytest.raises(UserError, match=r"a.parquet:2: what a user said is not UTF-8"):
+        read(file)
+
+
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is a folder. Name the files in it"):
         inputs.format_of(tmp_path)
