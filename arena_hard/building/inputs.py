@@ -145,13 +145,29 @@ def _broken(file: Path, number: int, error: Exception) -> UserError:
 
 def _conversation(record: bytes) -> Conversation | ValueError:
     """The conversation of a row, or why it is none. Raises one of jsonl.BROKEN for what is no strict JSON."""
-    row = decode_row(record)
     try:
+        row = decode_row(record)
         return conversation_of(row, record)
     except jsonl.BROKEN:
+        if (error := _not_utf8(record)) is not None:
+            return error
         raise
     except ValueError as error:
         return error
+
+
+def _not_utf8(record: bytes) -> ValueError | None:
+    """Why a row is in another encoding, which no reader can guess: a prompt would come out with wrong letters."""
+    try:
+        record.decode()
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data":
+            return None  # the file ends within a letter, and so within the row
+        return ValueError(
+            f"{_NO_UTF8} (byte {record[error.start]:#x}). Save the whole file as UTF-8, like "
+            "iconv -f CP1252 -t UTF-8 FILE > NEW"
+        )
+    return None
 
 
 # ------------------------------------------------------------------------------------- what a file begins with
