@@ -190,6 +190,19 @@ def test_a_row_longer_than_many_blocks_is_looked_at_once(monkeypatch: pytest.Mon
     assert sum(looked) < 2 * len(found[0][1])
 
 
+def test_a_row_with_a_turn_that_is_null_is_counted_and_stops_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    nulls: list[dict[str, Any]] = [
+        {"id": 1, "conversation": [None, *ROWS[0]["conversation"]]},
+        {"id": 2, "turns": ["a", None]},
+        {"id": 3, "conversation": None},
+    ]
+    file.write_bytes(jsonl([*nulls, ROWS[1]]))
+    block = read_block(next(iter(inputs.blocks(file, inputs.format_of(file), lambda read: None))), "single")
+    assert block.dropped == {"with a broken turn": [("1", ""), ("2", "")], "without a user's turn": [("3", "")]}
+    assert block.table.column("turns").to_pylist() == [[PROMPTS[1]]]
+
+
 def test_parquet_without_a_known_column_names_those_that_it_has(tmp_path: Path) -> None:
     file = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": ["a"], "label": [1]}), file)
