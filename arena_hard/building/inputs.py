@@ -17,7 +17,7 @@ import msgspec
 
 from arena_hard.building.conversations import SHAPES, Conversation, Row, conversation_of, decode_row
 from arena_hard.building.json_rows import JsonRows, torn
-from arena_hard.building.tables import arrow, missing_package
+from arena_hard.building.tables import arrow, in_one_line, missing_package
 from arena_hard.data import jsonl
 from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.records import UserError
@@ -300,5 +300,7 @@ def _of_parquet(file: Path, advance: Callable[[int], None]) -> Iterator[Block]:
             advance(size * batch.num_rows // count)
             yield Block(file, first, found.Table.from_batches([batch]))
             first += batch.num_rows
-    except found.ArrowInvalid as error:
-        raise UserError(f"{file} cannot be read as Parquet ({error}). Fetch or copy it again.") from None
+    except (found.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # of the system, not of what the file holds
+        raise UserError(f"{file} cannot be read as Parquet ({in_one_line(error)}). Fetch or copy it again.") from None

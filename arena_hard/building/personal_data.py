@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 
 # What any of them must hold: looked for at the speed of the library, before anything is looked at closely.
 ANY = (
-    r"\S@\w|\d[ .\-/)]{1,2}\d|\+\(?\d|\d{7}|(?i:[srp]k[-_]|akia|asia|gh[pousr]_|github_pat_|glpat-|aiza|xox[abpr]-|hf_|eyj|"
-    r"-----begin|gsk_|npg_|ya29\.)"
+    r"\S@\w|\d[ .\-/)]{1,2}\d|\+\(?\d|\d{7}|(?i:[srp]k[-_]|akia|asia|gh[pousr]_|github_pat_|glpat-|aiza|xox[abpr]-|hf_|"
+    r"eyj|-----begin|gsk_|npg_|ya29\.)"
 )
 
 _MAIL = re.compile(
@@ -46,7 +46,9 @@ _AMERICAN = re.compile(
     rf"(?<!{_AROUND})(?<!\d )(?:1[ .-])?(?:\(([2-9]\d\d)\) ?|([2-9]\d\d)[.-])([2-9]\d\d)[.-](\d{{4}})"
     r"(?![\w.\-/]?\d)(?!\w)"
 )
-_LINKS = "numbers?|num|no|nr|nummer|número|numero|numéro|номер|is|are|at|on|me|us|him|her|my|ist|lautet|unter|es|est|é|au|al|com"
+_LINKS = (
+    "numbers?|num|no|nr|nummer|número|numero|numéro|номер|is|are|at|on|me|us|him|her|my|ist|lautet|unter|es|est|é|au|al"
+)
 _NAMED = re.compile(
     r"(?:(?:电话|手机|電話|전화)([^\d\n+]{0,8})|\b(?:phone|telephone|tel|mobile|cell|whats ?app|call|fax|handy|telefon|"
     r"mobil|téléphone|teléfono|telefono|móvil|celular|телефон|тел)\b"

@@ -17,6 +17,7 @@ import zstandard
 from arena_hard.building import inputs, json_rows
 from arena_hard.building.json_rows import JsonRows
 from arena_hard.building.reading import read_block
+from arena_hard.building.tables import Table
 from arena_hard.data.records import UserError
 
 ROWS: list[dict[str, Any]] = [
@@ -215,6 +216,22 @@ def test_a_row_in_parquet_is_named_by_its_number(tmp_path: Path) -> None:
     pq.write_table(pa.table({"messages": ['[{"role": "user", "content": "a"}]', '[{"content": "a"}]']}), file)
     with pytest.raises(UserError, match=r"a.parquet:2: a turn of messages"):
         read(file)
+
+
+def damaged(file: Path) -> Path:
+    """A Parquet file of the size it should have, whose pages are lost and whose end is whole."""
+    pq.write_table(pa.table({"prompt": [f"{number} {'word ' * number}" for number in range(300)]}), file)
+    data = file.read_bytes()
+    file.write_bytes(data[:4] + bytes(len(data) // 2) + data[4 + len(data) // 2 :])
+    return file
+
+
+def test_parquet_with_damaged_pages_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"a.parquet cannot be read as Parquet .* Fetch or copy it again"):
+        read(damaged(tmp_path / "a.parquet"))
+    for reading in (lambda table: table.read(), lambda table: list(table)):
+        with pytest.raises(UserError, match=r"a.parquet cannot be read .* Delete it and run build_bench.py again"):
+            reading(Table(tmp_path / "a.parquet"))
 
 
 BYTES = pa.binary()
