@@ -9,6 +9,7 @@ build_steps    the steps in their order
 parallel       a function over many pieces in several processes
 tables         tables on disk, in parts
 inputs         files of conversations: which format, and their rows
+json_rows      the rows of a JSON file, cut out as its bytes come
 criteria       the qualities that prompts are labelled by, from a file
 label_prompt   what an annotator is asked, and the fingerprint of all that shapes its labels
 label_steps    the steps that label prompts and drop the poor ones

@@ -19,7 +19,7 @@ from arena_hard.building.tables import Table, arrow
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PATTERNS = 1  # raised with the patterns of personal data, so that what was cleaned by others is cleaned anew
+PATTERNS = 2  # raised with the patterns of personal data, so that what was cleaned by others is cleaned anew
 _MARKS = re.compile(r"\bNAME_\d+\b")  # what LMSYS-Chat-1M has in the place of names
 Reason = Callable[["Prompt", CleanSettings], bool]
 

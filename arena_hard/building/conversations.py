@@ -71,14 +71,21 @@ class _Verdict(msgspec.Struct):
 
 
 _ROWS = msgspec.json.Decoder(Row)
-_TURNS = msgspec.json.Decoder(list[_Turn])
+_TURNS = msgspec.json.Decoder(list[_Turn | None])
 _VERDICTS = msgspec.json.Decoder(list[_Verdict])
 decode_row = _ROWS.decode
 
 
+class _NullTurn(Exception):
+    """A turn of a conversation is null."""
+
+
 @dataclass
 class Conversation:
-    """What a user said, and what the log says of it. key: of the shape; language: as given, or empty."""
+    """What a user said, and what the log says of it. key: of the shape; language: as given, or empty.
+
+    is_broken: a turn is null, so that nobody knows who spoke, and which turn of the user's is the first.
+    """
 
     key: str
     source_id: str
@@ -86,6 +93,7 @@ class Conversation:
     language: str = ""
     flags: list[str] = field(default_factory=list[str])
     category_tag: str | None = None
+    is_broken: bool = False
 
 
 def conversation_of(row: Row, line: bytes = b"") -> Conversation:
@@ -100,9 +108,12 @@ def conversation_of(row: Row, line: bytes = b"") -> Conversation:
             raise ValueError(_unknown(line))
         return Conversation(key, _source_id(row), [])
     flags: set[str] = set()
-    turns = _turns_of(row, key, flags)
-    if not turns and key == "conversation_a" and bytes(row.conversation_b) not in _EMPTY:
-        turns = _turns_of(row, "conversation_b", flags)
+    try:
+        turns = _turns_of(row, key, flags)
+        if not turns and key == "conversation_a" and bytes(row.conversation_b) not in _EMPTY:
+            turns = _turns_of(row, "conversation_b", flags)
+    except _NullTurn:
+        return Conversation(key, _source_id(row), [], is_broken=True)
     return Conversation(
         key, _source_id(row), turns, _text(row.language), sorted(flags | _flags(row)), _json_text(row.category_tag)
     )
@@ -143,11 +154,15 @@ def _said_in(raw: msgspec.Raw, key: str, flags: set[str]) -> list[str]:
         turns = _TURNS.decode(raw)
     except msgspec.ValidationError:
         texts = msgspec.json.decode(raw)
+        if None in texts:
+            raise _NullTurn from None
         if key in ("turns", "prompt") and all(isinstance(text, str) for text in texts):
             return texts
         raise ValueError(f"{key} must be a list of turns, each with role and content") from None
     said: list[str] = []
     for turn in turns:
+        if turn is None:
+            raise _NullTurn
         role = bytes(turn.role) or bytes(turn.sender)
         if role not in _EMPTY and _text(msgspec.Raw(role)).lower() not in USERS:
             continue

@@ -5,6 +5,7 @@ A file is cut into blocks, which processes read side by side; each row knows its
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,8 @@ from typing import Any
 import msgspec
 
 from arena_hard.building.conversations import SHAPES, Conversation, Row, conversation_of, decode_row
-from arena_hard.building.tables import arrow, missing_package
+from arena_hard.building.json_rows import JsonRows, torn
+from arena_hard.building.tables import arrow, in_one_line, missing_package
 from arena_hard.data import jsonl
 from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.records import UserError
@@ -24,8 +26,9 @@ _BLOCK = 4 << 20
 _CHUNK = 1 << 16  # of a compressed file, which may become a thousand times as large
 _ROWS = 2000  # of a Parquet file
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _COLUMNS = Row.__struct_fields__
+_SAID = {*SHAPES, "input", "content", "value", "text", "role", "from"}  # keys whose bytes must be a text
+_NO_UTF8 = "what a user said is not UTF-8"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,10 @@ class Format:
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of a file. lines: of its rows, where rows are not lines; data: bytes, or rows of a Parquet file."""
+    """A piece of a file. first: the number of its first row; data: bytes, or rows of a Parquet file.
+
+    lines: where the rows of JSON begin, which are not lines; ends: where they end in the data.
+    """
 
     file: Path
     first: int
@@ -85,13 +91,13 @@ def blocks(file: Path, form: Format, advance: Callable[[int], None]) -> Iterator
 
 
 def rows_of(block: Block) -> Iterator[tuple[int, Conversation]]:
-    """(line, conversation) of each row. Raises UserError with file and line."""
-    for number, span in _spans_of(block):
+    """(its number, conversation) of each row, as a line where rows are lines. Raises UserError with file and line."""
+    for place, (number, span) in enumerate(_spans_of(block), block.first):
         if span.is_torn:
-            raise UserError(_torn(block.file, number))
+            raise UserError(torn(block.file, number))
         if (error := span.error or span.value) and isinstance(error, Exception):
-            raise UserError(f"{block.file}:{number}: {error}. Fix this row or delete it; nothing was changed.")
-        yield number, span.value
+            raise _broken(block.file, number, error)
+        yield number if block.lines is None else place, span.value
 
 
 def _spans_of(block: Block) -> Iterator[tuple[int, jsonl.Span]]:
@@ -110,19 +116,58 @@ def _records(block: Block) -> Iterator[tuple[int, bytes]]:
         for line, start, end in zip(block.lines, (0, *block.ends), block.ends):
             yield line, block.data[start:end]
     else:
+        as_texts = _with_texts if "binary" in str(block.data.schema) else lambda row: row
         for number, row in enumerate(block.data.to_pylist(), block.first):
-            yield number, msgspec.json.encode(row, enc_hook=str)
+            try:
+                yield number, msgspec.json.encode(as_texts(row), enc_hook=str)
+            except UnicodeError as error:
+                raise _broken(block.file, number, ValueError(f"{_NO_UTF8} ({error})")) from None
+
+
+def _with_texts(value: Any, key: str = "") -> Any:
+    """A value of Parquet, where some writers leave texts as bytes. Raises UnicodeDecodeError for what users said."""
+    if isinstance(value, dict):
+        return {name: _with_texts(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_with_texts(each, key) for each in value]
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            if key in _SAID:
+                raise
+    return value  # bytes that are no text are images or ids
+
+
+def _broken(file: Path, number: int, error: Exception) -> UserError:
+    return UserError(f"{file}:{number}: {error}. Fix this row or delete it; nothing was changed.")
 
 
 def _conversation(record: bytes) -> Conversation | ValueError:
     """The conversation of a row, or why it is none. Raises one of jsonl.BROKEN for what is no strict JSON."""
-    row = decode_row(record)
     try:
+        row = decode_row(record)
         return conversation_of(row, record)
     except jsonl.BROKEN:
+        if (error := _not_utf8(record)) is not None:
+            return error
         raise
     except ValueError as error:
         return error
+
+
+def _not_utf8(record: bytes) -> ValueError | None:
+    """Why a row is in another encoding, which no reader can guess: a prompt would come out with wrong letters."""
+    try:
+        record.decode()
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data":
+            return None  # the file ends within a letter, and so within the row
+        return ValueError(
+            f"{_NO_UTF8} (byte {record[error.start]:#x}). Save the whole file as UTF-8, like "
+            "iconv -f CP1252 -t UTF-8 FILE > NEW"
+        )
+    return None
 
 
 # ------------------------------------------------------------------------------------- what a file begins with
@@ -229,51 +274,14 @@ def _of_lines(file: Path, pieces: Iterable[bytes]) -> Iterator[Block]:
 
 
 def _of_json(file: Path, pieces: Iterable[bytes]) -> Iterator[Block]:
-    """The rows of one JSON array, or objects over several lines one after the other."""
-    line, outer, rest = 1, 0, b""
-    started = False
+    """The rows of JSON lists, or objects over several lines one after the other."""
+    rows, first = JsonRows(file), 1
     for piece in pieces:
-        data = rest + piece
-        if not started:
-            data = data.removeprefix(jsonl.BOM).lstrip()
-            line += (rest + piece).count(b"\n", 0, len(rest + piece) - len(data))
-            outer, started = int(data[:1] == b"["), True
-            data = data[1:] if outer else data
-        block, used = _whole_rows(file, data, line)
-        if block is not None:
-            yield block
-        line += data.count(b"\n", 0, used)
-        rest = data[used:]
-    left = rest.strip()
-    if left.strip(b",") != (b"]" if outer else b""):
-        raise UserError(_torn(file, line))
-
-
-def _whole_rows(file: Path, data: bytes, line: int) -> tuple[Block | None, int]:
-    """The rows that end in some bytes, and how many bytes they take."""
-    depth = start = at = 0
-    records: list[bytes] = []
-    lines: list[int] = []
-    used = 0
-    for token in _TOKEN.finditer(data):
-        sign = token.group() if token.end() - token.start() == 1 else b'"'
-        if sign in b"{[":
-            if depth == 0:
-                start = token.start()
-            depth += 1
-        elif sign in b"}]" and depth:
-            depth -= 1
-            if depth == 0:
-                line += data.count(b"\n", at, start)
-                at, used = start, token.end()
-                records.append(data[start:used])
-                lines.append(line)
-    if not records:
-        return None, 0
-    ends: list[int] = []
-    for record in records:
-        ends.append(len(record) + (ends[-1] if ends else 0))
-    return Block(file, lines[0], b"".join(records), tuple(lines), tuple(ends)), used
+        if found := rows.feed(piece):
+            lines, records = zip(*found)
+            yield Block(file, first, b"".join(records), lines, tuple(itertools.accumulate(map(len, records))))
+            first += len(found)
+    rows.close()
 
 
 def _of_parquet(file: Path, advance: Callable[[int], None]) -> Iterator[Block]:
@@ -292,12 +300,7 @@ def _of_parquet(file: Path, advance: Callable[[int], None]) -> Iterator[Block]:
             advance(size * batch.num_rows // count)
             yield Block(file, first, found.Table.from_batches([batch]))
             first += batch.num_rows
-    except found.ArrowInvalid as error:
-        raise UserError(f"{file} cannot be read as Parquet ({error}). Fetch or copy it again.") from None
-
-
-# ------------------------------------------------------------------------------------- messages
-
-
-def _torn(file: Path, number: int) -> str:
-    return f"{file}:{number}: the file ends within a row that begins here. Fetch or copy it again, or delete that row."
+    except (found.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # of the system, not of what the file holds
+        raise UserError(f"{file} cannot be read as Parquet ({in_one_line(error)}). Fetch or copy it again.") from None

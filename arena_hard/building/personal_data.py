@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 
 # What any of them must hold: looked for at the speed of the library, before anything is looked at closely.
 ANY = (
-    r"\w@\w|\d[ .\-/)]{1,2}\d|\+\(?\d|\d{7}|(?i:sk-|akia|asia|gh[pousr]_|github_pat_|glpat-|aiza|xox[abpr]-|hf_|eyj|"
-    r"-----begin|gsk_|npg_|sk_live|rk_live|ya29\.)"
+    r"\S@\w|\d[ .\-/)]{1,2}\d|\+\(?\d|\d{7}|(?i:[srp]k[-_]|akia|asia|gh[pousr]_|github_pat_|glpat-|aiza|xox[abpr]-|hf_|"
+    r"eyj|-----begin|gsk_|npg_|ya29\.)"
 )
 
 _MAIL = re.compile(
@@ -22,7 +22,7 @@ _MAIL = re.compile(
     re.IGNORECASE,
 )
 _NOBODY = re.compile(
-    r"(?:user|users|username|user_?\d+|name|your|you|me|my|e?mail|email_?address|test\w*|example|sample|someone|somebody|"
+    r"(?:user|users|username|user_?\d+|name|your|you|me|my|e?mail|email_?address|pass(?:word|wd)?|pwd?|test\w*|example|sample|someone|somebody|"
     r"anyone|foo|bar|baz|git|hg|svn|root|admin|info|support|contact|sales|help|hello|no-?reply|webmaster|postmaster|"
     r"(?:your|my|first|last|the)[._-]?(?:e?mail|name|address|account|last|user|first)(?:[._-]?name)?|"
     r"(?:john|jane)[._-]?(?:doe|smith)?|(?:alice|bob|carol|eve)\d*|abc\w*|xyz\w*|a|b|x|y|x+)",
@@ -34,8 +34,9 @@ _NOWHERE = re.compile(
     re.IGNORECASE,
 )
 _FILES = {"js", "ts", "py", "md", "cs", "rs", "go", "sh", "rb", "pl", "vb", "kt"}  # endings that are countries' too
-_WITHIN_URL = re.compile(r"://\S*$|\w:$")  # what stands before it: https://user:password@host, user:password@host
-_MAIL_TO = re.compile(r"(?i)(?:mail\w*|address|contact|to|from|cc):$")
+_WITHIN_URL = re.compile(r"://\S*$")  # what stands before it: https://user:password@host
+_LOGIN = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@]{1,64}:([^\s/@]{6,64})@([\w-]+(?:\.[\w-]+)+)", re.IGNORECASE)
+_NO_PASSWORD = re.compile(r"(?i)pass|pwd|user|admin|root|test|guest|postgres|mysql|mongo|redis|[<>{}$*%\[\]]")
 
 _AROUND = r"[\w.,:/@#=*^+\-]"
 _INTERNATIONAL = re.compile(
@@ -45,12 +46,20 @@ _AMERICAN = re.compile(
     rf"(?<!{_AROUND})(?<!\d )(?:1[ .-])?(?:\(([2-9]\d\d)\) ?|([2-9]\d\d)[.-])([2-9]\d\d)[.-](\d{{4}})"
     r"(?![\w.\-/]?\d)(?!\w)"
 )
+_LINKS = (
+    "numbers?|num|no|nr|nummer|número|numero|numéro|номер|is|are|at|on|me|us|him|her|my|ist|lautet|unter|es|est|é|au|al"
+)
 _NAMED = re.compile(
-    r"(?:(?:电话|手机|電話|전화)[^\d\n+]{0,8}|\b(?:phone|telephone|tel|mobile|cell|whats ?app|call (?:me|us|him|her)|"
-    r"fax|handy|telefon|mobil|téléphone|teléfono|telefono|móvil|celular|телефон|тел)\b[^\d\n+]{0,16})"
-    r"([+(]?\d[\d ().\-/]{5,20}\d)(?![\w.\-/]?\d)",
+    r"(?:(?:电话|手机|電話|전화)([^\d\n+]{0,8})|\b(?:phone|telephone|tel|mobile|cell|whats ?app|call|fax|handy|telefon|"
+    r"mobil|téléphone|teléfono|telefono|móvil|celular|телефон|тел)\b"
+    rf"([^\w\n+]{{0,6}}(?:(?:{_LINKS})\b[^\w\n+]{{1,4}}){{0,3}}))"
+    r"([+(]?\d[\d ().\-/]{5,20}\d)(?![\w.\-/]?\d)(?! ?(?:px|dp|pt|mm|cm|gb|mb|hz|mah|v|%|€|\$|usd|times)(?!\w))",
     re.IGNORECASE,
 )
+_SAYS_NUMBER = re.compile(r"[:：=#.号號호]|\w")  # between the word and the number: "phone: …", "phone number is …"
+# what is a telephone number though nothing but its word says so: a code of a city, groups of 3, 3 and 4, one long run
+_LIKE_A_NUMBER = re.compile(r"\+|\(?0\d|(?:1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}$|\d{7,}$")
+_MEASURES = re.compile(r"\d\.\d+ .*\d\.\d|^(?:19|20)\d\d[-/ ](?:19|20)\d\d$")  # 3.7 4.2 3.65; 2019-2023
 _DATE = re.compile(r"(?:19|20)\d\d[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:19|20)\d\d")
 
 _KEYS = re.compile(
@@ -86,7 +95,7 @@ def _mails(text: str) -> Iterator[str]:
     for found in _MAIL.finditer(text):
         name, host, ending = found.group(1), found.group(2).lower(), found.group(3).lower()
         before = text[max(0, found.start() - 80) : found.start()]
-        if _WITHIN_URL.search(before) and not _MAIL_TO.search(before):
+        if _WITHIN_URL.search(before):
             continue
         is_code = ending in _FILES or len(name) == 1 and len(host) <= 5
         if not is_code and not _NOBODY.fullmatch(name.strip(".")) and not _NOWHERE.fullmatch(host):
@@ -103,15 +112,25 @@ def _phones(text: str) -> Iterator[str]:
         if not _is_made_up(found.group()):
             yield found.group()
     for found in _NAMED.finditer(text):
-        number = found.group(1)
-        if 7 <= len(_digits(number)) <= 15 and not _is_made_up(number) and not _DATE.search(number):
+        number = found.group(3)
+        named = _SAYS_NUMBER.search(found.group(1) or found.group(2) or "") or _LIKE_A_NUMBER.match(number)
+        measured = _DATE.search(number) or _MEASURES.search(number)
+        if named and not measured and 7 <= len(_digits(number)) <= 15 and not _is_made_up(number):
             yield number
 
 
+_SEQUENCE = re.compile(r"0{0,2}12345|.*(?:123456789|4567890)")
+_NOBODY_CALLS = re.compile(r"1?(?:555\d{7}|\d{3}555\d{4})|555\d{4}")  # 555 is nobody's in North America
+
+
 def _is_made_up(number: str) -> bool:
-    """Whether a number is one that documentation writes: 555 is nobody's, and 12345 hardly anybody's."""
+    """Whether a number is one that documentation writes: 555 as an exchange, or digits one after the other."""
     digits = _digits(number)
-    return len(set(digits)) < 5 or "555" in digits or "12345" in digits or "4567890" in digits
+    if len(set(digits)) < 5 or _SEQUENCE.match(digits):
+        return True
+    if number.startswith("+") and not digits.startswith("1"):
+        return re.match(r"\d{0,3}12345", digits) is not None
+    return _NOBODY_CALLS.fullmatch(digits) is not None
 
 
 def _digits(text: str) -> str:
@@ -122,11 +141,26 @@ def _keys(text: str) -> Iterator[str]:
     for found in _KEYS.finditer(text):
         key = found.group()
         mixed = any(sign.isdigit() for sign in key) and len(set(key)) >= 10
-        if mixed and not _MADE_UP.search(key):
+        if mixed and not _MADE_UP.search(key) and (key[2] not in "-_" or _has_random_part(key)):
             yield key
+    for found in _LOGIN.finditer(text):
+        password, host = found.groups()
+        mixed = re.search(r"\d", password) and re.search(r"[^\W\d]", password)
+        if mixed and not _NO_PASSWORD.search(password) and not _MADE_UP.search(password) and not _is_nowhere(host):
+            yield password
     for found in _PRIVATE.finditer(text):
         if not _MADE_UP.search(found.group()):
             yield found.group()
+
+
+def _is_nowhere(host: str) -> bool:
+    return _NOWHERE.fullmatch(host) is not None or re.fullmatch(r"[\d.]+", host) is not None
+
+
+def _has_random_part(key: str) -> bool:
+    """Whether a key is no name of words: sk-learn-something-with-a-long-name-123."""
+    parts = re.split(r"[-_]", key)
+    return any(len(part) >= 16 and re.search(r"\d", part) and re.search(r"[A-Za-z]", part) for part in parts)
 
 
 _KINDS: dict[str, Callable[[str], Iterator[str]]] = {"email": _mails, "phone": _phones, "key": _keys}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NO_TURN = "without a user's turn"
+BROKEN_TURN = "with a broken turn"
 
 
 @dataclass
@@ -31,7 +32,7 @@ class ReadBlock:
 
     table: pa.Table
     shapes: Counter[str]
-    without: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    dropped: dict[str, list[tuple[str, str]]] = field(default_factory=dict[str, list[tuple[str, str]]])
 
 
 class ReadStep(Step):
@@ -65,8 +66,8 @@ class ReadStep(Step):
         for file, block in in_order(read, pieces, context.processes):
             shapes.setdefault(str(file), Counter()).update(block.shapes)
             out.rows_in += block.shapes.total()
-            if block.without:
-                out.drop(NO_TURN, block.without)
+            for reason, rows_without in block.dropped.items():
+                out.drop(reason, rows_without)
             out.write(block.table)
         for file in files:
             found = shapes.get(str(file), Counter())
@@ -105,18 +106,18 @@ def read_block(block: inputs.Block, turns: Turns) -> ReadBlock:
     """The conversations of a block. Raises UserError with file and line."""
     columns: dict[str, list[Any]] = {name: [] for name in schema().names}
     shapes: Counter[str] = Counter()
-    without: list[tuple[str, str]] = []
+    dropped: dict[str, list[tuple[str, str]]] = {}
     for line, said in inputs.rows_of(block):
         shapes[said.key] += 1
         source_id = said.source_id or str(line)
         if not said.turns:
-            without.append((source_id, ""))
+            dropped.setdefault(BROKEN_TURN if said.is_broken else NO_TURN, []).append((source_id, ""))
             continue
         prompt = kept(said.turns, turns)
         values = (prompt_id(prompt), block.file.name, source_id, prompt, len(said.turns), said.flags, said.language)
         for column, value in zip(columns.values(), (*values, said.category_tag)):
             column.append(value)
-    return ReadBlock(arrow().table(columns, schema=schema()), shapes, without)
+    return ReadBlock(arrow().table(columns, schema=schema()), shapes, dropped)
 
 
 @functools.cache

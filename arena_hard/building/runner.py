@@ -67,8 +67,7 @@ def is_current(context: Context, step: Step) -> bool:
     manifest = context.manifest(step.name)
     if manifest is None or not step.is_there(context) or manifest.get("made_from") != origin_of(context, step):
         return False
-    sizes = {name: said["bytes"] for name, said in manifest["output"].items()}
-    return sizes == {file.name: file.stat().st_size for file in _files(context, step) if file.is_file()}
+    return manifest["output"] == _left(context, step)
 
 
 def origin_of(context: Context, step: Step) -> dict[str, Any]:
@@ -150,7 +149,7 @@ def _manifest(context: Context, step: Step, origin: dict[str, Any], out: Output,
     return {
         "step": step.name,
         "made_from": origin,
-        "output": {file.name: fingerprint(file) for file in _files(context, step) if file.is_file()},
+        "output": _left(context, step),
         "counts": counts,
         "examples": dict(sorted(out.examples.items())),
         "facts": out.facts,
@@ -161,6 +160,11 @@ def _manifest(context: Context, step: Step, origin: dict[str, Any], out: Output,
 
 def _files(context: Context, step: Step) -> list[Path]:
     return [*([context.folder / f"{step.name}.parquet"] if step.has_table else []), *map(context.file, step.files)]
+
+
+def _left(context: Context, step: Step) -> dict[str, dict[str, Any]]:
+    """The fingerprints of the files that a step has left: one that was damaged since is not what was left."""
+    return {file.name: fingerprint(file) for file in _files(context, step) if file.is_file()}
 
 
 def _nothing_left(context: Context, step: Step, manifest: dict[str, Any]) -> str:

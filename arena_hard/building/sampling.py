@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 
+_SHEET = "datasheet.md"
+_SEAL = b"<!-- SHA-256 of question.jsonl: %b, of this text: %b -->\n"
 MAIN, TWIN = "main", "twin"
 _MADE = "questions.made"  # hashes of all that was ever written, which tell what somebody has changed since
 
@@ -109,12 +112,13 @@ class QuestionStep(Step):
         for part, bench in zip((MAIN, TWIN), self._benches(context)):
             mine = [each for each in chosen if each.part == part]
             bench.folder.mkdir(parents=True, exist_ok=True)
-            lines = [jsonl.encode(question_row(each, bench.name)) for each in mine]
-            write_ours(context, bench.question_file, b"".join(lines))
+            lines = b"".join(jsonl.encode(question_row(each, bench.name)) for each in mine)
+            file = bench.folder / _SHEET
+            keeps_sheet = file.exists() and not is_ours(context, file)
+            write_ours(context, bench.question_file, lines)
             sheet = datasheet(context, self.before, mine, bench.name, twin=part == TWIN)
-            file = bench.folder / "datasheet.md"
-            if not file.exists() or is_ours(context, file):
-                write_ours(context, file, sheet.encode())
+            if not keeps_sheet:
+                write_ours(context, file, sealed(sheet.encode(), lines))
             else:
                 out.say(f"{file} was changed by somebody and stays as it is.")
             out.say(f"{bench.question_file}: {counted(len(mine), 'question')}")
@@ -154,13 +158,30 @@ def is_ours(context: Context, file: Path) -> bool:
     """Whether a file is as build_bench.py has written it."""
     made = context.file(_MADE)
     known = made.read_text(encoding="ascii").split() if made.exists() else []
-    return hashlib.sha256(file.read_bytes()).hexdigest() in known
+    return _digest(file.read_bytes()) in [*known, *_sealed_in(file.with_name(_SHEET))]
+
+
+def sealed(sheet: bytes, questions: bytes) -> bytes:
+    """A datasheet with the hashes of the questions and its own, which tell what is ours without the folder of steps."""
+    return sheet + _SEAL % (_digest(questions).encode(), _digest(sheet).encode())
+
+
+def _sealed_in(file: Path) -> list[str]:
+    """The hashes of the questions that a datasheet describes, and its own where nobody has changed it."""
+    sheet = file.read_bytes() if file.is_file() else b""
+    before, mark, seal = sheet.rpartition(_SEAL.partition(b"%")[0])
+    hashes = re.findall(r"\b[0-9a-f]{64}\b", seal.decode("ascii", "replace")) if mark else []
+    return [*hashes[:1], *([_digest(sheet)] if hashes[1:] == [_digest(before)] else [])]
 
 
 def write_ours(context: Context, file: Path, data: bytes) -> None:
     """Write a file whole, and keep its hash before, so that a killed run does not take it for somebody else's."""
     made = context.file(_MADE)
-    digest = hashlib.sha256(data).hexdigest()
+    digest = _digest(data)
     known = made.read_text(encoding="ascii").split() if made.exists() else []
     jsonl.replace(made, [f"{each}\n".encode() for each in dict.fromkeys([*known, digest])])
     jsonl.replace(file, [data])
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -5,8 +5,9 @@ A table is written under a temporary name and renamed when it is whole: only who
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,11 @@ def missing_package(name: str) -> str:
     return f"Building a benchmark needs the package {name}. Install it: pip install -r requirements-build.txt"
 
 
+def in_one_line(error: Exception) -> str:
+    """What a library says in several lines."""
+    return " ".join(str(error).split())
+
+
 class Table:
     """A table on disk: iterated over, it gives its parts one after the other."""
 
@@ -53,11 +59,13 @@ class Table:
         """The parts of the table, of these columns or of all."""
         with self._open() as opened:
             for number in range(opened.num_row_groups):
-                yield opened.read_row_group(number, columns=None if columns is None else list(columns))
+                with self._damaged():
+                    part = opened.read_row_group(number, columns=None if columns is None else list(columns))
+                yield part
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """These columns at once; of texts rather take the parts."""
-        with self._open() as opened:
+        with self._open() as opened, self._damaged():
             return opened.read(columns=None if columns is None else list(columns))
 
     def column(self, name: str) -> list[Any]:
@@ -65,16 +73,22 @@ class Table:
         return self.read([name]).column(name).to_pylist()
 
     def _open(self) -> Any:
-        found = arrow()
+        with self._damaged():
+            return arrow().parquet.ParquetFile(self.file)
+
+    @contextlib.contextmanager
+    def _damaged(self) -> Generator[None]:
+        """Raises UserError for what the body cannot read of the file."""
         try:
-            return found.parquet.ParquetFile(self.file)
+            yield
         except FileNotFoundError:
             raise UserError(
                 f"{self.file} does not exist. Run build_bench.py again; it makes what is missing."
             ) from None
-        except (found.ArrowInvalid, OSError) as error:
+        except (arrow().ArrowException, OSError) as error:
             raise UserError(
-                f"{self.file} cannot be read ({error}). Delete it and run build_bench.py again; it is made anew."
+                f"{self.file} cannot be read ({in_one_line(error)}). Delete it and run build_bench.py again; it is "
+                "made anew."
             ) from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from arena_hard.building import inputs
+from arena_hard.building import inputs, json_rows
+from arena_hard.building.json_rows import JsonRows
 from arena_hard.building.reading import read_block
+from arena_hard.building.tables import Table
 from arena_hard.data.records import UserError
 
 ROWS: list[dict[str, Any]] = [
@@ -109,7 +111,17 @@ def test_a_file_of_several_shapes_is_read_row_by_row(tmp_path: Path) -> None:
         (b'[\n{"prompt": "a"},\n{"prompt": 5,,}\n]', r"log:3: "),
         (b'[\n{"prompt": "a"},\n{"messages": [{}]}\n]', r"log:3: a turn of messages says neither role"),
         (b'[\n{"prompt": "a"},\n{"prompt": "b"', r"log:2: the file ends|log:3: the file ends"),
-        (b'[\n{"prompt": "a"},\n', r"the file ends"),
+        (b'[\n{"prompt": "a"},\n', r"log:3: the file ends before its list does"),
+        (b'[{"prompt": "a"},\n "text", {"prompt": "b"}]', r"log:2: '\"text\", .* is no row: each must be an object"),
+        (b'{"prompt": "a"}\n{"prompt": "K\xf6nnten Sie"}\n', r"log:2: .*not UTF-8 \(byte 0xf6\).*iconv"),
+        (b'[{"prompt": "a"},\n{"prompt": "K\xf6nnten Sie"}]', r"log:2: .*not UTF-8"),
+        (b'{"prompt": "a"}\n{"prompt": "\xc3', r"log:2: the file ends within a row"),
+        (b'["a", "b"]', "log:1: .* is no row"),
+        (b'[{"prompt": "a"},\n7, null, {"prompt": "b"}]', "log:2: '7, null' is no row"),
+        (b'[{"prompt": "a"}, null]', "log:1: 'null' is no row"),
+        (b'[{"prompt": "a"} junk {"prompt": "b"}]', "log:1: 'junk' is no row"),
+        (b'[{"prompt": "a"}]}', "log:1: '}' is no row"),
+        (b'[{"prompt": "a"}, [{"prompt": "b"}]]', "log:1: "),
         (gzip.compress(jsonl(ROWS) * 50)[:-40], "is cut off"),
         (gzip.compress(jsonl(ROWS))[:-8] + b"12345678", "is damaged"),
         (zstandard.compress(jsonl(ROWS) * 50)[:-9], "is cut off"),
@@ -130,14 +142,66 @@ def test_what_is_no_such_file_is_named_with_the_remedy(content: bytes, words: st
     [
         (b'{"prompt": "half \\ud83d"}\n{"prompt": "b", "x": NaN}\n', ["half \ufffd", "b"]),
         (b'[{"prompt": "half \\ud83d"},\n{"prompt": "b", "x": NaN}]', ["half \ufffd", "b"]),
-        (b'{"prompt": "no UTF-8: \xff"}\n{"prompt": "b"}{"prompt": "c"}\n', ["no UTF-8: \ufffd", "b", "c"]),
+        (b'{"prompt": "a"}\n{"prompt": "b"}{"prompt": "c"}\n', ["a", "b", "c"]),
+        (b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "\xf6"}]}\n', ["a"]),
         (b'\n{"prompt": "a"}\n\n  \n{"prompt": "b"},\n', ["a", "b"]),
+        (b'[{"prompt": "a"}]\n[{"prompt": "b"},]\n', ["a", "b"]),
     ],
 )
 def test_what_other_readers_take_is_taken(content: bytes, prompts: list[str], tmp_path: Path) -> None:
     file = tmp_path / "log"
     file.write_bytes(content)
     assert read(file)[0] == prompts
+
+
+@pytest.mark.parametrize("block", range(1, 40))
+def test_a_brace_in_a_text_ends_no_row_wherever_the_file_is_cut(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "_BLOCK", block)
+    file = tmp_path / "log"
+    file.write_bytes(b'[{"prompt": "if (x) } { \\" ] \\\\"},\n\n{"prompt": "b"}]')
+    assert read(file) == (['if (x) } { " ] \\', "b"], ["1", "2"])
+
+
+def test_a_row_longer_than_many_blocks_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, text = JsonRows(Path("log")), b"x" * 1000
+    looked: list[int] = []
+
+    class Counted:
+        """A pattern that notes how much it passes over."""
+
+        def __init__(self, pattern: re.Pattern[bytes]) -> None:
+            self._pattern = pattern
+
+        def match(self, data: bytes, at: int) -> re.Match[bytes] | None:
+            looked.append(len(data) - at)
+            return self._pattern.match(data, at)
+
+        def finditer(self, data: bytes, at: int) -> Iterator[re.Match[bytes]]:
+            looked.append(len(data) - at)
+            return self._pattern.finditer(data, at)
+
+    for name in ("_TOKEN", "_REST"):
+        monkeypatch.setattr(json_rows, name, Counted(getattr(json_rows, name)))
+    pieces = [b'{"prompt": "', *[text] * 50, b'", "x": [', *[b'{"y": "z"},'] * 50, b"0]}"]
+    found = [row for piece in pieces for row in rows.feed(piece)]
+    rows.close()
+    assert found == [(1, b"".join(pieces))]
+    assert sum(looked) < 2 * len(found[0][1])
+
+
+def test_a_row_with_a_turn_that_is_null_is_counted_and_stops_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    nulls: list[dict[str, Any]] = [
+        {"id": 1, "conversation": [None, *ROWS[0]["conversation"]]},
+        {"id": 2, "turns": ["a", None]},
+        {"id": 3, "conversation": None},
+    ]
+    file.write_bytes(jsonl([*nulls, ROWS[1]]))
+    block = read_block(next(iter(inputs.blocks(file, inputs.format_of(file), lambda read: None))), "single")
+    assert block.dropped == {"with a broken turn": [("1", ""), ("2", "")], "without a user's turn": [("3", "")]}
+    assert block.table.column("turns").to_pylist() == [[PROMPTS[1]]]
 
 
 def test_parquet_without_a_known_column_names_those_that_it_has(tmp_path: Path) -> None:
@@ -151,6 +215,49 @@ def test_a_row_in_parquet_is_named_by_its_number(tmp_path: Path) -> None:
     file = tmp_path / "a.parquet"
     pq.write_table(pa.table({"messages": ['[{"role": "user", "content": "a"}]', '[{"content": "a"}]']}), file)
     with pytest.raises(UserError, match=r"a.parquet:2: a turn of messages"):
+        read(file)
+
+
+def damaged(file: Path) -> Path:
+    """A Parquet file of the size it should have, whose pages are lost and whose end is whole."""
+    pq.write_table(pa.table({"prompt": [f"{number} {'word ' * number}" for number in range(300)]}), file)
+    data = file.read_bytes()
+    file.write_bytes(data[:4] + bytes(len(data) // 2) + data[4 + len(data) // 2 :])
+    return file
+
+
+def test_parquet_with_damaged_pages_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"a.parquet cannot be read as Parquet .* Fetch or copy it again"):
+        read(damaged(tmp_path / "a.parquet"))
+    for reading in (lambda table: table.read(), lambda table: list(table)):
+        with pytest.raises(UserError, match=r"a.parquet cannot be read .* Delete it and run build_bench.py again"):
+            reading(Table(tmp_path / "a.parquet"))
+
+
+BYTES = pa.binary()
+
+
+def test_texts_that_parquet_holds_as_bytes_are_texts(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    turn = pa.struct([("role", BYTES), ("content", BYTES), ("image", BYTES)])
+    columns = {
+        "messages": pa.array(
+            [None, [{"role": b"user", "content": "schön".encode(), "image": b"\xff"}]], pa.list_(turn)
+        ),
+        "prompt": pa.array(["Wie geht's, Jürgen?".encode(), None], pa.large_binary()),
+        "id": pa.array([b"one", b"two"], BYTES),
+    }
+    pq.write_table(pa.table(columns), file)
+    assert read(file) == (["Wie geht's, Jürgen?", "schön"], ["one", "two"])
+
+
+@pytest.mark.parametrize(
+    "column", [pa.array([b"a", b"K\xf6nnten"], BYTES), pa.array([["a"], [b"\xf6"]], pa.list_(BYTES))]
+)
+def test_bytes_in_parquet_that_are_no_text_are_named(column: pa.Array, tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"prompt": column}), file)
+    with pytest.raises(UserError, match=r"a.parquet:2: what a user said is not UTF-8"):
         read(file)
 
 

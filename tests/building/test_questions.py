@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,23 @@ def test_questions_that_somebody_has_changed_are_not_overwritten(tmp_path: Path)
     assert context.bench.question_file.read_text().splitlines(keepends=True) == changed
     context.bench.question_file.unlink()
     assert len(questions(built(tmp_path, log()))) == 6
+
+
+def test_without_the_folder_of_steps_what_nobody_has_changed_is_still_ours(tmp_path: Path) -> None:
+    context = built(tmp_path, log())
+    sheet, before = context.bench.folder / "datasheet.md", context.bench.question_file.read_bytes()
+    shutil.rmtree(context.folder)
+    built(tmp_path, log(), seed=5)
+    assert context.bench.question_file.read_bytes() != before
+    assert '"seed": 5' in sheet.read_text()
+    mine = sheet.read_text().replace("name it here", "CC0")
+    sheet.write_text(mine)
+    shutil.rmtree(context.folder)
+    built(tmp_path, log(), seed=6)
+    assert sheet.read_text() == mine
+    shutil.rmtree(context.folder)  # whose questions these are, the sheet of seed 5 does not say
+    with pytest.raises(UserError, match=r"was changed since.*Move it away"):
+        built(tmp_path, log(), seed=7)
 
 
 def test_no_topic_with_enough_prompts_is_a_line(tmp_path: Path) -> None:

@@ -24,9 +24,15 @@ STEPS = ("read", "clean", "duplicates", "language")
 
 def build(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     if not (folder / "config").exists():
-        (folder / "config").mkdir()
-        shutil.copy(ROOT / "config" / "build_bench_config.yaml", folder / "config")
+        copy_config(folder)
     return run_script(folder, "build_bench.py", *arguments, "--until", "language")
+
+
+def copy_config(folder: Path) -> None:
+    """The settings, and the criteria and models that they name."""
+    shutil.copytree(ROOT / "config" / "criteria", folder / "config" / "criteria")
+    for name in ("build_bench_config.yaml", "api_config.yaml"):
+        shutil.copy(ROOT / "config" / name, folder / "config")
 
 
 def states(out: str) -> dict[str, str]:
@@ -51,6 +57,12 @@ def test_only_what_has_changed_is_done_again(tmp_path: Path) -> None:
     assert "(1 too short)" in done.stdout
     assert "(1 in German)" in done.stdout
     assert states(build(tmp_path, "log.jsonl", "--bench", "mine").stdout) == dict.fromkeys(STEPS, "up to date")
+
+    table = tmp_path / "data" / "mine" / "building" / "clean.parquet"
+    table.write_bytes(bytes(len(whole := table.read_bytes())))  # damage leaves a file its size
+    mended = states(build(tmp_path, "log.jsonl", "--bench", "mine").stdout)
+    assert mended == dict(zip(STEPS, ("up to date", "34 → 33", "up to date", "up to date")))
+    assert table.read_bytes() == whole
 
     config = tmp_path / "config" / "build_bench_config.yaml"
     config.write_text(config.read_text().replace("languages: [en]", "languages: [de, English]"))
@@ -116,8 +128,7 @@ def test_mistakes_in_the_config_are_named(line: str, words: str, tmp_path: Path)
 def test_a_run_that_is_killed_goes_on_and_leaves_the_same(tmp_path: Path) -> None:
     """Twice: within the first step, and within a later one; its processes end with it."""
     make(tmp_path / "log.jsonl", 8000)
-    (tmp_path / "config").mkdir()
-    shutil.copy(ROOT / "config" / "build_bench_config.yaml", tmp_path / "config")
+    copy_config(tmp_path)
     whole, killed = (tmp_path / "data" / name / "building" for name in ("whole", "killed"))
     kill_when(tmp_path, killed / ".read.parquet.tmp")
     assert not (killed / "read.manifest.json").exists()
