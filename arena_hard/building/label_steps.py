@@ -135,11 +135,10 @@ class LabelStep(Step):
 
     def _questions_to_plan(self, context: Context) -> tuple[list[Question] | None, bool]:
         """The prompts that this pass labels and whether that is certain, else all that may come so far."""
-        before = context.manifest(self.needs[0])
-        if before and context.table(self.needs[0]).file.is_file() and context.manifest(TEXTS):
+        if context.is_known(self.needs[0], TEXTS) and context.table(self.needs[0]).file.is_file():
             ids, topics = topic_of_rows(context.table(self.needs[0]))
             return prompts_in(context, [key for key, topic in zip(ids, topics) if topic >= 0]), True
-        there = next((step for step in _TEXT_STEPS if context.manifest(step)), None)
+        there = next((step for step in _TEXT_STEPS if context.is_known(step)), None)
         if there is None:
             return None, False
         ids = list(dict.fromkeys(context.table(there).column("id")))
