@@ -278,6 +278,8 @@ def test_a_cheap_pass_goes_before_a_strong_one(bench: LabelBench, wire: Server) 
     assert set(bench.table("filter1")) == first == set(bench.table("label2"))
     assert set(bench.table("filter2")) == {each.id for each in bench.prompts if each.id in first and len(each.met) > 5}
     assert wire.stats()["requests"] == 13 + 9
+    means = {row["topic"]: row["mean"] for row in json.loads((bench.building / "filter2.topics.json").read_text())}
+    assert means == {4: 5.8, 7: 2.5, 9: 5.25}  # of all prompts, also of those that the first pass has dropped
     bench.settings["rule"] = "readme"  # 6 for the topic's mean, over what the first pass has left
     assert bench.run().returncode == 2  # nothing is left, and it says so
     assert wire.stats()["requests"] == 13 + 9
