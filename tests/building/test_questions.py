@@ -12,6 +12,7 @@ import pytest
 
 from arena_hard.building.conversations import prompt_id
 from arena_hard.building.criteria import load_criteria
+from arena_hard.building.label_files import given_label
 from arena_hard.building.label_steps import LabelStep
 from arena_hard.building.runner import print_plan
 from arena_hard.building.settings import LabelSettings, PassSettings
@@ -102,6 +103,27 @@ def test_copies_are_one_prompt_that_was_seen_often(tmp_path: Path) -> None:
     assert seen == {asked(0, 0): 4, asked(0, 1): 1}
     dropped = (context.manifest("duplicates") or {})["counts"]["dropped"]
     assert dropped == {"exact copies": 2, "near copies": 1}
+
+
+def test_a_label_that_comes_with_a_copy_is_kept(tmp_path: Path) -> None:
+    def tag(met: bool) -> dict[str, Any]:
+        return {"category_tag": {"criteria_v0.1": {"complexity": met}}}
+
+    rows = [
+        conversation(asked(0, 0)),
+        conversation(asked(0, 1), **tag(True)),
+        conversation(asked(0, 2), category_tag={"if_v0.1": {}}),
+        conversation(asked(0, 0).upper(), **tag(False)),  # a near copy counts after an exact one
+        conversation(asked(0, 0), **tag(True)),
+        conversation(asked(0, 1), **tag(False)),
+        conversation(asked(0, 2).upper(), **tag(True)),
+        conversation(asked(0, 2).lower(), **tag(False)),
+    ]
+    context = built(tmp_path, rows, sample={"topics": 1, "prompts": 2})
+    left = context.table("duplicates").read(["turns", "category_tag"]).to_pylist()
+    assert {row["turns"][0]: given_label(row["category_tag"], ["complexity"]) for row in left} == {
+        asked(0, number): [True] for number in range(3)
+    }
 
 
 def test_excluded_questions_and_their_near_copies_are_left_out(tmp_path: Path) -> None:
