@@ -113,6 +113,8 @@ def test_whatever_shapes_a_label_is_in_the_fingerprint() -> None:
             ":4: .*'Real World'.*like real_world",
         ),
         ("criteria:\n  - name: a\n    text: b\n  - name: a\n    text: c\n", ":4: .*'a' occurs twice"),
+        ("criteria:\n  - name: a_b\n    text: b\n  - name: ab\n    text: c\n", ":4: .*'ab' and 'a_b' are alike"),
+        ("criteria:\n  - name: none\n    text: b\n", ":2: .*'none' is what an annotator says"),
         ("criteria:\n  - name: a\n", "'text' is missing"),
         ("criteria:\n  - name: a\n    txt: b\n", ":3: .*unknown key 'txt'. Did you mean 'text'"),
         ("criteria:\n  - name: a\n    text: b\nreason: false\n", ":4: .*Did you mean 'reasons'"),
