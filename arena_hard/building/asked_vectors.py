@@ -76,7 +76,7 @@ def embedder(context: Context) -> dict[str, Any]:
 
 def plan_lines(context: Context, rows: int | None) -> Iterator[str]:
     """How many vectors there are, and what the others cost."""
-    if context.manifest("language") is None or not context.table("language").file.is_file():
+    if not context.is_known("language") or not context.table("language").file.is_file():
         yield "what it costs is known once the conversations are read: --until language does that, and sends nothing"
         return
     kept, missing = Kept(context), 0

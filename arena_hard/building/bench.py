@@ -162,7 +162,8 @@ def _draw(manifests: dict[str, dict[str, Any]], count: int) -> Iterator[str]:
         if thresholds := manifest["facts"].get("thresholds"):
             yield (
                 f"{step}: prompts that meet at least {thresholds['prompt']:g} criteria, in topics with a mean of at "
-                f"least {thresholds['topic']:g}."
+                f"least {thresholds['topic']:g}"
+                + (f"; the mean is over {over}." if (over := manifest["facts"].get("mean_over")) else ".")
             )
 
 

@@ -14,6 +14,8 @@ from arena_hard.data.yaml_files import load_written
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")  # a field of a JSON schema, which some servers allow no other names
 
+_NONE_IS_MET = {"none", "nocriteria", "noneofthem"}
+
 
 class Criterion(msgspec.Struct, frozen=True):
     """One quality, which a prompt has or has not."""
@@ -44,7 +46,7 @@ def load_criteria(file: Path) -> Criteria:
     where = place.at("criteria")
     if not loaded.criteria:
         raise UserError(f"{place.line_only('criteria')}: criteria is empty. List at least one, with its name and text.")
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for number, criterion in enumerate(loaded.criteria, 1):
         line = where.item(number).line_only("name")
         if not _NAME.fullmatch(criterion.name):
@@ -53,7 +55,16 @@ def load_criteria(file: Path) -> Criteria:
                 "a letter (40 at most): servers know it as a field of JSON. Write it like real_world; the text may say "
                 "it in any language."
             )
-        if criterion.name in seen:
-            raise UserError(f"{line}: the name {criterion.name!r} occurs twice. Name each criterion differently.")
-        seen.add(criterion.name)
+        bare = criterion.name.replace("_", "")
+        if bare in _NONE_IS_MET:
+            raise UserError(
+                f"{line}: {criterion.name!r} is what an annotator says where no criterion is met. Write another name."
+            )
+        if bare in seen:
+            same = seen[bare] == criterion.name
+            wrong = (
+                "occurs twice" if same else f"and {seen[bare]!r} are alike but for _, which replies do not tell apart"
+            )
+            raise UserError(f"{line}: the name {criterion.name!r} {wrong}. Name each criterion differently.")
+        seen[bare] = criterion.name
     return loaded

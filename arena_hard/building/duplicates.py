@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from arena_hard.building import near_copies
 from arena_hard.building.conversations import SEPARATOR, kept
+from arena_hard.building.label_files import TAG, carries_label
 from arena_hard.building.near_copies import Sketches, comparable
 from arena_hard.building.parallel import in_order
 from arena_hard.building.reading import batches, texts_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 OFFICIAL = ("arena-hard-v0.1", "arena-hard-v2.0")
 EXACT, NEAR = "exact copies", "near copies"
-METHOD = 1  # raised when other pairs would be found
+METHOD = 2  # raised when other pairs would be found, or other rows left
 
 
 class DuplicateStep(Step):
@@ -135,6 +136,7 @@ class Deduplication:
     def _write(self, of: npt.NDArray[np.int64], fixed: int) -> None:
         import numpy as np
 
+        tags = self._handed_on(of, fixed)
         seen = np.zeros(len(of), np.int64)
         np.add.at(seen, of[fixed:], self.seen)
         at = 0
@@ -148,16 +150,48 @@ class Deduplication:
             for name in dict.fromkeys(self.names):
                 named = np.array([other < fixed and self.names[other] == name for other in of[here].tolist()])
                 self._drop(part, named, f"in {name}")
-            left = part.filter(arrow().array(stays))
+            left = _with_tags(part, at, tags).filter(arrow().array(stays))
             self.out.write(left.append_column("n_seen", arrow().array(seen[here][stays], arrow().int32())))
             at += part.num_rows
             self.out.advance(part.num_rows)
+
+    def _handed_on(self, of: npt.NDArray[np.int64], fixed: int) -> dict[int, str]:
+        """The category_tag of a copy, by the row that stays and carries no label: of exact copies before near ones."""
+        import numpy as np
+
+        parts = (part.column(TAG).to_pylist() for part in self.rows.parts([TAG]))
+        labelled = np.array([bool(tag) and carries_label(tag) for tags in parts for tag in tags], bool)
+        rows = np.flatnonzero(labelled)
+        texts = self.text_of[rows] + fixed
+        stays = of[texts]
+        rows, texts, stays = rows[stays >= fixed], texts[stays >= fixed], stays[stays >= fixed]
+        ranked = np.lexsort((rows, texts != stays, stays))
+        owners, places = np.unique(stays[ranked], return_index=True)
+        takers, givers = self.first[owners - fixed], rows[ranked][places]
+        given = dict(zip(givers[~labelled[takers]].tolist(), takers[~labelled[takers]].tolist()))
+        tags, at = dict[int, str](), 0
+        for part in self.rows.parts([TAG]) if given else ():
+            here = [row for row in given if at <= row < at + part.num_rows]
+            there = part.column(TAG).to_pylist() if here else []
+            tags.update((given[row], there[row - at]) for row in here)
+            at += part.num_rows
+        return tags
 
     def _drop(self, part: pa.Table, dropped: npt.NDArray[np.bool_], reason: str) -> None:
         count = int(dropped.sum())
         if count:
             shown = part.filter(arrow().array(dropped)).slice(0, 5)
             self.out.drop(reason, list(zip(shown.column("id").to_pylist(), texts_of(shown))), count)
+
+
+def _with_tags(part: pa.Table, at: int, tags: dict[int, str]) -> pa.Table:
+    """A part, which begins at a row, with the tags that rows of it are handed."""
+    here = {row - at: tag for row, tag in tags.items() if at <= row < at + part.num_rows}
+    if not here:
+        return part
+    own, place = part.column(TAG).to_pylist(), part.schema.get_field_index(TAG)
+    all_tags = [here.get(row, tag) for row, tag in enumerate(own)]
+    return part.set_column(place, part.schema.field(place), arrow().array(all_tags, part.schema.field(place).type))
 
 
 def _sketches_of(piece: tuple[int, pa.Table]) -> tuple[int, Sketches]:

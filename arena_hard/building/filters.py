@@ -2,11 +2,12 @@
 
 A score is the number of criteria that a prompt meets. A topic's mean is over all its prompts that have a label, be
 they good or bad, and thresholds may have decimals. A prompt without a label, or without a topic, does not go on, and
-lowers no mean.
+lowers no mean. After several passes, the rule decides whether those count that an earlier pass has dropped.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,17 @@ def topic_scores(topic: IntArray, score: IntArray) -> TopicScores:
     return TopicScores(
         names, count, np.bincount(place[~has], minlength=len(names)), mean, np.where(count > 1, error, np.nan)
     )
+
+
+def scores_of_passes(passes: Iterable[tuple[list[str], IntArray, IntArray]]) -> tuple[IntArray, IntArray]:
+    """Topic and score of each prompt by the last pass that has labelled it. passes: ids, topics and scores of each."""
+    found = dict[str, tuple[int, int]]()
+    for ids, topics, scores in passes:
+        for key, topic, score in zip(ids, topics.tolist(), scores.tolist()):
+            if score != NO_LABEL or key not in found:
+                found[key] = topic, score
+    both = np.array(list(found.values()), np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
 
 
 def why_dropped(topic: IntArray, score: IntArray, scores: TopicScores, thresholds: Thresholds) -> IntArray:

@@ -98,10 +98,21 @@ def given_label(tag: Any, names: Sequence[str]) -> list[bool] | None:
 
     The tag is an object or, as in some sets, JSON as a text, and so is criteria_v0.1 in it.
     """
+    said = _said_in(tag)
+    decided = [said.get(name) for name in names]
+    return [bool(each) for each in decided] if decided and all(isinstance(each, bool) for each in decided) else None
+
+
+def carries_label(tag: Any) -> bool:
+    """Whether a category_tag decides criteria, whichever they are."""
+    said = _said_in(tag)
+    return any(isinstance(each, bool) for each in said.values())
+
+
+def _said_in(tag: Any) -> dict[str, Any]:
     tags = _decoded(tag)
     said = _decoded(tags.get(_TASK)) if is_object(tags) else None
-    decided = [said.get(name) for name in names] if is_object(said) else []
-    return [bool(each) for each in decided] if decided and all(isinstance(each, bool) for each in decided) else None
+    return said if is_object(said) else {}
 
 
 def _decoded(value: Any) -> Any:

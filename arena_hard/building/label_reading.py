@@ -21,10 +21,26 @@ _NUMBERED = re.compile(r"(?:criteri(?:on|um)\s*|#)?(\d{1,9})(?:\s*[.:)(\-–—]
 _MARK = re.compile(r"criteria\s+(?:that\s+are\s+|which\s+are\s+)?(?:met|satisfied)\b", re.IGNORECASE)
 _BETWEEN = " :=-–—\"'"  # the mark and the list
 _FORM = re.compile(r"[n,.… ]*n[n,.… ]*")  # "[n, n, ...]": the form that was asked for, repeated
-_LIST = re.compile(r"(?<![\w\]])\[([^\[\]]*)\](?!\()")  # no index of an array, no link
 _MARKUP = re.compile(r"[*`]+|(?<!\w)_+|_+(?!\w)")
-_LABELLED = re.compile(r"(?:[^:\[\]]{0,60}[:=]\s*)?(\[[^\[\]]*\])\s*\.?")  # a line that is a list
+_CHAIN = re.compile(r"\[[^\[\]]*\](?!\()(?:\s*(?:[,;]|and|or|&)?\s*\[[^\[\]]*\](?!\())*")  # "[1], [2]"
+_JOINT = re.compile(r"\]\s*((?:[,;]|and|or|&)?)\s*\[")
+_LABELLED = re.compile(  # a line that is a list, and nothing else but the words of an answer
+    r"(?:(?:(?:the|my)\s+)?(?:final\s+)?(?:answer|criteria|labels?|result|decision)(?:\s+(?:is|are))?\s*[:=]?\s*"
+    r"|the\s+prompt\s+(?:meets|satisfies)\s*:?\s*)?(\[[^\[\]]*\])\s*\.?",
+    re.IGNORECASE,
+)
+_NOT_BEFORE = re.compile(  # "No criteria met", "None of the criteria met"
+    r"(?:\b(?:no|none|not|without|neither|few|which)|n't)(?:\s+(?:of|all|any|the|these|those|other|seven|\d+))*\s*$",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(
+    r"\b(?:not|no|none|un(?:met|satisfied)|fail\w*|miss\w*|lack\w*|without|neither)\b|n't", re.IGNORECASE
+)
+_BULLET = re.compile(r"[-+•–—]\s+")
+_KEY = re.compile(r"criteri|label|answer|result|decision|^met$|satisf")  # of an object that lists criteria
+_NO_KEY = re.compile(r"not|un(?:met|satis)|fail|miss|^no")
 _SEPARATED = re.compile(r"[,;，、；]|\band\b|&")
+_WORDS = 3  # as long a line may be an item of a list
 _NONE = {"", "none", "no criteria", "none of them"}
 _TRUE = {"yes": True, "true": True, "1": True, "met": True, "no": False, "false": False, "0": False, "not met": False}
 
@@ -47,7 +63,7 @@ def read_text(text: str, names: Sequence[str]) -> Reading:
     """The one label in a text that is whole."""
     objects = list(_objects(text, names))
     lines = [line for line in map(_plain, text.splitlines()) if line]
-    marked = list(_after_marks(lines))
+    marked = _after_marks(lines, names)
     found = marked or list(_lists(lines))
     lists = [_label_of(items, names) for items in found]
     known = {label for label in (*objects, *lists) if label is not None}
@@ -65,35 +81,70 @@ def _plain(line: str) -> str:
     return _MARKUP.sub("", line).strip().lstrip("#>").strip()
 
 
-def _after_marks(lines: Sequence[str]) -> list[str]:
-    """What stands after "Criteria met:", in its line or in the next; lists in brackets go before other words."""
+def _after_marks(lines: Sequence[str], names: Sequence[str]) -> list[str]:
+    """What stands after "Criteria met:", in its line or below; lists in brackets go before words that are none."""
     brackets: list[str] = []
     words: list[str] = []
-    for line, following in zip(lines, [*lines[1:], ""]):
+    for number, line in enumerate(lines):
         for mark in _MARK.finditer(line):
+            if _NOT_BEFORE.search(line[: mark.start()]):
+                continue
             rest = line[mark.end() :].lstrip(_BETWEEN)
             colon = ":" in line[mark.end() : len(line) - len(rest)]
-            rest = rest or following
-            if found := _LIST.match(rest):
-                brackets += [] if _FORM.fullmatch(found[1]) else [found[1]]
-            elif colon and rest and not rest.startswith("["):  # "Criteria met: 1, 2" and "Criteria met: none"
-                words.append(rest.rstrip(" ."))
-    return brackets or words
+            below = lines[number + 1 :]
+            first, below = (rest, below) if rest else ("".join(below[:1]), below[1:])
+            if found := _CHAIN.match(first):
+                brackets += _in_brackets(found[0], below)
+            elif colon and first and not first.startswith("["):  # "Criteria met: 1, 2" and "Criteria met: none"
+                words.append(_in_lines(first, below, names, begun=bool(rest)))
+    certain = [each for each in words if _label_of(each, names) is not None]
+    return [*brackets, *certain] if brackets else words
+
+
+def _in_brackets(chain: str, below: Sequence[str]) -> Iterator[str]:
+    """The lists after a mark: "[1], [2]" is one, a line below that is a list is another."""
+    items = _JOINT.sub(lambda joint: f" {joint[1] or ','} ", chain)[1:-1]
+    if not _FORM.fullmatch(items):
+        yield items
+    for line in below:
+        if not (whole := _LABELLED.fullmatch(line)):
+            break
+        yield whole[1][1:-1]
+
+
+def _in_lines(first: str, below: Sequence[str], names: Sequence[str], *, begun: bool) -> str:
+    """A list over several lines. begun: it begins beside the mark; then only what is certainly of it is taken."""
+    items = [_item(first)]
+    for line in below:
+        item = _item(line)
+        known = bool(_items(item)) and all(_criterion(each, names) is not None for each in _items(item))
+        looks = _BULLET.match(line) or line[:1].isdigit() or (len(line.split()) <= _WORDS and line[-1] not in ".:]")
+        if not known and (begun or not looks):
+            break
+        items.append(item)
+    return ", ".join(filter(None, items))
+
+
+def _item(line: str) -> str:
+    return _BULLET.sub("", line, count=1).rstrip(" .,;") if _BULLET.match(line) else line.rstrip(" .,;")
 
 
 def _lists(lines: Sequence[str]) -> Iterator[str]:
-    """The lists of a text without that mark: lines that are one, and those in the last line.
+    """The lists of a text without that mark: lines that are one.
 
-    An empty list has to be a line: in a sentence or a piece of code it says nothing of the criteria.
+    In a sentence or a piece of code a list says nothing of the criteria, and below "not met" the contrary.
     """
-    for line in lines:
-        if whole := _LABELLED.fullmatch(line):
+    for line, before in zip(lines, ["", *lines]):
+        if (whole := _LABELLED.fullmatch(line)) and not _denies(before):
             yield whole[1][1:-1]
-    last = lines[-1] if lines else ""
-    if not _LABELLED.fullmatch(last):
-        yield from (found[1] for found in _LIST.finditer(last) if found[1].strip())
-    if len(lines) == 1 and last.lower().strip(" .\"'") in ("none", "none of them"):
+    if len(lines) == 1 and lines[0].lower().strip(" .\"'") in ("none", "none of them"):
         yield "none"
+
+
+def _denies(line: str) -> bool:
+    """Whether a line is the heading of what is not met."""
+    heading = line.endswith(":") or (":" not in line and len(line.split()) <= 2 * _WORDS and not line.endswith("."))
+    return heading and bool(_DENIED.search(line))
 
 
 def _label_of(items: str, names: Sequence[str]) -> Label | None:
@@ -142,8 +193,14 @@ def _objects(text: str, names: Sequence[str]) -> Iterator[Label | None]:
         every = [decided.get(place) for place in range(len(names))]
         if decided:
             yield None if None in every else tuple(each is True for each in every)
-        elif len(value) == 1 and isinstance(items := next(iter(value.values())), list):
+        elif (
+            len(value) == 1 and isinstance(items := next(iter(value.values())), list) and _lists_met(next(iter(value)))
+        ):
             yield _label_of(", ".join(map(str, items)), names)
+
+
+def _lists_met(key: str) -> bool:
+    return bool(_KEY.search(key.lower())) and not _NO_KEY.search(key.lower())
 
 
 def _json_objects(text: str) -> Iterator[dict[str, Any]]:

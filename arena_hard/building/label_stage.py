@@ -16,7 +16,7 @@ from arena_hard.building.label_reading import Reading, read_label
 from arena_hard.calling.calls import chat_completion, finish_reason_of, total_usage
 from arena_hard.calling.context import Prompts
 from arena_hard.calling.local_server import serving
-from arena_hard.calling.manifest import earlier_notes, finish_killed
+from arena_hard.calling.manifest import earlier_notes, failed_calls, finish_killed
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.origins import origins
 from arena_hard.calling.progress import Progress, failure_lines
@@ -30,15 +30,17 @@ from arena_hard.data.settings import ModelSettings
 from arena_hard.money.account import Account
 from arena_hard.money.quotes import Quote, output_of, quote
 
+REFUSED = "refused: "  # begins the reason of a call that failed for what was asked
 _REASONS = 5  # that are shown, of why labels could not be read
 _MOST_COUNTED = 20_000  # prompts whose tokens are counted for a quote
 
 
 @dataclass(kw_only=True)
 class LabelJob(Job):
-    """One label to get. attempt: which it is, counted over all runs."""
+    """One label to get. attempt: which it is, counted over all runs; last: whether it is not tried again if refused."""
 
     attempt: int
+    last: bool = False
 
 
 @dataclass
@@ -54,9 +56,11 @@ class LabelStage:
     batch: bool = False
     finish_live: bool = False
     kept: dict[str, Kept] = field(default_factory=dict[str, Kept])
+    refusals: Counter[str] = field(default_factory=Counter[str])
 
     def __post_init__(self) -> None:
         self.kept = load_labels(self.file, self.instrument.fingerprint, self.instrument.criteria.names)
+        self.refusals = Counter(key for key, why in failed_calls(self.file) if why.startswith(REFUSED))
         self.account.open(self.bill, self.model)
 
     @property
@@ -78,6 +82,10 @@ class LabelStage:
         """Which attempt the next one at a prompt is."""
         record = self.kept.get(question.question_id)
         return record.attempts + 1 if record else 1
+
+    def is_last_at(self, question: Question) -> bool:
+        """Whether, if the next attempt is refused as well, a prompt stays without a label."""
+        return self.attempt_at(question) + self.refusals[question.question_id] >= self.attempts
 
     def is_missing(self, question: Question) -> bool:
         """Whether a prompt has no label, and may be asked about (again)."""
@@ -180,7 +188,10 @@ async def _make(stage: LabelStage, model: ModelSettings) -> int:
     missing = stage.missing
 
     async def get(job: LabelJob, clock: Clock) -> Row:
-        record = await get_label(opened, stage.instrument, job, clock)
+        try:
+            record = await get_label(opened, stage.instrument, job, clock)
+        except CallError as error:
+            record = refused(stage, job, error, understood=bool(ways.ways))
         ways.add(record, job.replies)
         return record.row
 
@@ -204,9 +215,9 @@ def _output(stage: LabelStage) -> RunOutput:
 
 def _jobs(stage: LabelStage, output: RunOutput, missing: Sequence[Question]) -> Iterator[LabelJob]:
     for question in missing:
-        attempt = stage.attempt_at(question)
+        attempt, last = stage.attempt_at(question), stage.is_last_at(question)
         label = label_of(stage, question.question_id, attempt)
-        yield LabelJob(output=output, question=question, label=label, attempt=attempt)
+        yield LabelJob(output=output, question=question, label=label, attempt=attempt, last=last)
 
 
 async def get_label(model: Model, instrument: Instrument, job: LabelJob, clock: Clock) -> LabelRecord:
@@ -243,6 +254,33 @@ async def get_label(model: Model, instrument: Instrument, job: LabelJob, clock: 
         usage=total_usage(job.replies),
         served_model=job.replies[-1].served_model,
         finish_reason=finish_reason_of(job.replies),
+    )
+
+
+def refused(stage: LabelStage, job: LabelJob, error: CallError, *, understood: bool) -> LabelRecord:
+    """The record, without a label, of a prompt that was refused as often as is asked. Raises any other error.
+
+    understood: whether the server gave a label in this run; one that never did may be set up wrongly, which says
+    nothing of the prompt.
+    """
+    if not error.about_request:
+        raise error
+    error.message = f"{REFUSED}{error.message}"
+    understood = understood or any(record.criteria is not None for record in stage.kept.values())
+    if not (job.last and understood):
+        raise error
+    return LabelRecord(
+        question_id=job.question.question_id,
+        instrument=stage.instrument.fingerprint,
+        criteria=None,
+        model=stage.model.name,
+        labelled_by=None,
+        unreadable=error.message,
+        attempts=max(job.attempt, stage.attempts),
+        reply="",
+        usage=error.usage,
+        served_model=None,
+        finish_reason=error.finish_reason or "refused",
     )
 
 
@@ -297,4 +335,8 @@ def _report(stage: LabelStage, progress: Progress, ways: LabelWays, tally: RunTa
     if progress.failures:
         print("\n".join(failure_lines(progress.failures)))
         print("Failed requests were not saved; rerun the same command to retry only those.")
+    if any(reason.startswith(REFUSED) for reason in tally.failed.values()):
+        print(
+            f"A prompt that is refused in {counted(stage.attempts, 'run')} is left without a label (labels: attempts)."
+        )
     return int(bool(progress.failures or stage.account.not_sent))

@@ -28,6 +28,9 @@ from arena_hard.money.quotes import quote_lines
 
 TEXTS = "language"  # the step whose table has the prompts' texts
 TOPICS = "topics"
+MEAN_OVER = "all prompts of a topic that have a label"
+MEAN_OVER_LEFT = "the prompts of a topic that have a label and that the filter before has left"
+_SCORES = ["id", "topic", "prompt_score"]
 _TEXT_STEPS = (TEXTS, "duplicates", "clean", "read")  # whose tables tell how many prompts there may be at most
 
 
@@ -37,7 +40,11 @@ def label_steps(settings: BuildSettings) -> list[Step]:
     for number, each in enumerate(settings.labels.passes, 1):
         criteria = load_criteria(Path(each.criteria or settings.labels.criteria))
         check_thresholds(settings, number, len(criteria))
-        steps += [LabelStep(number, criteria), FilterStep(number, criteria)]
+        earlier = [step.name for step in steps if isinstance(step, LabelStep) and step.criteria.names == criteria.names]
+        steps += [
+            LabelStep(number, criteria),
+            FilterStep(number, criteria, earlier if settings.rule == "paper" else ()),
+        ]
     return steps
 
 
@@ -135,11 +142,10 @@ class LabelStep(Step):
 
     def _questions_to_plan(self, context: Context) -> tuple[list[Question] | None, bool]:
         """The prompts that this pass labels and whether that is certain, else all that may come so far."""
-        before = context.manifest(self.needs[0])
-        if before and context.table(self.needs[0]).file.is_file() and context.manifest(TEXTS):
+        if context.is_known(self.needs[0], TEXTS) and context.table(self.needs[0]).file.is_file():
             ids, topics = topic_of_rows(context.table(self.needs[0]))
             return prompts_in(context, [key for key, topic in zip(ids, topics) if topic >= 0]), True
-        there = next((step for step in _TEXT_STEPS if context.manifest(step)), None)
+        there = next((step for step in _TEXT_STEPS if context.is_known(step)), None)
         if there is None:
             return None, False
         ids = list(dict.fromkeys(context.table(there).column("id")))
@@ -212,12 +218,16 @@ def label_table(ids: Sequence[str], topics: Sequence[int], labels: Sequence[list
 
 
 class FilterStep(Step):
-    """The thresholds after a pass. Its table says what the topics came to; FILTER.topics.json has all of them."""
+    """The thresholds after a pass. Its table says what the topics came to; FILTER.topics.json has all of them.
 
-    def __init__(self, number: int, criteria: Criteria) -> None:
-        self.number, self.criteria = number, criteria
+    earlier: passes by the same criteria whose labels count in a topic's mean where this pass has none, as they do by
+    the paper's rule: its mean is over all prompts of a topic, and what an earlier filter has left are the good ones.
+    """
+
+    def __init__(self, number: int, criteria: Criteria, earlier: Sequence[str] = ()) -> None:
+        self.number, self.criteria, self.earlier = number, criteria, tuple(earlier)
         self.name = f"filter{number}"
-        self.needs = (f"label{number}", TEXTS)
+        self.needs = (f"label{number}", TEXTS, *earlier)
         self.files = (f"filter{number}.topics.json",)
 
     def thresholds(self, context: Context) -> Thresholds:
@@ -225,11 +235,21 @@ class FilterStep(Step):
         return thresholds_of(context.settings, self.number)
 
     def made_from(self, context: Context) -> dict[str, Any]:
-        return {"thresholds": self.thresholds(context)._asdict()}
+        means = {"mean_over": self.mean_over} if self.number > 1 else {}
+        return {"thresholds": self.thresholds(context)._asdict(), **means}
+
+    @property
+    def mean_over(self) -> str:
+        """Over which prompts a topic's mean is, for people."""
+        if self.number == 1:
+            return MEAN_OVER
+        return f"{MEAN_OVER}, each by the last pass that labelled it" if self.earlier else MEAN_OVER_LEFT
 
     def plan(self, context: Context, rows: int | None) -> Iterable[str]:
         found = self.thresholds(context)
         yield f"prompts that meet at least {found.prompt:g}, in topics with a mean of at least {found.topic:g} criteria"
+        if self.number > 1:
+            yield f"the mean is over {self.mean_over}"
 
     def run(self, context: Context, rows: Table | None, out: Output) -> None:
         import numpy as np
@@ -239,9 +259,10 @@ class FilterStep(Step):
         assert rows is not None
         table: Any = rows.read()
         thresholds = self.thresholds(context)
-        topic = table.column("topic").to_numpy()
-        score = table.column("prompt_score").fill_null(filters.NO_LABEL).to_numpy()
-        scores = filters.topic_scores(topic, score)
+        own = _scores_in(table)
+        _, topic, score = own
+        earlier = (_scores_in(context.table(name).read(_SCORES)) for name in self.earlier)
+        scores = filters.topic_scores(*filters.scores_of_passes([*earlier, own]))
         why = filters.why_dropped(topic, score, scores, thresholds)
         for code, reason in filters.REASONS.items():
             dropped = np.flatnonzero(why == code)
@@ -260,6 +281,7 @@ class FilterStep(Step):
         without = int(scores.unlabelled.sum())
         out.facts |= {
             "thresholds": thresholds._asdict(),
+            "mean_over": self.mean_over,
             "topics": len(scores.topic),
             "topics_kept": topics,
             "topics_with_unlabelled": partly,
@@ -268,6 +290,14 @@ class FilterStep(Step):
         if without:
             told = f"{counted(without, 'prompt')} without a label in {counted(partly, 'topic')}"
             out.say(f"{told}: the means of these are over the others")
+
+
+def _scores_in(table: Any) -> tuple[list[str], Any, Any]:
+    """Id, topic and score of the rows of a pass."""
+    from arena_hard.building.filters import NO_LABEL
+
+    score = table.column("prompt_score").fill_null(NO_LABEL).to_numpy()
+    return table.column("id").to_pylist(), table.column("topic").to_numpy(), score
 
 
 def _with_topics(table: Any, scores: Any) -> Any:

@@ -59,7 +59,7 @@ class OpinionStep(Step):
     def plan(self, context: Context, rows: int | None) -> Iterable[str]:
         share = context.settings.labels.second_opinion_share
         yield f"{context.settings.labels.second_opinion} labels {share:.0%} of the prompts of {self.first.name} again"
-        if context.manifest(self.first.name):
+        if context.is_known(self.first.name, *self.first.needs[1:]):
             stage = self._stage(context, self._drawn(context, context.table(self.first.name)))
             yield from stage.plan_lines()
             if stage.missing:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from arena_hard.building.bench_check import Check, checks
 from arena_hard.building.check_words import check_view
+from arena_hard.building.label_steps import MEAN_OVER
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Context, Step
 from arena_hard.building.topic_view import map_view, topic_rows, topic_table
@@ -80,6 +81,7 @@ def _view(
         "map": map_view(rows),
         "topics": table,
         "topics_words": words,
+        "mean_over": _mean_over(manifests),
         "questions": [_question(row, _criteria(manifests)) for row in questions],
         "checks": [check_view(check, {str(row["question_id"]): _short(row) for row in questions}) for check in found],
         "problems": problems,
@@ -179,6 +181,12 @@ def _labels(manifests: dict[str, Any]) -> Iterable[dict[str, Any]]:
             ],
             "shares": [(key.replace("_", " "), share) for key, share in facts.get("shares", {}).items()],
         }
+
+
+def _mean_over(manifests: dict[str, Any]) -> str:
+    """Over which prompts the topics' means are, by the last filter."""
+    facts = [manifest.get("facts", {}) for manifest in manifests.values() if manifest]
+    return next((each["mean_over"] for each in reversed(facts) if "mean_over" in each), MEAN_OVER)
 
 
 # ------------------------------------------------------------------------------------- questions

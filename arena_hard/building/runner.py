@@ -79,6 +79,7 @@ def origin_of(context: Context, step: Step) -> dict[str, Any]:
 def print_plan(context: Context, steps: Sequence[Step], anew: set[str]) -> None:
     """What each step will do, and what each that is up to date has left."""
     waiting = check(context, steps, anew)
+    context.waiting = frozenset(step.name for step in waiting)
     rows: int | None = None
     for step in steps:
         if step in waiting:

@@ -38,7 +38,10 @@ FORMAT = 1  # raised where steps of an earlier version cannot be gone on with
 
 @dataclass
 class Context:
-    """What all steps of a run share. models: the entries of the endpoint file that the settings name."""
+    """What all steps of a run share. models: the entries of the endpoint file that the settings name.
+
+    waiting: for a plan, the steps that are not up to date, whose tables say nothing of the run that is planned.
+    """
 
     bench: Bench
     settings: BuildSettings
@@ -47,6 +50,7 @@ class Context:
     processes: int = 1
     models: dict[str, ModelSettings] = field(default_factory=dict[str, ModelSettings])
     account: Account = field(default_factory=Account)
+    waiting: frozenset[str] = frozenset()
 
     @property
     def folder(self) -> Path:
@@ -56,6 +60,10 @@ class Context:
     def table(self, step: str) -> Table:
         """The table that a step has left."""
         return Table(self.folder / f"{step}.parquet")
+
+    def is_known(self, *steps: str) -> bool:
+        """Whether what these steps leave is known when a run is planned: they have ended, and are up to date."""
+        return all(step not in self.waiting and self.manifest(step) is not None for step in steps)
 
     def file(self, name: str) -> Path:
         """A further file of a step (embeddings.npy)."""

@@ -139,7 +139,7 @@ class NamesStep(Step):
         return {"shaping": shaping(_model(context))}
 
     def plan(self, context: Context, rows: int | None) -> Iterable[str]:
-        if not (context.manifest("sample") and context.manifest("topics")):
+        if not context.is_known(*self.needs):
             yield "what it costs is known once topics are drawn: --until sample does that"
             return
         yield from NameStage(context, _model(context), to_name(context)).plan_lines()

@@ -175,6 +175,11 @@ def open_failures(records: Path, found: Container[str]) -> set[str]:
     return {key for key in failed if key not in found or key in kept}
 
 
+def failed_calls(records: Path) -> list[tuple[str, str]]:
+    """(question id, why) of each call that failed, run by run."""
+    return [failed for run in _runs(records) for failed in run.failed.items()]
+
+
 def earlier_notes(records: Path, endpoints: Sequence[str], existing: int) -> list[str]:
     """What is to be said of the runs before: that the last one was killed, that they had other endpoints.
 

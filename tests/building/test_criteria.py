@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from arena_hard.building.criteria import load_criteria
+from arena_hard.building.label_files import Kept
 from arena_hard.building.label_prompt import QUOTED, Instrument
-from arena_hard.calling.providers.base import Reply
-from arena_hard.data.records import Usage, UserError
+from arena_hard.building.label_stage import REFUSED, LabelJob, LabelStage, refused
+from arena_hard.calling.providers.base import CallError, Reply
+from arena_hard.calling.record_run import RunOutput
+from arena_hard.calling.run_tally import RunTally
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import Question, Usage, UserError
 from arena_hard.data.settings import ModelSettings
+from arena_hard.money.account import Account
 from tests.support.pipeline_bench import ROOT
 
 SHIPPED = sorted((ROOT / "config/criteria").glob("*.yaml"))
@@ -106,6 +113,8 @@ def test_whatever_shapes_a_label_is_in_the_fingerprint() -> None:
             ":4: .*'Real World'.*like real_world",
         ),
         ("criteria:\n  - name: a\n    text: b\n  - name: a\n    text: c\n", ":4: .*'a' occurs twice"),
+        ("criteria:\n  - name: a_b\n    text: b\n  - name: ab\n    text: c\n", ":4: .*'ab' and 'a_b' are alike"),
+        ("criteria:\n  - name: none\n    text: b\n", ":2: .*'none' is what an annotator says"),
         ("criteria:\n  - name: a\n", "'text' is missing"),
         ("criteria:\n  - name: a\n    txt: b\n", ":3: .*unknown key 'txt'. Did you mean 'text'"),
         ("criteria:\n  - name: a\n    text: b\nreason: false\n", ":4: .*Did you mean 'reasons'"),
@@ -125,3 +134,35 @@ def test_texts_may_be_in_any_language(tmp_path: Path) -> None:
     assert criteria.names == ("frage",)
     asked = Instrument(ModelSettings(name="m", model_name="m"), criteria).system_prompt
     assert "1. frage: Die Frage ist schwer – für alle." in asked
+
+
+@pytest.mark.parametrize(
+    ("runs", "read_before", "about_request", "is_null"),
+    [
+        (["refused: 400"], True, True, True),
+        ([], True, True, False),  # the first time
+        (["could not connect"], True, True, False),
+        (["refused: 400"], True, False, False),  # now it is the server
+        (["refused: 400"], False, True, False),  # a server that never gave a label may be set up wrongly
+    ],
+)
+def test_a_prompt_that_is_refused_again_is_null(
+    tmp_path: Path, runs: list[str], read_before: bool, about_request: bool, is_null: bool
+) -> None:
+    asked, prompt = instrument(), Question("a", ("What?",))
+    stage = LabelStage(asked, Bench(tmp_path, "b"), tmp_path, [prompt], 2, Account())
+    manifest = {"runs": [{"failed": {"a": why}} for why in runs]}
+    stage.file.with_suffix(".manifest.json").write_bytes(msgspec.json.encode(manifest))
+    stage = LabelStage(asked, Bench(tmp_path, "b"), tmp_path, [prompt], 2, Account())
+    stage.kept = {"b": Kept("b", asked.fingerprint, [True] * 7)} if read_before else {}
+    output = RunOutput(RunTally(stage.file, asked.fingerprint), stage.bill, [])
+    job = LabelJob(output=output, question=prompt, label="a", attempt=1, last=stage.is_last_at(prompt))
+    error = CallError("final", "content_filter")
+    error.about_request = about_request
+    if not is_null:
+        with pytest.raises(CallError) as found:
+            refused(stage, job, error, understood=False)
+        assert found.value.message.startswith(REFUSED) is about_request
+        return
+    record = refused(stage, job, error, understood=False)
+    assert (record.criteria, record.unreadable, record.attempts) == (None, "refused: content_filter", 2)

@@ -8,7 +8,10 @@ import statistics
 import numpy as np
 import pytest
 
-from arena_hard.building.filters import NO_LABEL, NO_TOPIC, REASONS, topic_scores, why_dropped
+from arena_hard.building import label_steps
+from arena_hard.building.criteria import Criteria, Criterion
+from arena_hard.building.filters import NO_LABEL, NO_TOPIC, REASONS, scores_of_passes, topic_scores, why_dropped
+from arena_hard.building.label_steps import FilterStep
 from arena_hard.building.settings import BuildSettings, LabelSettings, PassSettings, Rule
 from arena_hard.building.thresholds import Thresholds, check_thresholds, thresholds_of
 from arena_hard.data.records import UserError
@@ -98,3 +101,31 @@ def test_thresholds_beyond_the_criteria_are_a_mistake() -> None:
     with pytest.raises(UserError, match="prompt_threshold is 6 in pass 1, and there are 5 criteria.*Write prompt_thr"):
         check_thresholds(settings("paper", PassSettings("m")), 1, 5)
     check_thresholds(settings("paper", PassSettings("m", prompt_threshold=4, topic_threshold=3.5)), 1, 5)
+
+
+def test_what_an_earlier_pass_has_dropped_counts_in_the_mean_of_the_paper() -> None:
+    """Of what the first filter has left, no mean is below its threshold, so that the mean would drop nothing."""
+    first = (["a", "b", "c", "d", "e"], np.array([1, 1, 1, 2, -1]), np.array([7, 5, 0, 5, NO_LABEL]))
+    second = (["a", "b", "d"], np.array([1, 1, 2]), np.array([6, NO_LABEL, 6]))
+    topic, score = scores_of_passes([first, second])
+    scores = topic_scores(topic, score)
+    assert scores.topic.tolist() == [1, 2] and scores.mean.tolist() == [11 / 3, 6]
+    assert why_dropped(*second[1:], scores, Thresholds(6, 5)).tolist()[::2] == [3, 0]
+    left_alone = topic_scores(*scores_of_passes([second]))
+    assert left_alone.mean.tolist() == [6, 6]
+
+
+@pytest.mark.parametrize(
+    ("rule", "names", "earlier"),
+    [("paper", "ab", ("label1",)), ("readme", "ab", ()), ("blog", "ab", ()), ("paper", "cd", ())],
+)
+def test_which_passes_count_in_a_mean(
+    rule: Rule, names: str, earlier: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"x": Criteria([Criterion(name, "t") for name in "ab"]), "y": Criteria([Criterion(n, "t") for n in names])}
+    monkeypatch.setattr(label_steps, "load_criteria", lambda file: files[str(file)])
+    passes = [PassSettings("m", file, prompt_threshold=1, topic_threshold=1) for file in "xy"]
+    one, two = [step for step in label_steps.label_steps(settings(rule, *passes)) if isinstance(step, FilterStep)]
+    assert (one.earlier, two.earlier) == ((), earlier)
+    assert two.needs == ("label2", "language", *earlier)
+    assert ("last pass" in two.mean_over, "has left" in two.mean_over) == (bool(earlier), not earlier)

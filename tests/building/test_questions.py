@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from arena_hard.building.conversations import prompt_id
+from arena_hard.building.criteria import load_criteria
+from arena_hard.building.label_files import given_label
+from arena_hard.building.label_steps import LabelStep
+from arena_hard.building.runner import print_plan
+from arena_hard.building.settings import LabelSettings, PassSettings
 from arena_hard.building.steps import Context
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
-from tests.support.log_bench import SUBJECTS, asked, build, conversation, log, questions, write_log
+from arena_hard.data.settings import ModelSettings
+from tests.support.log_bench import SUBJECTS, asked, build, conversation, log, questions, steps_before, write_log
+from tests.support.pipeline_bench import ROOT
 
 SAMPLE = {"topics": 3, "prompts": 2}
 
@@ -95,6 +104,27 @@ def test_copies_are_one_prompt_that_was_seen_often(tmp_path: Path) -> None:
     assert seen == {asked(0, 0): 4, asked(0, 1): 1}
     dropped = (context.manifest("duplicates") or {})["counts"]["dropped"]
     assert dropped == {"exact copies": 2, "near copies": 1}
+
+
+def test_a_label_that_comes_with_a_copy_is_kept(tmp_path: Path) -> None:
+    def tag(met: bool) -> dict[str, Any]:
+        return {"category_tag": {"criteria_v0.1": {"complexity": met}}}
+
+    rows = [
+        conversation(asked(0, 0)),
+        conversation(asked(0, 1), **tag(True)),
+        conversation(asked(0, 2), category_tag={"if_v0.1": {}}),
+        conversation(asked(0, 0).upper(), **tag(False)),  # a near copy counts after an exact one
+        conversation(asked(0, 0), **tag(True)),
+        conversation(asked(0, 1), **tag(False)),
+        conversation(asked(0, 2).upper(), **tag(True)),
+        conversation(asked(0, 2).lower(), **tag(False)),
+    ]
+    context = built(tmp_path, rows, sample={"topics": 1, "prompts": 2})
+    left = context.table("duplicates").read(["turns", "category_tag"]).to_pylist()
+    assert {row["turns"][0]: given_label(row["category_tag"], ["complexity"]) for row in left} == {
+        asked(0, number): [True] for number in range(3)
+    }
 
 
 def test_excluded_questions_and_their_near_copies_are_left_out(tmp_path: Path) -> None:
@@ -180,3 +210,21 @@ def test_without_the_folder_of_steps_what_nobody_has_changed_is_still_ours(tmp_p
 def test_no_topic_with_enough_prompts_is_a_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"No topic has 3 good prompts \(4 topics with fewer\)"):
         built(tmp_path, log((1, 2, 2, 2)), sample={"topics": 2, "prompts": 3})
+
+
+def test_a_plan_says_what_labels_cost_only_of_tables_that_are_current(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = built(tmp_path, log())
+    context.settings = msgspec.structs.replace(context.settings, labels=LabelSettings(passes=[PassSettings("m")]))
+    context.models = {"m": ModelSettings(name="m", model_name="m")}
+    context.args.batch = context.args.finish_live = False
+    steps = [*steps_before(context.settings), LabelStep(1, load_criteria(ROOT / "config/criteria/arena-hard.yaml"))]
+    print_plan(context, steps, set())
+    assert "0 labels exist, 32 to make" in capsys.readouterr().out
+    other = replace(context, inputs=[write_log(tmp_path / "other.jsonl", log((3, 3)))])
+    print_plan(other, steps, set())
+    planned = capsys.readouterr().out
+    assert "what it costs is known once the conversations are read" in planned and "to make" not in planned
+    print_plan(context, steps, {"topics", "label1"})
+    assert "at most, if all 32 prompts that are known today come so far:" in capsys.readouterr().out

@@ -106,7 +106,10 @@ def test_nothing_is_spent_beyond_the_limit_and_a_higher_one_goes_on(bench: Label
     assert "stopped before exceeding it" in stopped.stdout
     some = len(bench.records)
     assert 0 < some < 13
-    assert not (bench.building / "label1.json").exists() and not (bench.building / "filter1.json").exists()
+    assert (
+        not (bench.building / "label1.manifest.json").exists()
+        and not (bench.building / "filter1.manifest.json").exists()
+    )
     assert bench.run("--max-cost", "1").returncode == 0
     assert wire.stats()["requests"] == 13 and bench.manifest("filter1")["counts"]["out"] == 4
 
@@ -125,11 +128,33 @@ def test_what_fails_is_listed_and_is_no_label(bench: LabelBench, wire: Server) -
     failed = bench.run()
     assert failed.returncode == 1
     assert "11 labels written, 2 failed." in failed.stdout and "2 × " in failed.stdout
-    assert len(bench.records) == 11 and not (bench.building / "label1.json").exists()
+    assert len(bench.records) == 11 and not (bench.building / "label1.manifest.json").exists()
     assert bench.run().returncode == 0
     assert [bench.table("label1")[each.id]["criteria"] for each in with_topic(bench)] == [
         each.label for each in with_topic(bench)
     ]
+
+
+def test_a_prompt_that_is_always_refused_does_not_hold_up_the_bench(tmp_path: Path) -> None:
+    prompts = planted({1: [7, 6, 6]})
+
+    def say(body: dict[str, Any]) -> Any:
+        return said("" if prompt_of(body) == prompts[0].text else "Criteria met: [1, 2, 3, 4, 5, 6]")
+
+    with batch_server(say) as server:
+        bench = LabelBench(tmp_path, f"{server.address}/v1", prompts)
+        first = bench.run()
+        assert first.returncode == 1 and "1 × refused: " in first.stdout
+        assert "A prompt that is refused in 2 runs is left without a label" in first.stdout
+        asked = len(server.live)
+        second = bench.run()
+        assert second.returncode == 0, second.stdout
+        assert "1 label could not be read (null, no score):" in second.stdout and "1 × refused: " in second.stdout
+        assert 0 < len(server.live) - asked <= 2
+        assert bench.table("label1")[prompts[0].id]["criteria"] is None
+        assert bench.manifest("filter1")["counts"]["dropped"] == {"without a label": 1}
+        asked = len(server.live)
+        assert bench.run().returncode == 0 and len(server.live) == asked
 
 
 UNREADABLE = ["I cannot help.", "Criteria met: [1, 2, 9]", "[1] or [2]", "$ERROR$", "Criteria met: [1, 2"]
@@ -253,6 +278,8 @@ def test_a_cheap_pass_goes_before_a_strong_one(bench: LabelBench, wire: Server) 
     assert set(bench.table("filter1")) == first == set(bench.table("label2"))
     assert set(bench.table("filter2")) == {each.id for each in bench.prompts if each.id in first and len(each.met) > 5}
     assert wire.stats()["requests"] == 13 + 9
+    means = {row["topic"]: row["mean"] for row in json.loads((bench.building / "filter2.topics.json").read_text())}
+    assert means == {4: 5.8, 7: 2.5, 9: 5.25}  # of all prompts, also of those that the first pass has dropped
     bench.settings["rule"] = "readme"  # 6 for the topic's mean, over what the first pass has left
     assert bench.run().returncode == 2  # nothing is left, and it says so
     assert wire.stats()["requests"] == 13 + 9

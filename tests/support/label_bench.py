@@ -99,7 +99,7 @@ class LabelBench:
         size = (self.building / f"{step}.parquet").stat().st_size
         ids = sorted(columns["id"])
         said = {"step": step, "output": {"ids": ids, "bytes": size}, "counts": {"in": 0, "out": len(ids)}}
-        (self.building / f"{step}.json").write_text(json.dumps(said))
+        (self.building / f"{step}.manifest.json").write_text(json.dumps(said))
 
     def write(self) -> None:
         """The configs as they are now."""
@@ -123,7 +123,7 @@ class LabelBench:
         return {row["id"]: row for row in pyarrow.parquet.read_table(self.building / f"{step}.parquet").to_pylist()}
 
     def manifest(self, step: str) -> dict[str, Any]:
-        return json.loads((self.building / f"{step}.json").read_text())
+        return json.loads((self.building / f"{step}.manifest.json").read_text())
 
     @property
     def label_files(self) -> list[Path]:

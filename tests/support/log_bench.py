@@ -77,11 +77,16 @@ def context_of(data: Path, files: Sequence[Path], settings: Mapping[str, Any], b
     return Context(Bench(data, bench), found, list(files), argparse.Namespace(setting_file=Path("config.yaml")))
 
 
+def steps_before(settings: BuildSettings) -> list[Step]:
+    """The steps up to the topics."""
+    first = [step for step in build_steps(settings) if step.name in ("read", "clean", "duplicates", "language")]
+    return [*first, PlantedTopics()]
+
+
 def build(data: Path, files: Sequence[Path], **settings: Any) -> Context:
     """From files to question.jsonl."""
     context = context_of(data, files, settings, settings.pop("bench", "mine"))
-    first = [step for step in build_steps(context.settings) if step.name in ("read", "clean", "duplicates", "language")]
-    steps = [*first, PlantedTopics(), SampleStep(context.settings)]
+    steps = [*steps_before(context.settings), SampleStep(context.settings)]
     assert run_steps(context, [*steps, QuestionStep(context.settings, steps)], set()) == 0
     return context
 
