@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arena_hard.building import near_copies
 from arena_hard.building.conversations import SEPARATOR, kept
+from arena_hard.building.id_order import in_order_of_ids
 from arena_hard.building.near_copies import Sketches, comparable
 from arena_hard.building.parallel import in_order
 from arena_hard.building.reading import batches, texts_of
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
 OFFICIAL = ("arena-hard-v0.1", "arena-hard-v2.0")
 EXACT, NEAR = "exact copies", "near copies"
-METHOD = 1  # raised when other pairs would be found
+METHOD = 2  # raised when other pairs would be found, or others of a pair would stay
 
 
 class DuplicateStep(Step):
@@ -55,7 +59,11 @@ class DuplicateStep(Step):
 
 
 class Deduplication:
-    """One run of the step: of the texts, those of excluded benches come first, then one for each id."""
+    """One run of the step: of the texts, those of excluded benches come first, then one for each id.
+
+    Neither what stays nor its order owes anything to the order of the rows: a log that is shuffled gives the same
+    benchmark.
+    """
 
     def __init__(self, context: Context, rows: Table, out: Output) -> None:
         import numpy as np
@@ -69,9 +77,8 @@ class Deduplication:
             turns = [kept(list(question.turns), context.settings.clean.turns) for question in questions]
             self.excluded += [comparable(SEPARATOR.join(each)) for each in turns]
         ids = np.array([int(key, 16) for key in rows.column("id")], np.uint64)
-        _, self.first, self.text_of, self.seen = np.unique(
-            ids, return_index=True, return_inverse=True, return_counts=True
-        )
+        _, self.text_of, self.seen = np.unique(ids, return_inverse=True, return_counts=True)
+        self.first = _first_rows(rows, self.text_of, self.seen)
         out.progress.reset(total=2 * rows.count)
 
     def run(self) -> None:
@@ -82,14 +89,15 @@ class Deduplication:
         sketched = self._sketches()
         buckets = near_copies.buckets_of(sketched.bands)
         texts = dict(enumerate(self.excluded)) | self._texts(buckets.texts[buckets.texts >= fixed] - fixed)
-        # texts are numbered in the order of their ids; which of two stays is told by how often and how early it came
-        ranked = np.lexsort((self.first, -self.seen)) + fixed
+        # texts are numbered in the order of their ids; which of two stays is told by how often it came, then by its id
+        ranked = np.argsort(-self.seen, kind="stable") + fixed
         order = np.concatenate([np.arange(fixed), ranked])
         of = np.arange(len(order))
         bound = self.context.settings.duplicates.similarity
         for text, other in near_copies.find_copies(sketched, buckets, order, texts, bound, fixed):
             of[text] = other
-        self._write(of, fixed)
+        for left in in_order_of_ids(self._left(of, fixed), len(self.first), self.context.folder):
+            self.out.write(left)
 
     def _sketches(self) -> Sketches:
         """Of all texts; each is worked on where its first row is."""
@@ -132,7 +140,8 @@ class Deduplication:
             at += part.num_rows
         return texts
 
-    def _write(self, of: npt.NDArray[np.int64], fixed: int) -> None:
+    def _left(self, of: npt.NDArray[np.int64], fixed: int) -> Iterator[pa.Table]:
+        """The rows that stay; the others are counted."""
         import numpy as np
 
         seen = np.zeros(len(of), np.int64)
@@ -149,7 +158,7 @@ class Deduplication:
                 named = np.array([other < fixed and self.names[other] == name for other in of[here].tolist()])
                 self._drop(part, named, f"in {name}")
             left = part.filter(arrow().array(stays))
-            self.out.write(left.append_column("n_seen", arrow().array(seen[here][stays], arrow().int32())))
+            yield left.append_column("n_seen", arrow().array(seen[here][stays], arrow().int32()))
             at += part.num_rows
             self.out.advance(part.num_rows)
 
@@ -158,6 +167,23 @@ class Deduplication:
         if count:
             shown = part.filter(arrow().array(dropped)).slice(0, 5)
             self.out.drop(reason, list(zip(shown.column("id").to_pylist(), texts_of(shown))), count)
+
+
+def _first_rows(rows: Table, text_of: npt.NDArray[np.int64], seen: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The row of each text that stays before its exact copies: of those without surplus blanks, by what is in them."""
+    import numpy as np
+
+    length, content = np.zeros(len(text_of), np.int64), np.zeros(len(text_of), np.uint64)
+    at = 0
+    for part in rows.parts():
+        copied = np.flatnonzero(seen[text_of[at : at + part.num_rows]] > 1)
+        found = part.take(copied).to_pylist()
+        written = [hashlib.sha256(json.dumps(row).encode()).digest() for row in found]
+        length[at + copied] = [sum(map(len, row["turns"])) for row in found]
+        content[at + copied] = [int.from_bytes(each[:8]) for each in written]
+        at += part.num_rows
+    order = np.lexsort((content, length, text_of))
+    return order[np.searchsorted(text_of[order], np.arange(len(seen)))]
 
 
 def _sketches_of(piece: tuple[int, pa.Table]) -> tuple[int, Sketches]:

@@ -1,8 +1,9 @@
 """Exact and near copies among prompts: found by MinHash, and verified by the texts before two are called copies.
 
 Two prompts are near copies when the sets of their pieces of nine characters (in small letters) have so much in common
-that the smaller part is `similarity` of all. Of copies the one that was seen most often stays, else the earliest; what
-is dropped is a copy of one that stays, never merely the copy of a copy. Questions of excluded benches come before all.
+that the smaller part is `similarity` of all. Of copies the one that was seen most often stays, of equals the one with
+the first id; what is dropped is a copy of one that stays, never merely the copy of a copy. Questions of excluded
+benches come before all.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from arena_hard.building import id_order
 from arena_hard.building.conversations import prompt_id
 from arena_hard.building.steps import Context
 from arena_hard.data.bench_files import load_questions
@@ -162,3 +163,22 @@ def test_questions_that_somebody_has_changed_are_not_overwritten(tmp_path: Path)
 def test_no_topic_with_enough_prompts_is_a_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"No topic has 3 good prompts \(4 topics with fewer\)"):
         built(tmp_path, log((1, 2, 2, 2)), sample={"topics": 2, "prompts": 3})
+
+
+def test_the_order_of_the_rows_decides_neither_what_stays_nor_what_the_topics_are_made_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies that differ in blanks and in their language, near copies of equal count, and tables in ranges of ids."""
+    rows = log()
+    rows += [conversation(row["conversation"][0]["content"].replace(" ", "  "), language="German") for row in rows[:8]]
+    rows += [conversation(row["conversation"][0]["content"] + "!") for row in rows[8:16]]
+    rows = [{**row, "question_id": f"row {number}"} for number, row in enumerate(rows)]
+    before: list[Any] = []
+    for number, part_rows in enumerate((100_000, 100_000, 7)):
+        monkeypatch.setattr(id_order, "PART_ROWS", part_rows)
+        context = built(tmp_path / str(number), random.Random(number).sample(rows, len(rows)))
+        table = context.table("duplicates").read().to_pylist()
+        assert [row["id"] for row in table] == sorted(row["id"] for row in table)
+        assert sum(row["n_seen"] for row in table) == len(rows) > len(table)
+        before.append((table, questions(context)))
+    assert before[0] == before[1] == before[2]
