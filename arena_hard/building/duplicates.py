@@ -69,6 +69,7 @@ class Deduplication:
         import numpy as np
 
         self.context, self.rows, self.out = context, rows, out
+        self.bound = context.settings.duplicates.similarity
         self.names: list[str] = []
         self.excluded: list[str] = []
         for name, file in excluded_files(context):
@@ -93,8 +94,7 @@ class Deduplication:
         ranked = np.argsort(-self.seen, kind="stable") + fixed
         order = np.concatenate([np.arange(fixed), ranked])
         of = np.arange(len(order))
-        bound = self.context.settings.duplicates.similarity
-        for text, other in near_copies.find_copies(sketched, buckets, order, texts, bound, fixed):
+        for text, other in near_copies.find_copies(sketched, buckets, order, texts, self.bound, fixed):
             of[text] = other
         for left in in_order_of_ids(self._left(of, fixed), len(self.first), self.context.folder):
             self.out.write(left)
@@ -104,14 +104,16 @@ class Deduplication:
         import numpy as np
 
         count = len(self.first)
-        own = near_copies.sketches(self.excluded)
+        own = near_copies.sketches(self.excluded, self.bound)
         signatures = np.empty((len(self.excluded) + count, own.signatures.shape[1]), np.uint16)
         bands = np.empty((len(signatures), own.bands.shape[1]), np.uint64)
         signatures[: len(self.excluded)], bands[: len(self.excluded)] = own
         is_first = np.zeros(len(self.text_of), bool)
         is_first[self.first] = True
         at = 0
-        for rows, found in in_order(_sketches_of, self._firsts(is_first), self.context.processes):
+        for rows, found in in_order(
+            functools.partial(_sketches_of, self.bound), self._firsts(is_first), self.context.processes
+        ):
             places = self.text_of[at : at + rows][is_first[at : at + rows]] + len(self.excluded)
             signatures[places], bands[places] = found
             at += rows
@@ -186,9 +188,9 @@ def _first_rows(rows: Table, text_of: npt.NDArray[np.int64], seen: npt.NDArray[n
     return order[np.searchsorted(text_of[order], np.arange(len(seen)))]
 
 
-def _sketches_of(piece: tuple[int, pa.Table]) -> tuple[int, Sketches]:
+def _sketches_of(bound: float, piece: tuple[int, pa.Table]) -> tuple[int, Sketches]:
     count, table = piece
-    return count, near_copies.sketches(list(map(comparable, _joined(table))))
+    return count, near_copies.sketches(list(map(comparable, _joined(table))), bound)
 
 
 def _joined(table: pa.Table) -> list[str]:
