@@ -72,6 +72,7 @@ def test_scores_topics_and_questions(page: str) -> None:
     assert links == rows
     assert "word1, other1, third 25 25 6.40 0.20 8 2" in words
     assert "creativity: not met" in words and "seen 3 times" in words
+    assert page.count('<pre class="text" dir="auto">') == 7 and page.count("<bdi>Question") == 6  # also right to left
     assert "3 topics could be drawn, where 50 were asked for." in words
 
 
