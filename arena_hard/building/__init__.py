@@ -33,6 +33,7 @@ label_files    labels on disk, a file for each instrument, and those that come w
 label_reading  the criteria in an annotator's reply
 duplicates     of copies one stays; excluded benches
 near_copies    pairs of prompts with much in common, verified
+id_order       rows in the order of their ids, whatever order they came in
 languages      which language a prompt is in
 bench_check    what judgments say of how a benchmark tells models apart
 check_words    the same in words and tables

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arena_hard.building import near_copies
 from arena_hard.building.conversations import SEPARATOR, kept
+from arena_hard.building.id_order import in_order_of_ids
 from arena_hard.building.label_files import TAG, carries_label
 from arena_hard.building.near_copies import Sketches, comparable
 from arena_hard.building.parallel import in_order
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 OFFICIAL = ("arena-hard-v0.1", "arena-hard-v2.0")
 EXACT, NEAR = "exact copies", "near copies"
-METHOD = 2  # raised when other pairs would be found, or other rows left
+METHOD = 3  # raised when other pairs would be found, or others of a pair would stay
 
 
 class DuplicateStep(Step):
@@ -56,12 +60,17 @@ class DuplicateStep(Step):
 
 
 class Deduplication:
-    """One run of the step: of the texts, those of excluded benches come first, then one for each id."""
+    """One run of the step: of the texts, those of excluded benches come first, then one for each id.
+
+    Neither what stays nor its order owes anything to the order of the rows: a log that is shuffled gives the same
+    benchmark.
+    """
 
     def __init__(self, context: Context, rows: Table, out: Output) -> None:
         import numpy as np
 
         self.context, self.rows, self.out = context, rows, out
+        self.bound = context.settings.duplicates.similarity
         self.names: list[str] = []
         self.excluded: list[str] = []
         for name, file in excluded_files(context):
@@ -70,9 +79,8 @@ class Deduplication:
             turns = [kept(list(question.turns), context.settings.clean.turns) for question in questions]
             self.excluded += [comparable(SEPARATOR.join(each)) for each in turns]
         ids = np.array([int(key, 16) for key in rows.column("id")], np.uint64)
-        _, self.first, self.text_of, self.seen = np.unique(
-            ids, return_index=True, return_inverse=True, return_counts=True
-        )
+        _, self.text_of, self.seen = np.unique(ids, return_inverse=True, return_counts=True)
+        self.first = _first_rows(rows, self.text_of, self.seen)
         out.progress.reset(total=2 * rows.count)
 
     def run(self) -> None:
@@ -83,28 +91,30 @@ class Deduplication:
         sketched = self._sketches()
         buckets = near_copies.buckets_of(sketched.bands)
         texts = dict(enumerate(self.excluded)) | self._texts(buckets.texts[buckets.texts >= fixed] - fixed)
-        # texts are numbered in the order of their ids; which of two stays is told by how often and how early it came
-        ranked = np.lexsort((self.first, -self.seen)) + fixed
+        # texts are numbered in the order of their ids; which of two stays is told by how often it came, then by its id
+        ranked = np.argsort(-self.seen, kind="stable") + fixed
         order = np.concatenate([np.arange(fixed), ranked])
         of = np.arange(len(order))
-        bound = self.context.settings.duplicates.similarity
-        for text, other in near_copies.find_copies(sketched, buckets, order, texts, bound, fixed):
+        for text, other in near_copies.find_copies(sketched, buckets, order, texts, self.bound, fixed):
             of[text] = other
-        self._write(of, fixed)
+        for left in in_order_of_ids(self._left(of, fixed), len(self.first), self.context.folder):
+            self.out.write(left)
 
     def _sketches(self) -> Sketches:
         """Of all texts; each is worked on where its first row is."""
         import numpy as np
 
         count = len(self.first)
-        own = near_copies.sketches(self.excluded)
+        own = near_copies.sketches(self.excluded, self.bound)
         signatures = np.empty((len(self.excluded) + count, own.signatures.shape[1]), np.uint16)
         bands = np.empty((len(signatures), own.bands.shape[1]), np.uint64)
         signatures[: len(self.excluded)], bands[: len(self.excluded)] = own
         is_first = np.zeros(len(self.text_of), bool)
         is_first[self.first] = True
         at = 0
-        for rows, found in in_order(_sketches_of, self._firsts(is_first), self.context.processes):
+        for rows, found in in_order(
+            functools.partial(_sketches_of, self.bound), self._firsts(is_first), self.context.processes
+        ):
             places = self.text_of[at : at + rows][is_first[at : at + rows]] + len(self.excluded)
             signatures[places], bands[places] = found
             at += rows
@@ -133,7 +143,8 @@ class Deduplication:
             at += part.num_rows
         return texts
 
-    def _write(self, of: npt.NDArray[np.int64], fixed: int) -> None:
+    def _left(self, of: npt.NDArray[np.int64], fixed: int) -> Iterator[pa.Table]:
+        """The rows that stay; the others are counted."""
         import numpy as np
 
         tags = self._handed_on(of, fixed)
@@ -151,7 +162,7 @@ class Deduplication:
                 named = np.array([other < fixed and self.names[other] == name for other in of[here].tolist()])
                 self._drop(part, named, f"in {name}")
             left = _with_tags(part, at, tags).filter(arrow().array(stays))
-            self.out.write(left.append_column("n_seen", arrow().array(seen[here][stays], arrow().int32())))
+            yield left.append_column("n_seen", arrow().array(seen[here][stays], arrow().int32()))
             at += part.num_rows
             self.out.advance(part.num_rows)
 
@@ -160,12 +171,14 @@ class Deduplication:
         import numpy as np
 
         parts = (part.column(TAG).to_pylist() for part in self.rows.parts([TAG]))
-        labelled = np.array([bool(tag) and carries_label(tag) for tags in parts for tag in tags], bool)
+        # of several, what the tags hold decides, and not where they stand
+        marks = np.array([_mark(tag) for tags in parts for tag in tags], np.uint64)
+        labelled = marks > 0
         rows = np.flatnonzero(labelled)
         texts = self.text_of[rows] + fixed
         stays = of[texts]
         rows, texts, stays = rows[stays >= fixed], texts[stays >= fixed], stays[stays >= fixed]
-        ranked = np.lexsort((rows, texts != stays, stays))
+        ranked = np.lexsort((marks[rows], texts, texts != stays, stays))
         owners, places = np.unique(stays[ranked], return_index=True)
         takers, givers = self.first[owners - fixed], rows[ranked][places]
         given = dict(zip(givers[~labelled[takers]].tolist(), takers[~labelled[takers]].tolist()))
@@ -184,6 +197,11 @@ class Deduplication:
             self.out.drop(reason, list(zip(shown.column("id").to_pylist(), texts_of(shown))), count)
 
 
+def _mark(tag: str | None) -> int:
+    """A number that tells a tag with a label from others; 0 where there is no label."""
+    return 1 + int.from_bytes(hashlib.sha256(tag.encode()).digest()[:7], "big") if tag and carries_label(tag) else 0
+
+
 def _with_tags(part: pa.Table, at: int, tags: dict[int, str]) -> pa.Table:
     """A part, which begins at a row, with the tags that rows of it are handed."""
     here = {row - at: tag for row, tag in tags.items() if at <= row < at + part.num_rows}
@@ -194,9 +212,26 @@ def _with_tags(part: pa.Table, at: int, tags: dict[int, str]) -> pa.Table:
     return part.set_column(place, part.schema.field(place), arrow().array(all_tags, part.schema.field(place).type))
 
 
-def _sketches_of(piece: tuple[int, pa.Table]) -> tuple[int, Sketches]:
+def _first_rows(rows: Table, text_of: npt.NDArray[np.int64], seen: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The row of each text that stays before its exact copies: of those without surplus blanks, by what is in them."""
+    import numpy as np
+
+    length, content = np.zeros(len(text_of), np.int64), np.zeros(len(text_of), np.uint64)
+    at = 0
+    for part in rows.parts():
+        copied = np.flatnonzero(seen[text_of[at : at + part.num_rows]] > 1)
+        found = part.take(copied).to_pylist()
+        written = [hashlib.sha256(json.dumps(row).encode()).digest() for row in found]
+        length[at + copied] = [sum(map(len, row["turns"])) for row in found]
+        content[at + copied] = [int.from_bytes(each[:8], "big") for each in written]
+        at += part.num_rows
+    order = np.lexsort((content, length, text_of))
+    return order[np.searchsorted(text_of[order], np.arange(len(seen)))]
+
+
+def _sketches_of(bound: float, piece: tuple[int, pa.Table]) -> tuple[int, Sketches]:
     count, table = piece
-    return count, near_copies.sketches(list(map(comparable, _joined(table))))
+    return count, near_copies.sketches(list(map(comparable, _joined(table))), bound)
 
 
 def _joined(table: pa.Table) -> list[str]:

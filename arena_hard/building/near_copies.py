@@ -1,13 +1,15 @@
 """Exact and near copies among prompts: found by MinHash, and verified by the texts before two are called copies.
 
 Two prompts are near copies when the sets of their pieces of nine characters (in small letters) have so much in common
-that the smaller part is `similarity` of all. Of copies the one that was seen most often stays, else the earliest; what
-is dropped is a copy of one that stays, never merely the copy of a copy. Questions of excluded benches come before all.
+that the smaller part is `similarity` of all. Of copies the one that was seen most often stays, of equals the one with
+the first id; what is dropped is a copy of one that stays, never merely the copy of a copy. Questions of excluded
+benches come before all.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 PIECE = 9  # characters
-BANDS, BAND = 20, 6  # of 0.8 similarity 2 pairs in a thousand share no band, of 0.9 one in ten million
+MISSED = 0.0025  # the share of pairs, as alike as the bound asks for and no more, that may have no band in common
+_HASHES = (100, 136)  # of a signature: fewer estimate badly, more take long
 # Prompts that begin with the same form, and differ in what was filled in, share the bands of the form. A band that so
 # many have tells nothing any more: copies among them are found by their other bands, of 0.9 similarity nearly all.
 MOST = 20
@@ -40,11 +43,23 @@ class Sketches(NamedTuple):
     bands: Bands
 
 
-class Copies(NamedTuple):
-    """of: for each text the one that it is a copy of, itself where it stays."""
+class Banding(NamedTuple):
+    """How a signature is divided: so many bands, of so many hashes each."""
 
-    of: Ints
-    verified: int
+    bands: int
+    size: int
+
+
+@functools.cache
+def banding(bound: float) -> Banding:
+    """The largest bands, which fewest pairs share by chance, of which copies still have one in common."""
+    least, most = _HASHES
+    for size in range(most // 2, 0, -1):
+        shared = bound**size
+        bands = math.ceil(math.log(MISSED) / math.log1p(-shared)) if shared < 1 else 1
+        if bands * size <= most:
+            return Banding(max(bands, least // size), size)
+    raise ValueError(bound)
 
 
 def comparable(text: str) -> str:
@@ -63,20 +78,21 @@ def similarity(one: frozenset[str], other: frozenset[str]) -> float:
     return common / (len(one) + len(other) - common)
 
 
-def sketches(texts: Sequence[str]) -> Sketches:
-    """Sketches of comparable texts. Raises UserError where the package is missing."""
+def sketches(texts: Sequence[str], bound: float) -> Sketches:
+    """Sketches of comparable texts, by which copies of such similarity are found. Raises UserError without rensa."""
     import numpy as np
 
     try:
         from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue] - it is compiled
     except ImportError:
         raise UserError(missing_package("rensa")) from None
+    bands, size = banding(bound)
     if not texts:
-        return Sketches(np.zeros((0, BANDS * BAND), np.uint16), np.zeros((0, BANDS), np.uint64))
+        return Sketches(np.zeros((0, bands * size), np.uint16), np.zeros((0, bands), np.uint64))
     hashes, starts = _hashed_pieces([text.ljust(PIECE, _PAD) for text in texts])
-    matrix: Any = RMinHash.digest_matrix_from_flat_token_hashes(hashes, starts, BANDS * BAND, _SEED)
+    matrix: Any = RMinHash.digest_matrix_from_flat_token_hashes(hashes, starts, bands * size, _SEED)
     rows = np.array(matrix.to_rows(), np.uint32)
-    return Sketches((rows & np.uint32(0xFFFF)).astype(np.uint16), _bands(rows))
+    return Sketches((rows & np.uint32(0xFFFF)).astype(np.uint16), _bands(rows, size))
 
 
 def _hashed_pieces(texts: list[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
@@ -105,13 +121,14 @@ def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return values ^ (values >> np.uint64(31))
 
 
-def _bands(rows: npt.NDArray[np.uint32]) -> Bands:
+def _bands(rows: npt.NDArray[np.uint32], size: int) -> Bands:
     """One number for each band of a signature; no band has those of another."""
     import numpy as np
 
-    parts = rows.reshape(len(rows), BANDS, BAND).astype(np.uint64)
-    found = np.broadcast_to(np.arange(1, BANDS + 1, dtype=np.uint64), (len(rows), BANDS)).copy()
-    for at in range(BAND):
+    parts = rows.reshape(len(rows), -1, size).astype(np.uint64)
+    bands = parts.shape[1]
+    found = np.broadcast_to(np.arange(1, bands + 1, dtype=np.uint64), (len(rows), bands)).copy()
+    for at in range(size):
         found = _mixed(found * np.uint64(0x9E3779B97F4A7C15) + parts[:, :, at])
     return found
 
@@ -135,7 +152,7 @@ def buckets_of(bands: Bands) -> Buckets:
     new[1:] = ordered[1:] != ordered[:-1]
     bucket = np.cumsum(new) - 1
     shared = np.bincount(bucket)[bucket] > 1 if len(flat) else new
-    text, number = order[shared] // BANDS, bucket[shared]
+    text, number = order[shared] // bands.shape[1], bucket[shared]
     by_text = np.lexsort((number, text))
     texts, starts = np.unique(text[by_text], return_index=True)
     return Buckets(texts, np.append(starts, len(by_text)), number[by_text])
@@ -153,7 +170,7 @@ def find_copies(
 
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    least = bound - _SLACK * (bound * (1 - bound) / (BANDS * BAND)) ** 0.5
+    least = bound - _SLACK * (bound * (1 - bound) / sketched.signatures.shape[1]) ** 0.5
     stay: dict[int, list[int]] = {}
     places = np.argsort(rank[buckets.texts], kind="stable")
     cached = functools.lru_cache(20_000)(lambda text: pieces(texts[text]))

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arena_hard.building.bench_check import Check, checks
+from arena_hard.building.build_steps import build_steps
 from arena_hard.building.check_words import check_view
 from arena_hard.building.label_steps import MEAN_OVER
+from arena_hard.building.runner import outdated
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Context, Step
 from arena_hard.building.topic_view import map_view, topic_rows, topic_table
@@ -52,12 +54,11 @@ def write_report(context: Context, steps: Sequence[Step], reference: Source | No
             f"{context.folder} holds no finished step, so there is nothing to report. Run build_bench.py without "
             "--report first, with the same config and the same --bench."
         )
-    found, problems = checks(context.bench, reference)
-    questions = read_questions(context)
-    body = _templates().get_template("report.html").render(_view(context, steps, manifests, questions, found, problems))
+    view = _view(context, steps, manifests, *checks(context.bench, reference))
+    body = _templates().get_template("report.html").render(view)
     style = (_PARTS / "report.css").read_text(encoding="utf-8")
     file = context.bench.folder / "report.html"
-    jsonl.replace(file, [document(_title(context, manifests, questions), body, style).encode()])
+    jsonl.replace(file, [document(view["title"], body, style).encode()])
     return file
 
 
@@ -65,24 +66,27 @@ def _view(
     context: Context,
     steps: Sequence[Step],
     manifests: dict[str, Any],
-    questions: list[dict[str, Any]],
     found: Sequence[Check],
     problems: list[str],
 ) -> dict[str, Any]:
-    """What stands in the template."""
-    rows = topic_rows(context, manifests, questions)
+    """What stands in the template. What was made before a step was done anew gives no number beside those of now."""
+    questions = read_questions(context)
+    old = outdated(context, build_steps(context.settings))
+    current = {name: None if name in old else manifest for name, manifest in manifests.items()}
+    is_current = not questions or context.manifest("questions") is not None and "questions" not in old
+    rows = [] if "topics" in old else topic_rows(context, current, questions if is_current else [])
     table, words = topic_table(rows)
     return {
-        "title": _title(context, manifests, questions),
-        "tiles": list(_tiles(manifests, rows, questions)),
-        "cautions": list(_cautions(context.settings, questions)),
-        "steps": [_step(step.name, manifests[step.name], _first(manifests)) for step in steps],
-        "labels": list(_labels(manifests)),
+        "title": _title(context, current, questions),
+        "tiles": list(_tiles(current, rows, questions if is_current else [])),
+        "cautions": list(_cautions(context.settings, questions, is_current)),
+        "steps": [{**_step(name, current[name], _first(current)), "old": name in old} for name in current],
+        "labels": list(_labels(current)),
         "map": map_view(rows),
         "topics": table,
         "topics_words": words,
-        "mean_over": _mean_over(manifests),
-        "questions": [_question(row, _criteria(manifests)) for row in questions],
+        "mean_over": _mean_over(current),
+        "questions": [_question(row, _criteria(current) if is_current else []) for row in questions],
         "checks": [check_view(check, {str(row["question_id"]): _short(row) for row in questions}) for check in found],
         "problems": problems,
         "not_judged": _not_judged(context, questions),
@@ -125,10 +129,16 @@ def _tiles(
         yield "questions", f"{len(questions):,}"
 
 
-def _cautions(settings: BuildSettings, questions: list[dict[str, Any]]) -> Iterable[str]:
+def _cautions(settings: BuildSettings, questions: list[dict[str, Any]], is_current: bool) -> Iterable[str]:
     """What has to be known before any number."""
     if not questions:
         yield "The benchmark is not finished: there are no questions yet."
+        return
+    if not is_current:
+        yield (
+            f"The {counted(len(questions), 'question')} below and their judgments are of an earlier run: steps before "
+            "them have been done anew since. Run build_bench.py again to draw new ones; it asks for no label twice."
+        )
         return
     wanted, drawn = settings.sample.topics, len({row.get("cluster_id", row.get("cluster")) for row in questions})
     if wanted != "all" and drawn < wanted:

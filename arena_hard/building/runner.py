@@ -70,6 +70,19 @@ def is_current(context: Context, step: Step) -> bool:
     return manifest["output"] == _left(context, step)
 
 
+def outdated(context: Context, steps: Sequence[Step]) -> set[str]:
+    """The steps that have ended, but were made from what a step before them had left before it was done anew."""
+    found: set[str] = set()
+    for step in steps:
+        before = (context.manifest(step.name) or {}).get("made_from", {}).get("before")
+        if before is None:
+            continue
+        changed = any(said != (context.manifest(name) or {}).get("output") for name, said in before.items())
+        if changed or set(before) != set(step.needs) or found & set(before):
+            found.add(step.name)
+    return found
+
+
 def origin_of(context: Context, step: Step) -> dict[str, Any]:
     """What a step would be made from now, as its manifest says it; of steps that have not ended, nothing."""
     before = {name: (context.manifest(name) or {}).get("output") for name in step.needs}

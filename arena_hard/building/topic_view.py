@@ -22,9 +22,11 @@ MARGIN = 0.06  # of the map, so that circles at its edge are whole
 FEW = 25  # drawn topics, whose names stand on the map
 TABS = 60  # circles that the keyboard goes through; of more, those that were drawn
 NAME = 28  # characters of a name on the map
-WIDTH, HEIGHT = 1000, 440  # pixels of the map; it is as wide as the window, and names are placed for this width
+WIDTHS, HEIGHT = (700, 850, 1000, 1200), 440  # pixels of the map; it is as wide as the window, and names fit in these
 _LETTER, _LINE = 6.6, 14  # pixels of its names
 NAMED = ("drawn", "passed")  # kinds whose names are shown where they are few
+Choice = tuple[str, float, float]  # of a name: its anchor, and how far it stands right of and below its circle
+Box = tuple[float, float, float, float]  # left, right, top, bottom
 KINDS = {
     "drawn": "drawn for the benchmark",
     "passed": "good enough, not drawn",
@@ -163,33 +165,52 @@ def _short(name: str) -> str:
 
 
 def _write_names(circles: Sequence[dict[str, Any]]) -> None:
-    """Each name goes below its circle, or above where it would lie across a circle or a name that is shown."""
-    taken = [_square(one) for one in circles]
+    """Each name goes below its circle, or where it lies across fewest circles and names that are shown."""
+    shown = [one for one in circles if one["kind"] in NAMED]
+    taken = [[_square(one, width) for one in circles] for width in WIDTHS]
     for one in sorted(circles, key=lambda each: (each["kind"] not in NAMED, each["y"])):
-        below, above = one["r"] + _LINE, -(one["r"] + 4)
-        choices = [below, above, below + _LINE, above - _LINE]
-        boxes = [_box(one, shift) for shift in choices]
-        inside = [at for at, box in enumerate(boxes) if box[2] >= 0 and box[3] <= HEIGHT]
-        free = [at for at in inside if not any(_meet(boxes[at], each) for each in taken)]
-        at = next(iter(free or inside), 0)
-        one["dy"] = round(choices[at], 1)
-        if one["kind"] in NAMED:
-            taken.append(boxes[at])
+        choices = _choices(one)
+        crowded = len(shown) <= FEW and one["kind"] in NAMED
+        costs = [_cost(one, choice, taken if crowded else [[] for _ in WIDTHS]) for choice in choices]
+        chosen = choices[costs.index(min(costs))]
+        one["anchor"], one["dx"], one["dy"] = chosen
+        if crowded:
+            for width, boxes in zip(WIDTHS, taken):
+                boxes.append(_box(one, chosen, width))
 
 
-def _square(one: dict[str, Any]) -> tuple[float, float, float, float]:
+def _choices(one: dict[str, Any]) -> list[Choice]:
+    """Where a name may stand: below, above, right, left, and a line further away."""
+    out, own = one["r"] + 4, one["anchor"]
+    down = one["r"] + _LINE
+    beside = [("start", out, 4.0), ("end", -out, 4.0)]
+    return [(own, 0.0, down), (own, 0.0, -out), *beside, (own, 0.0, down + _LINE), (own, 0.0, -out - _LINE)]
+
+
+def _cost(one: dict[str, Any], choice: Choice, taken: Sequence[Sequence[Box]]) -> int:
+    """What a name would lie across, over all widths; beyond the edge is worse than anything."""
+    cost = 0
+    for width, boxes in zip(WIDTHS, taken):
+        box = _box(one, choice, width)
+        beyond = box[0] < 0 or box[1] > width or box[2] < 0 or box[3] > HEIGHT
+        cost += 1000 * beyond + sum(_meet(box, each) for each in boxes)
+    return cost
+
+
+def _square(one: dict[str, Any], width: int) -> Box:
     """Where a circle lies."""
-    x, y, r = WIDTH * one["x"] / 100, HEIGHT * one["y"] / 100, one["r"]
+    x, y, r = width * one["x"] / 100, HEIGHT * one["y"] / 100, one["r"]
     return x - r, x + r, y - r, y + r
 
 
-def _box(one: dict[str, Any], shift: float) -> tuple[float, float, float, float]:
-    """Where a name lies on a map of the usual width: left, right, top, bottom in pixels."""
-    width, x = _LETTER * len(one["short"]), WIDTH * one["x"] / 100
-    left = x - {"start": 0.0, "middle": width / 2, "end": width}[one["anchor"]]
-    base = HEIGHT * one["y"] / 100 + shift
-    return left, left + width, base - _LINE, base + 3
+def _box(one: dict[str, Any], choice: Choice, width: int) -> Box:
+    """Where a name lies on a map of some width: left, right, top, bottom in pixels."""
+    anchor, right, down = choice
+    long, x = _LETTER * len(one["short"]), width * one["x"] / 100 + right
+    left = x - {"start": 0.0, "middle": long / 2, "end": long}[anchor]
+    base = HEIGHT * one["y"] / 100 + down
+    return left, left + long, base - _LINE, base + 3
 
 
-def _meet(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+def _meet(one: Box, other: Box) -> bool:
     return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from arena_hard.building.criteria import load_criteria
 from arena_hard.building.label_files import Kept
 from arena_hard.building.label_prompt import QUOTED, Instrument
 from arena_hard.building.label_stage import REFUSED, LabelJob, LabelStage, refused
+from arena_hard.building.settings import BuildSettings, load_build_settings
 from arena_hard.calling.providers.base import CallError, Reply
 from arena_hard.calling.record_run import RunOutput
 from arena_hard.calling.run_tally import RunTally
@@ -53,6 +55,15 @@ def test_both_sets_of_arena_hard_are_the_seven() -> None:
     both = [load_criteria(ROOT / f"config/criteria/{name}.yaml") for name in ("arena-hard", "arena-hard-short")]
     assert [each.names for each in both] == [SEVEN, SEVEN]
     assert [each.reasons for each in both] == [True, False]
+
+
+@pytest.mark.parametrize("section", ["clean", "duplicates", "embedding", "topics"])
+def test_the_shipped_config_shows_every_key_of_a_section_with_its_default(section: str) -> None:
+    file = ROOT / "config/build_bench_config.yaml"
+    settings, default = getattr(load_build_settings(file), section), getattr(BuildSettings("any"), section)
+    assert settings == default
+    text = file.read_text(encoding="utf-8").partition(f"\n{section}:\n")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^  (?:# )?(\w+): \S", text, re.MULTILINE)) == set(default.__struct_fields__)
 
 
 def test_reasons_come_before_one_list_unless_decisions_alone_are_wanted() -> None:

@@ -26,7 +26,7 @@ def sentence(rng: random.Random, words: int) -> str:
 def copies(texts: list[str], bound: float = 0.8, fixed: int = 0) -> dict[int, int]:
     """The copies among texts, of which the earlier ones stay."""
     compared = [comparable(text) for text in texts]
-    sketched = sketches(compared)
+    sketched = sketches(compared, bound)
     order = np.arange(len(texts))
     return dict(find_copies(sketched, buckets_of(sketched.bands), order, dict(enumerate(compared)), bound, fixed))
 
@@ -62,6 +62,23 @@ def test_of_all_planted_copies_99_percent_are_found_and_no_distinct_prompt_is_lo
         assert of not in found  # what it is a copy of stays
         assert similarity(sets[copy], sets[of]) >= bound
         assert copy in true or any(similarity(sets[copy], sets[of]) >= bound for of in range(copy))
+
+
+@pytest.mark.parametrize("bound", [0.5, 0.65, 0.9])
+def test_copies_that_are_just_alike_enough_are_found_at_any_bound(bound: float) -> None:
+    """Bands that were made for 0.8 find half of the copies at 0.5."""
+    rng = random.Random(13)
+    texts: list[str] = []
+    for _ in range(200):
+        text = comparable(sentence(rng, 40))
+        more = int(len(pieces(text)) * (1 / bound - 1))
+        texts += [text, text + sentence(rng, more)[:more]]
+    alike = {at: similarity(pieces(texts[at - 1]), pieces(texts[at])) for at in range(1, 400, 2)}
+    true = {at for at, share in alike.items() if bound <= share < bound + 0.01}
+    found = copies(texts, bound).keys()
+    assert len(true) > 180
+    assert len(true & found) >= 0.99 * len(true)
+    assert found <= {at for at, share in alike.items() if share >= bound}
 
 
 def test_a_copy_of_a_copy_that_is_itself_no_copy_stays() -> None:
@@ -101,7 +118,7 @@ def test_copies_are_found_among_many_prompts_of_one_form_without_comparing_all_w
 def test_the_first_in_the_given_order_stays() -> None:
     texts = ["Explain how a compiler works, in detail", "explain how a compiler works, in detail.", "something else"]
     compared = [comparable(text) for text in texts]
-    sketched = sketches(compared)
+    sketched = sketches(compared, 0.8)
     order = np.array([1, 2, 0])
     found = find_copies(sketched, buckets_of(sketched.bands), order, dict(enumerate(compared)), 0.8)
     assert dict(found) == {0: 1}
@@ -126,9 +143,9 @@ def test_short_and_odd_texts(texts: list[str]) -> None:
 def test_sketches_of_a_text_do_not_depend_on_its_neighbours() -> None:
     rng = random.Random(5)
     texts = [comparable(sentence(rng, rng.randint(1, 30))) for _ in range(50)]
-    together = sketches(texts)
+    together = sketches(texts, 0.8)
     for number in range(0, 50, 7):
-        alone = sketches(texts[number : number + 1])
+        alone = sketches(texts[number : number + 1], 0.8)
         assert (alone.bands[0] == together.bands[number]).all()
         assert (alone.signatures[0] == together.signatures[number]).all()
 

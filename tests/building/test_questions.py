@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from arena_hard.building import id_order
 from arena_hard.building.conversations import prompt_id
 from arena_hard.building.criteria import load_criteria
 from arena_hard.building.label_files import given_label
@@ -122,8 +123,8 @@ def test_a_label_that_comes_with_a_copy_is_kept(tmp_path: Path) -> None:
     ]
     context = built(tmp_path, rows, sample={"topics": 1, "prompts": 2})
     left = context.table("duplicates").read(["turns", "category_tag"]).to_pylist()
-    assert {row["turns"][0]: given_label(row["category_tag"], ["complexity"]) for row in left} == {
-        asked(0, number): [True] for number in range(3)
+    assert {row["turns"][0].lower(): given_label(row["category_tag"], ["complexity"]) for row in left} == {
+        asked(0, number).lower(): [True] for number in range(3)
     }
 
 
@@ -228,3 +229,22 @@ def test_a_plan_says_what_labels_cost_only_of_tables_that_are_current(
     assert "what it costs is known once the conversations are read" in planned and "to make" not in planned
     print_plan(context, steps, {"topics", "label1"})
     assert "at most, if all 32 prompts that are known today come so far:" in capsys.readouterr().out
+
+
+def test_the_order_of_the_rows_decides_neither_what_stays_nor_what_the_topics_are_made_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies that differ in blanks and in their language, near copies of equal count, and tables in ranges of ids."""
+    rows = log()
+    rows += [conversation(row["conversation"][0]["content"].replace(" ", "  "), language="German") for row in rows[:8]]
+    rows += [conversation(row["conversation"][0]["content"] + "!") for row in rows[8:16]]
+    rows = [{**row, "question_id": f"row {number}"} for number, row in enumerate(rows)]
+    before: list[Any] = []
+    for number, part_rows in enumerate((100_000, 100_000, 7)):
+        monkeypatch.setattr(id_order, "PART_ROWS", part_rows)
+        context = built(tmp_path / str(number), random.Random(number).sample(rows, len(rows)))
+        table = context.table("duplicates").read().to_pylist()
+        assert [row["id"] for row in table] == sorted(row["id"] for row in table)
+        assert sum(row["n_seen"] for row in table) == len(rows) > len(table)
+        before.append((table, questions(context)))
+    assert before[0] == before[1] == before[2]

@@ -72,6 +72,7 @@ def test_scores_topics_and_questions(page: str) -> None:
     assert links == rows
     assert "word1, other1, third 25 25 6.40 0.20 8 2" in words
     assert "creativity: not met" in words and "seen 3 times" in words
+    assert page.count('<pre class="text" dir="auto">') == 7 and page.count("<bdi>Question") == 6  # also right to left
     assert "3 topics could be drawn, where 50 were asked for." in words
 
 
@@ -84,6 +85,19 @@ def test_what_judgments_say(page: str) -> None:
     assert "models in common 4" in words and "Spearman 1.000" in words and "Against ranking" in words
     rows = words[words.index("State") :]
     assert rows.index("turned round") < rows.index("dead")  # what says nothing comes last
+
+
+def test_what_was_made_before_a_step_was_done_anew_gives_no_number(tmp_path: Path) -> None:
+    """With other thresholds and --until filter1, the draw and the questions are still those of the filter before."""
+    write_report_bench(tmp_path, CRITERIA)
+    assert "3 topics × 2 prompts" in plain(report(tmp_path))
+    filtered = tmp_path / "data" / "made" / "building" / "filter1.manifest.json"
+    filtered.write_text(filtered.read_text().replace('"f1"', '"other"').replace('"out": 120', '"out": 8'))
+    words = plain(report(tmp_path))
+    assert "8 left of 1,000" in words and "3 topics × 2 prompts" not in words
+    assert "Draw not done again since a step before it was" in words and "Labels 1,000 left of 1,000" in words
+    assert "The 6 questions below and their judgments are of an earlier run" in words
+    assert "word1, other1, third 25 25 6.40 0.20 8 0" in words and "creativity: not met" not in words
 
 
 def test_before_judgments_and_before_steps(tmp_path: Path) -> None:

@@ -162,9 +162,8 @@ def test_topics_are_whole_numbers_and_no_topic_is_no_topic(tmp_path: Path) -> No
     found = np.load(file)
     np.save(file, found[::-1])  # as many numbers, of another order or model
     replaced = build.run("--from", "topics", until="topics")
-    assert replaced.returncode == 2
-    assert "embeddings.npy is not what the step embed has left" in replaced.stderr
-    assert replaced.stderr.count("\n") == 1
+    assert replaced.returncode == 0, replaced.stderr
+    assert np.array_equal(np.load(file), found)  # they are made anew
 
 
 def test_on_a_cluster_of_two_processes_vectors_are_the_same_bits(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def _manifests() -> dict[str, dict[str, Any]]:
     }
     clean = _counts(1500, 1200, too_short=280)
     clean["dropped"]["personal data (email)"] = 20
+    filtered = {"filter1.parquet": {"bytes": 4, "sha256": "f1"}}
     histogram = [100, 150, 200, 150, 100, 100, 150, 40]
     facts = {
         "labelled": 990,
@@ -85,6 +86,16 @@ def _manifests() -> dict[str, dict[str, Any]]:
         "filter1": {
             "counts": _counts(1000, 120, prompt_score_below_6=880),
             "facts": {"thresholds": {"prompt": 6.0, "topic": 5.0}},
+            "output": filtered,
+        },
+        "sample": {
+            "counts": _counts(120, 6),
+            "made_from": {"before": {"filter1": filtered}},
+            "lines": ["3 topics × 2 prompts = 6 questions"],
+        },
+        "questions": {
+            "counts": _counts(6, 6),
+            "made_from": {"before": {"sample": {}, "filter1": filtered, "topics": None, "language": {}}},
         },
     }
 
