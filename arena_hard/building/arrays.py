@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -34,7 +35,7 @@ def library(name: str) -> Any:
 
 @contextlib.contextmanager
 def one_thread(*names: str) -> Iterator[None]:
-    """Linear algebra in one thread while the body runs: more of them add up in another order.
+    """All is computed in one thread while the body runs: more of them add up, and choose among equals, in other orders.
 
     names: the libraries that compute in it; those that are loaded later are not held back.
     """
@@ -42,8 +43,16 @@ def one_thread(*names: str) -> Iterator[None]:
 
     for name in names:
         library(name)
-    with threadpool_limits(1):
-        yield
+    numba = sys.modules.get("numba")  # where one of these has brought it
+    before = numba.get_num_threads() if numba else 0
+    try:
+        if numba:
+            numba.set_num_threads(1)
+        with threadpool_limits(1):
+            yield
+    finally:
+        if numba:
+            numba.set_num_threads(before)
 
 
 def unit(vectors: npt.NDArray[Any]) -> Floats:

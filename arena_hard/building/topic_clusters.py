@@ -19,9 +19,11 @@ import numpy.typing as npt
 from arena_hard.building.arrays import Floats, Integers, library, one_thread, unit
 from arena_hard.building.settings import TopicSettings
 
-VERSION = 1  # raised with anything below that changes topics
-FEW = 4_000  # prompts, up to which neighbours are found exactly, and by libraries that need no compiling: it takes
-# two minutes of a processor for fast_hdbscan, once on a machine, and ten seconds in each process for NN-descent
+VERSION = 2  # raised with anything below that changes topics
+FEW = (
+    20_000  # prompts, up to which neighbours are found exactly, and dense places by scikit-learn: for others NN-descent
+)
+# and fast_hdbscan are compiled, for a minute and in each process, which they are worth from here on
 SAMPLE = 100_000  # prompts that are laid out; of more, the others go to the nearest centre
 STABILITY_SAMPLE = 20_000
 UNSTABLE = 0.5
