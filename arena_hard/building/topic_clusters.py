@@ -20,10 +20,9 @@ from arena_hard.building.arrays import Floats, Integers, library, one_thread, un
 from arena_hard.building.settings import TopicSettings
 
 VERSION = 2  # raised with anything below that changes topics
-FEW = (
-    20_000  # prompts, up to which neighbours are found exactly, and dense places by scikit-learn: for others NN-descent
-)
-# and fast_hdbscan are compiled, for a minute and in each process, which they are worth from here on
+# prompts up to which neighbours are found exactly, and dense places by scikit-learn; for more, NN-descent and
+# fast_hdbscan are compiled, for a minute and in each process, which they are worth from here on
+FEW = 20_000
 SAMPLE = 100_000  # prompts that are laid out; of more, the others go to the nearest centre
 STABILITY_SAMPLE = 20_000
 UNSTABLE = 0.5
