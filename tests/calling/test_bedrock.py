@@ -283,7 +283,7 @@ ODD: list[tuple[Any, str, Usage | None, str | None]] = [
     (reply(metrics="fast", trace=3, additionalModelResponseFields=[1]), "fine", TEN, None),
     ([reply()], "fine", TEN, None),
     (b'{"output": {"message": {"content": [{"text": "cut \\ud83d"}]}}}', "cut \ufffd", None, None),
-    (gzip.compress(json.dumps(reply()).encode()), "fine", TEN, None),
+    (gzip.compress(json.dumps(reply()).encode(), mtime=0), "fine", TEN, None),
     (reply(usage={"inputTokens": 0, "outputTokens": 0, "totalTokens": 0}), "fine", None, None),
 ]
 
