@@ -20,7 +20,7 @@ from arena_hard.data import jsonl
 from arena_hard.data.records import usage_from_row, usage_row
 from arena_hard.data.writer import RecordWriter
 
-_LATER = ("stop", "choices", "fields", "logprobs")
+_LATER = ("stop", "choices", "fields", "logprobs", "embeds")
 _OF_THE_RECORD = ("label", "redo")  # what a line says beside the reply
 
 
