@@ -19,6 +19,7 @@ from arena_hard.building.build_steps import build_steps
 from arena_hard.building.runner import chosen_steps, print_plan, run_steps
 from arena_hard.building.settings import BuildSettings, load_build_settings
 from arena_hard.building.steps import Context, Step
+from arena_hard.calling.selection import add_costs, check_selection
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.money.account import Account, print_costs
@@ -76,7 +77,7 @@ def parse_arguments() -> argparse.Namespace:
         help="endpoints of the models that label, name topics or embed (default: %(default)s)",
     )
     add_steps(parser)
-    add_costs(parser)
+    add_costs(parser, "what labels cost", "print requests, tokens and price of the labels; send none")
     add_report(parser)
     args = parser.parse_args()
     if args.correlate and not args.report:
@@ -101,19 +102,6 @@ def add_steps(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--processes", type=int, metavar="N", default=os.cpu_count() or 1, help="side by side (default: all cores)"
     )
-
-
-def add_costs(parser: argparse.ArgumentParser) -> None:
-    """The flags of what labels cost, as the other stages have them."""
-    group = parser.add_argument_group("what labels cost")
-    group.add_argument("--quote", action="store_true", help="print requests, tokens and price of the labels; send none")
-    group.add_argument(
-        "--batch", action="store_true", help="use the provider's batch interface: half the price, within a day"
-    )
-    group.add_argument(
-        "--finish-live", action="store_true", help="with --batch: send live whatever the batch returned no reply for"
-    )
-    group.add_argument("--max-cost", type=float, metavar="DOLLARS", help="stop before the run costs more than this")
 
 
 def add_report(parser: argparse.ArgumentParser) -> None:
@@ -148,8 +136,7 @@ def context_of(args: argparse.Namespace, settings: BuildSettings) -> Context:
         )
     if args.processes < 1:
         raise UserError(f"--processes {args.processes}: must be at least 1.")
-    if args.finish_live and not args.batch:
-        raise UserError("--finish-live only applies to --batch. Add --batch, or drop it.")
+    check_selection(args)
     return Context(
         Bench(args.data_dir, settings.bench_name),
         settings,

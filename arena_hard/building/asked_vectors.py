@@ -79,21 +79,17 @@ def plan_lines(context: Context, rows: int | None) -> Iterator[str]:
     if not context.is_known("language") or not context.table("language").file.is_file():
         yield "what it costs is known once the conversations are read: --until language does that, and sends nothing"
         return
-    kept, missing = Kept(context), 0
-    model = _model(context)
+    kept, model, rows_left = Kept(context), _model(context), context.table("language")
 
     def prompts() -> Iterator[list[Message]]:
-        nonlocal missing
-        for batch in batches_of(missing_in(context, context.table("language"), kept)):
-            missing += len(batch)
+        for batch in batches_of(missing_in(context, rows_left, kept)):
             yield [{"role": "user", "content": text} for _, text in batch]
 
     context.account.open(_bill(model), model)
-    sizes = (len(message["content"].encode()) for prompt in prompts() for message in prompt)
+    sizes = [len(text.encode()) for _, text in missing_in(context, rows_left, kept)]
     worst = context.account.worst(_bill(model), [sum(sizes)], 0)
-    total, missing = missing, 0
-    yield f"{model.name}: {len(kept)} vectors exist, {total} to make"
-    if total:
+    yield f"{model.name}: {len(kept)} vectors exist, {len(sizes)} to make"
+    if sizes:
         found = quote(model, prompts(), 1, Expected(0.0, 0.0, 1), worst)
         about = "" if found.counted else "about "
         price = f"{money(found.live[0])}, at most {money(worst)}" if found.live else "price unknown"

@@ -51,8 +51,13 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         "--keep-mixed", action="store_true", help="continue although cached records were made with other settings"
     )
     group.add_argument("--dry-run", action="store_true", help="print the plan and one full request; send none")
-    money = parser.add_argument_group("what it costs")
-    money.add_argument("--quote", action="store_true", help="print requests, tokens, price and time; send none")
+    add_costs(parser, "what it costs", "print requests, tokens, price and time; send none")
+
+
+def add_costs(parser: argparse.ArgumentParser, title: str, quote: str) -> None:
+    """The flags of what calls cost, alike for all that is asked for. quote: the help of --quote."""
+    money = parser.add_argument_group(title)
+    money.add_argument("--quote", action="store_true", help=quote)
     money.add_argument(
         "--batch", action="store_true", help="use the provider's batch interface: half the price, within a day"
     )

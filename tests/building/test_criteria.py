@@ -21,18 +21,10 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.records import Question, Usage, UserError
 from arena_hard.data.settings import ModelSettings
 from arena_hard.money.account import Account
+from tests.support.label_bench import CRITERIA
 from tests.support.pipeline_bench import ROOT
 
 SHIPPED = sorted((ROOT / "config/criteria").glob("*.yaml"))
-SEVEN = (
-    "specificity",
-    "domain_knowledge",
-    "complexity",
-    "problem_solving",
-    "creativity",
-    "technical_accuracy",
-    "real_world",
-)
 
 
 def instrument(file: str = "arena-hard", **more: Any) -> Instrument:
@@ -53,7 +45,7 @@ def test_shipped_criteria_are_asked_for_one_by_one(file: Path) -> None:
 
 def test_both_sets_of_arena_hard_are_the_seven() -> None:
     both = [load_criteria(ROOT / f"config/criteria/{name}.yaml") for name in ("arena-hard", "arena-hard-short")]
-    assert [each.names for each in both] == [SEVEN, SEVEN]
+    assert [each.names for each in both] == [CRITERIA, CRITERIA]
     assert [each.reasons for each in both] == [True, False]
 
 

@@ -6,22 +6,14 @@ import pytest
 
 from arena_hard.building.label_reading import read_label, read_text
 from arena_hard.calling.providers.base import Reply
+from tests.support.label_bench import CRITERIA
 
-NAMES = (
-    "specificity",
-    "domain_knowledge",
-    "complexity",
-    "problem_solving",
-    "creativity",
-    "technical_accuracy",
-    "real_world",
-)
 REASONS = "1. specificity: It wants one thing. Met.\n2. domain_knowledge: Anybody knows that. Not met.\n\n"
 
 
 def numbers(text: str) -> list[int] | None:
     """The numbers of the criteria that a text says are met; None for no label."""
-    label = read_text(text, NAMES).label
+    label = read_text(text, CRITERIA).label
     return None if label is None else [place for place, met in enumerate(label, 1) if met]
 
 
@@ -134,7 +126,7 @@ def test_no_criterion_is_met_where_the_reply_says_so(text: str) -> None:
     ],
 )
 def test_what_is_not_certain_is_no_label(text: str, why: str) -> None:
-    found = read_text(text, NAMES)
+    found = read_text(text, CRITERIA)
     assert found.label is None
     assert why in found.why
 
@@ -152,7 +144,7 @@ def test_what_is_not_certain_is_no_label(text: str, why: str) -> None:
 def test_an_object_is_read_where_it_decides_all_criteria(yes: object, no: object) -> None:
     import json
 
-    whole = {name: yes if place in (0, 6) else no for place, name in enumerate(NAMES)}
+    whole = {name: yes if place in (0, 6) else no for place, name in enumerate(CRITERIA)}
     assert numbers(json.dumps(whole)) == [1, 7]
     assert numbers(f"Here you are:\n```json\n{json.dumps(whole, indent=2)}\n```") == [1, 7]
     titled = {name.replace("_", " ").title(): value for name, value in whole.items()}
@@ -165,10 +157,10 @@ def test_an_object_is_read_where_it_decides_all_criteria(yes: object, no: object
 
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
 def test_a_reply_that_was_cut_is_no_label(reason: str) -> None:
-    found = read_label(Reply("First thoughts: [1, 2]", finish_reason=reason), NAMES)
+    found = read_label(Reply("First thoughts: [1, 2]", finish_reason=reason), CRITERIA)
     assert found.label is None
     assert "was cut" in found.why
-    assert read_label(Reply("[1, 2]"), NAMES).label == (True, True, False, False, False, False, False)
+    assert read_label(Reply("[1, 2]"), CRITERIA).label == (True, True, False, False, False, False, False)
 
 
 def test_any_number_of_criteria_in_any_spelling() -> None:

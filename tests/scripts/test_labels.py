@@ -20,22 +20,13 @@ from tests.loopback import Server
 from tests.loopback.constraint import FORMS, form_of
 from tests.support.batch_server import batch_server
 from tests.support.easy_prompts import easy_prompts
-from tests.support.label_bench import LabelBench, Planted, planted
+from tests.support.label_bench import CRITERIA, LabelBench, Planted, planted
 from tests.support.pipeline_bench import ROOT, sent, write_rows
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.slow
 
 GOOD, POOR, NEAR = [7, 6, 6, 5, 5], [6, 2, 1, 1], [5, 5, 5, 6]
-NAMES = [
-    "specificity",
-    "domain_knowledge",
-    "complexity",
-    "problem_solving",
-    "creativity",
-    "technical_accuracy",
-    "real_world",
-]
 
 
 @pytest.fixture
@@ -195,7 +186,7 @@ def test_what_cannot_be_read_is_null_counted_and_asked_again(tmp_path: Path) -> 
 def test_decisions_are_asked_for_alone_where_the_text_holds_none(tmp_path: Path, taken: str | None) -> None:
     """In a form that the server enforces, and in words at last; the annotator's text before it is paid for once."""
     prompts = planted({1: [7, 6, 5]})
-    decided = dict.fromkeys(NAMES, "yes") | {"creativity": "no"}
+    decided = dict.fromkeys(list(CRITERIA), "yes") | {"creativity": "no"}
 
     def say(body: dict[str, Any]) -> Any:
         if len(body["messages"]) == 2:
@@ -299,7 +290,7 @@ def test_by_batch_the_labels_come_too(tmp_path: Path) -> None:
     def say(body: dict[str, Any]) -> Any:
         if form_of(body):
             label = by_text[prompt_of(body)].label
-            return said(json.dumps(dict(zip(NAMES, ["yes" if met else "no" for met in label]))))
+            return said(json.dumps(dict(zip(list(CRITERIA), ["yes" if met else "no" for met in label]))))
         return said("Hm.")
 
     with batch_server(say) as server:
@@ -330,7 +321,7 @@ def test_recorded_labels_need_no_key_and_no_network(bench: LabelBench, wire: Ser
 @pytest.mark.parametrize("encoded", [0, 1, 2])
 def test_labels_that_are_given_cost_nothing(bench: LabelBench, wire: Server, encoded: int) -> None:
     def tag(each: Planted) -> str:
-        value: Any = {"criteria_v0.1": dict(zip(NAMES, each.label)), "if_v0.1": {"if": True}}
+        value: Any = {"criteria_v0.1": dict(zip(list(CRITERIA), each.label)), "if_v0.1": {"if": True}}
         value["criteria_v0.1"] = json.dumps(value["criteria_v0.1"]) if encoded == 2 else value["criteria_v0.1"]
         return json.dumps(json.dumps(value)) if encoded else json.dumps(value)
 
@@ -435,7 +426,7 @@ def test_the_papers_examples_are_labelled_as_it_says(tmp_path: Path) -> None:
         met = examples[prompt_of(body)]
         reasons = [
             f"{number}. **{name}**: It asks for `x[{number}]`, so it is {'met' if number in met else 'not met'}."
-            for number, name in enumerate(NAMES, 1)
+            for number, name in enumerate(list(CRITERIA), 1)
         ]
         return said("\n".join([*reasons, "", f"**Criteria met:** {list(met)}"]))
 
@@ -447,7 +438,7 @@ def test_the_papers_examples_are_labelled_as_it_says(tmp_path: Path) -> None:
     assert [bench.table("label1")[each.id]["criteria"] for each in prompts] == [each.label for each in prompts]
     assert set(bench.table("filter1")) == {prompts[2].id, prompts[3].id}
     asked = server.live[0]["messages"][0]["content"]
-    assert all(f"{number}. {name}: " in asked for number, name in enumerate(NAMES, 1))
+    assert all(f"{number}. {name}: " in asked for number, name in enumerate(list(CRITERIA), 1))
 
 
 def official_and_easy(folder: Path) -> list[Planted]:

@@ -20,6 +20,15 @@ from arena_hard.building.conversations import prompt_id
 from tests.support.pipeline_bench import ROOT, run_script, start_script
 
 SCRIPT = "tests/support/label_run.py"
+CRITERIA = (
+    "specificity",
+    "domain_knowledge",
+    "complexity",
+    "problem_solving",
+    "creativity",
+    "technical_accuracy",
+    "real_world",
+)
 
 
 @dataclass(frozen=True)
