@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import Any
 
 from arena_hard.building.steps import FORMAT, Context, Output, Step
 from arena_hard.building.tables import Table
+from arena_hard.calling.progress import is_wide
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import counted, suggestion
 from arena_hard.data.records import UserError
 
-WIDE_COLUMNS = 120
 _BAR = "{desc} {percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 _NARROW = "{desc} {percentage:3.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 
@@ -211,11 +210,7 @@ def _digest(file: Path, size: int, changed: int) -> str:
 def _bar(name: str, total: int | None) -> Any:
     from tqdm import tqdm
 
-    try:
-        wide = os.get_terminal_size(2).columns >= WIDE_COLUMNS
-    except OSError:
-        wide = False
-    form = _BAR if wide else _NARROW
+    form = _BAR if is_wide() else _NARROW
     return tqdm(
         total=total, desc=name, unit="", bar_format=form, dynamic_ncols=True, leave=False, mininterval=0.2, disable=None
     )

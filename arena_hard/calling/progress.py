@@ -35,7 +35,7 @@ class Progress:
             total=total,
             desc=unit,
             unit="",
-            bar_format=WIDE if _columns() >= WIDE_COLUMNS else NARROW,
+            bar_format=WIDE if is_wide() else NARROW,
             dynamic_ncols=True,
             smoothing=0.1,
             mininterval=0.2,
@@ -115,12 +115,12 @@ class Progress:
         return f"{oldest.name} takes {oldest.age():.0f} s"
 
 
-def _columns() -> int:
-    """How wide the terminal is that the line goes to; 80 where it goes to a file."""
+def is_wide() -> bool:
+    """Whether the terminal that the line goes to has room for a bar; a file has none."""
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns
+        return os.get_terminal_size(sys.stderr.fileno()).columns >= WIDE_COLUMNS
     except (OSError, ValueError):
-        return 80
+        return False
 
 
 def state_of(models: Models) -> Iterator[str]:
