@@ -240,7 +240,7 @@ class Gate:
         by_width = self.width.refused(slot.granted, self.in_flight, now, wait, explained)
         teaches = not by_width and slot.granted >= self._heeded_at
         self._reopening.refused(slot.requests_spent, teaches)
-        some_taken = self._learnt.refused(slot.requests_spent, slot.granted, teaches, wait)
+        some_taken = self._learnt.refused(slot.requests_spent, slot.granted, teaches, wait, by_width)
         if teaches:
             self._heeded_at = now
         if teaches and error.kind == "rate limit":

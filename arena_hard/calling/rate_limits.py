@@ -112,8 +112,9 @@ class LearntPace:
     the server would take more.
 
     A wait that is told in whole seconds is longer than the server's own, and what is taken after it is the least of
-    what the server takes: after one such stretch the pace is tried, and doubled until the next refusal. Each refusal
-    costs such a wait, so that the pace goes back to the fastest that was kept for a whole step, and up in smaller ones.
+    what the server takes: after one such stretch twice that pace is tried, and doubled until the next refusal. Each
+    refusal costs such a wait, so that the pace goes back to what surely flows into the server's bucket, at most to the
+    fastest that was kept for a whole step, and up in smaller ones.
     """
 
     OFTEN = 0.02  # the refusals for each request taken from which on a pace is tried
@@ -121,6 +122,8 @@ class LearntPace:
     TRIAL, HELPS = 6, 0.5  # requests that show whether it helps, and what may be left of the refusals
     QUICK, SLOW = (3, 1.35), (10, 1.02)  # after so many requests it goes up by this factor
     DOUBLED, NEARER = 2.0, 1.2  # after a wait of whole seconds: first, and after the next refusal
+    LOST, LONG = 0.1, 3.0  # such waits cost enough for a pace from this share of the time on; a long stretch, in waits
+    MOMENT = 0.05  # seconds: what goes within less may arrive at once
     BACK, DOWN = 0.7, 0.9  # after the quick growth, or where it was refused just before; and later
     LOWEST = 0.5  # of what was measured
     DEAF = 10  # refusals that teach nothing after a pace that was of no use; twice as many after each further one
@@ -130,6 +133,7 @@ class LearntPace:
         self._settled = settled
         self._marks: deque[_Mark] = deque(maxlen=256)
         self._last = _Mark(0.0, 0, 0)
+        self._narrowed: _Mark | None = None  # the last refusal that was for the width
         self._sent = self._refused = 0
         self._answered = False  # whether any request was, since the last mark
         self._next = 0.0
@@ -137,6 +141,8 @@ class LearntPace:
         self._trial: list[int] | None = None  # requests sent and times refused since the pace was set
         self._growth = self.QUICK
         self._climbs = False  # by doubling, and then by smaller steps
+        self._at_once = 1  # how many are taken at once after a wait
+        self._sends: deque[tuple[int, float]] = deque(maxlen=64)  # numbers and times of requests, while it climbs
         self._since = 0  # requests since it went up
         self._held_by = self._next_by = 0.0  # the rate that held the last request back, and that which holds the next
         self._changed_at, self._least_step = 0.0, 0.0  # when it did, and the seconds until it may again
@@ -144,16 +150,18 @@ class LearntPace:
         self._steps: deque[tuple[int, float]] = deque(maxlen=8)  # at which request which pace had been kept for a step
         self._deaf, self._pointless = 0, 0
 
-    def refused(self, number: int, sent_at: float, teaches: bool, wait: float = 0.0) -> bool:
+    def refused(self, number: int, sent_at: float, teaches: bool, wait: float = 0.0, by_width: bool = False) -> bool:
         """The request of this number was refused; whether any was taken since the time before.
 
         teaches: whether it may be for the pace, and was not sent before the last such refusal was heeded;
-        wait: seconds for which nothing is sent because of it.
+        wait: seconds for which nothing is sent because of it; by_width: whether it was for the width.
         """
         self._refused += 1
         last = self._last
         if number <= last.sent:
             last.refused += 1
+        if by_width:
+            self._narrowed = _Mark(sent_at, self._sent, self._refused)
         if not teaches:
             return False
         refused_since = self._refused - 1 - last.refused
@@ -165,9 +173,10 @@ class LearntPace:
             on_trial[1] += 1
             self._judge(on_trial)
         if self._climbs:
+            self._least_step, self._changed_at = STEP_WAITS * min(wait, LONGEST_WAIT), sent_at
             self._step_back(number)
         elif not on_trial and self.rate is None:
-            self._measure(wait)
+            self._measure(wait, _Mark(sent_at, number - 1, self._refused - 1))
         elif not on_trial and self.rate is not None:
             self._least_step, self._changed_at = STEP_WAITS * min(wait, LONGEST_WAIT), sent_at
             soon = self._sent - last.sent < PROVEN or sent_at - last.at < self._least_step
@@ -186,6 +195,8 @@ class LearntPace:
         self._sent += 1
         if self.rate is None:
             return
+        if self._climbs:
+            self._sends.append((self._sent, now))
         self._kept = self.rate <= FASTEST and now - self._next <= LATE / self.rate
         self._held_by = self._next_by
         start = max(self._next, now)
@@ -207,30 +218,46 @@ class LearntPace:
         """Seconds until the next request may go."""
         return max(0.0, self._next - now) if self.rate is not None else 0.0
 
-    def _measure(self, wait: float) -> None:
-        """Set a pace on trial, by the bursts that are over."""
+    def _measure(self, wait: float, now: _Mark) -> None:
+        """Set a pace on trial, by the bursts that are over; after a wait of whole seconds by what is known of this."""
         self._deaf -= 1
-        marks, rounded = self._marks, 0 < wait == int(wait) < LONGEST_WAIT
-        stretches = 1 if rounded else self.STRETCHES
-        while self._suffice(1, stretches):
+        rounded = 0 < wait == int(wait) < LONGEST_WAIT
+        marks, stretches = self._marks.copy(), 1 if rounded else self.STRETCHES
+        if rounded:
+            if not marks and self._narrowed is not None and now.at - self._narrowed.at >= self.LONG * wait:
+                marks.append(self._narrowed)
+            marks.append(now)
+        while self._suffice(marks, 1, stretches):
             marks.popleft()
-        if self._deaf > 0 or not marks:
+        if self._deaf > 0 or not self._suffice(marks, 0, stretches):
             return
         taken, seconds = marks[-1].taken - marks[0].taken, marks[-1].at - marks[0].at
-        self._often = (len(marks) - 1) / max(taken, 1)
-        if self._suffice(0, stretches) and self._often >= self.OFTEN:
-            self.rate = self._measured = self._held_by = self._next_by = SAFETY * taken / seconds
-            self._trial, self._growth, self._since = [0, 0], self.QUICK, 0
-            if rounded:
-                least = min(later.taken - one.taken for one, later in itertools.pairwise(marks))
-                self._growth, self._climbs = (max(1, least), self.DOUBLED), True
-                self._steps.clear()
+        self._often = (len(marks) - 1) / taken
+        if self._often < self.OFTEN and not (rounded and (len(marks) - 1) * wait >= self.LOST * seconds):
+            return
+        self._measured = SAFETY * taken / seconds
+        self._growth = self.QUICK
+        if rounded:
+            self._begin_to_climb(marks, wait)
+        self.rate = self._held_by = self._next_by = self._measured * (self.DOUBLED if rounded else 1.0)
+        self._trial, self._since = [0, 0], 0
 
-    def _suffice(self, first: int, stretches: int) -> bool:
-        """Whether enough lies between the last refusal and this one of those that are remembered."""
-        if len(self._marks) <= stretches + first:
+    def _begin_to_climb(self, marks: deque[_Mark], wait: float) -> None:
+        """What was taken in the best stretch is the least; `wait`: seconds, in which no more flow than are taken."""
+        pairs = list(itertools.pairwise(marks))
+        paces = [(later.taken - one.taken) / max(later.at - one.at, self.MOMENT) for one, later in pairs]
+        least = min(later.taken - one.taken for one, later in pairs)
+        self._measured = SAFETY * max(paces)
+        self._at_once = max(1, min(least, int(max(paces) * wait)))
+        self._growth, self._climbs = (self._at_once, self.DOUBLED), True
+        self._steps.clear()
+        self._sends.clear()
+
+    def _suffice(self, marks: deque[_Mark], first: int, stretches: int) -> bool:
+        """Whether enough lies between the last of these refusals and this one of them."""
+        if len(marks) <= stretches + first:
             return False
-        one, last = self._marks[first], self._marks[-1]
+        one, last = marks[first], marks[-1]
         return last.at - one.at >= self.SPAN and last.taken - one.taken >= stretches
 
     def _judge(self, trial: list[int]) -> None:
@@ -252,13 +279,21 @@ class LearntPace:
             self.rate, self._since, self._changed_at = rate * factor, 0, now
 
     def _step_back(self, number: int) -> None:
-        """To the fastest pace that was taken before the request of this number; from there the steps are smaller."""
-        self.rate = max((held_by for sent, held_by in self._steps if sent < number), default=self._measured)
+        """To a pace that was surely kept before the request of this number; from there the steps are smaller."""
+        kept = max((held_by for sent, held_by in self._steps if sent < number), default=self._measured)
+        self.rate = min(kept, max(self.DOUBLED * self._measured, self._surely_flows(number)))
         self._steps.clear()
         self._steps.append((number, self.rate))
         self._climbs = self._growth[1] == self.DOUBLED
         self._growth = (2 * self._growth[0], self.NEARER) if self._climbs else self.SLOW
+        self._least_step = 0.0 if self._climbs else self._least_step
         self._since = 0
+
+    def _surely_flows(self, number: int) -> float:
+        """The least rate with which a bucket of `_at_once` had enough for all before the request of this number."""
+        times = [at for sent, at in self._sends if sent < number]
+        spans = [(len(times) - place, times[-1] - at) for place, at in enumerate(times)]
+        return max(((sent - self._at_once) / seconds for sent, seconds in spans if seconds > self.MOMENT), default=0.0)
 
     def _lower(self, rate: float, soon: bool) -> None:
         far = soon and self.BACK * rate > self._measured

@@ -50,6 +50,16 @@ def test_so_many_a_second(rate: float, burst: float, told: Callable[[float], flo
 
 
 @pytest.mark.parametrize("parallel", PARALLELS)
+@pytest.mark.parametrize("seconds", first_quick(0.5, 0.05, 2.0))
+def test_a_fast_bucket_that_tells_whole_seconds(seconds: float, parallel: Any) -> None:
+    """Each refusal costs a second, in which it takes forty."""
+    server, most = Server(Tokens(40, 10), seconds, tells=whole), 512 if parallel == "auto" else parallel
+    least = max((400 - 10) / 40 + seconds, 400 / most * seconds)
+    first_look = seconds if parallel == "auto" else 0.0
+    assert seconds_for(400, server, parallel=parallel) <= 1.5 * least + 2.0 + first_look
+
+
+@pytest.mark.parametrize("parallel", PARALLELS)
 @pytest.mark.parametrize("told", first_quick(None, whole))
 @pytest.mark.parametrize(("number", "window"), [(20, 2.0), (60, 60.0), (300, 60.0)])
 def test_so_many_in_each_window(number: int, window: float, told: Callable[[float], float] | None,

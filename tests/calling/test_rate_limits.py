@@ -131,7 +131,7 @@ def test_a_learnt_pace_that_holds_nothing_back_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("burst", "rate", "share"), [(1, 1.0, 0.95), (1, 2.0, 0.75), (1, 5.0, 0.62), (1, 20.0, 0.55), (10, 40.0, 0.6)]
+    ("burst", "rate", "share"), [(1, 1.0, 0.95), (1, 2.0, 0.85), (1, 5.0, 0.7), (1, 20.0, 0.66), (10, 40.0, 0.75)]
 )
 def test_after_waits_of_whole_seconds_a_pace_is_doubled_until_it_is_refused(
     burst: int, rate: float, share: float
