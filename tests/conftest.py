@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections.abc import Iterator
@@ -34,21 +35,43 @@ def pytest_configure(config: pytest.Config) -> None:
         share_warm_process()
 
 
-# files with tests of half a minute and more: begun first, so that no worker is left with one of them at the end
+# the files that take longest, in this order: each is begun early and stays with one worker, so that no worker is left
+# with one of them at the end, and their servers and browsers start once
 _LONGEST = (
-    "test_batch_servers",
-    "test_campaign",
-    "test_qa_browser",
+    "test_topics",
     "test_real_model",
-    "test_third_party",
-    "test_counts",
+    "test_batch_servers",
+    "test_qa_browser_hostile",
+    "test_labels",
     "test_terminals",
+    "test_campaign",
+    "test_build_bench",
+    "test_accessibility",
+    "test_third_party",
+    "test_qa_browser",
+    "test_qa_browser_pages",
+    "test_server_limits",
+    "test_topic_clusters",
+    "test_build_demo",
+    "test_local_server",
+    "test_attribution",
+    "test_counts",
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first; else the order stays."""
-    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The files that take longest come first, with each worker some of them; else the order stays."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    heads: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for place, stem in enumerate(_LONGEST):
+        heads[place % workers] += [item for item in items if item.path.stem == stem]
+    rest = iter([item for item in items if item.path.stem not in _LONGEST])
+    left, ordered = len(items), list[pytest.Item]()
+    for number, head in enumerate(heads):  # as xdist deals the tests out
+        part = left // (workers - number)
+        ordered += [*head, *itertools.islice(rest, max(0, part - len(head)))]
+        left -= part
+    items[:] = [*ordered, *rest]
 
 
 @pytest.fixture(autouse=True)

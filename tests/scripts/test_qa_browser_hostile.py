@@ -81,7 +81,7 @@ def test_nothing_runs_nothing_loads_nothing_breaks_out(watched: Any, address: st
     page.wait_for_selector("#game-2 .judgment")
     page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
     for box in page.query_selector_all("#game-1 .answer, #game-1 .judgment, .card > .question"):
-        box.hover(force=True, timeout=2000)
+        box.hover(force=True)
     for link in page.query_selector_all(".markup a"):
         assert (link.get_attribute("href") or "").startswith(("http://", "https://", "mailto:"))
     page.wait_for_timeout(100)
