@@ -19,7 +19,7 @@ from arena_hard.calling.providers.base import OUTPUT_LIMITS, CallError, Message,
 from arena_hard.calling.providers.constraints import in_choices
 from arena_hard.calling.providers.registry import adapter_of, provider_of
 from arena_hard.calling.reading import read_reply
-from arena_hard.calling.spending import NoRoom, Ticket, ticket_for
+from arena_hard.calling.spending import NoRoom, Outrun, Ticket, ticket_for
 from arena_hard.calling.waiting_line import NoSlot
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
@@ -111,6 +111,8 @@ async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
                 ticket.settle(reply)
             asking.answered()
             return replace(reply, usage=reply.usage and paid_for([reply, *asking.errors]))
+        except Outrun:
+            continue
         except CallError as error:
             asking.errors.append(error)
             if asking.learns(error):
@@ -155,8 +157,11 @@ def request_body(
 
 
 async def _call(asking: Asking, ticket: Ticket) -> Reply:
-    """One try on one endpoint, within its gate. Raises CallError."""
+    """One try on one endpoint, within its gate. Raises CallError; Outrun where the limit leaves no room any more."""
     gate, slot = await _slot(asking)
+    if not ticket.fits():
+        gate.abandoned()
+        raise Outrun
     endpoint = asking.endpoint
     asking.clock.start()
     try:

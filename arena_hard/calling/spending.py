@@ -19,10 +19,18 @@ class NoRoom(Exception):
     """The limit leaves no room for a request; it was not sent."""
 
 
+class Outrun(Exception):
+    """A request that waited for its slot has no room any more, for others have cost more than was thought."""
+
+
 class Ticket(Protocol):
     """One request, from the room that was set aside for it to its outcome."""
 
     sent: bool
+
+    def fits(self) -> bool:
+        """Whether there still is the room that was set aside for it."""
+        ...
 
     def settle(self, outcome: Outcome | None) -> None:
         """The request has ended; None: nobody waited for its reply. What was not sent costs nothing."""
@@ -49,6 +57,9 @@ class _Uncounted:
     """A request of which nobody keeps an account."""
 
     sent = False
+
+    def fits(self) -> bool:
+        return True
 
     def settle(self, outcome: Outcome | None) -> None: ...
 

@@ -78,6 +78,10 @@ class PaidTicket:
         self.sent = batch
         self._is_paid = False
 
+    def fits(self) -> bool:
+        """Whether there still is the room that was set aside for it: others may have cost more than was thought."""
+        return self._purse.room.fits(0)
+
     def raise_to(self, amount: int) -> None:
         """Set more aside, or pay more, whether there is room or not: the request was sent."""
         more = max(0, amount - self.amount)

@@ -24,7 +24,7 @@ class Billing:
 
     ways: "well", "empty", "cut", "500", "hang", "hang up", "silent" (no usage), "429".
     hidden: prompt tokens beside the text's; beyond: tokens of a reply beyond max_tokens; price: dollars per token.
-    replies: those that a script can take.
+    replies: those that a script can take; seconds: until one comes.
     cached, thought: tokens that it counts beside the prompt and the completion, as some gateways do.
     """
 
@@ -35,6 +35,7 @@ class Billing:
     thought: int = 0
     price: tuple[float, float] = (1e-6, 1e-4)
     words: int = 400
+    seconds: float = 0.0
     text: str = "[[A>B]]"
     dollars: float = 0.0
     requests: int = 0
@@ -50,6 +51,7 @@ class Billing:
         if way == "429":
             return web.json_response({"error": {"message": "slow down"}}, status=429, headers={"retry-after": "0.02"})
         usage = self._bill(body, way)
+        await asyncio.sleep(self.seconds)
         if way == "hang":
             await asyncio.sleep(30)
         if way == "hang up":
