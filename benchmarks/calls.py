@@ -2,11 +2,12 @@
 
   python benchmarks/calls.py                    2,000 requests of 2 KB in and 4 KB out, three settings
   python benchmarks/calls.py --memory           memory over 20,000 requests (10 models) against 2,000
+  python benchmarks/calls.py --inspect PYTHON   with inspect_ai, which is installed for that Python
 
-Printed: wall time over the ideal, ceil(N / parallel) · latency, from the script's start to its end, imports,
-token counts and files included; CPU of the client for each request; peak memory. The original's way is a thread
-pool in which every call makes a client of its own; it is measured on fewer requests, for it is slow. The server
-is a process of its own.
+Printed: wall time over the ideal, ceil(N / parallel) · latency, from the program's start to its end, imports, and for
+the script token counts and files included; CPU of the client for each request; peak memory. Beside it bare aiohttp, the
+bare SDK and inspect_ai (callers.py). The original's way is a thread pool in which every call makes a client of its own;
+it and inspect_ai are measured on fewer requests, for they are slow. The server is a process of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,44 +38,69 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--original-requests", type=int, default=256, help="0 leaves the original's way out")
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--inspect", metavar="PYTHON", help="one for which inspect_ai is installed")
     args = parser.parse_args()
     if args.memory:
         for models in (1, 10):
             _, _, peak = measured_script(0.0, 64 // models, args.requests, models)
             print(f"{models * args.requests:>6} requests: peak {peak:.0f} MB", flush=True)
         return 0
-    print("latency  in flight  goal | script: wall/ideal  CPU ms/request  peak MB | original's way: wall/ideal")
+    print("latency  in flight  way              requests  wall/ideal  CPU ms/request  peak MB")
     for latency, parallel, goal in SETTINGS:
-        wall, cpu, peak = measured_script(latency, parallel, args.requests)
-        ratio = wall / ideal(args.requests, parallel, latency)
-        beside = original_ratio(latency, parallel, args.original_requests) if args.original_requests else math.nan
-        print(
-            f"{latency:>5g} s  {parallel:>9}  {goal:>4g} | {ratio:>18.2f}  {cpu * 1000:>14.2f}  {peak:>7.0f} "
-            f"| {beside:>10.2f}",
-            flush=True,
-        )
+        for way, count, (wall, cpu, peak) in measured_ways(args, latency, parallel):
+            name, ratio = f"{way} ({goal:g})" if way == "script" else way, wall / ideal(count, parallel, latency)
+            said = f"{latency:>5g} s  {parallel:>9}  {name:<15}  {count:>8}  {ratio:>10.2f}"
+            print(f"{said}  {cpu * 1000:>14.2f}  {peak:>7.0f}", flush=True)
     return 0
+
+
+Measured = tuple[float, float, float]  # wall seconds, CPU seconds for each request, peak MB
+
+
+def measured_ways(args: argparse.Namespace, latency: float, parallel: int) -> Iterator[tuple[str, int, Measured]]:
+    """Each way, on how many requests, and what it took."""
+    count, few = args.requests, max(args.original_requests, parallel)
+    yield "script", count, measured_script(latency, parallel, count)
+    for way in ("aiohttp", "sdk"):
+        yield way, count, measured_caller(sys.executable, way, latency, parallel, count)
+    if args.inspect:
+        yield "inspect_ai", few, measured_caller(args.inspect, "inspect", latency, parallel, few)
+    if args.original_requests:
+        yield "original's way", few, (original_seconds(latency, parallel, few), math.nan, math.nan)
 
 
 def ideal(count: int, parallel: int, latency: float) -> float:
     return math.ceil(count / parallel) * latency
 
 
-def measured_script(latency: float, parallel: int, count: int, models: int = 1) -> tuple[float, float, float]:
-    """Wall seconds, CPU seconds for each request, and peak MB of the whole script; `count` requests a model."""
+def measured_script(latency: float, parallel: int, count: int, models: int = 1) -> Measured:
+    """The whole script; `count` requests a model."""
     with (
         tempfile.TemporaryDirectory() as folder,
         running_server(latency=latency, reply="size=4096", keep_requests=10) as server,
     ):
         write_bench(Path(folder), server.openai_base, parallel, count, models)
-        command = [sys.executable, __file__, "--child", str(ROOT / "gen_answer.py")]
-        command += ["--setting-file", "answer.yaml", "--endpoint-file", "api.yaml"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-        usage = json.loads(done.stdout.splitlines()[-1])
+        command = [sys.executable, str(ROOT / "gen_answer.py")]
+        usage = used_by([*command, "--setting-file", "answer.yaml", "--endpoint-file", "api.yaml"], folder)
         for file in (Path(folder) / "data/b/model_answer").glob("*.jsonl"):
             with open(file, "rb") as stream:
                 assert sum(1 for _ in stream) == count
     return usage["wall"], usage["cpu"] / count / models, usage["peak_mb"]
+
+
+def measured_caller(python: str, way: str, latency: float, parallel: int, count: int) -> Measured:
+    """A way of callers.py."""
+    with running_server(latency=latency, reply="size=4096", keep_requests=10) as server:
+        command = [python, str(ROOT / "benchmarks/callers.py"), way, server.openai_base]
+        usage = used_by([*command, "--count", str(count), "--parallel", str(parallel)], None)
+    return usage["wall"], usage["cpu"] / count, usage["peak_mb"]
+
+
+def used_by(command: list[str], folder: str | None) -> dict[str, float]:
+    """What a program used that ran there."""
+    measuring = [sys.executable, __file__, "--child", *command]
+    done = subprocess.run(measuring, cwd=folder, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def write_bench(folder: Path, base: str, parallel: int, count: int, models: int) -> None:
@@ -92,9 +119,9 @@ def write_bench(folder: Path, base: str, parallel: int, count: int, models: int)
 
 
 def child(command: list[str]) -> int:
-    """Run the script and print what it used, as the last line."""
+    """Run a program and print what it used, as the last line."""
     start = time.perf_counter()
-    code = subprocess.call([sys.executable, *command])
+    code = subprocess.call(command)
     wall = time.perf_counter() - start
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     unit = 1024 if sys.platform != "darwin" else 1024 * 1024
@@ -102,12 +129,11 @@ def child(command: list[str]) -> int:
     return code
 
 
-def original_ratio(latency: float, parallel: int, count: int) -> float:
+def original_seconds(latency: float, parallel: int, count: int) -> float:
     """The original's way: a thread for each slot, a client for each call, nothing written."""
     import openai
     from openai.types.chat import ChatCompletionUserMessageParam
 
-    count = max(count, parallel)
     with running_server(latency=latency, reply="size=4096", keep_requests=10) as server:
 
         def call(number: int) -> str | None:
@@ -119,7 +145,7 @@ def original_ratio(latency: float, parallel: int, count: int) -> float:
         start = time.perf_counter()
         with ThreadPoolExecutor(parallel) as pool:
             list(pool.map(call, range(count)))
-        return (time.perf_counter() - start) / ideal(count, parallel, latency)
+        return time.perf_counter() - start
 
 
 if __name__ == "__main__":
