@@ -39,4 +39,5 @@ unseen           bounds where games have no spread
 bootstrap        resampled ratings
 sandwich         standard errors clustered by question
 style_fit        its formulas, fit and rounds
+style_newton     the fit's maximum, from sums over pairs of models
 """

@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,13 +20,15 @@ import numpy as np
 from arena_hard.data.jsonl import Remark
 from arena_hard.data.records import UserError
 from arena_hard.data.style_counts import FEATURES
-from arena_hard.rating.arrays import FloatArray, IntArray
+from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
 from arena_hard.rating.bootstrap import times_drawn
 from arena_hard.rating.ratings import SCALE
+from arena_hard.rating.style_newton import design_of, most_likely
 
 CHOICES = {"length": ("tokens",), "markdown": ("headers", "lists", "bold")}
 FORMULAS = ("v0.1", "v2.0")
 BACKENDS = ("loky", "dask", "ray")
+_ROUNDS_OF_TASK = 10
 
 
 @dataclass(frozen=True)
@@ -134,30 +137,73 @@ def fit_style(rows: Rows, anchor: int, formula: str = "v2.0") -> StyleFit:
     v0.1 penalises all coefficients, of which the models' stand at ±ln 10 and each battle counts twice, as in
     the original; v2.0 pins the anchor's column and has no penalty.
     """
-    from sklearn.linear_model import LogisticRegression
+    return _Fits(rows, anchor, formula).fit
+
+
+class _Fits:
+    """The fit of all battles, and others of the same battles with other weights, which begin where it ends."""
+
+    def __init__(self, rows: Rows, anchor: int, formula: str) -> None:
+        self._anchor, self._formula, self.rows = anchor, formula, rows
+        self._design = design_of(rows.n_models, rows.model_a, rows.model_b, rows.won, rows.features)
+        self._start = np.zeros(rows.n_models + rows.features.shape[1])
+        with _one_thread():
+            self._start = self._coefficients(rows.weight)
+        self.fit = self._as_fit(self._start)
+
+    def fits_of(self, weights: Iterable[FloatArray]) -> list[StyleFit]:
+        """The fits with each of some weights [n]."""
+        with _one_thread():
+            return [self._as_fit(self._coefficients(weight)) for weight in weights]
+
+    def _coefficients(self, weight: FloatArray) -> FloatArray:
+        """[p + k], the models' in units of ln 10."""
+        used = np.flatnonzero(weight > 0)
+        design, penalised = self._design.of(used), self._formula == "v0.1"
+        free = design.there()  # nothing tells of a model without battles
+        free[self._anchor] = penalised
+        found = most_likely(design, 2.0 * weight[used], float(penalised), free, self._start)
+        return _by_sklearn(self.rows, weight, free, 1.0 if penalised else np.inf) if found is None else found
+
+    def _as_fit(self, coefficients: FloatArray) -> StyleFit:
+        models = coefficients[: self.rows.n_models]
+        return StyleFit(1000.0 + 400.0 * (models - models[self._anchor]), coefficients[len(models) :])
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Sums come out otherwise with more, and fits take longer on a busy machine."""
     from threadpoolctl import threadpool_limits
 
+    return threadpool_limits(1)
+
+
+def _by_sklearn(rows: Rows, weight: FloatArray, free: BoolArray, inverse_penalty: float) -> FloatArray:
+    """The coefficients [p + k] where Newton's method does not settle: separated by the features, or no single maximum.
+
+    scikit-learn stops at a point far out, and says so where no single one is best.
+    """
+    from sklearn.linear_model import LogisticRegression
+
     n, p = len(rows.won), rows.n_models
-    design = np.zeros((n, p + rows.features.shape[1]))
+    design = np.zeros((n, len(free)))
     design[np.arange(n), rows.model_a] = math.log(10.0)
     design[np.arange(n), rows.model_b] = -math.log(10.0)
     design[:, p:] = rows.features
-    kept = np.asarray(design[rows.weight > 0].any(axis=0))  # nothing tells of a model without battles
-    kept[anchor] = formula == "v0.1"
-    design = design[:, kept]
+    design = design[:, free]
     outcome = np.repeat([1, 0], n)
-    weight = 2.0 * np.concatenate([rows.weight * rows.won, rows.weight * (1.0 - rows.won)])
-    used = weight > 0
-    penalty = 1.0 if formula == "v0.1" else np.inf
-    with threadpool_limits(1), warnings.catch_warnings(record=True) as doubts:
+    twice = 2.0 * np.concatenate([weight * rows.won, weight * (1.0 - rows.won)])
+    used = twice > 0
+    with _one_thread(), warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
-        model = LogisticRegression(C=penalty, fit_intercept=False, solver="newton-cholesky", tol=1e-9, max_iter=200)
-        model.fit(np.concatenate([design, design])[used], outcome[used], sample_weight=weight[used])
+        model = LogisticRegression(
+            C=inverse_penalty, fit_intercept=False, solver="newton-cholesky", tol=1e-9, max_iter=200
+        )
+        model.fit(np.concatenate([design, design])[used], outcome[used], sample_weight=twice[used])
     if doubts:
         _doubt_once()
-    coefficients = np.zeros(len(kept))
-    coefficients[kept] = model.coef_[0]
-    return StyleFit(1000.0 + 400.0 * (coefficients[:p] - coefficients[anchor]), coefficients[p:])
+    coefficients = np.zeros(len(free))
+    coefficients[free] = model.coef_[0]
+    return coefficients
 
 
 @functools.cache
@@ -171,19 +217,26 @@ def _doubt_once() -> None:
     )
 
 
-def one_round(rows: Rows, anchor: int, formula: str, unit: str, seed: int, number: int) -> StyleFit:
-    """One bootstrap round, drawn from a generator of its own that depends on (seed, number) alone."""
-    generator = np.random.default_rng([seed, number])
-    if unit == "questions":
-        codes, place = np.unique(rows.question, return_inverse=True)
-        times = np.bincount(generator.integers(0, len(codes), len(codes)), minlength=len(codes))[place]
-        return fit_style(replace(rows, weight=rows.weight * times), anchor, formula)
-    if (rows.weight != np.rint(rows.weight)).any():  # expected outcomes: each row of a game has the game's
-        return fit_style(replace(rows, weight=times_drawn(generator, rows.weight).astype(float)), anchor, formula)
-    copies = np.repeat(np.arange(len(rows.won)), rows.weight.astype(int))
-    drawn = copies[generator.integers(0, len(copies), len(copies))]
-    weight = np.bincount(drawn, minlength=len(rows.won)).astype(float)
-    return fit_style(replace(rows, weight=weight), anchor, formula)
+def _some_rounds(fits: _Fits, unit: str, seed: int, numbers: Iterable[int]) -> list[StyleFit]:
+    """Bootstrap rounds by their numbers."""
+    return fits.fits_of(_weights(fits.rows, unit, seed, numbers))
+
+
+def _weights(rows: Rows, unit: str, seed: int, numbers: Iterable[int]) -> Iterator[FloatArray]:
+    """Weights [n] of rounds, each drawn from a generator of its own that depends on (seed, number) alone."""
+    codes, place = np.unique(rows.question, return_inverse=True)
+    is_whole = bool((rows.weight == np.rint(rows.weight)).all())
+    copies = np.repeat(np.arange(len(rows.won)), rows.weight.astype(int) * is_whole)
+    for number in numbers:
+        generator = np.random.default_rng([seed, number])
+        if unit == "questions":
+            times = np.bincount(generator.integers(0, len(codes), len(codes)), minlength=len(codes))
+            yield rows.weight * times[place]
+        elif is_whole:
+            drawn = copies[generator.integers(0, len(copies), len(copies))]
+            yield np.bincount(drawn, minlength=len(rows.won)).astype(float)
+        else:  # expected outcomes: each row of a game has the game's
+            yield times_drawn(generator, rows.weight).astype(float)
 
 
 def bootstrap_style(
@@ -205,16 +258,15 @@ def bootstrap_style(
     """
     if rounds < 1:
         raise UserError(f"--num-rounds {rounds}: must be at least 1.")
-    tasks = [(rows, anchor, formula, unit, seed, number) for number in range(rounds)]
-    found = _run(tasks, jobs, backend, address)
+    fits = _Fits(rows, anchor, formula)
+    found = _run(functools.partial(_some_rounds, fits, unit, seed), rounds, jobs, backend, address)
     ratings = np.array([one.ratings for one in found])
     coefficients = np.array([one.coefficients for one in found])
-    fit = fit_style(rows, anchor, formula)
     ends = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
     lower, upper = np.quantile(ratings, ends, axis=0)
     coefficient_lower, coefficient_upper = np.quantile(coefficients, ends, axis=0)
-    rating = np.median(ratings, axis=0) if formula == "v2.0" else fit.ratings
-    return StyleRounds(fit, rating, lower, upper, coefficient_lower, coefficient_upper, ratings, coefficients)
+    rating = np.median(ratings, axis=0) if formula == "v2.0" else fits.fit.ratings
+    return StyleRounds(fits.fit, rating, lower, upper, coefficient_lower, coefficient_upper, ratings, coefficients)
 
 
 def at_equal_style(found: StyleRounds, equal: FloatArray, anchor: int, formula: str, level: float) -> StyleRounds:
@@ -231,17 +283,22 @@ def at_equal_style(found: StyleRounds, equal: FloatArray, anchor: int, formula: 
     return replace(found, rating=rating, lower=lower, upper=upper, ratings=ratings)
 
 
-def _run(tasks: list[tuple[Any, ...]], jobs: int, backend: str, address: str | None) -> list[StyleFit]:
+def _run(
+    some_rounds: Callable[[Iterable[int]], list[StyleFit]], rounds: int, jobs: int, backend: str, address: str | None
+) -> list[StyleFit]:
+    """The rounds, in tasks of a few each: what they start from is sent once for a task."""
     if backend not in BACKENDS:
         raise UserError(f"--backend {backend}: not known. Known are {', '.join(BACKENDS)}.")
     if backend == "loky" and jobs == 1:
-        return [one_round(*task) for task in tasks]
+        return some_rounds(range(rounds))
     from joblib import Parallel, delayed, parallel_config
 
+    tasks = [range(start, min(start + _ROUNDS_OF_TASK, rounds)) for start in range(0, rounds, _ROUNDS_OF_TASK)]
     close = _connect(backend, jobs, address)
     try:
         with parallel_config(backend=backend, n_jobs=jobs):
-            return list(Parallel()(delayed(one_round)(*task) for task in tasks))
+            done = Parallel()(delayed(some_rounds)(task) for task in tasks)
+            return [fit for fits in done for fit in fits]
     finally:
         close()
 
