@@ -28,6 +28,7 @@ secrets        the keys of this run, and what takes them out of all that leaves 
 secret_sources  where keys come from: configs, the environment, files
 streams        text for terminals of any encoding
 sample         samples of questions: stratified, seeded, nested
+nameless       whom judgments are against that do not name their baseline
 lengths        how long a model's answers are
 tokens         counting tokens
 style_counts   headers, lists and bold of an answer
@@ -39,7 +40,7 @@ line_notes     what is odd about lines whose records can be read
 Inside:
 
 vocabularies     tiktoken's vocabularies without a network
-nameless         whom judgments are against that do not name their baseline
+answers_to       a model's answers to a few questions
 odd_lines        lines that are no strict JSON, and what other readers see in them
 secret_forms     how a key may be written
 value_types      what a config's value becomes where its type is known

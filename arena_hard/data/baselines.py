@@ -54,14 +54,16 @@ class Standing:
     origin: Origin
 
 
-def standing(bench: Bench, judge: str, baseline: str, category: str = "", is_named: bool = True) -> Standing:
+def standing(
+    bench: Bench, judge: str, baseline: str, category: str = "", is_named: bool = True, origin: Origin | None = None
+) -> Standing:
     """How judgments that name no baseline stand to this one.
 
     They do not count where something shows that they are against another, nor, if nothing shows anything, where this
     one's judgments have a folder of their own. is_named: whether somebody has named it; what the games alone show does
-    not weigh more than that.
+    not weigh more than that. origin: whom they show, where it is known.
     """
-    origin = origin_of(bench, judge, baseline, category)
+    origin = origin or origin_of(bench, judge, baseline, category)
     if origin.baseline == baseline:
         return Standing(True, True, origin)
     if origin.is_not or (origin.baseline and not (origin.is_open and is_named)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arena_hard.data import jsonl
+from arena_hard.data.answers_to import answers_to
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, name_of
@@ -24,7 +25,7 @@ from arena_hard.data.presets import usual_baseline
 from arena_hard.data.record_folder import look_into, record_files
 from arena_hard.data.record_values import is_list, text_of
 from arena_hard.data.records import Answer, Judgment, UserError, judgment_from_row
-from arena_hard.data.self_play import is_plainly_itself, may_be_itself
+from arena_hard.data.self_play import Outcomes, is_plainly_itself, may_be_itself
 from arena_hard.data.verdicts import is_verdict, outcome
 
 Answers = Callable[[str], dict[str, Answer]]  # of a model, by question_id
@@ -53,13 +54,18 @@ class _Sample(NamedTuple):
     prompt: str
 
 
-def origin_of(bench: Bench, judge: str, asked: str, category: str = "") -> Origin:
-    """Whom the judgments in a judge's own folder are against that name no baseline. asked: who is expected."""
+def origin_of(
+    bench: Bench, judge: str, asked: str, category: str = "", outcomes: Mapping[str, Outcomes] | None = None
+) -> Origin:
+    """Whom the judgments in a judge's own folder are against that name no baseline. asked: who is expected.
+
+    outcomes: how the games of these judgments came out, by model, where somebody has read them.
+    """
     ids = _ids_of(bench, category)
     by_prompts = _by_prompts(bench, judge, asked, category, ids)
     if by_prompts.baseline:
         return by_prompts
-    by_games = _by_games(bench, judge, asked, ids)
+    by_games = _by_games(bench, _outcomes(bench, judge, ids) if outcomes is None else outcomes, asked)
     if by_prompts.is_not:
         return by_prompts if by_games.baseline in ("", asked) else replace(by_games, is_open=False)
     return _by_answers(bench, by_games, asked)
@@ -80,18 +86,20 @@ def _by_prompts(bench: Bench, judge: str, asked: str, category: str, ids: set[st
     """The model whose answers most prompts show beside those of the judged one, or that it is not the one asked for."""
     samples = list(_samples(bench, judge, asked, ids))
 
+    wanted = {each.question_id for each in samples}
+
     @functools.cache
     def answers_of(name: str) -> dict[str, Answer]:  # of some models twice
-        return load_answers(bench.answer_file(name))
+        return answers_to(bench.answer_file(name), wanted)
 
     expected = dict.fromkeys((asked, usual_baseline(bench.name, category)))
     for name in expected:
         if _shown_in(samples, name, answers_of(name), 1):
             return _shown(name)
-    others = [file for file in bench.answer_files() if name_of(file) not in expected] if samples else []
-    for file in others:
-        if _shown_in(samples, name_of(file), load_answers(file), _TELLING):
-            return _shown(name_of(file))
+    others = [name_of(file) for file in bench.answer_files()] if samples else []
+    for name in others:
+        if name not in expected and _shown_in(samples, name, answers_of(name), _TELLING):
+            return _shown(name)
     if _is_ruled_out(answers_of, samples, asked):
         return Origin("", f"their prompts do not show the answers of {asked} as the baseline's", asked)
     return Origin()
@@ -183,8 +191,20 @@ class _Row(msgspec.Struct, gc=False):
     games: list[_Game | None] | str | float | bool | None = None
 
 
-def _by_games(bench: Bench, judge: str, asked: str, ids: set[str] | None) -> Origin:
+def _by_games(bench: Bench, outcomes: Mapping[str, Outcomes], asked: str) -> Origin:
     """The only model whose games look like the baseline's against itself, or one of several that say the same."""
+    itself = [model for model, counts in outcomes.items() if is_plainly_itself(counts)]
+    others = [model for model, counts in outcomes.items() if not may_be_itself(counts)]
+    if itself and others and all(_have_same_answers(bench, itself[0], each) for each in itself[1:]):
+        why = f"the judgments of {' and '.join(itself)} are plainly of the baseline against itself"
+        return Origin(asked if asked in itself else itself[0], why, is_open=asked not in others)
+    if asked in others:
+        return Origin("", f"the judgments of {asked} are not of the baseline against itself", asked)
+    return Origin()
+
+
+def _outcomes(bench: Bench, judge: str, ids: set[str] | None) -> dict[str, Counter[tuple[int, int]]]:
+    """How the games in a judge's own folder came out that name no baseline, by model."""
     outcomes: dict[str, Counter[tuple[int, int]]] = {}
     for file in record_files(bench.judgment_folder(judge)):
         found = list(_pairs(file, ids))
@@ -194,14 +214,7 @@ def _by_games(bench: Bench, judge: str, asked: str, ids: set[str] | None) -> Ori
         whose = owners(bench, file, questions).of
         for name, _, pair in found:
             outcomes.setdefault(whose[name], Counter())[pair] += 1
-    itself = [model for model, counts in outcomes.items() if is_plainly_itself(counts)]
-    others = [model for model, counts in outcomes.items() if not may_be_itself(counts)]
-    if itself and others and all(_have_same_answers(bench, itself[0], each) for each in itself[1:]):
-        why = f"the judgments of {' and '.join(itself)} are plainly of the baseline against itself"
-        return Origin(asked if asked in itself else itself[0], why, is_open=asked not in others)
-    if asked in others:
-        return Origin("", f"the judgments of {asked} are not of the baseline against itself", asked)
-    return Origin()
+    return outcomes
 
 
 def _pairs(file: Path, ids: set[str] | None) -> Iterator[tuple[str, str, tuple[int, int]]]:

@@ -50,7 +50,7 @@ class Reader(Generic[T]):
         last: Future[None] | None = None
         notes, place = LineNotes(), 0
         try:
-            for block in _blocks(file):
+            for block in blocks_of(file):
                 notes.look(block, place)
                 place += len(block)
                 if last is not None:
@@ -120,7 +120,7 @@ def _has_lines(block: bytes, count: int) -> bool:
     return count == 0 and place < 0
 
 
-def _blocks(file: Path) -> Iterator[bytes]:
+def blocks_of(file: Path) -> Iterator[bytes]:
     """Blocks of whole lines; the last one may end without a newline."""
     rest = b""
     with open(file, "rb", buffering=0) as stream:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,8 @@ import numpy as np
 
 from arena_hard.data.baselines import Standing, named_in, standing
 from arena_hard.data.expected import Expected
+from arena_hard.data.nameless import Origin, origin_of
+from arena_hard.data.paths import Bench
 from arena_hard.data.presets import categories_of, is_published
 from arena_hard.data.record_folder import is_there, record_files
 from arena_hard.data.records import Question, UserError
@@ -22,6 +24,7 @@ from arena_hard.rating.battles import Battles, baseline_of
 from arena_hard.rating.coverage import Coverage, JudgedQuestions, coverage, fought_in
 from arena_hard.rating.game_codes import Codes
 from arena_hard.rating.games import GameTable, against, select
+from arena_hard.rating.itself import outcomes_of_nameless
 from arena_hard.rating.stopped import Looked
 
 NO_CATEGORIES = "none"  # of --category: the benchmark as a whole
@@ -85,21 +88,22 @@ def cut(table: GameTable, expected: Expected, baseline: str | None, categories: 
     v2.0's do, or it is known to have one for each. A baseline that was not asked for is the expected one, where there
     are games against it, else the one that most records of the category name, or show without a name.
     """
+    shown = _Shown(expected.bench)
     if categories == [NO_CATEGORIES] and NO_CATEGORIES not in table.categories:
-        return [_part("", table, expected, baseline)]
+        return [_part("", table, expected, baseline, shown)]
     if categories is None and not _is_by_category(table, expected, baseline):
-        return [_part("", table, expected, baseline)]
+        return [_part("", table, expected, baseline, shown)]
     if any(not table.categories[code] for code in occurring(table.category)):
         table = in_categories(table, question_categories(expected.bench.question_file))
     if categories is None and not any(table.categories[code] for code in occurring(table.category)):
-        return [_part("", table, expected, baseline)]
+        return [_part("", table, expected, baseline, shown)]
     parts: list[Cut] = []
     for name in _names(table, categories or ["all"]):
         games = select(table, table.category == table.categories.index(name))
-        own = _baseline_for(games, expected, name)
+        own = _baseline_for(games, expected, name, shown)
         if categories is not None or baseline in (None, own):
-            parts.append(_part(name, games, expected, baseline))
-    return parts or [_part("", table, expected, baseline)]
+            parts.append(_part(name, games, expected, baseline, shown))
+    return parts or [_part("", table, expected, baseline, shown)]
 
 
 def assumed_baseline(expected: Expected, judges: Sequence[str], category: str = "") -> str:
@@ -108,30 +112,53 @@ def assumed_baseline(expected: Expected, judges: Sequence[str], category: str = 
     wanted = ("", *expected.judged_against(judges))
     files = {file: each.baseline for each in sets if each.baseline in wanted for file in record_files(each.folder)}
     firsts = [next(named_in(file), ("", ""))[1] or of_folder for file, of_folder in files.items() if not category]
-    return _most(Counter(firsts or [""]), expected, judges, category)
+    return _most(Counter(firsts or [""]), expected, category, lambda usual: _origins(expected, judges, usual, category))
 
 
-def _most(counts: Counter[str], expected: Expected, judges: Sequence[str], category: str) -> str:
+def _origins(expected: Expected, judges: Sequence[str], asked: str, category: str) -> list[Origin]:
+    return [origin_of(expected.bench, judge, asked, category) for judge in judges]
+
+
+class _Shown:
+    """Whom the nameless games of a table are against: looked up once for each judge, baseline and category."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._found: dict[tuple[str, str, str], Origin] = {}
+
+    def of(self, games: GameTable, judge: str, asked: str, category: str) -> Origin:
+        case = judge, asked, category
+        if case not in self._found:
+            outcomes = outcomes_of_nameless(games, judge)
+            self._found[case] = origin_of(self._bench, judge, asked, category, outcomes)
+        return self._found[case]
+
+
+def _most(counts: Counter[str], expected: Expected, category: str, origins: Callable[[str], Sequence[Origin]]) -> str:
     """The baseline that most records are against; the expected one where no few are, or nothing is known.
 
-    counts: records by the baseline that they name, which is empty where they name none.
+    counts: records by the baseline that they name, which is empty where they name none; origins: whom the judges'
+    nameless records are against where somebody is expected.
     """
     usual, bench = expected.baseline(category), expected.bench
     votes = Counter({name: count for name, count in counts.items() if name})
     if counts[""]:
-        shown = {standing(bench, judge, usual, category).origin.baseline for judge in judges} - {""}
+        shown = {origin.baseline for origin in origins(usual)} - {""}
         known = shown.pop() if len(shown) == 1 else usual if is_published(bench.name) or not votes else ""
         votes[known] += counts[""] if known else 0
     return usual if votes[usual] >= _FEW * votes.total() else votes.most_common(1)[0][0]
 
 
-def _part(category: str, games: GameTable, expected: Expected, asked: str | None) -> Cut:
+def _part(category: str, games: GameTable, expected: Expected, asked: str | None, shown: _Shown) -> Cut:
     """A part's games against its baseline. Raises UserError where there are none."""
     recorded, bench = _recorded(games), expected.bench
     judges = [games.judges[code] for code in occurring(games.judge)]
-    baseline = asked or _baseline_for(games, expected, category)
+    baseline = asked or _baseline_for(games, expected, category, shown)
     nameless = judges if "" in recorded else []
-    stands = [standing(bench, judge, baseline, category, bool(asked)) for judge in nameless]
+    stands = [
+        standing(bench, judge, baseline, category, bool(asked), shown.of(games, judge, baseline, category))
+        for judge in nameless
+    ]
     unnamed = bool(stands) and all(each.counts for each in stands)
     if baseline in recorded or unnamed:
         games = against(games, baseline, unnamed)
@@ -177,10 +204,14 @@ def _other_baseline(baseline: str, stands: Sequence[Standing], folder: Path) -> 
     )
 
 
-def _baseline_for(games: GameTable, expected: Expected, category: str) -> str:
+def _baseline_for(games: GameTable, expected: Expected, category: str, shown: _Shown) -> str:
     """The expected baseline where more than a few odd games are against it, else that of most."""
     judges = [games.judges[code] for code in occurring(games.judge)]
-    return _most(_counted(games), expected, judges, category)
+
+    def origins(usual: str) -> list[Origin]:
+        return [shown.of(games, judge, usual, category) for judge in judges]
+
+    return _most(_counted(games), expected, category, origins)
 
 
 def _is_by_category(table: GameTable, expected: Expected, baseline: str | None) -> bool:
