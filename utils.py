@@ -14,14 +14,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from arena_hard import __version__
-from arena_hard.calling.calls import chat_completion, finish_reason_of, total_usage, width
-from arena_hard.calling.models import Clock, Model, Models
-from arena_hard.calling.providers.registry import settled
 from arena_hard.data import config_checks, jsonl, secret_sources, settings, streams
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.places import Place, lines_within
@@ -30,8 +27,23 @@ from arena_hard.data.records import UserError
 from arena_hard.data.settings import AnswerSettings, JudgeSettings, ModelSettings
 from arena_hard.data.yaml_files import ConfigNote, load_written, load_yaml
 
+if TYPE_CHECKING:
+    from arena_hard.calling.calls import chat_completion, finish_reason_of, total_usage, width
+    from arena_hard.calling.models import Clock, Model, Models
+
 __all__ = ["Clock", "Model", "Models", "chat_completion", "finish_reason_of", "load_yaml", "total_usage", "width"]
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # such an error comes without the name of a file
+
+
+def __getattr__(name: str) -> Any:
+    """What a call needs is imported when it is asked for: results and pages need none of it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from arena_hard.calling import calls, models
+
+    return getattr(models if hasattr(models, name) else calls, name)
+
+
 # ------------------------------------------------------------------------------------- scripts
 
 
@@ -136,6 +148,8 @@ def load_models(file: Path, names: Iterable[str]) -> list[ModelSettings]:
 
 
 def _model_settings(file: Path, entry: Place, name: str) -> ModelSettings:
+    from arena_hard.calling.providers.registry import settled
+
     loaded, place = settings.parse_with_place(entry, ModelSettings)
     config_checks.check_model(place, loaded)
     named = msgspec.structs.replace(loaded, name=name, lines=lines_within(place))

@@ -13,7 +13,7 @@ from arena_hard.data.record_folder import is_there
 from arena_hard.data.record_values import token_count
 from arena_hard.data.typed_jsonl import Reader
 
-_ERROR_MARK = msgspec.json.encode(ERROR_MARK)
+_ERROR_MARK = msgspec.Raw(msgspec.json.encode(ERROR_MARK))
 
 Odd = list[Any] | str | float | bool | None  # what public files hold where an object is meant; nobody needs it
 
@@ -23,8 +23,11 @@ class _Turn(msgspec.Struct, gc=False):
     token_len: Any = None
 
 
+_Turns = list[_Turn | str | list[Any] | None]
+
+
 class _Choice(msgspec.Struct, gc=False):
-    turns: list[_Turn | str | list[Any] | None] | _Turn | str = []
+    turns: _Turns | _Turn | str = []
 
 
 class _Metadata(msgspec.Struct):
@@ -74,8 +77,9 @@ def _average(file: Path) -> AnswerLengths:
     failed: set[str] = set()
     reader: Reader[AnswerRow] = Reader(AnswerRow)
     for rows in reader.blocks(file):
-        lengths.update((row.question_id or row.uid, length_of(row)) for row in rows)
-        failed |= {row.question_id or row.uid for row in rows if is_failed(row)}
+        ids, turns = [row.question_id or row.uid for row in rows], [_turns_of(row) for row in rows]
+        lengths.update((key, _length(row, said)) for key, row, said in zip(ids, rows, turns))
+        failed |= {key for key, said in zip(ids, turns) if _has_failed(said)}
     reader.check_ids(file, lengths)
     known = [length for length in lengths.values() if length is not None]
     there = len(lengths) - sum(lengths[key] is None for key in failed)
@@ -87,14 +91,21 @@ def _average(file: Path) -> AnswerLengths:
 
 def is_failed(row: AnswerRow) -> bool:
     """Whether the original wrote this record for a call that failed."""
-    return any(turn == ERROR_MARK or bytes(getattr(turn, "content", b"")) == _ERROR_MARK for turn in _turns_of(row))
+    return _has_failed(_turns_of(row))
+
+
+def _has_failed(turns: _Turns) -> bool:
+    return any(turn.content == _ERROR_MARK if isinstance(turn, _Turn) else turn == ERROR_MARK for turn in turns)
 
 
 def length_of(row: AnswerRow) -> tuple[float, bool] | None:
     """(tokens of all turns of the first choice, whether the server counted them); None where nobody did."""
-    if is_failed(row):
+    return _length(row, _turns_of(row))
+
+
+def _length(row: AnswerRow, turns: _Turns) -> tuple[float, bool] | None:
+    if _has_failed(turns):
         return None
-    turns = _turns_of(row)
     counted = sum_of_counts([getattr(turn, "token_len", None) for turn in turns])
     if counted is None:
         counted = first_count([getattr(each, "token_len", None) for each in (row.metadata, row.conv_metadata)])
@@ -104,7 +115,7 @@ def length_of(row: AnswerRow) -> tuple[float, bool] | None:
     return None if served is None else (served, True)
 
 
-def _turns_of(row: AnswerRow) -> list[_Turn | str | list[Any] | None]:
+def _turns_of(row: AnswerRow) -> _Turns:
     """The turns of the first choice, where others may have put a text or one object in the place of a list."""
     choices = row.choices if isinstance(row.choices, list) else [row.choices]
     first = choices[0] if choices else None
