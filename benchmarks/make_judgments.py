@@ -132,7 +132,22 @@ def _write(file: Path, rows: list[dict[str, Any]]) -> int:
 
 
 def make_battles(file: Path, count: int = 10_000_000, models: int = 500, questions: int = 5000, seed: int = 1) -> int:
-    """Write battles of any pairs, Parquet or JSONL by the name; returns the bytes."""
+    """Write battles of any pairs, Parquet or JSONL by the name; returns the bytes. questions: 0 for none."""
+    codes = battle_codes(count, models, questions or 1, seed)
+    names = [f"model-{number:03d}" for number in range(models)]
+    entries = {
+        "question_id": [f"q{number:05d}" for number in range(questions)],
+        "model_a": names,
+        "model_b": names,
+        "winner": ["model_a", "tie", "model_b"],
+    }
+    columns = {name: (codes[name], listed) for name, listed in entries.items() if listed}
+    (_write_parquet if file.suffix == ".parquet" else _write_battle_lines)(file, columns)
+    return file.stat().st_size
+
+
+def battle_codes(count: int, models: int, questions: int, seed: int = 1) -> dict[str, IntArray]:
+    """Battles of any pairs as codes [count]; winner: 0 for model_a, 1 for a tie, 2 for model_b."""
     rng = np.random.default_rng(seed)
     strength = rng.normal(0, 0.8, size=models)
     model_a = rng.integers(0, models, count, dtype=np.int16)
@@ -140,15 +155,7 @@ def make_battles(file: Path, count: int = 10_000_000, models: int = 500, questio
     chance = 1 / (1 + np.exp(strength[model_b] - strength[model_a]))
     winner = np.where(rng.random(count) < 0.05, 1, np.where(rng.random(count) < chance, 0, 2)).astype(np.int8)
     question = rng.integers(0, questions, count, dtype=np.int16)
-    names = [f"model-{number:03d}" for number in range(models)]
-    columns = {
-        "question_id": (question, [f"q{number:05d}" for number in range(questions)]),
-        "model_a": (model_a, names),
-        "model_b": (model_b, names),
-        "winner": (winner, ["model_a", "tie", "model_b"]),
-    }
-    (_write_parquet if file.suffix == ".parquet" else _write_battle_lines)(file, columns)
-    return file.stat().st_size
+    return {"question_id": question, "model_a": model_a, "model_b": model_b, "winner": winner}
 
 
 def _write_parquet(file: Path, columns: dict[str, tuple[IntArray, list[str]]]) -> None:
@@ -163,15 +170,12 @@ def _write_parquet(file: Path, columns: dict[str, tuple[IntArray, list[str]]]) -
 
 
 def _write_battle_lines(file: Path, columns: dict[str, tuple[IntArray, list[str]]]) -> None:
-    codes = [part[0] for part in columns.values()]
-    (questions, a, b, w) = (part[1] for part in columns.values())
+    keys = [f'"{name}":"' for name in columns]
     with open(file, "wb") as stream:
-        for start in range(0, len(codes[0]), 100_000):
-            rows = zip(*(part[start : start + 100_000].tolist() for part in codes))
-            lines = (
-                f'{{"question_id":"{questions[q]}","model_a":"{a[i]}","model_b":"{b[j]}","winner":"{w[k]}"}}\n'
-                for q, i, j, k in rows
-            )
+        for start in range(0, len(next(iter(columns.values()))[0]), 100_000):
+            parts = [(codes[start : start + 100_000].tolist(), names) for codes, names in columns.values()]
+            texts = [[names[code] for code in codes] for codes, names in parts]
+            lines = ("{" + ",".join(f'{key}{text}"' for key, text in zip(keys, row)) + "}\n" for row in zip(*texts))
             stream.write("".join(lines).encode())
 
 

@@ -1,11 +1,12 @@
 """How quick and how exact the leaderboard is, beside a plain re-implementation of the original's method.
 
-    python benchmarks/results.py FOLDER [--slice 16] [--full] [--battles FILE.parquet]
+    python benchmarks/results.py FOLDER [--slice 16] [--full]
 
 FOLDER is made by benchmarks/make_judgments.py when it is not there. Each measurement is a process of its own,
-cold, with tokens counted and 100 rounds; memory is the peak of that process. The original's method grows with
-the square of the models (frames copied row by row, a dense design): it is run on a slice and on half of it, and
-a·n + b·n² through both says what all models take. --full runs it on all of them (minutes).
+cold, with tokens counted and 100 rounds; memory is the peak of that process. One that does nothing but read the
+judgments' lines with Python's json says what can be reached: the ratio to it is printed, too. The original's method
+grows with the square of the models (frames copied row by row, a dense design): it is run on a slice and on half of it,
+and a·n + b·n² through both says what all models take. --full runs it on all of them (minutes).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.make_judgments import BENCH, JUDGE, make, make_battles  # noqa: E402
+from benchmarks.make_judgments import BENCH, JUDGE, make  # noqa: E402
 
 ROUNDS = 100
 REPETITIONS = 5
@@ -34,21 +35,19 @@ def main() -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--slice", type=int, default=16, help="models for the original's method (default: 16)")
     parser.add_argument("--full", action="store_true", help="the original's method on all models")
-    parser.add_argument("--battles", type=Path, metavar="FILE", help="also rate 10 million battles; made if missing")
     args = parser.parse_args()
     if not (args.folder / BENCH).is_dir():
         make(args.folder)
     files = sorted((args.folder / BENCH / "model_judgment" / JUDGE).glob("*.jsonl"))
     size = sum(file.stat().st_size for file in files) / 1e6
     print(f"{len(files)} models, {size:.0f} MB of judgments, {ROUNDS} rounds, tokens counted, cold process")
-    ours = measure_ours(args.folder)
+    ours, plain = measure_ours(args.folder), measure_pass(files)
     models = len(files) if args.full else min(args.slice, len(files))
     theirs = measure_original(args.folder, models)
     half = None if args.full else measure_original(args.folder, models // 2)
     print_comparison(ours, theirs, half, models, len(files))
+    print(f"show_result.py to one plain JSON pass over the judgments ({plain:.2f} s): {ours[0] / plain:.2f}")
     print_agreement(args.folder, theirs)
-    if args.battles:
-        print_battles(args.battles)
 
 
 def run(command: list[str], cwd: Path) -> tuple[float, float, float, str]:
@@ -82,6 +81,13 @@ def measure_ours(data_dir: Path) -> tuple[float, float, float]:
             runs.append(run(script(data_dir), Path(folder))[:3])
     wall, cpu, memory = (sorted(column) for column in zip(*runs))
     return wall[len(wall) // 2], cpu[len(cpu) // 2], memory[-1]
+
+
+def measure_pass(files: list[Path]) -> float:
+    """Median seconds of a process that reads each line of files with Python's json."""
+    code = "import json, sys\nfor file in sys.argv[1:]:\n    for line in open(file, 'rb'):\n        json.loads(line)"
+    command = [sys.executable, "-c", code, *map(str, files)]
+    return sorted(run(command, ROOT)[0] for _ in range(REPETITIONS))[REPETITIONS // 2]
 
 
 def measure_original(data_dir: Path, models: int) -> dict[str, Any]:
@@ -134,18 +140,6 @@ def print_agreement(data_dir: Path, theirs: dict[str, Any]) -> None:
         found = [row["rating"], row["rating_lower"], row["rating_upper"]]
         worst = max(worst, *(abs(a - b) for a, b in zip(found, theirs["ratings"][row["model"]])))
     print(f"largest difference of a rating or an interval's end: {worst:.1e} rating points")
-
-
-def print_battles(file: Path) -> None:
-    """The point fit of 10 million battles of 500 models, any pairs."""
-    if not file.exists():
-        make_battles(file)
-    with tempfile.TemporaryDirectory() as folder:
-        flags = ["--battles", str(file.resolve()), "--baseline", "model-000", "--interval", "sandwich"]
-        seconds, cpu, memory, text = run(script(Path(folder), *flags), Path(folder))
-    rows = sum(" | score: " in line for line in text.splitlines())
-    print(f"{file.name}: {rows} models, point fit and sandwich")
-    print(f"  {seconds:.1f} s ({cpu:.1f} s of CPU), {memory:.0f} MB")
 
 
 if __name__ == "__main__":

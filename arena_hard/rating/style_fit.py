@@ -149,12 +149,12 @@ class _Fits:
         self._start = np.zeros(rows.n_models + rows.features.shape[1])
         with _one_thread():
             self._start = self._coefficients(rows.weight)
-        self.fit = self._as_fit(self._start)
+        self.fit = _as_fit(self._start, rows.n_models, anchor)
 
     def fits_of(self, weights: Iterable[FloatArray]) -> list[StyleFit]:
         """The fits with each of some weights [n]."""
         with _one_thread():
-            return [self._as_fit(self._coefficients(weight)) for weight in weights]
+            return [_as_fit(self._coefficients(weight), self.rows.n_models, self._anchor) for weight in weights]
 
     def _coefficients(self, weight: FloatArray) -> FloatArray:
         """[p + k], the models' in units of ln 10."""
@@ -163,11 +163,20 @@ class _Fits:
         free = design.there()  # nothing tells of a model without battles
         free[self._anchor] = penalised
         found = most_likely(design, 2.0 * weight[used], float(penalised), free, self._start)
-        return _by_sklearn(self.rows, weight, free, 1.0 if penalised else np.inf) if found is None else found
+        return _by_sklearn(self.rows, weight, free, penalised) if found is None else found
 
-    def _as_fit(self, coefficients: FloatArray) -> StyleFit:
-        models = coefficients[: self.rows.n_models]
-        return StyleFit(1000.0 + 400.0 * (models - models[self._anchor]), coefficients[len(models) :])
+
+def fit_by_sklearn(rows: Rows, weight: FloatArray, anchor: int, formula: str) -> StyleFit:
+    """The same fit with weights [n] by scikit-learn, on a row for every battle: slower, an independent check."""
+    used = np.flatnonzero(weight > 0)
+    free = design_of(rows.n_models, rows.model_a, rows.model_b, rows.won, rows.features).of(used).there()
+    free[anchor] = formula == "v0.1"
+    return _as_fit(_by_sklearn(rows, weight, free, formula == "v0.1"), rows.n_models, anchor)
+
+
+def _as_fit(coefficients: FloatArray, n_models: int, anchor: int) -> StyleFit:
+    models = coefficients[:n_models]
+    return StyleFit(1000.0 + 400.0 * (models - models[anchor]), coefficients[n_models:])
 
 
 def _one_thread() -> AbstractContextManager[object]:
@@ -177,7 +186,7 @@ def _one_thread() -> AbstractContextManager[object]:
     return threadpool_limits(1)
 
 
-def _by_sklearn(rows: Rows, weight: FloatArray, free: BoolArray, inverse_penalty: float) -> FloatArray:
+def _by_sklearn(rows: Rows, weight: FloatArray, free: BoolArray, penalised: bool) -> FloatArray:
     """The coefficients [p + k] where Newton's method does not settle: separated by the features, or no single maximum.
 
     scikit-learn stops at a point far out, and says so where no single one is best.
@@ -195,9 +204,8 @@ def _by_sklearn(rows: Rows, weight: FloatArray, free: BoolArray, inverse_penalty
     used = twice > 0
     with _one_thread(), warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
-        model = LogisticRegression(
-            C=inverse_penalty, fit_intercept=False, solver="newton-cholesky", tol=1e-9, max_iter=200
-        )
+        penalty = 1.0 if penalised else np.inf
+        model = LogisticRegression(C=penalty, fit_intercept=False, solver="newton-cholesky", tol=1e-9, max_iter=200)
         model.fit(np.concatenate([design, design])[used], outcome[used], sample_weight=twice[used])
     if doubts:
         _doubt_once()
@@ -219,10 +227,10 @@ def _doubt_once() -> None:
 
 def _some_rounds(fits: _Fits, unit: str, seed: int, numbers: Iterable[int]) -> list[StyleFit]:
     """Bootstrap rounds by their numbers."""
-    return fits.fits_of(_weights(fits.rows, unit, seed, numbers))
+    return fits.fits_of(weights_of_rounds(fits.rows, unit, seed, numbers))
 
 
-def _weights(rows: Rows, unit: str, seed: int, numbers: Iterable[int]) -> Iterator[FloatArray]:
+def weights_of_rounds(rows: Rows, unit: str, seed: int, numbers: Iterable[int]) -> Iterator[FloatArray]:
     """Weights [n] of rounds, each drawn from a generator of its own that depends on (seed, number) alone."""
     codes, place = np.unique(rows.question, return_inverse=True)
     is_whole = bool((rows.weight == np.rint(rows.weight)).all())

@@ -89,7 +89,7 @@ def published(shared_data: Path) -> style_fit.Rows:
 def test_rounds_of_published_games(published: style_fit.Rows, formula: str, unit: str) -> None:
     anchor = int(np.bincount(published.model_a).argmax())
     found = style_fit.bootstrap_style(published, anchor, formula, rounds=2, unit=unit)
-    weights = style_fit._weights(published, unit, 42, range(2))
+    weights = style_fit.weights_of_rounds(published, unit, 42, range(2))
     for weight, ratings, coefficients in zip([published.weight, *weights], [found.fit.ratings, *found.ratings],
                                              [found.fit.coefficients, *found.coefficients]):  # fmt: skip
         sure = sklearn_coefficients(published, weight, anchor, formula)
