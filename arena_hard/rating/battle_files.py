@@ -120,7 +120,7 @@ def _codes_of_column(file: Path, table: Table, name: str, codes: Codes) -> IntAr
         of_entry = np.array(
             [codes[entry if type(entry) is str else str(text_of(entry))] for entry in entries], dtype=np.int32
         )
-        parts.append(of_entry[chunk.indices.to_numpy(zero_copy_only=False)])
+        parts.append(of_entry.take(chunk.indices.to_numpy(zero_copy_only=False)))
     return np.concatenate(parts) if parts else np.array([], dtype=np.int32)
 
 

@@ -80,7 +80,7 @@ def fit_with_intervals(
     """
     point = ratings.fit(cells, cells.counts(battles), anchor)
     questions = questions_of_models(battles)
-    clustered, by_rows = standard_errors(battles, cells, point, anchor)
+    clustered, by_rows = standard_errors(battles, cells, point, anchor, questions)
     if rule.kind == "sandwich":
         reach = _reach(clustered, questions, rule.level)
         lower, upper, error = point - reach, point + reach, None

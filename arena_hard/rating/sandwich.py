@@ -14,11 +14,15 @@ from arena_hard.rating.battles import Battles, Cells
 _AT_ONCE = 1 << 24  # numbers of a table of models and questions: 128 MB
 
 
-def standard_errors(battles: Battles, cells: Cells, point: FloatArray, anchor: int) -> tuple[FloatArray, FloatArray]:
+def standard_errors(
+    battles: Battles, cells: Cells, point: FloatArray, anchor: int, questions: IntArray | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Standard errors [p] in rating points, clustered by question and by the rule of rows.
 
-    0 for the anchor, NaN for a model without a finite rating.
+    questions: [p] as `questions_of_models` gives them, where they are known. 0 for the anchor, NaN for a model without
+    a finite rating.
     """
+    questions = questions_of_models(battles) if questions is None else questions
     finite = np.isfinite(point)
     usable = finite[cells.model_a] & finite[cells.model_b]
     known = np.where(finite, point, 0.0)
@@ -27,9 +31,9 @@ def standard_errors(battles: Battles, cells: Cells, point: FloatArray, anchor: i
     spread = cells.counts(battles) * usable * expected * (1.0 - expected)
     squares = _row_squares(battles, cells, residual)
     if ratings.is_star(cells, anchor):
-        variances = _star_variances(battles, cells, residual, squares, spread, anchor)
+        variances = _star_variances(battles, cells, residual, squares, spread, anchor, questions)
     else:
-        variances = _general_variances(battles, cells, residual, squares, spread, anchor, finite)
+        variances = _general_variances(battles, cells, residual, squares, spread, anchor, finite, questions)
     errors = [np.where(finite, ratings.SCALE * np.sqrt(np.maximum(variance, 0.0)), np.nan) for variance in variances]
     return errors[0], errors[1]
 
@@ -44,7 +48,13 @@ def _row_squares(battles: Battles, cells: Cells, residual: FloatArray) -> FloatA
 
 
 def _star_variances(
-    battles: Battles, cells: Cells, residual: FloatArray, squares: FloatArray, spread: FloatArray, anchor: int
+    battles: Battles,
+    cells: Cells,
+    residual: FloatArray,
+    squares: FloatArray,
+    spread: FloatArray,
+    anchor: int,
+    questions: IntArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Variances [p] of the log-odds where all battles are with the anchor."""
     p, n = cells.n_models, battles.n_questions
@@ -53,7 +63,7 @@ def _star_variances(
     by_rows = weight_sums(model, squares, p)
     cluster = model[cells.of_battle].astype(np.int64) * n + battles.question
     scores = weight_sums(cluster, residual[cells.of_battle] * battles.rows, p * n)
-    clustered = (scores.reshape(p, n) ** 2).sum(axis=1) * _small_sample(questions_of_models(battles))
+    clustered = (scores.reshape(p, n) ** 2).sum(axis=1) * _small_sample(questions)
     information[information == 0.0] = np.nan
     variances = clustered / information**2, by_rows / information**2
     for variance in variances:
@@ -69,6 +79,7 @@ def _general_variances(
     spread: FloatArray,
     anchor: int,
     finite: BoolArray,
+    questions: IntArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Variances [p] of the log-odds for any graph: diagonals of H⁻¹ B H⁻¹ without the anchor."""
     free = np.flatnonzero(finite & (np.arange(len(finite)) != anchor))
@@ -80,7 +91,7 @@ def _general_variances(
         variance = np.zeros(len(finite))
         variance[free] = np.einsum("ij,jk,ki->i", inverse, meat[np.ix_(free, free)], inverse, optimize=True)
         variances.append(variance)
-    return variances[0] * _small_sample(questions_of_models(battles)), variances[1]
+    return variances[0] * _small_sample(questions), variances[1]
 
 
 def _small_sample(questions: IntArray) -> FloatArray:
@@ -99,11 +110,14 @@ def _laplacian(cells: Cells, weights: FloatArray) -> FloatArray:
 def cluster_scores(battles: Battles, cells: Cells, residual: FloatArray, block: int = 2000) -> FloatArray:
     """Σ g gᵀ [p, p] over questions, g [p] being a question's sum of residual·(e_a − e_b) over its rows.
 
-    Where there are many questions, those with one battle are counted by cell, the others in blocks, so that memory
-    stays small.
+    Battles without questions are counted by cell; so are, where there are many questions, those with one battle, the
+    others in blocks, so that memory stays small.
     """
     p = cells.n_models
-    if battles.questions and p * battles.n_questions <= _AT_ONCE:
+    if not battles.questions:  # each battle is one of its own
+        rows = battles.rows.astype(float)
+        return _laplacian(cells, residual**2 * weight_sums(cells.of_battle, np.square(rows, out=rows), len(cells)))
+    if p * battles.n_questions <= _AT_ONCE:
         g = _scores_of_questions(battles, residual[cells.of_battle] * battles.rows, battles.question, slice(None))
         return g.T @ g
     battles_of = np.bincount(battles.question, minlength=battles.n_questions)
