@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from arena_hard.data import streams
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.expected import Expected
-from arena_hard.data.lengths import answer_lengths
+from arena_hard.data.lengths import AnswerLengths, lengths_ahead
 from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
@@ -71,9 +71,10 @@ def main() -> int:
     if args.costs:
         return print_costs(args, bench)
 
-    parts, inputs, notes = load(args, expected)
-    questions, unknown = questions_of(args, bench)
-    results = [rate(args, bench, part, inputs, questions) for part in parts]
+    with lengths_ahead(bench, [] if args.battles else args.judge_name) as lengths_of:
+        parts, inputs, notes = load(args, expected)
+        questions, unknown = questions_of(args, bench)
+        results = [rate(args, bench, part, inputs, questions, lengths_of) for part in parts]
     overall, said = over_categories(args, results)
     page = formats.Page(args, results, inputs, [*notes, *unknown, *said], overall, questions)
     show = streams.print_document if args.format in flags.DOCUMENTS else print
@@ -197,7 +198,12 @@ def questions_of(args: argparse.Namespace, bench: Bench) -> tuple[list[Question]
 
 
 def rate(
-    args: argparse.Namespace, bench: Bench, part: Part, inputs: Sequence[InputFile], questions: Sequence[Question]
+    args: argparse.Namespace,
+    bench: Bench,
+    part: Part,
+    inputs: Sequence[InputFile],
+    questions: Sequence[Question],
+    lengths_of: Callable[[str], AnswerLengths],
 ) -> Result:
     """The fit of a part with its intervals, the rows of its table, and what has to be said of them."""
     rule = flags.rule(args)
@@ -212,7 +218,7 @@ def rate(
         if rounds is None and fit.rounds is not None and inputs and args.interval != "v2.0":
             notes = write_rounds(args, bench, part, fit, inputs)
     fit = intervals.without_ends(fit, part.silent)
-    lengths = {model: answer_lengths(bench, model) for model in fit.models}
+    lengths = {model: lengths_of(model) for model in fit.models}
     tokens = {model: length.average for model, length in lengths.items()}
     found = covered(part, questions)
     ranks, said_of_ranks = comparisons.ranks_of(args, part)

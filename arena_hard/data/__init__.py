@@ -40,6 +40,7 @@ line_notes     what is odd about lines whose records can be read
 Inside:
 
 vocabularies     tiktoken's vocabularies without a network
+beside           work in a copy of this process
 answers_to       a model's answers to a few questions
 odd_lines        lines that are no strict JSON, and what other readers see in them
 secret_forms     how a key may be written

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from arena_hard.data.bench_files import ERROR_MARK
-from arena_hard.data.paths import Bench
-from arena_hard.data.record_folder import is_there
+from arena_hard.data.beside import beside
+from arena_hard.data.paths import Bench, name_of
+from arena_hard.data.record_folder import is_there, record_files
 from arena_hard.data.record_values import token_count
 from arena_hard.data.typed_jsonl import Reader
 
+_LARGE = 16 << 20  # bytes of answers; fewer are read as quickly as another process begins
 _ERROR_MARK = msgspec.Raw(msgspec.json.encode(ERROR_MARK))
 
 Odd = list[Any] | str | float | bool | None  # what public files hold where an object is meant; nobody needs it
@@ -70,6 +75,22 @@ def answer_lengths(bench: Bench, model: str) -> AnswerLengths:
     if not is_there(file):
         return AnswerLengths(None)
     return _average(file)
+
+
+@contextlib.contextmanager
+def lengths_ahead(bench: Bench, judges: Sequence[str]) -> Generator[Callable[[str], AnswerLengths]]:
+    """What gives `answer_lengths` of a model; those of the models that were judged are read meanwhile where they are
+    large, beside what the caller does.
+    """
+    folders = [each.folder for judge in judges for each in bench.judgment_sets(judge)]
+    names = {name_of(file) for folder in folders for file in record_files(folder)}
+    files = [file for file in map(bench.answer_file, sorted(names)) if file.is_file()]
+    if sum(file.stat().st_size for file in files) < _LARGE:
+        yield lambda model: answer_lengths(bench, model)
+        return
+    with beside(lambda: {name: answer_lengths(bench, name) for name in names}) as read:
+        known = functools.cache(lambda: read() or {})
+        yield lambda model: known().get(model) or answer_lengths(bench, model)
 
 
 def _average(file: Path) -> AnswerLengths:
