@@ -22,6 +22,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.presets import is_published, usual_baseline
 from arena_hard.data.record_folder import record_files
 from arena_hard.data.record_values import text_of
+from arena_hard.data.records import UserError
 
 _UNKNOWN = "?"  # in the place of a baseline's name; no model is called so
 
@@ -92,6 +93,18 @@ def judgment_files(bench: Bench, judge: str, baselines: Sequence[str] = ()) -> d
                 stacklevel=1,
             )
     return dict.fromkeys(own, "") | further
+
+
+def no_judgments(bench: Bench, judge: str) -> UserError:
+    """The message for a judge of whom there are no judgments."""
+    folder = bench.judgment_folder(judge)
+    state = "holds no judgments" if folder.is_dir() else "does not exist"
+    further = [each.baseline for each in bench.judgment_sets(judge) if each.baseline]
+    if further:
+        return UserError(f"{folder} holds judgments against {shortened(further)} only. Name one with --baseline.")
+    known = bench.judges()
+    remedy = f"Judges with judgments: {shortened(known)} (--judge-name)." if known else "Run gen_judgment.py first."
+    return UserError(f"{folder} {state}. {remedy}")
 
 
 # ------------------------------------------------------------------------------------ where to judge

@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def beside(work: Callable[[], T]) -> Generator[Callable[[], T | None]]:
+def beside(work: Callable[[], T], is_large: bool) -> Generator[Callable[[], T | None]]:
     """Begin some work; what is given waits for its result, once.
 
-    None where there is no second core or no copy can be made, or where the work raised an error or a warning: whoever
-    wants the result then does the work, and so says what has to be said in its place.
+    None where it is not large, there is no second core or no copy can be made, or where the work raised an error or a
+    warning: whoever wants the result then does the work, and so says what has to be said in its place.
     """
-    if not _is_possible():
+    if not is_large or not _is_possible():
         yield lambda: None
         return
     source, target = os.pipe()

@@ -85,10 +85,8 @@ def lengths_ahead(bench: Bench, judges: Sequence[str]) -> Generator[Callable[[st
     folders = [each.folder for judge in judges for each in bench.judgment_sets(judge)]
     names = {name_of(file) for folder in folders for file in record_files(folder)}
     files = [file for file in map(bench.answer_file, sorted(names)) if file.is_file()]
-    if sum(file.stat().st_size for file in files) < _LARGE:
-        yield lambda model: answer_lengths(bench, model)
-        return
-    with beside(lambda: {name: answer_lengths(bench, name) for name in names}) as read:
+    is_large = sum(file.stat().st_size for file in files) >= _LARGE
+    with beside(lambda: {name: answer_lengths(bench, name) for name in names}, is_large) as read:
         known = functools.cache(lambda: read() or {})
         yield lambda model: known().get(model) or answer_lengths(bench, model)
 

@@ -33,6 +33,7 @@ benchmarks       sources for --correlate, matched by model
 Inside:
 
 itself           how games came out that name no baseline
+halves           judgment files read in two processes
 game_codes       what is read of judgment files
 pair_rule        interval and p-value of paired differences
 group_rule       interval and p-value of groups of questions

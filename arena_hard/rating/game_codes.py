@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +18,16 @@ ABSENT = -2
 UNKNOWN = -3
 NOT_GIVEN = -1  # no label probabilities
 UNUSABLE = -2  # something else in their place
+
+
+@dataclass(frozen=True)
+class ForeignScores:
+    """Scores that are no verdict, as other programs may write them: how many, and where the first stands."""
+
+    count: int
+    first: object
+    file: Path
+    line: int
 
 
 class GameHead(msgspec.Struct, frozen=True, gc=False):

@@ -6,13 +6,14 @@ Texts are not kept: a judgment of 2.6 kB becomes two rows of a few bytes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from arena_hard.data.baselines import judgment_files
+from arena_hard.data.baselines import judgment_files, no_judgments
+from arena_hard.data.beside import beside
 from arena_hard.data.jsonl import Remark, warn
 from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.owners import owners
@@ -26,12 +27,14 @@ from arena_hard.rating.game_codes import (
     UNREADABLE,
     UNUSABLE,
     Codes,
+    ForeignScores,
     GameHead,
     JudgmentHead,
     JudgmentWithProbabilities,
     ProbabilityCodes,
     VerdictCodes,
 )
+from arena_hard.rating.halves import Half, join, second_half
 from arena_hard.rating.same_records import Overruled, counting, named_elsewhere, ranks
 
 
@@ -86,16 +89,6 @@ class Judgments:
     no_probabilities: ForeignScores | None = None
 
 
-@dataclass(frozen=True)
-class ForeignScores:
-    """Scores that are no verdict, as other programs may write them: how many, and where the first stands."""
-
-    count: int
-    first: object
-    file: Path
-    line: int
-
-
 class _Builder:
     """Gathers the rows of judgment files as columns of codes."""
 
@@ -114,12 +107,29 @@ class _Builder:
         self.unnamed: list[str] = []
         self.files: list[Path] = []
         self.is_renamed = False
+        self.further: tuple[InputFile, ...] = ()  # inputs that another process has read
+
+    def half(self, base: Path) -> Half:
+        """What was read so far, for another process."""
+        columns: dict[str, IntArray] = {name: np.array(values, dtype=np.int32) for name, values in self.columns.items()}
+        names, inputs = {name: list(codes) for name, codes in self.names.items()}, self.reader.inputs(base)
+        return Half(names, columns, self.unnamed, self.files, self.is_renamed, inputs)
+
+    def with_half(self, half: Half) -> _Builder:
+        """With what another process has read behind what this one has."""
+        join(self.names, self.columns, half, len(self.files))
+        self.unnamed, self.files = self.unnamed + half.unnamed, self.files + half.files
+        self.is_renamed, self.further = self.is_renamed or half.is_renamed, half.inputs
+        return self
+
+    def add_all(self, files: Iterable[tuple[str, Path, str]]) -> _Builder:
+        """Read files, each with its judge and with whom records without a baseline are against. Raises UserError."""
+        for file in files:
+            self.add(*file)
+        return self
 
     def add(self, judge: str, file: Path, unnamed: str = "") -> None:
-        """Read one file. unnamed: whom records without a baseline are against.
-
-        Raises UserError with the line of a broken row.
-        """
+        """Read one file. Raises UserError with the line of a broken row."""
         self.unnamed.append(unnamed)
         start = len(self.columns["model"])
         for rows in self.reader.blocks(file):
@@ -208,7 +218,8 @@ class _Builder:
         nothing = int(((columns["first"] == ABSENT) & (columns["second"] == ABSENT)).sum())
         table = self._table(columns)
         table = _recoded(table) if found.overruled or self.is_renamed else table
-        odd, inputs = (self._foreign(columns), nothing, self._no_probabilities(columns)), self.reader.inputs(base)
+        odd = self._foreign(columns), nothing, self._no_probabilities(columns)
+        inputs = self.reader.inputs(base) + self.further
         return Judgments(table, inputs, found.duplicates, found.overruled, *odd)
 
     def _baselines(self, columns: dict[str, IntArray]) -> IntArray:
@@ -252,13 +263,17 @@ def read_judgments(
     baselines: those whose own folders are read too; with_probabilities: read those of the labels, which takes longer.
     Raises UserError for a judge without judgments or a broken line.
     """
-    builder = _Builder(bench, with_probabilities)
+    files: list[tuple[str, Path, str]] = []
     for judge in judges:
-        files = judgment_files(bench, judge, baselines)
-        if not files:
-            raise _no_judgments(bench, judge)
-        for file, baseline in files.items():
-            builder.add(judge, file, baseline)
+        found = judgment_files(bench, judge, baselines)
+        if not found:
+            raise no_judgments(bench, judge)
+        files += [(judge, file, baseline) for file, baseline in found.items()]
+    half = len(files) if with_probabilities else second_half([file for _, file, _ in files])
+    with beside(lambda: _Builder(bench, False).add_all(files[half:]).half(bench.data_dir), half < len(files)) as read:
+        builder = _Builder(bench, with_probabilities).add_all(files[:half])
+        others = read()
+    builder = builder.add_all(files[half:]) if others is None else builder.with_half(others)
     judgments = builder.judgments(bench.data_dir)
     if empty := builder.empty_files():
         named = shortened([str(file) for file in empty])
@@ -266,17 +281,6 @@ def read_judgments(
     if len(judgments.table) == 0:
         raise UserError(f"{bench.judgment_folder(judges[0])} holds no game. Run gen_judgment.py first.")
     return judgments
-
-
-def _no_judgments(bench: Bench, judge: str) -> UserError:
-    folder = bench.judgment_folder(judge)
-    state = "holds no judgments" if folder.is_dir() else "does not exist"
-    further = [each.baseline for each in bench.judgment_sets(judge) if each.baseline]
-    if further:
-        return UserError(f"{folder} holds judgments against {shortened(further)} only. Name one with --baseline.")
-    known = bench.judges()
-    remedy = f"Judges with judgments: {shortened(known)} (--judge-name)." if known else "Run gen_judgment.py first."
-    return UserError(f"{folder} {state}. {remedy}")
 
 
 # ------------------------------------------------------------------------------------ parts of a table
