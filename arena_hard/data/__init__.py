@@ -29,6 +29,7 @@ secret_sources  where keys come from: configs, the environment, files
 streams        text for terminals of any encoding
 sample         samples of questions: stratified, seeded, nested
 nameless       whom judgments are against that do not name their baseline
+beside         work in a copy of this process, on a second core
 lengths        how long a model's answers are
 tokens         counting tokens
 style_counts   headers, lists and bold of an answer
@@ -40,7 +41,6 @@ line_notes     what is odd about lines whose records can be read
 Inside:
 
 vocabularies     tiktoken's vocabularies without a network
-beside           work in a copy of this process
 answers_to       a model's answers to a few questions
 odd_lines        lines that are no strict JSON, and what other readers see in them
 secret_forms     how a key may be written

@@ -111,6 +111,7 @@ def test_without_a_single_maximum_newton_finds_none() -> None:
     assert found(rows.won, rows.features[:, [0, 0, 1]]) is None  # two that say the same
 
 
+@pytest.mark.filterwarnings("ignore:The style-controlled fit")
 def test_what_features_separate_is_rated_all_the_same() -> None:
     rows = rows_of()
     won = (rows.features[:, 0] > 0).astype(float)
