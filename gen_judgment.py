@@ -169,14 +169,13 @@ def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
         f"{counted(games, 'game')} a judgment"
     )
     for candidate in candidates:
-        existing = sum(question.question_id in candidate.judged for question in candidate.questions)
-        line = f"  {candidate.title:<40} {existing:>5} judgments exist, {len(candidate.missing):>5} to make"
+        line = f"  {candidate.title:<40} {candidate.existing:>5} judgments exist, {len(candidate.missing):>5} to make"
         if candidate.without_answer:
             line += f", {len(candidate.without_answer)} lack an answer"
         if candidate.unreadable and not stage.args.retry_unreadable:
             line += f", {candidate.unreadable} unreadable (--retry-unreadable judges them again)"
         print(line)
-        for note in earlier_notes(candidate.file, candidate.tally.endpoints, existing):
+        for note in earlier_notes(candidate.file, candidate.tally.endpoints, candidate.existing):
             print(f"  note: {note}")
     for note in asking_notes(settings):
         print(f"  note: {note}")

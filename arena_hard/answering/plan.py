@@ -12,8 +12,9 @@ from arena_hard.calling.origins import origins
 from arena_hard.calling.record_run import RunOutput
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.calling.selection import records_to_redo, redo_name
-from arena_hard.data.bench_files import load_answers
+from arena_hard.data.known_records import Answers
 from arena_hard.data.paths import Bench
+from arena_hard.data.record_index import Column, Places
 from arena_hard.data.records import Question
 from arena_hard.data.settings import AnswerSettings, ModelSettings, short_hash
 from arena_hard.money.account import Account
@@ -46,28 +47,27 @@ def plan_model(
     args: the flags of selection.add_selection; account: gets the model's bill.
     """
     file = bench.answer_file(model.name)
-    answers = load_answers(file)
-    found = {key: answer.settings_hash for key, answer in answers.items()}
+    answers = Answers(bench, file)
+    found = answers.facts.mapped(lambda each: each.settings_hash)
     shaping = answer_shaping_settings(model, settings)
-    edited = {
-        q.question_id for q in questions if q.question_id in found and answers[q.question_id].is_to_other_words(q)
-    }
-    today = {question.question_id: shaping for question in questions}
+    edited = answers.to_other_words(questions)
+    today = Column(Places([question.question_id for question in questions]), [shaping], bytes(len(questions)))
     edits = "to questions that were edited since"
     what = f"answer is {edits}", f"answers are {edits}"
     again = records_to_redo(args, file, model.name, found, today, edited, what)
-    wanted = [q for q in questions if q.question_id not in found or q.question_id in again]
+    there = found.keys() - again
+    wanted = [question for question in questions if question.question_id not in there]
     if args.only_failed:
         failed = open_failures(file, answers)
         wanted = [question for question in questions if question.question_id in failed]
     before = {question.question_id for question in wanted} & answers.keys()
     tally = RunTally(file, short_hash(shaping), endpoints=origins(model), before=before)
     tally.redo_name = redo_name(args, model.name)
-    existing = sum(question.question_id in found for question in questions)
+    existing = len(today.keys() & found.keys())
     account.open(model.name, model)
     one_choice = settings.num_choices == 1 and not model.retry_truncated
     one_call = one_choice and all(len(question.turns) == 1 for question in wanted)
-    written = {label_of(model.name, key): key for key in found}
+    written = {label_of(model.name, key): key for key in found} if wanted else {}
     output = RunOutput(tally, model.name, [shaping], keeps_replies=not one_call, written=written)
     return ModelPlan(model, existing, wanted, output)
 

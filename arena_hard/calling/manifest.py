@@ -22,6 +22,7 @@ from arena_hard.data import jsonl, secrets
 from arena_hard.data.bench_files import put_in_order
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import manifest_file
+from arena_hard.data.record_index import different
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import short_hash
 from arena_hard.data.writer import is_being_written
@@ -146,6 +147,9 @@ def differing(found: Mapping[str, str | None], wanted: Mapping[str, str]) -> lis
 
     found: the hash that each record carries (None: made by the original, nobody knows its settings).
     """
+    today = different(wanted)
+    if len(today) == 1 and different(found) <= {None, *today}:
+        return []
     return [key for key, made_with in found.items() if made_with not in (None, wanted.get(key, made_with))]
 
 

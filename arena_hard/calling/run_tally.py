@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import subprocess
 import sys
@@ -172,6 +173,7 @@ def _iso(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
+@functools.cache  # each record file of a run has them in its manifest
 def versions() -> dict[str, str]:
     """The versions of the packages that a record may depend on."""
     found = {}
@@ -183,6 +185,7 @@ def versions() -> dict[str, str]:
     return found
 
 
+@functools.cache
 def git_commit() -> str | None:
     """The commit of this checkout, or None outside one."""
     try:

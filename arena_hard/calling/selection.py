@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from arena_hard.calling.providers.base import Message
 from arena_hard.calling.redo import left_of
 from arena_hard.data import settings
 from arena_hard.data.name_lists import counted, suggestion
+from arena_hard.data.record_index import Column
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.sample import sample
 from arena_hard.data.settings import ModelSettings
@@ -119,8 +120,8 @@ def records_to_redo(
     args: argparse.Namespace,
     file: Path,
     name: str,
-    found: dict[str, str | None],
-    today: dict[str, dict[str, Any]],
+    found: Mapping[str, str | None],
+    today: Column[dict[str, Any]],
     changed: Set[str] = frozenset(),
     what: tuple[str, str] = ("", ""),
 ) -> set[str]:
@@ -131,9 +132,7 @@ def records_to_redo(
     what is out of date, or all where nothing is; one that was broken off makes the rest.
     Raises UserError when records were made with other settings and no flag says what to do.
     """
-    hashes = {id(values): settings.short_hash(values) for values in {id(v): v for v in today.values()}.values()}
-    wanted = {key: hashes[id(values)] for key, values in today.items()}
-    other = manifest.differing({key: found[key] for key in found if key in today}, wanted)
+    other = manifest.differing(found, today.mapped(settings.short_hash))
     if name in args.redo:
         return {*changed, *other} or left_of(manifest.broken_off_redo(file), found.keys() & today.keys())
     if other and not args.keep_mixed:

@@ -8,7 +8,7 @@ asked for, for a table as for a run, unless something shows that they are not: j
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from typing import Any
 import msgspec
 
 from arena_hard.data import jsonl
+from arena_hard.data.known_records import known_judgments
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.nameless import Origin, origin_of
 from arena_hard.data.paths import Bench
 from arena_hard.data.presets import is_published, usual_baseline
 from arena_hard.data.record_folder import record_files
+from arena_hard.data.record_index import SMALL
 from arena_hard.data.record_values import text_of
 from arena_hard.data.records import UserError
 
@@ -44,6 +46,19 @@ def named_in(file: Path) -> Iterator[tuple[str, str]]:
                 key, name = (text_of(each) for each in (span.value.question_id or span.value.uid, span.value.baseline))
                 if isinstance(key, str) and isinstance(name, str | None):
                     yield key, name or ""
+
+
+def _some_named_in(bench: Bench, file: Path, each: bool) -> Iterable[tuple[str, str]]:
+    """The same, of a large file by its index. each: whether the ids matter; else a baseline comes once, without one."""
+    try:
+        records = known_judgments(bench, file)[0] if file.stat().st_size >= SMALL else None
+    except (OSError, UserError):
+        records = None
+    if records is None:
+        return named_in(file)
+    if not each:
+        return [("", kind.baseline or "") for kind in records.kinds]
+    return ((key, kind.baseline or "") for key, kind in records.all())
 
 
 @dataclass(frozen=True)
@@ -126,9 +141,10 @@ class JudgmentFolder:
         self._unnamed: dict[tuple[str, str], str] = {}
         self._notes: dict[tuple[str, str], str] = {}
         self._named: dict[Path, dict[str, set[str]]] = {}  # file → group → baselines, empty where none is named
+        has_groups = any(self.group_of.values())
         for file in record_files(self.bench.judgment_folder(self.judge)):
             groups = self._named[file] = {}
-            for key, baseline in named_in(file):
+            for key, baseline in _some_named_in(self.bench, file, each=has_groups):
                 groups.setdefault(self.group_of.get(key, ""), set()).add(baseline)
 
     def file_for(self, model: str, baseline: str | None, group: str, own: bool) -> Path:

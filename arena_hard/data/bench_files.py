@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +44,23 @@ def load_answers(file: Path) -> dict[str, Answer]:
 
     What the original wrote for a failed call is no answer, nor is null in the place of a text, which is said.
     """
-    if not is_there(file):
-        return {}
-    found = list(jsonl.read(file, answer_if_any))
+    said: list[jsonl.Remark] = []
+    try:
+        return read_answers(file, said) if is_there(file) else {}
+    finally:
+        jsonl.say(said)
+
+
+def read_answers(file: Path, said: list[jsonl.Remark]) -> dict[str, Answer]:
+    """The answers of a file that is there. said: gets what there is to say of them."""
+    found = list(jsonl.read(file, answer_if_any, said=said))
     answers = {answer.question_id: answer for answer in found if answer is not None}
     if empty := found.count(None):
-        warnings.warn(
-            f"{file}: {counted(empty, 'record')} without an answer (null or an empty list in its place) "
-            "not counted. gen_answer.py asks for what is missing.",
-            jsonl.Remark,
-            stacklevel=1,
+        said.append(
+            jsonl.Remark(
+                f"{file}: {counted(empty, 'record')} without an answer (null or an empty list in its place) "
+                "not counted. gen_answer.py asks for what is missing."
+            )
         )
     whole = {key: answer for key, answer in answers.items() if not has_error_mark(answer)}
     nameless = {key: answer for key, answer in whole.items() if not answer.model}

@@ -26,7 +26,6 @@ from arena_hard.data.records import UserError
 
 T = TypeVar("T")
 
-
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what a line that is no JSON raises
 BOM = b"\xef\xbb\xbf"  # some editors and Excel begin a file with it
 
@@ -88,30 +87,38 @@ def _odd_spans(line: bytes, decode: Callable[[bytes], Any], number: int, start: 
         yield Span(number + piece.breaks, start + piece.start, start + piece.end, value, error)
 
 
-def rows(file: Path, decode: Callable[[bytes], T], complete: bool = False) -> Iterator[tuple[int, T]]:
-    """(line number, decoded record) of each record; a torn one is passed over with a warning.
+def rows(
+    file: Path, decode: Callable[[bytes], T], complete: bool = False, said: list[Remark] | None = None
+) -> Iterator[tuple[int, T]]:
+    """(line number, decoded record) of each record; a torn one is passed over with a warning, given here or to `said`.
 
     Raises UserError for a file or line that cannot be read and, with `complete`, for a torn line.
     """
     notes = LineNotes()
+    tell = say if said is None else said.extend
     try:
         with open(file, "rb") as stream:
             for span in spans(stream, decode, notes=notes):
                 if span.error is None:
                     yield span.number, span.value
                 elif span.is_torn and not complete:
-                    warn_torn(file, span)
+                    tell([torn_line(file, span)])
                 else:
                     raise span_error(file, span)
-        warn(notes.said(file))
+        tell(map(Remark, notes.said(file)))
     except OSError as error:
         raise unreadable(file, error) from None
 
 
+def say(remarks: Iterable[Remark]) -> None:
+    """Say what the reader of a file should know; Python shows each once, as long as all are said here."""
+    for remark in remarks:
+        warnings.warn(remark, stacklevel=1)
+
+
 def warn(notes: Iterable[str]) -> None:
-    """Say what the reader of a file should know."""
-    for note in notes:
-        warnings.warn(note, Remark, stacklevel=1)
+    """Say it in words."""
+    say(map(Remark, notes))
 
 
 def unreadable(file: Path, error: OSError) -> UserError:
@@ -119,14 +126,11 @@ def unreadable(file: Path, error: OSError) -> UserError:
     return UserError(f"{file} cannot be read: {error.strerror or error}. Fix its permissions or move it away.")
 
 
-def warn_torn(file: Path, span: Span) -> None:
-    """Warn of the beginning of a record that a reader passes over."""
-    what = (
-        "the last line is incomplete and was"
-        if str(span.error) == FILE_ENDS
-        else "beginnings of lines are incomplete and were"
-    )
-    warnings.warn(f"{file}: {what} passed over.", TornLine, stacklevel=1)
+def torn_line(file: Path, span: Span) -> TornLine:
+    """The warning of the beginning of a record that a reader passes over."""
+    ends = str(span.error) == FILE_ENDS
+    what = "the last line is incomplete and was" if ends else "beginnings of lines are incomplete and were"
+    return TornLine(f"{file}: {what} passed over.")
 
 
 def span_error(file: Path, span: Span) -> UserError:
@@ -143,10 +147,12 @@ def line_error(file: Path, number: int, error: Exception) -> UserError:
     return UserError(misfit(file) or f"{file}:{number}: {error}. Fix this line or delete it; nothing was changed.")
 
 
-def read(file: Path, parse: Callable[[dict[str, Any]], T], complete: bool = False) -> Iterator[T]:
+def read(
+    file: Path, parse: Callable[[dict[str, Any]], T], complete: bool = False, said: list[Remark] | None = None
+) -> Iterator[T]:
     """Each record of a file, through `parse`. Raises UserError with file and line, as `rows` does too."""
 
-    for number, row in rows(file, decode_object, complete):
+    for number, row in rows(file, decode_object, complete, said):
         try:
             yield parse(row)
         except BROKEN as error:

@@ -76,7 +76,7 @@ class Reader(Generic[T]):
             if span.error is None:
                 found.append(span.value)
             elif span.is_torn:
-                jsonl.warn_torn(file, span)
+                jsonl.say([jsonl.torn_line(file, span)])
             else:
                 raise jsonl.span_error(file, self._in_file(file, span))
         return found

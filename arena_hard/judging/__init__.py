@@ -18,5 +18,6 @@ cache_order      the order that prompt caches like
 
 Inside:
 
+unchanged            which judgments are of other texts than today's
 label_probabilities  those of the five labels, from the tokens at the place of the verdict
 """

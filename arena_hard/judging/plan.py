@@ -15,16 +15,17 @@ from arena_hard.calling.record_run import Job, RunOutput
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.calling.selection import chosen_models, records_to_redo, redo_name
 from arena_hard.data.baselines import JudgmentFolder, named_in
-from arena_hard.data.bench_files import load_answers
+from arena_hard.data.known_records import Played
 from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.paths import Bench
-from arena_hard.data.records import Judgment, Question, UserError
+from arena_hard.data.record_index import mapped, where
+from arena_hard.data.records import Question, UserError
 from arena_hard.data.verdicts import is_verdict
 from arena_hard.judging.cache_order import in_blocks
 from arena_hard.judging.label_question import ROOM, question_for_label, tokens_beside_prompt
-from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
-from arena_hard.judging.shown import abridged, can_be_shown, needed_answers, prompts_of, shown_texts
+from arena_hard.judging.shown import can_be_shown, needed_answers, prompts_of
 from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of, load_judged
+from arena_hard.judging.unchanged import changed_judgments
 from arena_hard.money.quotes import Output, Quote, quote
 
 FEWER_ATTEMPTS = "number_of_judgment_attempts: 1 in the judge's config"
@@ -50,7 +51,12 @@ def plan_judge(stage: Stage) -> list[Candidate]:
     # the baseline is not judged against itself
     folder = judgment_folder(stage)
     parts = [(name, part) for name in names if name != own for part in files_of(stage, folder, name).items()]
-    candidates = [plan_candidate(stage, name, file, questions) for name, (file, questions) in parts]
+    candidates: list[Candidate] = []
+    for name, (file, questions) in parts:
+        candidates.append(plan_candidate(stage, name, file, questions))
+        candidates[-1].known.forget_prompts()
+        if not candidates[-1].missing:
+            candidates[-1].answers.forget()
     check_answers(stage.bench, candidates)
     if not stage.args.keep_mixed:
         check_words(stage, candidates)
@@ -66,41 +72,39 @@ def judgment_folder(stage: Stage) -> JudgmentFolder:
 def files_of(stage: Stage, folder: JudgmentFolder, name: str) -> dict[Path, list[Question]]:
     """The files that a model's judgments are in, or are to be written to, each with its questions of this run."""
     categories = stage.settings.categories or {}
-    file_of: dict[str, Path] = {}
-    found: dict[Path, list[Question]] = {}
-    for question in stage.questions:
-        category = question.category
-        if category not in file_of:
-            baseline, own = stage.settings.baseline_of(category), categories.get(category)
-            group = category if categories else ""
-            file_of[category] = folder.file_for(name, baseline, group, bool(own and own.baseline_model))
-        found.setdefault(file_of[category], []).append(question)
-    return found
+    in_file: dict[Path, set[str]] = {}
+    for category in stage.categories:
+        baseline, own = stage.settings.baseline_of(category), categories.get(category)
+        group = category if categories else ""
+        file = folder.file_for(name, baseline, group, bool(own and own.baseline_model))
+        in_file.setdefault(file, set()).add(category)
+    return {file: stage.questions_in(frozenset(found)) for file, found in in_file.items()}
 
 
 def plan_candidate(stage: Stage, name: str, file: Path, questions: list[Question]) -> Candidate:
     """Which judgments of one file exist, are missing, or cannot be made for want of an answer."""
-    hashes = sorted({stage.shaping_hash(question) for question in questions})
+    group = stage.group(questions)
     is_further = file.parent != stage.bench.judgment_folder(stage.judge.name)
     candidate = Candidate(
         name,
         file,
         (stage.settings.baseline_of(questions[0].category) or "") if is_further else "",
         questions,
-        load_answers(stage.bench.answer_file(name)),
+        stage.shown.answers_of(stage.bench, stage.bench.answer_file(name)),
         load_judged(stage, name, file, questions),
-        RunTally(file, ",".join(hashes), endpoints=origins(stage.judge)),
+        RunTally(file, ",".join(group.hashes), endpoints=origins(stage.judge)),
     )
     stage.account.open(bill_label(stage, candidate), stage.judge)
     if not stage.settings.baseline:
         check_no_baseline(candidate)
     again = judgments_to_redo(stage, candidate)
-    wanted = {question.question_id for question in questions} - candidate.judged.keys() | again
+    wanted = {*group.keys - candidate.judged.keys(), *again}
     if stage.args.only_failed:
         wanted = open_failures(file, candidate.judged)
+    candidate.existing = len(group.keys & candidate.judged.keys())
     candidate.tally.before = wanted & candidate.judged.keys()
     candidate.tally.redo_name = redo_name(stage.args, name)
-    for question in questions:
+    for question in questions if wanted else []:
         if question.question_id not in wanted:
             continue
         if stage.settings.baseline_of(question.category) == name:
@@ -117,31 +121,16 @@ def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
 
     Raises UserError where judgments were made with other settings, or of answers that have changed.
     """
-    found = {key: judgment.settings_hash for key, judgment in candidate.judged.items()}
-    today = {question.question_id: stage.shaping(question) for question in candidate.questions}
-    changed = {q.question_id for q in candidate.questions if has_changed(stage, candidate, q)}
+    group = stage.group(candidate.questions)
+    found = mapped(candidate.judged, lambda each: each.settings_hash)
+    changed = changed_judgments(stage, candidate)
     changes = "of answers that have changed since"
     what = f"judgment is {changes}", f"judgments are {changes}"
-    again = records_to_redo(stage.args, candidate.file, candidate.name, found, today, changed, what)
+    again = records_to_redo(stage.args, candidate.file, candidate.name, found, group.shapings, changed, what)
     any_label = not stage.settings.baseline
-    unreadable = {key for key, judgment in candidate.judged.items() if not is_readable(judgment, any_label)}
+    unreadable = where(candidate.judged, lambda each: not is_readable(each, any_label))
     candidate.unreadable = len(unreadable)
-    return again | (unreadable & set(today) if stage.args.retry_unreadable else set())
-
-
-def has_changed(stage: Stage, candidate: Candidate, question: Question) -> bool:
-    """Whether a judgment that we made was of other texts than today's."""
-    judgment = candidate.judged.get(question.question_id)
-    if judgment is None or judgment.settings_hash != stage.shaping_hash(question):
-        return False
-    if not judgment.games or judgment.games[0] is None:
-        return False
-    if not can_be_shown(stage, candidate, question):  # a turn more or less, if the answers have not gone
-        return None not in needed_answers(stage, candidate, question)
-    pair, references = shown_texts(stage, candidate, question)
-    cut = judgment.games[0].truncated or {}
-    messages = opening_messages(stage.settings, question, abridged(pair, cut.get("kept", 1.0)), references)
-    return judgment.games[0].user_prompt not in (user_prompt(messages), first_user_prompt(messages))
+    return again | (unreadable & group.keys if stage.args.retry_unreadable else set())
 
 
 def check_no_baseline(candidate: Candidate) -> None:
@@ -154,7 +143,7 @@ def check_no_baseline(candidate: Candidate) -> None:
             )
 
 
-def is_readable(judgment: Judgment, any_label: bool = True) -> bool:
+def is_readable(judgment: Played, any_label: bool = True) -> bool:
     """Whether each game of a judgment has a verdict; with `any_label` whatever was read is one."""
     scores = [game and game.verdict for game in judgment.games]
     return bool(scores) and all(score is not None and (any_label or is_verdict(score)) for score in scores)

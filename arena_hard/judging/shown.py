@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arena_hard.calling.providers.base import Message
-from arena_hard.data.bench_files import load_answers
+from arena_hard.data.known_records import Answers
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Answer, Question, UserError
 from arena_hard.data.settings import JudgeSettings
@@ -18,20 +20,21 @@ Texts = list[list[str]]  # answers in the order in which they are shown, each a 
 def load_shown(bench: Bench, settings: JudgeSettings, questions: list[Question]) -> Shown:
     """The baselines' and the reference answers. Raises UserError where there are none at all."""
     names = {settings.baseline_of(question.category) for question in questions} - {None}
-    baselines = {str(name): load_answers(bench.answer_file(str(name))) for name in sorted(map(str, names))}
+    shown = Shown({}, [])
+    baselines = {name: shown.answers_of(bench, bench.answer_file(name)) for name in sorted(map(str, names))}
     for name, answers in baselines.items():
         if not answers:
             raise UserError(
                 f"{bench.answer_file(name)} holds no answers of the baseline {name}. Run gen_answer.py for it "
                 "first, or fetch them as README.md says."
             )
-    references = [load_answers(bench.reference_file(name)) for name in settings.references]
+    references = [shown.answers_of(bench, bench.reference_file(name)) for name in settings.references]
     for name, answers in zip(settings.references, references):
         if not answers:
             raise UserError(
                 f"{bench.reference_file(name)} holds no reference answers. Put them there, or set reference: false."
             )
-    return Shown(baselines, references)
+    return replace(shown, baselines=baselines, references=references)
 
 
 def can_be_shown(stage: Stage, candidate: Candidate, question: Question) -> bool:
@@ -46,7 +49,7 @@ def needed_answers(stage: Stage, candidate: Candidate, question: Question) -> li
     return [answers.get(question.question_id) for answers in everything]
 
 
-def shown_for(shown: Shown, settings: JudgeSettings, question: Question) -> list[dict[str, Answer]]:
+def shown_for(shown: Shown, settings: JudgeSettings, question: Question) -> list[Answers]:
     """The answers by others that the judge needs for a question: the baseline's and the references."""
     baseline = settings.baseline_of(question.category)
     return ([] if baseline is None else [shown.baselines[baseline]]) + shown.references

@@ -3,20 +3,69 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import functools
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.data import jsonl
+from arena_hard.data.known_records import Answers, Judged, known_judgments
 from arena_hard.data.name_lists import counted, first_lines, shortened
 from arena_hard.data.owners import owners
-from arena_hard.data.paths import Bench
+from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.record_folder import is_there
-from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row
+from arena_hard.data.record_index import Column, Places, Records, different, mark_of
+from arena_hard.data.records import Question
 from arena_hard.data.settings import JudgeSettings, ModelSettings, short_hash
 from arena_hard.judging.prompts import judgment_shaping_settings
 from arena_hard.money.account import Account
+
+
+@dataclass
+class Known:
+    """What is known of a model's judgments by question_id.
+
+    digest: of the files that they are in; read_prompts: the marks of their first prompts.
+    """
+
+    judged: Mapping[str, Judged]
+    read_prompts: Callable[[], Mapping[str, bytes]]
+    digest: bytes
+
+    @functools.cached_property
+    def prompts(self) -> Mapping[str, bytes]:
+        """The mark of each one's first prompt."""
+        return self.read_prompts()
+
+    def forget_prompts(self) -> None:
+        """Let them go: they matter to planning alone."""
+        self.read_prompts = dict
+        self.__dict__.pop("prompts", None)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Questions that belong together, in the order of the benchmark, and what planning asks about all of them.
+
+    keys: their ids; baselines, shapings: of each; hashes: the different ones of the shapings.
+    """
+
+    questions: list[Question]
+    keys: frozenset[str]
+    baselines: Column[str | None]
+    shapings: Column[dict[str, object]]
+    hashes: list[str]
+
+    @functools.cached_property
+    def digest(self) -> bytes:
+        """Of their texts and settings."""
+        settings = zip(self.baselines.values(), self.shapings.mapped(short_hash).values())
+        return mark_of(
+            f"{question.question_id} {question.hash} {baseline} {shaping}"
+            for question, (baseline, shaping) in zip(self.questions, settings)
+        )
 
 
 @dataclass
@@ -24,19 +73,25 @@ class Candidate:
     """A model whose answers are judged, in one file, and what there is of it.
 
     against: the baseline whose folder the file is in; empty for the judge's own. A model has a candidate for each of
-    its files. questions: those whose judgments belong in this file.
+    its files. questions: those whose judgments belong in this file; existing: how many of them have one.
     """
 
     name: str
     file: Path
     against: str
     questions: list[Question]
-    answers: dict[str, Answer]
-    judged: dict[str, Judgment]
+    answers: Answers
+    known: Known
     tally: RunTally
     missing: list[Question] = field(default_factory=list)
     without_answer: list[Question] = field(default_factory=list)
     unreadable: int = 0
+    existing: int = 0
+
+    @property
+    def judged(self) -> Mapping[str, Judged]:
+        """What is known of its judgments by question_id."""
+        return self.known.judged
 
     @property
     def title(self) -> str:
@@ -48,8 +103,15 @@ class Candidate:
 class Shown:
     """The answers that the judge sees beside the candidates': by model, then by question_id."""
 
-    baselines: dict[str, dict[str, Answer]]
-    references: list[dict[str, Answer]]
+    baselines: dict[str, Answers]
+    references: list[Answers]
+    by_file: dict[Path, Answers] = field(default_factory=dict)
+
+    def answers_of(self, bench: Bench, file: Path) -> Answers:
+        """Those of a file, which all judges of a run share."""
+        if file not in self.by_file:
+            self.by_file[file] = Answers(bench, file)
+        return self.by_file[file]
 
 
 @dataclass
@@ -69,6 +131,37 @@ class Stage:
     account: Account
     shapings: dict[str, dict[str, object]] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
+    groups: dict[int, Group] = field(default_factory=dict)
+    parts: dict[frozenset[str], list[Question]] = field(default_factory=dict)
+
+    @functools.cached_property
+    def categories(self) -> list[str]:
+        """Those of the run's questions, in their order."""
+        return list(dict.fromkeys(question.category for question in self.questions))
+
+    def questions_in(self, categories: frozenset[str]) -> list[Question]:
+        """The run's questions of some categories, a list that all candidates share."""
+        if categories.issuperset(self.categories):
+            return self.questions
+        if categories not in self.parts:
+            self.parts[categories] = [each for each in self.questions if each.category in categories]
+        return self.parts[categories]
+
+    def group(self, questions: list[Question]) -> Group:
+        """Some of the questions as a group, which is made once for each list."""
+        if id(questions) not in self.groups:
+            places = Places([question.question_id for question in questions])
+            categories = {question.category: question for question in questions}
+            codes = {category: code for code, category in enumerate(categories)}
+            of_each = array("I", (codes[question.category] for question in questions))
+            self.groups[id(questions)] = Group(
+                questions,
+                frozenset(places.ids),
+                Column(places, list(map(self.settings.baseline_of, categories)), of_each),
+                Column(places, list(map(self.shaping, categories.values())), of_each),
+                sorted(set(map(self.shaping_hash, categories.values()))),
+            )
+        return self.groups[id(questions)]
 
     def shaping(self, question: Question) -> dict[str, object]:
         """The settings that shape the judgment of a question."""
@@ -111,42 +204,57 @@ def only(candidate: Candidate, keys: set[str]) -> Candidate:
     return replace(candidate, missing=missing, without_answer=left_out, tally=tally)
 
 
-def load_judged(stage: Stage, name: str, file: Path, questions: list[Question]) -> dict[str, Judgment]:
-    """A model's judgments against today's baselines by question_id, the last of several.
+def load_judged(stage: Stage, name: str, file: Path, questions: list[Question]) -> Known:
+    """A model's judgments against today's baselines, the last of several of a question.
 
     file: the one that they belong in. Of another baseline's, the judge's own file may hold some of them too, where
     somebody has put several baselines into it.
     """
-    wanted = {question.question_id: stage.settings.baseline_of(question.category) for question in questions}
+    wanted = stage.group(questions).baselines
     first = stage.bench.judgment_file(stage.judge.name, name)
-    found: dict[str, Judgment] = {}
-    for each in dict.fromkeys((first, file)):
-        for judgment in own_judgments(stage.bench, name, each) if is_there(each) else ():
-            key = judgment.question_id
-            is_named = judgment.baseline is not None and judgment.baseline == wanted.get(key)
-            if is_named or (each == file and (judgment.baseline is None or key not in wanted)):
-                found[key] = judgment
-    return found
+    there = [(each, own_judgments(stage.bench, name, each)) for each in dict.fromkeys((first, file)) if is_there(each)]
+    digest = b"".join(records.digest for _, (records, _) in there)
+    if len(there) == 1 and there[0][0] == file:
+        records, are_own = there[0][1]
+        usual = {None, *different(wanted)}
+        if are_own is None and len(usual) == 2 and all(kind.baseline in usual for kind in records.kinds):
+            return Known(records.by_id, lambda: dict(records.marked()), digest)  # of each question there, as it is
+    judged: dict[str, Judged] = {}
+    prompts: dict[str, bytes] = {}
+    for each, (records, are_own) in there:
+        for (key, kind), (_, prompt) in zip(records.all(), records.marked()):
+            is_named = kind.baseline is not None and kind.baseline == wanted.get(key)
+            counts = is_named or (each == file and (kind.baseline is None or key not in wanted))
+            if counts and (are_own is None or kind.model in are_own):
+                judged[key], prompts[key] = kind, prompt
+    return Known(judged, lambda: prompts, digest)
 
 
-def own_judgments(bench: Bench, name: str, file: Path) -> list[Judgment]:
-    """The judgments of a file that are of this model; what is odd about whose they are is a warning."""
-    judgments = list(jsonl.read(file, judgment_from_row))
+def own_judgments(bench: Bench, name: str, file: Path) -> tuple[Records[Judged], set[str] | None]:
+    """What is known of a file, and under which names its judgments are of this model; None: all of them are.
+
+    What is odd about whose they are is a warning.
+    """
+    records, said = known_judgments(bench, file)
+    jsonl.say(said)
+    names = {kind.model for kind in records.kinds}
+    if names == {name} and name == name_of(file):
+        return records, None
     questions: dict[str, set[str]] = {}
-    for judgment in judgments:
-        questions.setdefault(judgment.model, set()).add(judgment.question_id)
+    for key, kind in records.all():
+        questions.setdefault(kind.model, set()).add(key)
     whose = owners(bench, file, questions)
     others = sorted({model for model in whose.of.values() if model != name})
     elsewhere = [f"{file} also holds judgments of {shortened(others)}; they do not count as {name}'s."] * bool(others)
     jsonl.warn(whose.notes + elsewhere)
-    return [judgment for judgment in judgments if whose.of[judgment.model] == name]
+    return records, {model for model, owner in whose.of.items() if owner == name}
 
 
-def judgments_of(stage: Stage, candidates: list[Candidate]) -> dict[str, dict[str, Judgment]]:
+def judgments_of(stage: Stage, candidates: list[Candidate]) -> dict[str, dict[str, Judged]]:
     """All judgments on disk against today's baselines, by model and question_id."""
-    found: dict[str, dict[str, Judgment]] = {}
+    found: dict[str, dict[str, Judged]] = {}
     for each in candidates:
-        found.setdefault(each.name, {}).update(load_judged(stage, each.name, each.file, each.questions))
+        found.setdefault(each.name, {}).update(load_judged(stage, each.name, each.file, each.questions).judged)
     return found
 
 

@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 
 from arena_hard.calling import manifest
+from arena_hard.data.known_records import Played
 from arena_hard.data.name_lists import counted, suggestion
-from arena_hard.data.records import Judgment, Question, UserError
+from arena_hard.data.records import Question, UserError
 from arena_hard.rating import sequential
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.stopped import Looked
@@ -89,9 +90,7 @@ class Looks:
                 earlier = msgspec.convert(before, Looked) if before else None
                 manifest.note(file, "looks", msgspec.to_builtins(self.looked.after(earlier)))
 
-    def look_again(
-        self, judgments: Mapping[str, Mapping[str, Judgment]], questions: Sequence[Question]
-    ) -> Iterator[str]:
+    def look_again(self, judgments: Mapping[str, Mapping[str, Played]], questions: Sequence[Question]) -> Iterator[str]:
         """What was known after each wave, up to the first after which it was enough."""
         seen: list[str] = []
         for wave in sequential.waves(questions):
@@ -101,7 +100,7 @@ class Looks:
             if enough:
                 return
 
-    def look(self, judgments: Mapping[str, Mapping[str, Judgment]], seen: Sequence[str]) -> tuple[bool, str]:
+    def look(self, judgments: Mapping[str, Mapping[str, Played]], seen: Sequence[str]) -> tuple[bool, str]:
         """Whether enough is known after these questions, and what is known, for people.
 
         judgments: of each model by question_id. A question counts as judged when every model has it judged.

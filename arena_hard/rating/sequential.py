@@ -16,7 +16,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from arena_hard.data.records import Judgment, Question
+from arena_hard.data.known_records import Played
+from arena_hard.data.records import Question
 from arena_hard.data.sample import SEED, in_sample_order
 from arena_hard.data.verdicts import is_verdict, outcome
 from arena_hard.rating import pair_rule
@@ -99,7 +100,7 @@ def _solve(target: float, grid: FloatArray, mass: FloatArray, edge: float, step:
 # ----------------------------------------------------------------------------------------- scores
 
 
-def totals(judgments: Mapping[str, Judgment], keys: Iterable[str]) -> tuple[FloatArray, FloatArray]:
+def totals(judgments: Mapping[str, Played], keys: Iterable[str]) -> tuple[FloatArray, FloatArray]:
     """Of each question (in the order of `keys`): weighted wins of the model and weight of its games [n], [n].
 
     A strong verdict weighs three, a tie is half a win; games without a verdict weigh nothing.

@@ -337,7 +337,8 @@ def test_a_file_is_of_the_model_that_it_is_named_after_where_its_records_tell_of
         with pytest.warns(jsonl.Remark, match=rf"m\.jsonl: .*{words}.* taken to be of m, after which") as said:
             read()
         assert len(said) == 1
-    assert len(own_judgments(bench, "m", file)) == 3 and words in browsed(bench).notes[0]
+    records, names = own_judgments(bench, "m", file)
+    assert [each.model in (names or ()) for _, each in records.all()] == [True] * 3 and words in browsed(bench).notes[0]
     assert origin_of(bench, "j", "m") == origin_of(bench, "j", "stranger")
 
 
@@ -349,7 +350,7 @@ def test_records_of_a_model_that_is_known_are_its_own_in_whatever_file(bench: Be
     for table in (read_judgments(bench, ["j"]).table, tables.game_table(index, ["j"], None)):
         assert {model for model, _, _ in games_in(table)} == {"n"}
     with pytest.warns(jsonl.Remark, match=r"m\.jsonl also holds judgments of n; they do not count as m's"):
-        assert own_judgments(bench, "m", bench.judgment_file("j", "m")) == []
+        assert own_judgments(bench, "m", bench.judgment_file("j", "m"))[1] == set()
 
 
 @pytest.mark.parametrize(

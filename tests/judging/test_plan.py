@@ -11,6 +11,7 @@ from arena_hard.data.records import UserError, judgment_from_row
 from arena_hard.judging import plan
 from arena_hard.judging.shown import prompts_of
 from arena_hard.judging.stage import Stage, only
+from arena_hard.judging.unchanged import has_changed
 from arena_hard.money.account import Account
 from tests.support.pipeline_bench import Scratch, answer, question, question_id, write_rows
 from tests.support.plans import bench, candidate_of, ids, keys, stage
@@ -116,7 +117,7 @@ def test_judgments_of_answers_that_have_changed_are_a_mistake_until_a_flag_says_
     assert ids(plan.plan_judge(planned)[0].missing) == []
     write_rows(made.answer_file("m"), [answer(1, "m"), answer(2, "m", "something else"), answer(3, "m", "new")])
     candidate = candidate_of(stage(made, "--keep-mixed"))
-    assert [plan.has_changed(planned, candidate, each) for each in planned.questions] == [False, True, False]
+    assert [has_changed(planned, candidate, each) for each in planned.questions] == [False, True, False]
     with pytest.raises(UserError, match=r"1 judgment is of answers that have changed"):
         plan.plan_judge(stage(made))
     assert ids(plan.plan_judge(stage(made, "--redo", "m"))[0].missing) == keys(2)

@@ -10,13 +10,15 @@ import pytest
 
 from arena_hard.calling.models import Models
 from arena_hard.calling.providers.base import CallError, TooLong
+from arena_hard.data.known_records import judged_row
 from arena_hard.data.records import Game, Judgment
 from arena_hard.data.settings import EndpointSettings
-from arena_hard.judging.plan import JudgmentJob, has_changed, output_of
+from arena_hard.judging.plan import JudgmentJob, output_of
 from arena_hard.judging.prompts import opening_messages, user_prompt
 from arena_hard.judging.shortening import LEAST_SHARE, games_in_room
 from arena_hard.judging.shown import Texts, abridged, shown_texts
-from arena_hard.judging.stage import Candidate, Stage
+from arena_hard.judging.stage import Candidate, Known, Stage
+from arena_hard.judging.unchanged import has_changed
 from tests.support.pipeline_bench import answer, write_rows
 from tests.support.plans import bench, candidate_of, stage
 
@@ -108,14 +110,15 @@ def test_a_refusal_shortens_both_answers_alike_in_both_games(
 def test_a_shortened_judgment_is_known_again(planned: Stage) -> None:
     judge = Judge(planned, 3000)
     question, hash_ = judge.job.question, planned.shaping_hash(judge.job.question)
-    judge.candidate.judged[question.question_id] = Judgment(
-        question.question_id, "m", "judge", tuple(judge.games()), "base", settings_hash=hash_
-    )
+    made = Judgment(question.question_id, "m", "judge", tuple(judge.games()), "base", settings_hash=hash_)
+    key, judged, (prompt,) = judged_row(made)
+    judge.candidate.known = Known({key: judged}, lambda: {key: prompt}, b"")
     assert not has_changed(planned, judge.candidate, question)
     file = planned.bench.answer_file("m")
     write_rows(file, [answer(1, "m", f"m: Another {LONG}"), answer(2, "m"), answer(3, "m")])
+    planned.shown.by_file.clear()  # as the next run finds them
     other = candidate_of(planned)
-    other.judged.update(judge.candidate.judged)
+    other.known = judge.candidate.known
     assert has_changed(planned, other, question)
 
 

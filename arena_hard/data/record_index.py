@@ -1,0 +1,308 @@
+"""What is known of a record file that has not changed since it was read: the id and the facts of each record, no texts.
+
+Kept in data/BENCH/cache/index/, a file for each record file. It counts only while the record file is provably the same
+(inode, size, both its times); one that was written within the last seconds could change once more without showing it,
+and one of which something has to be said to people is read each time, so that it is said each time. An index may be
+deleted, torn, or written by two runs at once: what does not fit its own digest is no index.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import time
+from array import array
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from arena_hard import __version__
+from arena_hard.data import jsonl
+from arena_hard.data.paths import Bench
+
+V = TypeVar("V")
+W = TypeVar("W")
+K = TypeVar("K", bound=Hashable)
+
+MARK = 16  # bytes of a digest
+FRESH_SECONDS = 2.0  # the coarsest clock that a file system may have
+SMALL = 1 << 17  # bytes of a file that is read as quickly as its index
+_FORMAT = f"1 {__version__}"  # how a record is read belongs to the version
+_MAGIC = b"arenaidx"
+_IDS_KEPT = 8  # lists of ids; the files of a bench mostly have the same
+
+
+def mark_of(texts: Iterable[str]) -> bytes:
+    """A digest of some texts, each with its length."""
+    digest = hashlib.blake2b(digest_size=MARK)
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.digest()
+
+
+class Stamp(msgspec.Struct, frozen=True, array_like=True):
+    """What tells a file and its state from others; times in nanoseconds.
+
+    The device is not in it, for its number changes from start to start of a machine.
+    """
+
+    inode: int
+    size: int
+    written: int
+    changed: int
+
+
+def stamp_of(file: Path) -> Stamp | None:
+    """The stamp of a file; None where it is not there."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+class Places:
+    """The ids of a file's records, in its order, and the place of the last record of each."""
+
+    def __init__(self, ids: list[str]) -> None:
+        self.ids = ids
+
+    @functools.cached_property
+    def of(self) -> dict[str, int]:
+        """The place by id."""
+        return {key: place for place, key in enumerate(self.ids)}
+
+
+class Column(Mapping[str, V], Generic[V]):
+    """A value for each id, of which there are few different ones, in a byte or four for each record."""
+
+    def __init__(self, places: Places, kinds: Sequence[V], codes: Sequence[int]) -> None:
+        self._places, self.kinds, self._codes = places, kinds, codes
+
+    def __getitem__(self, key: str) -> V:
+        return self.kinds[self._codes[self._places.of[key]]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places.of)
+
+    def __len__(self) -> int:
+        return len(self._places.of)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places.of
+
+    def keys(self) -> Any:
+        """The ids, as quick as those of a dict."""
+        return self._places.of.keys()
+
+    def mapped(self, function: Callable[[V], W]) -> Column[W]:
+        """The same with other values; each different value is asked for once."""
+        return Column(self._places, list(map(function, self.kinds)), self._codes)
+
+    def where(self, is_meant: Callable[[V], bool]) -> set[str]:
+        """The ids whose value is meant; each different value is asked about once."""
+        meant = {code for code, kind in enumerate(self.kinds) if is_meant(kind)}
+        return {key for key, place in self._places.of.items() if self._codes[place] in meant} if meant else set()
+
+
+def different(values: Mapping[str, K]) -> Set[K]:
+    """The different values of a mapping, and of a column perhaps some more, of records that a later one replaces."""
+    return set(values.kinds) if isinstance(values, Column) else set(values.values())
+
+
+def where(values: Mapping[str, V], is_meant: Callable[[V], bool]) -> set[str]:
+    """The ids whose value is meant; of a column each different value is asked about once."""
+    if isinstance(values, Column):
+        return values.where(is_meant)
+    return {key for key, value in values.items() if is_meant(value)}
+
+
+def mapped(values: Mapping[str, V], function: Callable[[V], W]) -> Mapping[str, W]:
+    """The same ids with other values; of a column each different value is asked for once."""
+    if isinstance(values, Column):
+        return values.mapped(function)
+    return {key: function(value) for key, value in values.items()}
+
+
+Row = tuple[str, K, tuple[bytes, ...]]  # a record's id, what it has in common with many others, digests of its own
+
+
+class Records(Generic[K]):
+    """What is known of a record file. marks: columns of MARK bytes a record; digest: of all of it."""
+
+    def __init__(
+        self, places: Places, kinds: Sequence[K], codes: Sequence[int], marks: Sequence[bytes], digest: bytes
+    ) -> None:
+        self.places, self.kinds, self.codes, self.marks, self.digest = places, kinds, codes, marks, digest
+
+    @property
+    def by_id(self) -> Column[K]:
+        """The kind of each id's last record."""
+        return Column(self.places, self.kinds, self.codes)
+
+    def all(self) -> Iterator[tuple[str, K]]:
+        """The id and the kind of each record, in the order of the file."""
+        return zip(self.places.ids, map(self.kinds.__getitem__, self.codes))
+
+    def marked(self, column: int = 0) -> Iterator[tuple[str, bytes]]:
+        """The mark of each record, in the order of the file."""
+        marks = self.marks[column] if self.marks else b""
+        return zip(self.places.ids, (marks[place : place + MARK] for place in range(0, len(marks), MARK)))
+
+
+class _Head(msgspec.Struct, array_like=True):
+    """What stands before the ids in the file of an index."""
+
+    format: str
+    stamp: Stamp
+    kinds: msgspec.Raw
+    codes: bytes
+    wide: bool
+    marks: list[bytes]
+    ids: bytes
+
+
+def index_file(bench: Bench, file: Path, ending: str = ".index") -> Path | None:
+    """Where the index of a record file is; None for one that lies outside the bench."""
+    try:
+        inside = file.relative_to(bench.folder)
+    except ValueError:
+        return None
+    return bench.folder / "cache" / "index" / inside.with_name(inside.name.removesuffix(".jsonl") + ending)
+
+
+def known(
+    index: Path | None, file: Path, kind: type[K], read: Callable[[list[jsonl.Remark]], Iterable[Row[K]]]
+) -> tuple[Records[K], list[jsonl.Remark]]:
+    """What is known of a file: by its index, else read and, where that can be trusted later, kept.
+
+    read: its records; adds to the list what there is to say of them, which is handed on.
+    """
+    before = stamp_of(file)
+    if index is None or before is None or before.size < SMALL:
+        index = None
+    if index and before and (found := _load(index, before, kind)):
+        return found, []
+    said: list[jsonl.Remark] = []
+    head, ids = _head_of(read(said))
+    if index and not said and is_settled(file, before):
+        head.stamp = before or head.stamp
+        save(index, msgspec.msgpack.encode(head), ids)
+    return _records(head, ids, kind), said
+
+
+def records_of(rows: Iterable[Row[K]], kind: type[K]) -> Records[K]:
+    """What is known of some records."""
+    return _records(*_head_of(rows), kind)
+
+
+def is_settled(file: Path, before: Stamp | None) -> bool:
+    """Whether a file is the same as before, or still not there, and would show it if it were changed from now on."""
+    old = before is None or time.time_ns() - max(before.written, before.changed) > FRESH_SECONDS * 1e9
+    return old and stamp_of(file) == before
+
+
+def _head_of(rows: Iterable[Row[K]]) -> tuple[_Head, bytes]:
+    """The index of some records, without a stamp, and their ids."""
+    numbers: dict[K, int] = {}
+    keys: list[str] = []
+    codes = array("I")
+    marks: list[bytearray] = []
+    for key, kind, own in rows:
+        keys.append(key)
+        codes.append(numbers.setdefault(kind, len(numbers)))
+        marks = marks or [bytearray() for _ in own]
+        for column, mark in zip(marks, own):
+            column += mark
+    wide = len(numbers) > 256
+    packed = codes.tobytes() if wide else bytes(codes.tolist())
+    ids = b"".join(map(_packed, keys))
+    kinds = msgspec.Raw(msgspec.msgpack.encode(list(numbers)))
+    return _Head(_FORMAT, Stamp(0, 0, 0, 0), kinds, packed, wide, list(map(bytes, marks)), _digest(ids)), ids
+
+
+def _packed(key: str) -> bytes:
+    data = key.encode("utf-8", "surrogatepass")
+    return len(data).to_bytes(4, "little") + data
+
+
+def _records(head: _Head, ids: bytes, kind: type[K]) -> Records[K]:
+    kinds = [msgspec.convert(each, kind) for each in msgspec.msgpack.decode(head.kinds)]
+    codes: Sequence[int] = array("I", head.codes) if head.wide else head.codes
+    digest = _digest(b"".join((head.kinds, head.codes, *head.marks, head.ids)))
+    return Records(_places(head.ids, ids), kinds, codes, head.marks, digest)
+
+
+_known_places: dict[bytes, Places] = {}
+
+
+def _places(digest: bytes, ids: bytes) -> Places:
+    """The ids as a list, which all files with the same ones share."""
+    if digest not in _known_places:
+        while len(_known_places) >= _IDS_KEPT:
+            del _known_places[next(iter(_known_places))]
+        _known_places[digest] = Places(list(_unpacked(ids)))
+    return _known_places[digest]
+
+
+def _unpacked(ids: bytes) -> Iterator[str]:
+    place = 0
+    while place < len(ids):
+        end = place + 4 + int.from_bytes(ids[place : place + 4], "little")
+        yield ids[place + 4 : end].decode("utf-8", "surrogatepass")
+        place = end
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=MARK).digest()
+
+
+# ------------------------------------------------------------------------------------------ on disk
+
+
+def save(file: Path, head: bytes, rest: bytes = b"") -> None:
+    """Write something that may be lost, in one step; a disk that is full or may only be read stays as it is."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as stream:
+            stream.write(_MAGIC + len(head).to_bytes(8, "little") + _digest(head) + head + rest)
+        os.replace(temporary, file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def opened(file: Path) -> Generator[tuple[bytes, Callable[[], bytes]]]:
+    """What `save` has written: the head, and what reads the rest. Raises ValueError and OSError for anything else."""
+    start = len(_MAGIC) + 8 + MARK
+    with open(file, "rb") as stream:
+        begin = stream.read(start)
+        size = int.from_bytes(begin[len(_MAGIC) : len(_MAGIC) + 8], "little")
+        if not begin.startswith(_MAGIC) or len(begin) < start or size > os.fstat(stream.fileno()).st_size:
+            raise ValueError("not what was saved here")
+        head = stream.read(size)
+        if _digest(head) != begin[-MARK:]:
+            raise ValueError("torn")
+        yield head, stream.read
+
+
+def _load(index: Path, stamp: Stamp, kind: type[K]) -> Records[K] | None:
+    """The records of an index that has this stamp; None for any other, or none."""
+    try:
+        with opened(index) as (data, rest):
+            head = msgspec.msgpack.decode(data, type=_Head)
+            if head.format != _FORMAT or head.stamp != stamp:
+                return None
+            ids = b"" if head.ids in _known_places else rest()
+            if ids and _digest(ids) != head.ids:
+                return None
+            return _records(head, ids, kind)
+    except (OSError, ValueError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,112 @@
+"""Which judgments are of other texts than today's: a judgment keeps its first prompt, which is filled anew.
+
+That takes all texts of a model. So what was found to be unchanged is kept beside the index of the judgments, by a
+digest of all that the prompt was filled with, and where nothing at all has changed, a digest of it all says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from arena_hard import __version__
+from arena_hard.data.known_records import NO_MARK, Answers
+from arena_hard.data.record_index import MARK, different, index_file, is_settled, mark_of, opened, save, where
+from arena_hard.data.records import Question
+from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
+from arena_hard.judging.shown import abridged, can_be_shown, needed_answers, shown_for, shown_texts
+from arena_hard.judging.stage import Candidate, Stage
+
+
+class _Checked(msgspec.Struct, array_like=True):
+    """of: the digest of all that was compared; changed: the ids of the judgments of other texts.
+
+    same: of each judgment that is of the same texts, the digest of what it was made of.
+    """
+
+    of: bytes
+    changed: list[str]
+    same: bytes
+
+
+def changed_judgments(stage: Stage, candidate: Candidate) -> set[str]:
+    """The question ids of a candidate's judgments that we made of other texts than today's."""
+    today = set(stage.group(candidate.questions).hashes)
+    if not any(each.settings_hash in today for each in different(candidate.judged)):
+        return set()
+    file = index_file(stage.bench, candidate.file, ".checked")
+    before = _load(file)
+    everything = _digest_of_all(stage, candidate)
+    if before.of == everything:
+        return set(before.changed)
+    known = {before.same[place : place + MARK] for place in range(0, len(before.same), MARK)}
+    found = _Checked(everything, [], b"")
+    same: list[bytes] = []
+    ours = where(candidate.judged, lambda each: each.settings_hash in today and each.shown)
+    for question in (question for question in candidate.questions if question.question_id in ours):
+        made_of = _digest_of(stage, candidate, question)
+        if made_of is None:  # an answer has gone, which is no change
+            continue
+        if made_of in known or not has_changed(stage, candidate, question):
+            same.append(made_of)
+        else:
+            found.changed.append(question.question_id)
+    found.same = b"".join(same)
+    if file and all(is_settled(each.file, each.stamp()) for each in _sources(stage, candidate)):
+        save(file, msgspec.msgpack.encode(found))
+    return set(found.changed)
+
+
+def has_changed(stage: Stage, candidate: Candidate, question: Question) -> bool:
+    """Whether a judgment that we made was of other texts than today's."""
+    judged = candidate.judged.get(question.question_id)
+    if judged is None or judged.settings_hash != stage.shaping_hash(question) or not judged.shown:
+        return False
+    if not can_be_shown(stage, candidate, question):  # a turn more or less, if the answers have not gone
+        return None not in needed_answers(stage, candidate, question)
+    pair, references = shown_texts(stage, candidate, question)
+    messages = opening_messages(stage.settings, question, abridged(pair, judged.kept), references)
+    today = (mark_of([text]) for text in (user_prompt(messages), first_user_prompt(messages)))
+    return candidate.known.prompts[question.question_id] not in today
+
+
+def _sources(stage: Stage, candidate: Candidate) -> list[Answers]:
+    """All files of answers that prompts of a candidate's judgments may be filled from."""
+    return [candidate.answers, *stage.shown.baselines.values(), *stage.shown.references]
+
+
+def _digest_of_all(stage: Stage, candidate: Candidate) -> bytes:
+    """Of all that decides which of a candidate's judgments have changed."""
+    answers = (each.records.digest for each in _sources(stage, candidate))
+    baselines = "\0".join(sorted(stage.shown.baselines)).encode()
+    return _digest([stage.group(candidate.questions).digest, candidate.known.digest, baselines, *answers])
+
+
+def _digest_of(stage: Stage, candidate: Candidate, question: Question) -> bytes | None:
+    """Of what one judgment was made of: its prompt, and the texts that are to be in it; None where one is not there."""
+    key, judged = question.question_id, candidate.judged[question.question_id]
+    sources = [candidate.answers, *shown_for(stage.shown, stage.settings, question)]
+    texts = [answers.marks.get(key, NO_MARK) for answers in sources]
+    if NO_MARK in texts:
+        return None
+    said = f"{question.hash} {judged.settings_hash} {stage.shaping_hash(question)} {judged.kept}"
+    return _digest([said.encode(), candidate.known.prompts[key], *texts])
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    digest = hashlib.blake2b(__version__.encode(), digest_size=MARK)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.digest()
+
+
+def _load(file: Path | None) -> _Checked:
+    with contextlib.suppress(OSError, ValueError, msgspec.DecodeError):
+        if file:
+            with opened(file) as (data, _):
+                return msgspec.msgpack.decode(data, type=_Checked)
+    return _Checked(b"", [], b"")
