@@ -16,15 +16,13 @@ from typing import Any
 import msgspec
 
 from arena_hard.data import jsonl
-from arena_hard.data.known_records import known_judgments
+from arena_hard.data.known_records import judgments_at_hand
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.nameless import Origin, origin_of
 from arena_hard.data.paths import Bench
 from arena_hard.data.presets import is_published, usual_baseline
 from arena_hard.data.record_folder import record_files
-from arena_hard.data.record_index import SMALL
 from arena_hard.data.record_values import text_of
-from arena_hard.data.records import UserError
 
 _UNKNOWN = "?"  # in the place of a baseline's name; no model is called so
 
@@ -50,10 +48,7 @@ def named_in(file: Path) -> Iterator[tuple[str, str]]:
 
 def _some_named_in(bench: Bench, file: Path, each: bool) -> Iterable[tuple[str, str]]:
     """The same, of a large file by its index. each: whether the ids matter; else a baseline comes once, without one."""
-    try:
-        records = known_judgments(bench, file)[0] if file.stat().st_size >= SMALL else None
-    except (OSError, UserError):
-        records = None
+    records = judgments_at_hand(bench, file)
     if records is None:
         return named_in(file)
     if not each:

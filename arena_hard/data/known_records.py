@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from arena_hard.data import jsonl
+from arena_hard.data import jsonl, record_index
 from arena_hard.data.bench_files import load_answers, read_answers
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
@@ -87,6 +87,18 @@ def known_judgments(bench: Bench, file: Path) -> tuple[Records[Judged], list[jso
         yield from map(judged_row, jsonl.read(file, judgment_from_row, said=said))
 
     return known(index_file(bench, file), file, Judged, read)
+
+
+def judgments_at_hand(bench: Bench, file: Path) -> Records[Judged] | None:
+    """What is known of a large file of judgments, for those who ask whom they are against; None if it cannot be read.
+
+    What there is to say of it is said to those who read the judgments themselves.
+    """
+    stamp = stamp_of(file)
+    try:
+        return known_judgments(bench, file)[0] if stamp and stamp.size >= record_index.SMALL else None
+    except UserError:
+        return None
 
 
 # ------------------------------------------------------------------------------------------- answers

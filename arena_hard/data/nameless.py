@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ import msgspec
 from arena_hard.data import jsonl
 from arena_hard.data.answers_to import answers_to
 from arena_hard.data.bench_files import load_answers, load_questions
+from arena_hard.data.known_records import Judged, judgments_at_hand
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.presets import usual_baseline
@@ -207,7 +208,7 @@ def _outcomes(bench: Bench, judge: str, ids: set[str] | None) -> dict[str, Count
     """How the games in a judge's own folder came out that name no baseline, by model."""
     outcomes: dict[str, Counter[tuple[int, int]]] = {}
     for file in record_files(bench.judgment_folder(judge)):
-        found = list(_pairs(file, ids))
+        found = list(_pairs(bench, file, ids))
         questions: dict[str, set[str]] = {}
         for name, question, _ in found:
             questions.setdefault(name, set()).add(question)
@@ -217,8 +218,26 @@ def _outcomes(bench: Bench, judge: str, ids: set[str] | None) -> dict[str, Count
     return outcomes
 
 
-def _pairs(file: Path, ids: set[str] | None) -> Iterator[tuple[str, str, tuple[int, int]]]:
+def _pairs(bench: Bench, file: Path, ids: set[str] | None) -> Iterable[tuple[str, str, tuple[int, int]]]:
     """(name of the model, question, who won its two games) of each judgment that names no baseline."""
+    records = judgments_at_hand(bench, file)
+    if records is None:
+        return _pairs_read(file, ids)
+    pairs = [_pair(kind) for kind in records.kinds]
+    found = ((key, records.kinds[code].model, pairs[code]) for key, code in zip(records.places.ids, records.codes))
+    return ((model, key, pair) for key, model, pair in found if pair and (ids is None or key in ids))
+
+
+def _pair(kind: Judged) -> tuple[int, int] | None:
+    """Who won the two games of such judgments, unless they name a baseline or lack a verdict."""
+    winners = [_winner(_Game(verdict)) for verdict in kind.verdicts[:2]]
+    if kind.baseline or len(winners) < 2 or winners[0] is None or winners[1] is None:
+        return None
+    return winners[0], winners[1]
+
+
+def _pairs_read(file: Path, ids: set[str] | None) -> Iterator[tuple[str, str, tuple[int, int]]]:
+    """The same from the file itself; what cannot be read is passed over."""
     with open(file, "rb") as stream:
         for span in jsonl.spans(stream, msgspec.json.Decoder(_Row).decode):
             row: _Row | None = span.value
