@@ -54,14 +54,15 @@ class FirstRequest(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: FirstRequest
 
     def do_POST(self) -> None:
-        if not self.server.asked.is_set():
-            self.server.at = time.perf_counter()
-            self.server.asked.set()
+        server = self.server
+        assert isinstance(server, FirstRequest)
+        if not server.asked.is_set():
+            server.at = time.perf_counter()
+            server.asked.set()
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        if self.server.holds:
+        if server.holds:
             time.sleep(600)
         message = {"role": "assistant", "content": "My final verdict is: [[A>B]]"}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
@@ -167,6 +168,8 @@ def measure_all(measure: Measure, bench: Path) -> None:
     measure.to_end("everything judged, to the end", "gen_judgment.py", names)
     with kept(bench, measure.judges):
         measure.to_end("go on with the last 50 judgments, to the end", "gen_judgment.py", [*names, ALMOST])
+        time.sleep(SETTLED)
+        measure.to_end("everything judged, the first time after that", "gen_judgment.py", [*names, ALMOST])
     shutil.rmtree(bench / "cache" / "index" / "model_answer", ignore_errors=True)
     (bench / "model_answer" / f"{NEW}.jsonl").rename(bench / f"{NEW}.aside")
     try:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from arena_hard.data import jsonl
-from arena_hard.data.known_records import judgments_at_hand
+from arena_hard.data.known_records import ToSay, judgments_at_hand
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.nameless import Origin, origin_of
 from arena_hard.data.paths import Bench
@@ -44,16 +44,6 @@ def named_in(file: Path) -> Iterator[tuple[str, str]]:
                 key, name = (text_of(each) for each in (span.value.question_id or span.value.uid, span.value.baseline))
                 if isinstance(key, str) and isinstance(name, str | None):
                     yield key, name or ""
-
-
-def _some_named_in(bench: Bench, file: Path, each: bool) -> Iterable[tuple[str, str]]:
-    """The same, of a large file by its index. each: whether the ids matter; else a baseline comes once, without one."""
-    records = judgments_at_hand(bench, file)
-    if records is None:
-        return named_in(file)
-    if not each:
-        return [("", kind.baseline or "") for kind in records.kinds]
-    return ((key, kind.baseline or "") for key, kind in records.all())
 
 
 @dataclass(frozen=True)
@@ -133,14 +123,26 @@ class JudgmentFolder:
     group_of: Mapping[str, str]
 
     def __post_init__(self) -> None:
+        self.at_hand: dict[Path, ToSay] = {}  # what is known of large files
         self._unnamed: dict[tuple[str, str], str] = {}
         self._notes: dict[tuple[str, str], str] = {}
         self._named: dict[Path, dict[str, set[str]]] = {}  # file → group → baselines, empty where none is named
         has_groups = any(self.group_of.values())
         for file in record_files(self.bench.judgment_folder(self.judge)):
             groups = self._named[file] = {}
-            for key, baseline in _some_named_in(self.bench, file, each=has_groups):
+            for key, baseline in self._named_in(file, has_groups):
                 groups.setdefault(self.group_of.get(key, ""), set()).add(baseline)
+
+    def _named_in(self, file: Path, each: bool) -> Iterable[tuple[str, str]]:
+        """As `named_in`, of a large file by what is known of it; unless `each` matters, a baseline comes once."""
+        known = judgments_at_hand(self.bench, file)
+        if known is None:
+            return named_in(file)
+        self.at_hand[file] = known
+        records, _ = known
+        if not each:
+            return [("", kind.baseline or "") for kind in records.kinds]
+        return ((key, kind.baseline or "") for key, kind in records.all())
 
     def file_for(self, model: str, baseline: str | None, group: str, own: bool) -> Path:
         """Where a model's judgments against a baseline are, or are to be written.

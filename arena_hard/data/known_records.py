@@ -56,6 +56,7 @@ class Judged(msgspec.Struct, frozen=True, array_like=True):
 
 
 Played = Judgment | Judged
+ToSay = tuple[Records[Judged], list[jsonl.Remark]]  # what is known of a file, and what there is to say of it
 
 
 def judged_row(judgment: Judgment) -> Row[Judged]:
@@ -80,7 +81,7 @@ def _verdict(game: Game | None) -> str | None:
     return standard_label(verdict) or "?"
 
 
-def known_judgments(bench: Bench, file: Path) -> tuple[Records[Judged], list[jsonl.Remark]]:
+def known_judgments(bench: Bench, file: Path) -> ToSay:
     """What is known of a file of judgments, and what there is to say of it. Raises UserError."""
 
     def read(said: list[jsonl.Remark]) -> Iterator[Row[Judged]]:
@@ -89,14 +90,14 @@ def known_judgments(bench: Bench, file: Path) -> tuple[Records[Judged], list[jso
     return known(index_file(bench, file), file, Judged, read)
 
 
-def judgments_at_hand(bench: Bench, file: Path) -> Records[Judged] | None:
+def judgments_at_hand(bench: Bench, file: Path) -> ToSay | None:
     """What is known of a large file of judgments, for those who ask whom they are against; None if it cannot be read.
 
     What there is to say of it is said to those who read the judgments themselves.
     """
     stamp = stamp_of(file)
     try:
-        return known_judgments(bench, file)[0] if stamp and stamp.size >= record_index.SMALL else None
+        return known_judgments(bench, file) if stamp and stamp.size >= record_index.SMALL else None
     except UserError:
         return None
 

@@ -82,32 +82,32 @@ class Column(Mapping[str, V], Generic[V]):
     """A value for each id, of which there are few different ones, in a byte or four for each record."""
 
     def __init__(self, places: Places, kinds: Sequence[V], codes: Sequence[int]) -> None:
-        self._places, self.kinds, self._codes = places, kinds, codes
+        self.places, self.kinds, self._codes = places, kinds, codes
 
     def __getitem__(self, key: str) -> V:
-        return self.kinds[self._codes[self._places.of[key]]]
+        return self.kinds[self._codes[self.places.of[key]]]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places.of)
+        return iter(self.places.of)
 
     def __len__(self) -> int:
-        return len(self._places.of)
+        return len(self.places.of)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._places.of
+        return key in self.places.of
 
     def keys(self) -> Any:
         """The ids, as quick as those of a dict."""
-        return self._places.of.keys()
+        return self.places.of.keys()
 
     def mapped(self, function: Callable[[V], W]) -> Column[W]:
         """The same with other values; each different value is asked for once."""
-        return Column(self._places, list(map(function, self.kinds)), self._codes)
+        return Column(self.places, list(map(function, self.kinds)), self._codes)
 
     def where(self, is_meant: Callable[[V], bool]) -> set[str]:
         """The ids whose value is meant; each different value is asked about once."""
         meant = {code for code, kind in enumerate(self.kinds) if is_meant(kind)}
-        return {key for key, place in self._places.of.items() if self._codes[place] in meant} if meant else set()
+        return {key for key, place in self.places.of.items() if self._codes[place] in meant} if meant else set()
 
 
 def different(values: Mapping[str, K]) -> Set[K]:
@@ -165,6 +165,7 @@ class _Head(msgspec.Struct, array_like=True):
     wide: bool
     marks: list[bytes]
     ids: bytes
+    digest: bytes = b""
 
 
 def index_file(bench: Bench, file: Path, ending: str = ".index") -> Path | None:
@@ -223,7 +224,9 @@ def _head_of(rows: Iterable[Row[K]]) -> tuple[_Head, bytes]:
     packed = codes.tobytes() if wide else bytes(codes.tolist())
     ids = b"".join(map(_packed, keys))
     kinds = msgspec.Raw(msgspec.msgpack.encode(list(numbers)))
-    return _Head(_FORMAT, Stamp(0, 0, 0, 0), kinds, packed, wide, list(map(bytes, marks)), _digest(ids)), ids
+    head = _Head(_FORMAT, Stamp(0, 0, 0, 0), kinds, packed, wide, list(map(bytes, marks)), _digest(ids))
+    head.digest = _digest(msgspec.msgpack.encode(head))
+    return head, ids
 
 
 def _packed(key: str) -> bytes:
@@ -234,8 +237,7 @@ def _packed(key: str) -> bytes:
 def _records(head: _Head, ids: bytes, kind: type[K]) -> Records[K]:
     kinds = [msgspec.convert(each, kind) for each in msgspec.msgpack.decode(head.kinds)]
     codes: Sequence[int] = array("I", head.codes) if head.wide else head.codes
-    digest = _digest(b"".join((head.kinds, head.codes, *head.marks, head.ids)))
-    return Records(_places(head.ids, ids), kinds, codes, head.marks, digest)
+    return Records(_places(head.ids, ids), kinds, codes, head.marks, head.digest)
 
 
 _known_places: dict[bytes, Places] = {}

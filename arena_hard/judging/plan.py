@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from arena_hard.calling.record_run import Job, RunOutput
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.calling.selection import chosen_models, records_to_redo, redo_name
 from arena_hard.data.baselines import JudgmentFolder, named_in
-from arena_hard.data.known_records import Played
+from arena_hard.data.known_records import Played, ToSay
 from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_index import mapped, where
@@ -53,7 +53,8 @@ def plan_judge(stage: Stage) -> list[Candidate]:
     parts = [(name, part) for name in names if name != own for part in files_of(stage, folder, name).items()]
     candidates: list[Candidate] = []
     for name, (file, questions) in parts:
-        candidates.append(plan_candidate(stage, name, file, questions))
+        candidates.append(plan_candidate(stage, name, file, questions, folder.at_hand))
+        folder.at_hand.pop(file, None)
         candidates[-1].known.forget_prompts()
         if not candidates[-1].missing:
             candidates[-1].answers.forget()
@@ -81,8 +82,13 @@ def files_of(stage: Stage, folder: JudgmentFolder, name: str) -> dict[Path, list
     return {file: stage.questions_in(frozenset(found)) for file, found in in_file.items()}
 
 
-def plan_candidate(stage: Stage, name: str, file: Path, questions: list[Question]) -> Candidate:
-    """Which judgments of one file exist, are missing, or cannot be made for want of an answer."""
+def plan_candidate(
+    stage: Stage, name: str, file: Path, questions: list[Question], at_hand: Mapping[Path, ToSay] | None = None
+) -> Candidate:
+    """Which judgments of one file exist, are missing, or cannot be made for want of an answer.
+
+    at_hand: what is known of files already.
+    """
     group = stage.group(questions)
     is_further = file.parent != stage.bench.judgment_folder(stage.judge.name)
     candidate = Candidate(
@@ -91,17 +97,18 @@ def plan_candidate(stage: Stage, name: str, file: Path, questions: list[Question
         (stage.settings.baseline_of(questions[0].category) or "") if is_further else "",
         questions,
         stage.shown.answers_of(stage.bench, stage.bench.answer_file(name)),
-        load_judged(stage, name, file, questions),
+        load_judged(stage, name, file, questions, at_hand),
         RunTally(file, ",".join(group.hashes), endpoints=origins(stage.judge)),
     )
     stage.account.open(bill_label(stage, candidate), stage.judge)
     if not stage.settings.baseline:
         check_no_baseline(candidate)
     again = judgments_to_redo(stage, candidate)
-    wanted = {*group.keys - candidate.judged.keys(), *again}
+    there = group.there(candidate.judged)
+    wanted = {*again, *(group.keys - there if len(there) < len(group.keys) else ())}
     if stage.args.only_failed:
         wanted = open_failures(file, candidate.judged)
-    candidate.existing = len(group.keys & candidate.judged.keys())
+    candidate.existing = len(there)
     candidate.tally.before = wanted & candidate.judged.keys()
     candidate.tally.redo_name = redo_name(stage.args, name)
     for question in questions if wanted else []:

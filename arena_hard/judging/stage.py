@@ -11,7 +11,7 @@ from pathlib import Path
 
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.data import jsonl
-from arena_hard.data.known_records import Answers, Judged, known_judgments
+from arena_hard.data.known_records import Answers, Judged, ToSay, known_judgments
 from arena_hard.data.name_lists import counted, first_lines, shortened
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, name_of
@@ -49,7 +49,8 @@ class Known:
 class Group:
     """Questions that belong together, in the order of the benchmark, and what planning asks about all of them.
 
-    keys: their ids; baselines, shapings: of each; hashes: the different ones of the shapings.
+    keys: their ids; baselines, shapings: of each; hashes: the different ones of the shapings; found, beside: what was
+    found of them, for the next candidate.
     """
 
     questions: list[Question]
@@ -57,6 +58,16 @@ class Group:
     baselines: Column[str | None]
     shapings: Column[dict[str, object]]
     hashes: list[str]
+    found: dict[Places, set[str]] = field(default_factory=dict)
+    beside: dict[str, bytes] = field(default_factory=dict)
+
+    def there(self, judged: Mapping[str, Judged]) -> set[str]:
+        """Those of their ids that have a judgment; found once for all files with the same records."""
+        if not isinstance(judged, Column):
+            return {key for key in judged if key in self.keys}
+        if judged.places not in self.found:
+            self.found[judged.places] = {*self.keys & judged.keys()}
+        return self.found[judged.places]
 
     @functools.cached_property
     def digest(self) -> bytes:
@@ -204,15 +215,18 @@ def only(candidate: Candidate, keys: set[str]) -> Candidate:
     return replace(candidate, missing=missing, without_answer=left_out, tally=tally)
 
 
-def load_judged(stage: Stage, name: str, file: Path, questions: list[Question]) -> Known:
+def load_judged(
+    stage: Stage, name: str, file: Path, questions: list[Question], at_hand: Mapping[Path, ToSay] | None = None
+) -> Known:
     """A model's judgments against today's baselines, the last of several of a question.
 
     file: the one that they belong in. Of another baseline's, the judge's own file may hold some of them too, where
-    somebody has put several baselines into it.
+    somebody has put several baselines into it. at_hand: what is known of files already.
     """
     wanted = stage.group(questions).baselines
     first = stage.bench.judgment_file(stage.judge.name, name)
-    there = [(each, own_judgments(stage.bench, name, each)) for each in dict.fromkeys((first, file)) if is_there(each)]
+    files = [each for each in dict.fromkeys((first, file)) if is_there(each)]
+    there = [(each, own_judgments(stage.bench, name, each, (at_hand or {}).get(each))) for each in files]
     digest = b"".join(records.digest for _, (records, _) in there)
     if len(there) == 1 and there[0][0] == file:
         records, are_own = there[0][1]
@@ -230,12 +244,14 @@ def load_judged(stage: Stage, name: str, file: Path, questions: list[Question]) 
     return Known(judged, lambda: prompts, digest)
 
 
-def own_judgments(bench: Bench, name: str, file: Path) -> tuple[Records[Judged], set[str] | None]:
+def own_judgments(
+    bench: Bench, name: str, file: Path, at_hand: ToSay | None = None
+) -> tuple[Records[Judged], set[str] | None]:
     """What is known of a file, and under which names its judgments are of this model; None: all of them are.
 
     What is odd about whose they are is a warning.
     """
-    records, said = known_judgments(bench, file)
+    records, said = at_hand or known_judgments(bench, file)
     jsonl.say(said)
     names = {kind.model for kind in records.kinds}
     if names == {name} and name == name_of(file):

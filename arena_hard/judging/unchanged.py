@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from arena_hard import __version__
-from arena_hard.data.known_records import NO_MARK, Answers
+from arena_hard.data.known_records import Answers
 from arena_hard.data.record_index import MARK, different, index_file, is_settled, mark_of, opened, save, where
 from arena_hard.data.records import Question
 from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
@@ -88,13 +88,26 @@ def _digest_of_all(stage: Stage, candidate: Candidate) -> bytes:
 
 def _digest_of(stage: Stage, candidate: Candidate, question: Question) -> bytes | None:
     """Of what one judgment was made of: its prompt, and the texts that are to be in it; None where one is not there."""
-    key, judged = question.question_id, candidate.judged[question.question_id]
-    sources = [candidate.answers, *shown_for(stage.shown, stage.settings, question)]
-    texts = [answers.marks.get(key, NO_MARK) for answers in sources]
-    if NO_MARK in texts:
+    key = question.question_id
+    said, beside = candidate.answers.marks.get(key), _beside(stage, candidate.questions).get(key)
+    if said is None or beside is None:
         return None
-    said = f"{question.hash} {judged.settings_hash} {stage.shaping_hash(question)} {judged.kept}"
-    return _digest([said.encode(), candidate.known.prompts[key], *texts])
+    judged = candidate.judged[key]
+    shown = f"{judged.settings_hash} {judged.kept}".encode()
+    return _digest([candidate.known.prompts[key], said, beside, shown])
+
+
+def _beside(stage: Stage, questions: list[Question]) -> dict[str, bytes]:
+    """Of each question, what is in the prompts of all models; questions that lack an answer of others are not there."""
+    group = stage.group(questions)
+    if not group.beside:
+        for question in questions:
+            sources = shown_for(stage.shown, stage.settings, question)
+            marks = [answers.marks.get(question.question_id, b"") for answers in sources]
+            if all(marks):
+                texts = f"{question.hash} {stage.shaping_hash(question)}".encode()
+                group.beside[question.question_id] = b"".join([texts, *marks])
+    return group.beside
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:
