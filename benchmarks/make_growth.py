@@ -2,7 +2,7 @@
 
     python -m benchmarks.make_growth FOLDER [--models 50] [--questions 20000] [--judges 2] [--seed 1]
 
-FOLDER gets the configs, and data/growth with questions, answers and judgments: 11 GB for 2 million judgments. The model
+FOLDER gets the configs, and data/growth with questions, answers and judgments: 14 GB for 2 million judgments. The model
 `new` has answers alone, the model `almost` lacks its last judgments. The same seed gives the same bytes.
 """
 
