@@ -188,11 +188,13 @@ def print_plan(stage: Stage, candidates: list[Candidate]) -> None:
 
 def print_requests(stage: Stage, candidates: list[Candidate]) -> None:
     for candidate in candidates:
-        ready = candidate.missing or [q for q in candidate.questions if can_be_shown(stage, candidate, q)]
-        if not ready:
+        can_be = (each for each in candidate.questions if can_be_shown(stage, candidate, each))
+        question = next(iter(candidate.missing or can_be), None)
+        if question is None:
             continue
-        pair, references = shown_texts(stage, candidate, ready[0])
-        messages = opening_messages(stage.settings, ready[0], pair, references)
+        candidate.answers.find(question.question_id)
+        pair, references = shown_texts(stage, candidate, question)
+        messages = opening_messages(stage.settings, question, pair, references)
         told = stage.settings
         logprobs = told.verdict == "logprobs"
         selection.print_request(stage.judge, messages, told.temperature, told.max_tokens, logprobs)

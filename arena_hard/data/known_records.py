@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from arena_hard.data import jsonl, record_index
-from arena_hard.data.bench_files import load_answers, read_answers
+from arena_hard.data.bench_files import answer_if_any, load_answers, read_answers
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
 from arena_hard.data.record_index import (
@@ -117,8 +117,11 @@ class Answered(msgspec.Struct, frozen=True, array_like=True):
 def answered_row(key: str, answer: Answer) -> Row[Answered]:
     """What is known of an answer. Its marks are those of what is judged of its texts, and of its question's hash."""
     kind = Answered(answer.model, answer.settings_hash, len(answer.turns), answer.question_hash is not None)
-    texts = mark_of(turn.content for turn in answer.turns)
-    return key, kind, (texts, mark_of([answer.question_hash or ""]))
+    return key, kind, (_texts_mark(answer), mark_of([answer.question_hash or ""]))
+
+
+def _texts_mark(answer: Answer) -> bytes:
+    return mark_of(turn.content for turn in answer.turns)
 
 
 class Answers(Mapping[str, Answer]):
@@ -127,6 +130,7 @@ class Answers(Mapping[str, Answer]):
     def __init__(self, bench: Bench, file: Path) -> None:
         self.file = file
         self._loaded: dict[str, Answer] | None = None
+        self._found: dict[str, Answer] = {}
         self._stamp: Stamp | None = stamp_of(file)
         if not is_there(file):
             self._loaded, self.records = {}, records_of([], Answered)
@@ -152,6 +156,8 @@ class Answers(Mapping[str, Answer]):
     def __getitem__(self, key: str) -> Answer:
         if key not in self.facts:
             raise KeyError(key)
+        if key in self._found:
+            return self._found[key]
         if self._loaded is None:
             self._loaded = load_answers(self.file)
         if key not in self._loaded:
@@ -170,6 +176,15 @@ class Answers(Mapping[str, Answer]):
     def forget(self) -> None:
         """Let the texts go until one is needed again."""
         self._loaded = None if self.file.is_file() else self._loaded
+
+    def find(self, key: str) -> None:
+        """Look for one answer, to be had without those behind it in the file."""
+        if self._loaded is not None or key not in self.facts:
+            return
+        for answer in jsonl.read(self.file, answer_if_any, said=[]):
+            if answer and answer.question_id == key and _texts_mark(answer) == self.marks[key]:
+                self._found[key] = msgspec.structs.replace(answer, model=self.facts[key].model)
+                return
 
     def stamp(self) -> Stamp | None:
         """That of the file before anything was read of it."""

@@ -39,8 +39,8 @@ def load_shown(bench: Bench, settings: JudgeSettings, questions: list[Question])
 
 def can_be_shown(stage: Stage, candidate: Candidate, question: Question) -> bool:
     """Whether all answers that the judge needs are there, each with as many turns as the question."""
-    needed = needed_answers(stage, candidate, question)
-    return all(answer is not None and len(answer.turns) == len(question.turns) for answer in needed)
+    key, sources = question.question_id, [candidate.answers, *shown_for(stage.shown, stage.settings, question)]
+    return all(key in answers and answers.facts[key].turns == len(question.turns) for answers in sources)
 
 
 def needed_answers(stage: Stage, candidate: Candidate, question: Question) -> list[Answer | None]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from arena_hard.data import jsonl, record_index
+from arena_hard.data import jsonl, known_records, record_index
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.known_records import Answers, known_judgments
 from arena_hard.data.paths import Bench
@@ -220,6 +220,18 @@ def test_answers_are_those_that_are_loaded_with_their_texts(bench: Bench) -> Non
         assert set(found) == {question_id(1), question_id(3), question_id(4)} and question_id(2) not in found
         assert dict(found) == load_answers(bench.answer_file("m"))
     assert len(Answers(bench, bench.answer_file("nobody"))) == 0
+
+
+def test_one_answer_is_found_without_the_others(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [answer(1, "m", "old"), answer(2, "m"), answer(1, "m", "new") | {"model_id": None}, answer(3, "m")]
+    write_rows(bench.answer_file("m"), rows)
+    expected = load_answers(bench.answer_file("m"))
+    Answers(bench, bench.answer_file("m"))
+    monkeypatch.setattr(known_records, "load_answers", lambda file: pytest.fail("all were read"))
+    found = Answers(bench, bench.answer_file("m"))
+    found.find(question_id(1))
+    found.find(question_id(4))
+    assert found[question_id(1)] == expected[question_id(1)] and found.get(question_id(4)) is None
 
 
 def test_answers_to_edited_questions_are_those_that_their_records_tell_of(bench: Bench) -> None:
