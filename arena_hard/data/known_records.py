@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from arena_hard.data import jsonl, record_index
+from arena_hard.data import jsonl
 from arena_hard.data.bench_files import answer_if_any, load_answers, read_answers
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
@@ -23,6 +23,7 @@ from arena_hard.data.record_index import (
     Row,
     Stamp,
     index_file,
+    is_large,
     known,
     mark_of,
     records_of,
@@ -95,9 +96,8 @@ def judgments_at_hand(bench: Bench, file: Path) -> ToSay | None:
 
     What there is to say of it is said to those who read the judgments themselves.
     """
-    stamp = stamp_of(file)
     try:
-        return known_judgments(bench, file) if stamp and stamp.size >= record_index.SMALL else None
+        return known_judgments(bench, file) if is_large(stamp_of(file)) else None
     except UserError:
         return None
 

@@ -66,6 +66,11 @@ def stamp_of(file: Path) -> Stamp | None:
     return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+def is_large(stamp: Stamp | None) -> bool:
+    """Whether a file is worth an index."""
+    return stamp is not None and stamp.size >= SMALL
+
+
 class Places:
     """The ids of a file's records, in its order, and the place of the last record of each."""
 
@@ -185,7 +190,7 @@ def known(
     read: its records; adds to the list what there is to say of them, which is handed on.
     """
     before = stamp_of(file)
-    if index is None or before is None or before.size < SMALL:
+    if not is_large(before):
         index = None
     if index and before and (found := _load(index, before, kind)):
         return found, []

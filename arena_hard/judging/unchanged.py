@@ -15,7 +15,18 @@ import msgspec
 
 from arena_hard import __version__
 from arena_hard.data.known_records import Answers
-from arena_hard.data.record_index import MARK, different, index_file, is_settled, mark_of, opened, save, where
+from arena_hard.data.record_index import (
+    MARK,
+    different,
+    index_file,
+    is_large,
+    is_settled,
+    mark_of,
+    opened,
+    save,
+    stamp_of,
+    where,
+)
 from arena_hard.data.records import Question
 from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import abridged, can_be_shown, needed_answers, shown_for, shown_texts
@@ -38,7 +49,8 @@ def changed_judgments(stage: Stage, candidate: Candidate) -> set[str]:
     today = set(stage.group(candidate.questions).hashes)
     if not any(each.settings_hash in today for each in different(candidate.judged)):
         return set()
-    file = index_file(stage.bench, candidate.file, ".checked")
+    is_kept = is_large(stamp_of(candidate.file))
+    file = index_file(stage.bench, candidate.file, ".checked") if is_kept else None
     before = _load(file)
     everything = _digest_of_all(stage, candidate)
     if before.of == everything:
