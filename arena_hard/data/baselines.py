@@ -23,6 +23,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.presets import is_published, usual_baseline
 from arena_hard.data.record_folder import record_files
 from arena_hard.data.record_values import text_of
+from arena_hard.data.records import UserError
 
 _UNKNOWN = "?"  # in the place of a baseline's name; no model is called so
 

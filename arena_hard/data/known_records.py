@@ -22,8 +22,8 @@ from arena_hard.data.record_index import (
     Records,
     Row,
     Stamp,
+    found_in,
     index_file,
-    is_large,
     known,
     mark_of,
     records_of,
@@ -92,14 +92,12 @@ def known_judgments(bench: Bench, file: Path) -> ToSay:
 
 
 def judgments_at_hand(bench: Bench, file: Path) -> ToSay | None:
-    """What is known of a large file of judgments, for those who ask whom they are against; None if it cannot be read.
+    """What is known of a file of judgments by its index; None where there is none that fits.
 
-    What there is to say of it is said to those who read the judgments themselves.
+    For those who ask whom the judgments are against, also in folders where they write nothing: no index is made.
     """
-    try:
-        return known_judgments(bench, file) if is_large(stamp_of(file)) else None
-    except UserError:
-        return None
+    found = found_in(index_file(bench, file), file, Judged)
+    return found and (found, [])
 
 
 # ------------------------------------------------------------------------------------------- answers

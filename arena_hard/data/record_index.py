@@ -192,7 +192,7 @@ def known(
     before = stamp_of(file)
     if not is_large(before):
         index = None
-    if index and before and (found := _load(index, before, kind)):
+    if found := found_in(index, file, kind):
         return found, []
     said: list[jsonl.Remark] = []
     head, ids = _head_of(read(said))
@@ -200,6 +200,12 @@ def known(
         head.stamp = before or head.stamp
         save(index, msgspec.msgpack.encode(head), ids)
     return _records(head, ids, kind), said
+
+
+def found_in(index: Path | None, file: Path, kind: type[K]) -> Records[K] | None:
+    """What an index knows of a file as it is; None where it is small, or has none that fits."""
+    stamp = stamp_of(file)
+    return _load(index, stamp, kind) if index and stamp and is_large(stamp) else None
 
 
 def records_of(rows: Iterable[Row[K]], kind: type[K]) -> Records[K]:
