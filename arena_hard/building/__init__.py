@@ -12,7 +12,8 @@ inputs         files of conversations: which format, and their rows
 json_rows      the rows of a JSON file, cut out as its bytes come
 criteria       the qualities that prompts are labelled by, from a file
 label_prompt   what an annotator is asked, and the fingerprint of all that shapes its labels
-label_steps    the steps that label prompts and drop the poor ones
+label_steps    the steps that label prompts, each with its filter
+filter_steps   the steps that drop the poor ones
 opinion_step   the step that asks a second annotator about a share of them
 thresholds     the least that a prompt and its topic have to meet, by rule
 filters        which prompts go on
@@ -24,6 +25,7 @@ topics         the step that finds topics among them
 
 Inside:
 
+prompts        the texts of some prompts
 conversations  a row of whatever shape → what its user said
 reading        files → the table with a row for each conversation
 cleaning       what is too short, too long or should not be published

@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from arena_hard.building.filter_steps import FilterStep
 from arena_hard.building.label_stage import LabelStage, make_labels
-from arena_hard.building.label_steps import FilterStep, LabelStep, prompts_in
+from arena_hard.building.label_steps import LabelStep
+from arena_hard.building.prompts import prompts_in
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Context, Output, Step
 from arena_hard.building.tables import Table

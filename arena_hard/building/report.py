@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from arena_hard.building.bench_check import Check, checks
 from arena_hard.building.build_steps import build_steps
 from arena_hard.building.check_words import check_view
-from arena_hard.building.label_steps import MEAN_OVER
+from arena_hard.building.filter_steps import MEAN_OVER
 from arena_hard.building.runner import outdated
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Context, Step

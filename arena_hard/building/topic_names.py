@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from arena_hard.building.label_steps import prompts_in
+from arena_hard.building.prompts import prompts_in
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Context, Output, Step
 from arena_hard.building.tables import Table

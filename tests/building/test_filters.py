@@ -10,8 +10,8 @@ import pytest
 
 from arena_hard.building import label_steps
 from arena_hard.building.criteria import Criteria, Criterion
+from arena_hard.building.filter_steps import FilterStep
 from arena_hard.building.filters import NO_LABEL, NO_TOPIC, REASONS, scores_of_passes, topic_scores, why_dropped
-from arena_hard.building.label_steps import FilterStep
 from arena_hard.building.settings import BuildSettings, LabelSettings, PassSettings, Rule
 from arena_hard.building.thresholds import Thresholds, check_thresholds, thresholds_of
 from arena_hard.data.records import UserError
