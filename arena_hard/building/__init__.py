@@ -30,7 +30,8 @@ conversations  a row of whatever shape → what its user said
 reading        files → the table with a row for each conversation
 cleaning       what is too short, too long or should not be published
 personal_data  addresses of mail, telephone numbers, keys
-label_stage    labels by one instrument: planned, priced, asked for
+label_stage    labels by one instrument: planned and priced
+labelling      the missing ones asked for, and reported
 label_files    labels on disk, a file for each instrument, and those that come with conversations
 label_reading  the criteria in an annotator's reply
 duplicates     of copies one stays; excluded benches

@@ -14,7 +14,8 @@ from arena_hard.building.criteria import Criteria, load_criteria
 from arena_hard.building.filter_steps import FilterStep
 from arena_hard.building.label_files import FOLDER, GIVEN, TAG, given_label, none_is_given
 from arena_hard.building.label_prompt import Instrument
-from arena_hard.building.label_stage import LabelStage, make_labels
+from arena_hard.building.label_stage import LabelStage
+from arena_hard.building.labelling import make_labels
 from arena_hard.building.prompts import TEXTS, prompts_in
 from arena_hard.building.settings import BuildSettings, PassSettings
 from arena_hard.building.steps import Context, Output, Step

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from arena_hard.building.filter_steps import FilterStep
-from arena_hard.building.label_stage import LabelStage, make_labels
+from arena_hard.building.label_stage import LabelStage
 from arena_hard.building.label_steps import LabelStep
+from arena_hard.building.labelling import make_labels
 from arena_hard.building.prompts import prompts_in
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Context, Output, Step

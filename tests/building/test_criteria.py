@@ -12,7 +12,8 @@ import pytest
 from arena_hard.building.criteria import load_criteria
 from arena_hard.building.label_files import Kept
 from arena_hard.building.label_prompt import QUOTED, Instrument
-from arena_hard.building.label_stage import REFUSED, LabelJob, LabelStage, refused
+from arena_hard.building.label_stage import REFUSED, LabelStage
+from arena_hard.building.labelling import LabelJob, refused
 from arena_hard.building.settings import BuildSettings, load_build_settings
 from arena_hard.calling.providers.base import CallError, Reply
 from arena_hard.calling.record_run import RunOutput
