@@ -16,6 +16,7 @@ import msgspec
 
 import utils
 from arena_hard.building.build_steps import build_steps
+from arena_hard.building.label_files import shard_of
 from arena_hard.building.runner import chosen_steps, print_plan, run_steps
 from arena_hard.building.settings import BuildSettings, load_build_settings
 from arena_hard.building.steps import Context, Step
@@ -95,6 +96,12 @@ def add_steps(parser: argparse.ArgumentParser) -> None:
         "--exclude", nargs="*", metavar="BENCH", help="leave out the questions of these benches or files"
     )
     group.add_argument("--twin", action="store_true", help="also draw BENCH-twin: the same topics, other prompts")
+    group.add_argument(
+        "--shard",
+        type=shard_of,
+        metavar="K/N",
+        help="label just part K of N; without the flag labels of all parts count, wherever they were made",
+    )
     group.add_argument(
         "--backend", choices=("loky", "dask"), default="loky", help="who embeds: processes here, or a Dask cluster"
     )

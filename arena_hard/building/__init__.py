@@ -12,6 +12,7 @@ inputs         files of conversations: which format, and their rows
 json_rows      the rows of a JSON file, cut out as its bytes come
 criteria       the qualities that prompts are labelled by, from a file
 label_prompt   what an annotator is asked, and the fingerprint of all that shapes its labels
+label_files    labels on disk, a file for each instrument and shard, and those that come with conversations
 label_steps    the steps that label prompts, each with its filter
 filter_steps   the steps that drop the poor ones
 opinion_step   the step that asks a second annotator about a share of them
@@ -32,7 +33,6 @@ cleaning       what is too short, too long or should not be published
 personal_data  addresses of mail, telephone numbers, keys
 label_stage    labels by one instrument: planned and priced
 labelling      the missing ones asked for, and reported
-label_files    labels on disk, a file for each instrument, and those that come with conversations
 label_reading  the criteria in an annotator's reply
 duplicates     of copies one stays; excluded benches
 near_copies    pairs of prompts with much in common, verified

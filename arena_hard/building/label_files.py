@@ -1,12 +1,15 @@
 """Labels on disk: a file for each instrument, so that those of different ones never mix.
 
 data/BENCH/building/labels/MODEL.FINGERPRINT.jsonl has a line for each prompt, by its id. What cannot be read is null,
-with the reason and the number of attempts; it is never a label.
+with the reason and the number of attempts; it is never a label. Those of a shard are in a file beside it,
+MODEL.FINGERPRINT.shard-K-of-N.jsonl, and count like the others, whatever N is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,30 @@ from arena_hard.data.record_values import is_object
 from arena_hard.data.records import Usage, UserError, usage_row
 
 FOLDER = "labels"
+_SHARD = re.compile(r"\.shard-[1-9]\d*-of-[1-9]\d*\.jsonl")
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """Part `number` of `count` parts of the prompts, by a hash of their ids that is the same on every machine."""
+
+    number: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"shard {self.number} of {self.count}"
+
+    def holds(self, key: str) -> bool:
+        """Whether a prompt is in it."""
+        return int(hashlib.sha256(f"shard {key}".encode()).hexdigest()[:16], 16) % self.count == self.number - 1
+
+
+def shard_of(text: str) -> Shard:
+    """What --shard says: K/N. Raises UserError."""
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text.strip())
+    number, count = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= number <= count:
+        raise UserError(f"--shard {text}: must be K/N with K from 1 to N, like --shard 1/4.")
+    return Shard(number, count)
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -33,6 +60,11 @@ class Kept(msgspec.Struct, frozen=True):
     attempts: int = 1
     unreadable: str | None = None
     usage: Usage | None = None
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """Of several records of a prompt the one with the highest counts: a label, else the last attempt."""
+        return self.criteria is not None, self.attempts
 
 
 class LabelRecord(msgspec.Struct, frozen=True):
@@ -60,13 +92,36 @@ class LabelRecord(msgspec.Struct, frozen=True):
 _DECODER = msgspec.json.Decoder(Kept)
 
 
-def label_file(folder: Path, model: str, instrument: str) -> Path:
-    """Where the labels of an instrument lie. folder: that of all labels."""
-    return folder / f"{file_name(model)}.{instrument}.jsonl"
+def label_file(folder: Path, model: str, instrument: str, shard: Shard | None = None) -> Path:
+    """Where the labels of an instrument lie, or those of a shard. folder: that of all labels."""
+    part = f".shard-{shard.number}-of-{shard.count}" if shard else ""
+    return folder / f"{file_name(model)}.{instrument}{part}.jsonl"
 
 
-def load_labels(file: Path, instrument: str, names: Sequence[str]) -> dict[str, Kept]:
-    """The record of each prompt, the last of several; empty where there is no file. Raises UserError with the line."""
+def files_of(folder: Path, model: str, instrument: str) -> list[Path]:
+    """All files that may hold labels of an instrument: its own, then those of its shards that are there."""
+    own = label_file(folder, model, instrument)
+    start = own.name.removesuffix(".jsonl")
+    beside = (each for each in folder.glob("*.jsonl") if each.name.startswith(start))
+    shards = sorted(each for each in beside if _SHARD.fullmatch(each.name.removeprefix(start)))
+    return [own, *shards]
+
+
+def load_labels(files: Iterable[Path], instrument: str, names: Sequence[str]) -> dict[str, Kept]:
+    """The record of each prompt, of several the one that counts. Raises UserError with the line."""
+    found: dict[str, Kept] = {}
+    for file in files:
+        add_better(found, _labels_in(file, instrument, names))
+    return found
+
+
+def add_better(found: dict[str, Kept], others: Mapping[str, Kept]) -> None:
+    """Add records from elsewhere to those that were found, where they are of higher rank."""
+    found.update({key: each for key, each in others.items() if key not in found or each.rank > found[key].rank})
+
+
+def _labels_in(file: Path, instrument: str, names: Sequence[str]) -> dict[str, Kept]:
+    """The record of each prompt in a file, the last of several; empty where there is no file."""
     found: dict[str, Kept] = {}
     others = 0
     for number, record in jsonl.rows(file, _DECODER.decode) if file.is_file() else ():
@@ -82,9 +137,10 @@ def load_labels(file: Path, instrument: str, names: Sequence[str]) -> dict[str, 
     return found
 
 
-def other_instruments(file: Path) -> list[Path]:
-    """The files with labels by other instruments that lie beside this one."""
-    return sorted(other for other in file.parent.glob("*.jsonl") if other != file) if file.parent.is_dir() else []
+def other_instruments(folder: Path, own: Iterable[Path]) -> set[str]:
+    """The other instruments whose labels lie in a folder, as their files are called. own: those of this one."""
+    own = set(own)
+    return {_SHARD.sub(".jsonl", other.name) for other in folder.glob("*.jsonl") if other not in own}
 
 
 # ----------------------------------------------------------------------------------- labels that are given

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from arena_hard.building.label_files import Kept, label_file, load_labels, other_instruments
+from arena_hard.building.label_files import (
+    Kept,
+    Shard,
+    add_better,
+    files_of,
+    label_file,
+    load_labels,
+    other_instruments,
+)
 from arena_hard.building.label_prompt import Instrument
 from arena_hard.calling.context import Prompts
 from arena_hard.calling.manifest import earlier_notes, failed_calls
@@ -26,7 +34,10 @@ _MOST_COUNTED = 20_000  # prompts whose tokens are counted for a quote
 
 @dataclass
 class LabelStage:
-    """One instrument's part of a run. questions: the prompts, whose ids are theirs; attempts: the most for each."""
+    """One instrument's part of a run. questions: the prompts, whose ids are theirs; attempts: the most for each.
+
+    shard: the part of the prompts that is labelled; had: records that are elsewhere; kept: all that count.
+    """
 
     instrument: Instrument
     bench: Bench
@@ -36,13 +47,23 @@ class LabelStage:
     account: Account
     batch: bool = False
     finish_live: bool = False
+    shard: Shard | None = None
+    had: dict[str, Kept] = field(default_factory=dict[str, Kept])
     kept: dict[str, Kept] = field(default_factory=dict[str, Kept])
     refusals: Counter[str] = field(default_factory=Counter[str])
 
     def __post_init__(self) -> None:
-        self.kept = load_labels(self.file, self.instrument.fingerprint, self.instrument.criteria.names)
-        self.refusals = Counter(key for key, why in failed_calls(self.file) if why.startswith(REFUSED))
+        if self.shard:
+            self.questions = [each for each in self.questions if self.shard.holds(each.question_id)]
+        failed = (call for file in dict.fromkeys([*self.files, self.file]) for call in failed_calls(file))
+        self.refusals = Counter(key for key, why in failed if why.startswith(REFUSED))
         self.account.open(self.bill, self.model)
+        self.load()
+
+    def load(self) -> None:
+        """Read the labels that are there. Raises UserError with the line."""
+        self.kept = load_labels(self.files, self.instrument.fingerprint, self.instrument.criteria.names)
+        add_better(self.kept, self.had)
 
     @property
     def model(self) -> ModelSettings:
@@ -51,8 +72,13 @@ class LabelStage:
 
     @property
     def file(self) -> Path:
-        """Where its labels are."""
-        return label_file(self.folder, self.model.name, self.instrument.fingerprint)
+        """Where its labels go."""
+        return label_file(self.folder, self.model.name, self.instrument.fingerprint, self.shard)
+
+    @property
+    def files(self) -> list[Path]:
+        """Where labels of its instrument are."""
+        return files_of(self.folder, self.model.name, self.instrument.fingerprint)
 
     @property
     def bill(self) -> str:
@@ -89,17 +115,24 @@ class LabelStage:
         criteria, missing = self.instrument.criteria, self.missing
         existing = sum(question.question_id in self.kept for question in self.questions)
         again = sum(question.question_id in self.kept for question in missing)
+        part = f", {self.shard}" if self.shard else ""
         yield (
             f"{self.model.name} by {counted(len(criteria), 'criterion', 'criteria')} of {criteria.name or 'the file'} "
-            f"(instrument {self.instrument.fingerprint}): {existing} labels exist, {len(missing)} to make"
+            f"(instrument {self.instrument.fingerprint}){part}: {existing} labels exist, {len(missing)} to make"
         )
         if unreadable := len(self.unreadable):
             rest = f"; {again} are asked for again" if again else f"; labels: attempts: {self.attempts + 1} asks again"
             yield f"{counted(unreadable, 'label')} of them could not be read{rest}"
-        if others := other_instruments(self.file):
+        if others := other_instruments(self.folder, self.files):
             yield f"note: labels by {counted(len(others), 'other instrument')} are kept beside these and do not count."
         for note in earlier_notes(self.file, origins(self.model), existing):
             yield f"note: {note}"
+
+    def shard_line(self) -> str:
+        """How far a shard is, for people."""
+        found = (self.kept.get(question.question_id) for question in self.questions)
+        there = sum(record is not None and record.criteria is not None for record in found)
+        return f"{self.shard}: {there} of {counted(len(self.questions), 'label')}"
 
     def prompts(self, every: int = 1) -> Iterator[list[Message]]:
         """The first request of each missing label, or of every n-th."""

@@ -28,6 +28,7 @@ from arena_hard.data.settings import short_hash
 from arena_hard.money.quotes import quote_lines
 
 TOPICS = "topics"
+WITHOUT_SHARD = "without --shard when all shards are there"
 _TEXT_STEPS = (TEXTS, "duplicates", "clean", "read")  # whose tables tell how many prompts there may be at most
 
 
@@ -87,6 +88,7 @@ class LabelStep(Step):
             context.account,
             context.args.batch,
             context.args.finish_live,
+            context.args.shard,
         )
 
     def made_from(self, context: Context) -> dict[str, Any]:
@@ -134,8 +136,8 @@ class LabelStep(Step):
             instrument = f"{GIVEN} {short_hash({'criteria': self.criteria.names})}"
         else:
             stage = self.stage(context, prompts_in(context, wanted))
-            out.code = make_labels(stage)
-            out.stopped = out.code != 0
+            if not label(stage, out):
+                return
             labels = {key: record.criteria for key, record in stage.kept.items()}
             instrument = stage.instrument.fingerprint
         out.advance(len(ids))
@@ -173,6 +175,15 @@ class LabelStep(Step):
             out.say(", ".join(f"{name} {share:.0%}" for name, share in zip(self.criteria.names, shares)))
         if len(known) < len(labels):
             out.say(f"{counted(len(labels) - len(known), 'prompt')} without a label")
+
+
+def label(stage: LabelStage, out: Output) -> bool:
+    """Make the missing labels. Returns whether the step goes on; after a shard alone it does not, and this is said."""
+    out.code = make_labels(stage)
+    out.stopped = out.code != 0 or stage.shard is not None
+    if stage.shard:
+        out.say(f"{stage.shard_line()}; run the same command {'again' if out.code else WITHOUT_SHARD}")
+    return stage.shard is None
 
 
 def label_table(ids: Sequence[str], topics: Sequence[int], labels: Sequence[list[bool] | None], instrument: str) -> Any:

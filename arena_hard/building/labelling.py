@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from arena_hard.building.label_files import LabelRecord, load_labels
+from arena_hard.building.label_files import LabelRecord
 from arena_hard.building.label_prompt import NO, YES, Instrument
 from arena_hard.building.label_reading import Reading, read_label
 from arena_hard.building.label_stage import REFUSED, LabelStage
@@ -23,8 +23,9 @@ from arena_hard.calling.providers.base import CallError, Reply
 from arena_hard.calling.record_run import Group, Job, RecordRun, Row, RunOutput
 from arena_hard.calling.run_tally import RunTally, remark_lines
 from arena_hard.data.name_lists import counted
-from arena_hard.data.records import Question
+from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import ModelSettings
+from arena_hard.data.writer import is_being_written
 
 _REASONS = 5  # that are shown, of why labels could not be read
 
@@ -47,10 +48,22 @@ def make_labels(stage: LabelStage) -> int:
     if not stage.missing:
         finish_killed(stage.file, stage.questions)
         return 0
+    _check_alone(stage)
     with serving(stage.model, stage.bench.log_file(stage.model.name)) as served:
         code = asyncio.run(_make(stage, served))
-    stage.kept = load_labels(stage.file, stage.instrument.fingerprint, stage.instrument.criteria.names)
+    stage.load()
     return code
+
+
+def _check_alone(stage: LabelStage) -> None:
+    """Runs over other shards of as many prompts may go on beside this one; others pay for the same labels.
+
+    Raises UserError.
+    """
+    count = f"-of-{stage.shard.count}.jsonl" if stage.shard else stage.file.name
+    for file in stage.files:
+        if file != stage.file and not file.name.endswith(count) and is_being_written(file):
+            raise UserError(f"{file} is being written by another run, over some of these prompts. Wait for it to end.")
 
 
 async def _make(stage: LabelStage, model: ModelSettings) -> int:
@@ -81,7 +94,15 @@ def _output(stage: LabelStage) -> RunOutput:
     tally = RunTally(stage.file, stage.instrument.fingerprint, endpoints=origins(stage.model), before=before)
     written = {label_of(stage, key, record.attempts): key for key, record in stage.kept.items()}
     several = stage.instrument.asks_again or stage.model.retry_truncated
-    return RunOutput(tally, stage.bill, [stage.instrument.shaping], keeps_replies=several, written=written)
+    return RunOutput(
+        tally,
+        stage.bill,
+        [stage.instrument.shaping],
+        keeps_replies=several,
+        written=written,
+        part=str(stage.shard or ""),
+        beside=[file for file in stage.files if file != stage.file],
+    )
 
 
 def _jobs(stage: LabelStage, output: RunOutput, missing: Sequence[Question]) -> Iterator[LabelJob]:

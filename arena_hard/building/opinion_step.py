@@ -9,8 +9,7 @@ import msgspec
 
 from arena_hard.building.filter_steps import FilterStep
 from arena_hard.building.label_stage import LabelStage
-from arena_hard.building.label_steps import LabelStep
-from arena_hard.building.labelling import make_labels
+from arena_hard.building.label_steps import LabelStep, label
 from arena_hard.building.prompts import prompts_in
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Context, Output, Step
@@ -89,8 +88,8 @@ class OpinionStep(Step):
         assert rows is not None
         drawn = self._drawn(context, rows)
         stage = self._stage(context, drawn)
-        out.code = make_labels(stage)
-        out.stopped = out.code != 0
+        if not label(stage, out):
+            return
         second = {key: record.criteria for key, record in stage.kept.items() if record.criteria is not None}
         both = [key for key in drawn if key in second]
         shape = (len(both), len(self.first.criteria))

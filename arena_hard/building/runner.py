@@ -143,6 +143,9 @@ def _run(context: Context, step: Step) -> Output:
         if out.writer is not None:
             out.writer.finish()
             out.rows_out = out.writer.rows
+    if out.stopped and not out.rows_out:
+        print(f"{step.name:<12} not finished, after {time.monotonic() - started:.1f} s")
+        return out
     out.rows_in = out.rows_in or (0 if rows is None else _count(rows) or 0)
     manifest = _manifest(context, step, origin, out, time.monotonic() - started)
     print(f"{step.name:<12} {left_by(manifest)} in {manifest['seconds']:.1f} s")

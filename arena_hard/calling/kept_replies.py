@@ -7,7 +7,7 @@ forgotten when its record is written. So a kill between two games, or a second g
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -63,20 +63,33 @@ def reply_from_row(row: dict[str, Any]) -> Reply:
     return Reply(**{**row, "usage": usage_from_row(row["usage"]), "notes": notes, "tokens": tokens})
 
 
+def unfinished_file(records: Path) -> Path:
+    """Where the replies of a record file's unfinished records are."""
+    return records.with_suffix(".unfinished")
+
+
 class KeptReplies:
     """The replies of one stage and model whose records are not written yet.
 
     written: the labels of the records that are there; what is kept for them is out of date. anew: those of records that
-    a --redo of this name makes anew; of them, what it has kept itself counts.
+    a --redo of this name makes anew; of them, what it has kept itself counts. beside: such files of other runs, which
+    are only read.
     """
 
     def __init__(
-        self, file: Path, writer: RecordWriter, written: Set[str], redo: str = "", anew: Set[str] = frozenset()
+        self,
+        file: Path,
+        writer: RecordWriter,
+        written: Set[str],
+        redo: str = "",
+        anew: Set[str] = frozenset(),
+        beside: Sequence[Path] = (),
     ) -> None:
         self._file, self._writer, self._written = file, writer, set(written)
         self._redo, self._anew = redo, anew
         writer.open(file)
-        rows = [row for row in jsonl.read(file, dict[str, Any]) if self._counts(row)]
+        files = [*(each for each in beside if each.is_file()), file]
+        rows = [row for each in files for row in jsonl.read(each, dict[str, Any]) if self._counts(row)]
         found = (reply_from_row({key: row[key] for key in row if key not in _OF_THE_RECORD}) for row in rows)
         self._replies = {str(reply.key): reply for reply in found}
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from arena_hard.calling.batch import Mailbox, Waiting
 from arena_hard.calling.calls import chat_completion, width
 from arena_hard.calling.context import Prompts
 from arena_hard.calling.context_check import ContextChecks
 from arena_hard.calling.job_queue import run_exchanges
-from arena_hard.calling.kept_replies import KeptReplies
+from arena_hard.calling.kept_replies import KeptReplies, unfinished_file
 from arena_hard.calling.manifest import begin_run, end_run
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.probe import Probed, asking
@@ -31,34 +31,14 @@ from arena_hard.calling.providers.base import CallError, Message, Reply
 from arena_hard.calling.providers.batches import batches_of
 from arena_hard.calling.providers.recorded import recording_row
 from arena_hard.calling.run_tally import RunTally, remedy
-from arena_hard.calling.spending import NoRoom, Purse
+from arena_hard.calling.spending import Budget, CountingPurse, NoRoom
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import put_in_order
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench, file_name
-from arena_hard.data.records import Question, Usage, UserError
+from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import ModelSettings
 from arena_hard.data.writer import RecordWriter
-
-
-class CountingPurse(Purse, Protocol):
-    """A record's purse, which counts what is taken from it."""
-
-    def take_counts(self) -> tuple[int, Usage]:
-        """The requests that were sent since the last time, and their tokens."""
-        ...
-
-
-class Budget(Protocol):
-    """What a run may cost and has cost (money.account.Account)."""
-
-    not_sent: int
-
-    def room(
-        self, label: str, record: str, worst: float
-    ) -> contextlib.AbstractAsyncContextManager[CountingPurse | None]:
-        """A record's purse while the body runs; None where nothing may be sent."""
-        ...
 
 
 @dataclass
@@ -67,7 +47,8 @@ class RunOutput:
 
     bill: the name under which its calls are billed; shapings: the settings that shape its records, each once;
     keeps_replies: whether a record takes several calls, so that the replies of an unfinished one are kept;
-    written: the question ids of the records that are there, by label; against: the further baseline that it is for.
+    written: the question ids of the records that are there, by label; against: the further baseline that it is for;
+    part: which of several runs side by side this is; beside: record files of the same kind, whose kept replies count.
     """
 
     tally: RunTally
@@ -76,6 +57,8 @@ class RunOutput:
     keeps_replies: bool = True
     written: dict[str, str] = field(default_factory=dict)
     against: str = ""
+    part: str = ""
+    beside: Sequence[Path] = ()
     kept: KeptReplies | None = None
 
     @property
@@ -290,11 +273,12 @@ class RecordRun(Generic[J]):
         anew = set(redo.ids).difference(redo.done) if redo else set[str]()
         labels = {label for label, key in output.written.items() if key in anew}
         output.kept = KeptReplies(
-            output.path.with_suffix(".unfinished"),
+            unfinished_file(output.path),
             self._writer,
             written=output.written.keys() - labels,
             redo=redo.name if redo else "",
             anew=labels,
+            beside=[unfinished_file(file) for file in output.beside],
         )
 
     @contextlib.contextmanager
@@ -319,9 +303,11 @@ class RecordRun(Generic[J]):
         return bool(self.args.redo) and not any(output.tally.goes_on for output in self.outputs)
 
     def _batch_name(self, model: str) -> str:
-        """Batches against further baselines have a folder of their own: it is put away when all of them are in."""
+        """Batches against further baselines, or of one part, have a folder of their own, put away when all are in."""
         further = sorted({output.against for output in self.outputs if output.against})
-        return " against ".join([f"{self.unit} by {file_name(model)}", *map(file_name, further)])
+        parts = sorted({output.part for output in self.outputs if output.part})
+        name = " against ".join([f"{self.unit} by {file_name(model)}", *map(file_name, further)])
+        return ", ".join([name, *parts])
 
 
 def _say_what_goes_on(tally: RunTally) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from arena_hard.calling.providers.base import CallError, Reply, Request
+from arena_hard.data.records import Usage
 
 Outcome = Reply | CallError
 
@@ -50,6 +51,26 @@ class Purse(Protocol):
 
     def receive(self, key: str, outcomes: Sequence[Outcome]) -> None:
         """All that batches have brought for a request up to now; each outcome is counted once."""
+        ...
+
+
+class CountingPurse(Purse, Protocol):
+    """A record's purse, which counts what is taken from it."""
+
+    def take_counts(self) -> tuple[int, Usage]:
+        """The requests that were sent since the last time, and their tokens."""
+        ...
+
+
+class Budget(Protocol):
+    """What a run may cost and has cost (money.account.Account)."""
+
+    not_sent: int
+
+    def room(
+        self, label: str, record: str, worst: float
+    ) -> contextlib.AbstractAsyncContextManager[CountingPurse | None]:
+        """A record's purse while the body runs; None where nothing may be sent."""
         ...
 
 
