@@ -103,7 +103,10 @@ def add_steps(parser: argparse.ArgumentParser) -> None:
         help="label just part K of N; without the flag labels of all parts count, wherever they were made",
     )
     group.add_argument(
-        "--backend", choices=("loky", "dask"), default="loky", help="who embeds: processes here, or a Dask cluster"
+        "--backend",
+        choices=("loky", "dask"),
+        default="loky",
+        help="who embeds and labels: this machine, or a Dask cluster, whose workers get the keys (its TLS hides them)",
     )
     group.add_argument("--address", metavar="HOST:PORT", help="with --backend dask: of a scheduler that runs already")
     group.add_argument(
@@ -143,6 +146,8 @@ def context_of(args: argparse.Namespace, settings: BuildSettings) -> Context:
         )
     if args.processes < 1:
         raise UserError(f"--processes {args.processes}: must be at least 1.")
+    if args.shard and args.backend == "dask":
+        raise UserError("--shard and --backend dask both share labels out. Drop one of them.")
     check_selection(args)
     return Context(
         Bench(args.data_dir, settings.bench_name),

@@ -33,6 +33,8 @@ cleaning       what is too short, too long or should not be published
 personal_data  addresses of mail, telephone numbers, keys
 label_stage    labels by one instrument: planned and priced
 labelling      the missing ones asked for, and reported
+label_cluster  the same by the workers of a Dask cluster
+label_shard    what a worker does of it
 label_reading  the criteria in an annotator's reply
 duplicates     of copies one stays; excluded benches
 near_copies    pairs of prompts with much in common, verified

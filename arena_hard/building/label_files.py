@@ -115,9 +115,11 @@ def load_labels(files: Iterable[Path], instrument: str, names: Sequence[str]) ->
     return found
 
 
-def add_better(found: dict[str, Kept], others: Mapping[str, Kept]) -> None:
-    """Add records from elsewhere to those that were found, where they are of higher rank."""
-    found.update({key: each for key, each in others.items() if key not in found or each.rank > found[key].rank})
+def add_better(found: dict[str, Kept], others: Mapping[str, Kept]) -> int:
+    """Add records from elsewhere to those that were found, where they are of higher rank. Returns how many are."""
+    better = {key: each for key, each in others.items() if key not in found or each.rank > found[key].rank}
+    found.update(better)
+    return len(better)
 
 
 def _labels_in(file: Path, instrument: str, names: Sequence[str]) -> dict[str, Kept]:
@@ -135,6 +137,21 @@ def _labels_in(file: Path, instrument: str, names: Sequence[str]) -> dict[str, K
     if others:
         jsonl.warn([f"{file}: {counted(others, 'label')} of another instrument not counted."])
     return found
+
+
+def better_rows(
+    files: Sequence[Path], instrument: str, names: Sequence[str], known: Mapping[str, Kept]
+) -> list[dict[str, Any]]:
+    """The lines of records that count for more than those that are known, one for each prompt. Raises UserError."""
+    found = load_labels(files, instrument, names)
+    ranks = {key: each.rank for key, each in found.items() if key not in known or each.rank > known[key].rank}
+    rows: dict[str, dict[str, Any]] = {}
+    for file in files:
+        for _, row in jsonl.rows(file, jsonl.decode_object) if file.is_file() else ():
+            record = msgspec.convert(row, Kept)
+            if record.instrument == instrument and record.rank == ranks.get(record.question_id):
+                rows[record.question_id] = row
+    return list(rows.values())
 
 
 def other_instruments(folder: Path, own: Iterable[Path]) -> set[str]:

@@ -6,6 +6,7 @@ are joined by it alone.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ class LabelStep(Step):
             instrument = f"{GIVEN} {short_hash({'criteria': self.criteria.names})}"
         else:
             stage = self.stage(context, prompts_in(context, wanted))
-            if not label(stage, out):
+            if not label(context, stage, out):
                 return
             labels = {key: record.criteria for key, record in stage.kept.items()}
             instrument = stage.instrument.fingerprint
@@ -177,13 +178,25 @@ class LabelStep(Step):
             out.say(f"{counted(len(labels) - len(known), 'prompt')} without a label")
 
 
-def label(stage: LabelStage, out: Output) -> bool:
+def label(context: Context, stage: LabelStage, out: Output) -> bool:
     """Make the missing labels. Returns whether the step goes on; after a shard alone it does not, and this is said."""
-    out.code = make_labels(stage)
+    out.code = _labels_by_workers(context, stage) if context.args.backend == "dask" else make_labels(stage)
     out.stopped = out.code != 0 or stage.shard is not None
     if stage.shard:
         out.say(f"{stage.shard_line()}; run the same command {'again' if out.code else WITHOUT_SHARD}")
     return stage.shard is None
+
+
+def _labels_by_workers(context: Context, stage: LabelStage) -> int:
+    """Make the missing labels on a cluster, where the model can be asked from there. Returns the exit code."""
+    from arena_hard.building.label_cluster import label_on_cluster, stays_here
+
+    why = stays_here(stage.model)
+    if stage.missing and not why:
+        return label_on_cluster(stage, context.args.address, context.processes)
+    if stage.missing:
+        print(f"note: {stage.model.name} is asked from this machine, for {why}.", file=sys.stderr)
+    return make_labels(stage)
 
 
 def label_table(ids: Sequence[str], topics: Sequence[int], labels: Sequence[list[bool] | None], instrument: str) -> Any:

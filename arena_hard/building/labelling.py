@@ -18,7 +18,7 @@ from arena_hard.calling.local_server import serving
 from arena_hard.calling.manifest import finish_killed
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.origins import origins
-from arena_hard.calling.progress import Progress, failure_lines
+from arena_hard.calling.progress import failure_lines
 from arena_hard.calling.providers.base import CallError, Reply
 from arena_hard.calling.record_run import Group, Job, RecordRun, Row, RunOutput
 from arena_hard.calling.run_tally import RunTally, remark_lines
@@ -48,14 +48,16 @@ def make_labels(stage: LabelStage) -> int:
     if not stage.missing:
         finish_killed(stage.file, stage.questions)
         return 0
-    _check_alone(stage)
+    check_alone(stage)
     with serving(stage.model, stage.bench.log_file(stage.model.name)) as served:
-        code = asyncio.run(_make(stage, served))
+        run = LabelRun(tally_of(stage))
+        asyncio.run(ask_for_labels(stage, served, run))
+        code = report(stage, [(stage.model.name, run)])
     stage.load()
     return code
 
 
-def _check_alone(stage: LabelStage) -> None:
+def check_alone(stage: LabelStage) -> None:
     """Runs over other shards of as many prompts may go on beside this one; others pay for the same labels.
 
     Raises UserError.
@@ -66,8 +68,9 @@ def _check_alone(stage: LabelStage) -> None:
             raise UserError(f"{file} is being written by another run, over some of these prompts. Wait for it to end.")
 
 
-async def _make(stage: LabelStage, model: ModelSettings) -> int:
-    models, output, ways = Models(), _output(stage), LabelWays()
+async def ask_for_labels(stage: LabelStage, model: ModelSettings, had: LabelRun) -> None:
+    """Ask for all missing labels. had: is filled, also where the run is stopped. Raises UserError."""
+    models, output, ways = Models(), _output(stage, had.tally), had.ways
     args = argparse.Namespace(batch=stage.batch, finish_live=stage.finish_live, redo=[])
     missing = stage.missing
 
@@ -83,15 +86,21 @@ async def _make(stage: LabelStage, model: ModelSettings) -> int:
         with RecordRun[LabelJob]("labels", [output], models, stage.account, stage.bench, args) as run:
             opened = run.open_model(model)
             group = Group(opened, _jobs(stage, output, missing), len(missing), [output], stage.context_prompts())
-            await run.make([group], lambda job: stage.most_it_may_cost(job.question), get, stage.questions)
+            try:
+                await run.make([group], lambda job: stage.most_it_may_cost(job.question), get, stage.questions)
+            finally:
+                had.done, had.failures = run.progress.done, run.progress.failures
     finally:
         await models.close()
-    return _report(stage, run.progress, ways, output.tally)
 
 
-def _output(stage: LabelStage) -> RunOutput:
+def tally_of(stage: LabelStage) -> RunTally:
+    """The tally of a run over what is missing."""
     before = {question.question_id for question in stage.missing} & stage.kept.keys()
-    tally = RunTally(stage.file, stage.instrument.fingerprint, endpoints=origins(stage.model), before=before)
+    return RunTally(stage.file, stage.instrument.fingerprint, endpoints=origins(stage.model), before=before)
+
+
+def _output(stage: LabelStage, tally: RunTally) -> RunOutput:
     written = {label_of(stage, key, record.attempts): key for key, record in stage.kept.items()}
     several = stage.instrument.asks_again or stage.model.retry_truncated
     return RunOutput(
@@ -199,6 +208,12 @@ class LabelWays:
         else:
             self.ways[record.labelled_by or ""] += 1
 
+    def add_all(self, others: LabelWays) -> None:
+        """Add those of another run."""
+        self.ways += others.ways
+        self.forms += others.forms
+        self.unread += others.unread
+
     def lines(self) -> Iterator[str]:
         """For people, after the run."""
         forms = f" ({', '.join(sorted(self.forms))})" if self.forms else ""
@@ -217,18 +232,32 @@ class LabelWays:
             yield f"  and {counted(len(self.unread) - _REASONS, 'other reason')}"
 
 
-def _report(stage: LabelStage, progress: Progress, ways: LabelWays, tally: RunTally) -> int:
-    """Say how the run ended. Returns the exit code."""
-    print(f"{counted(progress.done, 'label')} written, {len(progress.failures)} failed.")
+@dataclass
+class LabelRun:
+    """What a run over missing labels came to: how many were written, what failed, and the tally of its file."""
+
+    tally: RunTally
+    ways: LabelWays = field(default_factory=LabelWays)
+    done: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+
+def report(stage: LabelStage, runs: Sequence[tuple[str, LabelRun]]) -> int:
+    """Say how some runs ended, given with their names. Returns the exit code."""
+    failures = [failure for _, run in runs for failure in run.failures]
+    ways = LabelWays()
+    for _, run in runs:
+        ways.add_all(run.ways)
+    print(f"{counted(sum(run.done for _, run in runs), 'label')} written, {len(failures)} failed.")
     for line in ways.lines():
         print(line)
-    for line in remark_lines([(stage.model.name, tally)], "labels", of_replies=True):
+    for line in remark_lines([(name, run.tally) for name, run in runs], "labels", of_replies=True):
         print(line)
-    if progress.failures:
-        print("\n".join(failure_lines(progress.failures)))
+    if failures:
+        print("\n".join(failure_lines(failures)))
         print("Failed requests were not saved; rerun the same command to retry only those.")
-    if any(reason.startswith(REFUSED) for reason in tally.failed.values()):
+    if any(reason.startswith(REFUSED) for _, run in runs for reason in run.tally.failed.values()):
         print(
             f"A prompt that is refused in {counted(stage.attempts, 'run')} is left without a label (labels: attempts)."
         )
-    return int(bool(progress.failures or stage.account.not_sent))
+    return int(bool(failures or stage.account.not_sent))

@@ -88,7 +88,7 @@ class OpinionStep(Step):
         assert rows is not None
         drawn = self._drawn(context, rows)
         stage = self._stage(context, drawn)
-        if not label(stage, out):
+        if not label(context, stage, out):
             return
         second = {key: record.criteria for key, record in stage.kept.items() if record.criteria is not None}
         both = [key for key in drawn if key in second]

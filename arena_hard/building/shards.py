@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import pickle
 import tempfile
@@ -32,24 +33,20 @@ class Shards(Generic[K]):
         self._address = getattr(context.args, "address", None)
         self._known, self._processes = known, context.processes
         self._client: Any = None
-        self._folder: Any = None
+        self._folder = ""
+        self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Shards[K]:
         if self._backend == "dask":
-            self._client = _client(self._address, self._processes)
-            with tempfile.TemporaryDirectory() as folder:
-                self._client.upload_file(str(_package(Path(folder))))
+            self._client = self._open.enter_context(cluster(self._address, self._processes))
         else:
-            self._folder = tempfile.TemporaryDirectory()
+            self._folder = self._open.enter_context(tempfile.TemporaryDirectory())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._client is not None:
-            self._client.close()
-        else:
-            self._folder.cleanup()
+        self._open.close()
 
     def map(self, function: Callable[[K, A], B], pieces: Iterable[A]) -> Iterator[B]:
         """function(known, piece) for each piece, in order."""
@@ -57,7 +54,7 @@ class Shards(Generic[K]):
             return self._on_cluster(function, pieces)
         if self._processes <= 1:
             return map(functools.partial(function, self._known), pieces)
-        file = Path(self._folder.name) / "known"
+        file = Path(self._folder) / "known"
         file.write_bytes(pickle.dumps(self._known))
         return in_order(functools.partial(_with_known, function, str(file)), pieces, self._processes)
 
@@ -80,6 +77,18 @@ def _with_known(function: Callable[[Any, A], B], file: str, piece: A) -> B:
 @functools.lru_cache(maxsize=1)
 def _known(file: str) -> Any:
     return pickle.loads(Path(file).read_bytes())
+
+
+@contextlib.contextmanager
+def cluster(address: str | None, processes: int) -> Iterator[Any]:
+    """A client of a cluster whose workers have this package, for the time of the body. Raises UserError."""
+    client = _client(address, processes)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            client.upload_file(str(_package(Path(folder))))
+        yield client
+    finally:
+        client.close()
 
 
 def _package(folder: Path) -> Path:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.providers.base import OUTPUT_LIMITS, Reply, Request
 from arena_hard.calling.spending import NoRoom, Outcome, may_be_billed
@@ -20,13 +22,24 @@ from arena_hard.money.surplus import STRANGER_TOKENS, Lessons
 # ----------------------------------------------------------------------------------------- budget
 
 
+class Spent(msgspec.Struct, frozen=True):
+    """What was sent on one bill, and how many records were not asked for. unknown: dollars for silent requests."""
+
+    requests: int = 0
+    silent: int = 0
+    usage: Usage = Usage()
+    unknown: float = 0.0
+    not_sent: int = 0
+
+
 @dataclass
 class Bill:
     """What one model or judge was paid for: every request that was sent.
 
     usage sums what was reported; silent: requests of which no usage is known and that may cost something all the same;
     unsure: those of this run, each with what it was counted for. lessons: what the model's replies taught, tickets: its
-    requests under way, siblings: its bills, this one included; all for all its bills.
+    requests under way, siblings: its bills, this one included; all for all its bills. elsewhere: the dollars for
+    silent requests that other processes have sent.
     """
 
     model: ModelSettings
@@ -38,11 +51,12 @@ class Bill:
     lessons: Lessons = field(default_factory=Lessons)
     tickets: set[PaidTicket] = field(default_factory=set)
     siblings: list[Bill] = field(default_factory=list)
+    elsewhere: float = 0.0
 
     @property
     def unknown(self) -> float:
         """The dollars for which requests without usage were counted."""
-        return sum(ticket.amount for ticket in self.unsure) / PER_DOLLAR
+        return sum(ticket.amount for ticket in self.unsure) / PER_DOLLAR + self.elsewhere
 
     @property
     def dollars(self) -> float | None:
@@ -132,6 +146,27 @@ class Account:
             lessons, tickets, siblings = self._of_models.setdefault(model.name, (Lessons(), set(), []))
             self.bills[label] = Bill(model, price, lessons=lessons, tickets=tickets, siblings=siblings)
             siblings.append(self.bills[label])
+
+    @property
+    def left(self) -> float | None:
+        """The dollars that the limit leaves; None where there is no limit."""
+        return None if self.limit is None else max(0.0, self.limit - self._room.paid / PER_DOLLAR)
+
+    def spent(self, label: str) -> Spent:
+        """What this process has spent on a bill."""
+        bill = self.bills[label]
+        return Spent(bill.requests, bill.silent, bill.usage, bill.unknown, self.not_sent)
+
+    def add(self, label: str, spent: Spent) -> None:
+        """Add to a bill what another process has spent on it."""
+        bill = self.bills[label]
+        bill.requests += spent.requests
+        bill.silent += spent.silent
+        bill.usage += spent.usage
+        bill.elsewhere += spent.unknown
+        self.not_sent += spent.not_sent
+        known = bill.price.cost(spent.usage) if bill.price else 0.0
+        self._room.paid += picodollars(known + spent.unknown)
 
     def worst(self, label: str, prompts: Sequence[int], max_tokens: int, attempts: int = 1) -> float:
         """The most dollars that some requests may cost: prompts in bytes, which no tokenizer makes more of.
