@@ -26,8 +26,8 @@ from arena_hard.building.label_stage import LabelStage
 from arena_hard.building.labelling import LabelRun, check_alone, report
 from arena_hard.building.shards import cluster
 from arena_hard.calling.manifest import begin_run, end_run
-from arena_hard.calling.providers import own
-from arena_hard.calling.providers.registry import connections
+from arena_hard.calling.providers.base import without_secrets
+from arena_hard.calling.providers.registry import connections, provider_of
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
@@ -43,7 +43,7 @@ def stays_here(model: ModelSettings) -> str:
         return "serve starts its server here"
     if model.record is not None:
         return "its replies are recorded here"
-    return "its api_type is a file here" if model.api_type == "recorded" or own.is_file(model.api_type) else ""
+    return "its api_type is a file here" if model.api_type == "recorded" or provider_of(model).is_own else ""
 
 
 def label_on_cluster(stage: LabelStage, address: str | None, processes: int) -> int:
@@ -221,7 +221,8 @@ def _result(future: Any) -> ShardResult:
     error = future.exception()
     if error is None:
         return future.result()
-    return ShardResult(error=f"its workers died ({type(error).__name__}). Run the same command again for the rest.")
+    told = without_secrets(f"{type(error).__name__}: {error}".partition("\n")[0])
+    return ShardResult(error=f"no worker could end it ({told}). The same command goes on with the rest.")
 
 
 def _take_in(stage: LabelStage, shard: Shard, result: ShardResult) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def workers_of(address: str) -> dict[str, int]:
     """The process of each worker."""
     from distributed import Client
 
-    client = Client(address, timeout=20)
+    client: Any = Client(address, timeout=20)
     try:
         return client.run(os.getpid)
     finally:
