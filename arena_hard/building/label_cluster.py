@@ -26,6 +26,7 @@ from arena_hard.building.label_stage import LabelStage
 from arena_hard.building.labelling import LabelRun, check_alone, report
 from arena_hard.building.shards import cluster
 from arena_hard.calling.manifest import begin_run, end_run
+from arena_hard.calling.progress import LINE_SECONDS, NARROW, WIDE, is_wide
 from arena_hard.calling.providers.base import without_secrets
 from arena_hard.calling.providers.registry import connections, provider_of
 from arena_hard.data.name_lists import counted
@@ -65,7 +66,8 @@ def label_on_cluster(stage: LabelStage, address: str | None, processes: int) -> 
             )
             _fetch(client, common, stage)
             tasks = list(_tasks(stage, common, len(workers)))
-            results = _results(client, stage, tasks, workers)
+            with shown(client, token, sum(len(task.questions) for task in tasks)):
+                results = _results(client, stage, tasks, workers)
     stage.load()
     if not results:  # the workers had them all
         return 0
@@ -173,6 +175,34 @@ def _tasks(stage: LabelStage, common: ShardTask, workers: int) -> Iterator[Shard
             yield replace(common, instrument=instrument, shard=shard, questions=questions, kept=kept, limit=limit)
 
 
+@contextlib.contextmanager
+def shown(client: Any, token: str, total: int) -> Iterator[None]:
+    """Show how far all shards are while the body runs, from what their workers say: (shard, labels, failed calls)."""
+    from tqdm import tqdm
+
+    ended: dict[int, tuple[int, int]] = {}
+    said = time.monotonic()
+    form = WIDE if is_wide() else NARROW
+    with tqdm(total=total, desc="labels", unit="", bar_format=form, dynamic_ncols=True, disable=None) as bar:
+
+        def hear(event: tuple[float, tuple[int, int, int]]) -> None:
+            nonlocal said
+            shard, *counts = event[1]
+            ended[shard] = (counts[0], counts[1])
+            done, failed = (sum(column) for column in zip(*ended.values()))
+            bar.set_postfix_str(f"{failed} failed" if failed else "", refresh=False)
+            bar.update(done + failed - bar.n)
+            if bar.disable and time.monotonic() - said >= LINE_SECONDS:
+                said = time.monotonic()
+                print(f"labels: {done} of {total}, {failed} failed", file=sys.stderr, flush=True)
+
+        client.subscribe_topic(token, hear)
+        try:
+            yield
+        finally:
+            client.unsubscribe_topic(token)
+
+
 def _results(
     client: Any, stage: LabelStage, tasks: Sequence[ShardTask], workers: Sequence[str]
 ) -> list[tuple[Shard, ShardResult]]:
@@ -193,7 +223,6 @@ def _results(
         result = _result(future)
         _take_in(stage, futures[future], result)
         results.append((futures[future], result))
-        print(f"{futures[future]}: {result.run.done if result.run else 0} written", file=sys.stderr, flush=True)
 
     try:
         for future in as_completed(list(futures)):

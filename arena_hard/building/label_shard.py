@@ -19,7 +19,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.records import Question, Usage, UserError
 from arena_hard.money.account import Account, Spent
 
-LOOK_SECONDS = 0.2  # how often a worker looks whether it is to stop
+LOOK_SECONDS = 0.2  # how often a worker looks whether it is to stop, and says how far it is
 _stopped: set[str] = set()  # the runs that this process works for no more
 
 
@@ -103,7 +103,7 @@ def _labelled(task: ShardTask) -> ShardResult:
     error = ""
     try:
         if stage.missing:
-            asyncio.run(_unless(_asks_to_stop(task.token), ask_for_labels(stage, stage.model, run)))
+            asyncio.run(_unless(_look(task, run), ask_for_labels(stage, stage.model, run)))
     except UserError as failure:  # what was had before counts
         error = str(failure)
     stage.load()
@@ -138,27 +138,32 @@ def _spent_before(stage: LabelStage) -> Spent:
     return Spent(len(made), sum(each.usage is None for each in made), sum((e.usage or Usage() for e in made), Usage()))
 
 
-def _asks_to_stop(token: str) -> Callable[[], bool]:
-    """Whether nobody waits for the task that runs in this thread: its client has stopped it, or has gone."""
+def _look(task: ShardTask, run: LabelRun) -> Callable[[], bool]:
+    """Tells the client how far this thread's shard is, and whether nobody waits for it: it was stopped, or has gone."""
     from distributed.worker import get_worker
 
     worker: Any = get_worker()
     key = worker.get_current_task()
+    told = (0, 0)
 
-    def asks() -> bool:
-        task = worker.state.tasks.get(key)
-        return token in _stopped or task is None or task.state == "cancelled"
+    def look() -> bool:
+        nonlocal told
+        if run.ended != told:
+            told = run.ended
+            worker.log_event(task.token, (task.shard.number, *told))
+        state = worker.state.tasks.get(key)
+        return task.token in _stopped or state is None or state.state == "cancelled"
 
-    return asks
+    return look
 
 
-async def _unless(stops: Callable[[], bool], work: Coroutine[Any, Any, None]) -> None:
-    """Do some work, unless it is to stop; what it has had stays."""
+async def _unless(look: Callable[[], bool], work: Coroutine[Any, Any, None]) -> None:
+    """Do some work, until a look says that it is to stop; what it has had stays."""
     task = asyncio.ensure_future(work)
     is_told = False
     while not task.done():
         await asyncio.wait([task], timeout=LOOK_SECONDS)
-        if not is_told and not task.done() and stops():
+        if look() and not is_told:
             is_told = task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

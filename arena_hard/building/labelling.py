@@ -241,6 +241,11 @@ class LabelRun:
     done: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
+    @property
+    def ended(self) -> tuple[int, int]:
+        """How many labels there are by now, and how many calls failed."""
+        return self.ways.ways.total() + self.ways.unread.total(), len(self.tally.failed)
+
 
 def report(stage: LabelStage, runs: Sequence[tuple[str, LabelRun]]) -> int:
     """Say how some runs ended, given with their names. Returns the exit code."""

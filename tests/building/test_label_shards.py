@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from arena_hard.building import label_cluster
 from arena_hard.building.criteria import load_criteria
 from arena_hard.building.label_cluster import part_of, stays_here, with_keys
 from arena_hard.building.label_files import Shard, files_of, other_instruments
@@ -52,6 +55,31 @@ def test_workers_get_the_keys_that_this_process_has_and_no_log_does(
     assert asked.fingerprint == Instrument(models[0], asked.criteria).fingerprint
     task = ShardTask(asked, Bench(tmp_path, "b"), tmp_path, "token", "home", 2, False, False)
     assert KEY in str(asked) and KEY not in f"{task} {task!r}"
+
+
+class Client:
+    """The part of Dask's client that hands on what workers say."""
+
+    def subscribe_topic(self, name: str, hear: Callable[[tuple[float, Any]], None]) -> None:
+        self.name, self.hear = name, hear
+
+    def unsubscribe_topic(self, name: str) -> None:
+        assert name == self.name
+
+
+def test_how_far_all_shards_are_is_said_from_time_to_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_cluster, "LINE_SECONDS", 0.0)
+    client = Client()
+    with label_cluster.shown(client, "token", 20):
+        for said in ((1, 3, 0), (2, 5, 1), (1, 8, 0)):
+            client.hear((0.0, said))
+    assert capsys.readouterr().err.splitlines()[-3:] == [
+        "labels: 3 of 20, 0 failed",
+        "labels: 8 of 20, 1 failed",
+        "labels: 13 of 20, 1 failed",
+    ]
 
 
 def test_what_only_works_here_is_asked_from_here() -> None:
