@@ -99,7 +99,7 @@ def _labelled(task: ShardTask) -> ShardResult:
         task.kept,
     )
     account.add(stage.bill, _spent_before(stage))
-    run = LabelRun(tally_of(stage))
+    run = LabelRun(tally_of(stage), is_shown=False)
     error = ""
     try:
         if stage.missing:

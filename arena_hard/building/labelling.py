@@ -84,6 +84,7 @@ async def ask_for_labels(stage: LabelStage, model: ModelSettings, had: LabelRun)
 
     try:
         with RecordRun[LabelJob]("labels", [output], models, stage.account, stage.bench, args) as run:
+            run.is_shown = had.is_shown
             opened = run.open_model(model)
             group = Group(opened, _jobs(stage, output, missing), len(missing), [output], stage.context_prompts())
             try:
@@ -234,12 +235,16 @@ class LabelWays:
 
 @dataclass
 class LabelRun:
-    """What a run over missing labels came to: how many were written, what failed, and the tally of its file."""
+    """What a run over missing labels came to: how many were written, what failed, and the tally of its file.
+
+    is_shown: whether its progress is.
+    """
 
     tally: RunTally
     ways: LabelWays = field(default_factory=LabelWays)
     done: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    is_shown: bool = True
 
     @property
     def ended(self) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import pickle
+import signal
 import tempfile
 import zipfile
 from collections import deque
@@ -84,11 +85,22 @@ def cluster(address: str | None, processes: int) -> Iterator[Any]:
     """A client of a cluster whose workers have this package, for the time of the body. Raises UserError."""
     client = _client(address, processes)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            client.upload_file(str(_package(Path(folder))))
+        if address is not None:  # else the scheduler is in this process, and would take the package from there as well
+            with tempfile.TemporaryDirectory() as folder:
+                client.upload_file(str(_package(Path(folder))))
         yield client
     finally:
         client.close()
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """What is started in the body hears no Ctrl-C: the terminal sends it to all, and this process tells the others."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _package(folder: Path) -> Path:
@@ -108,7 +120,8 @@ def _client(address: str | None, processes: int) -> Any:
     except ImportError:
         raise UserError("--backend dask needs more packages: pip install dask distributed") from None
     if address is None:
-        return Client(n_workers=processes, threads_per_worker=1, dashboard_address=None)
+        with _deaf():
+            return Client(n_workers=processes, threads_per_worker=1, dashboard_address=None)
     try:
         return Client(address, timeout=20)
     except (OSError, ValueError) as error:

@@ -28,7 +28,7 @@ WIDE_COLUMNS = 120
 class Progress:
     """Counts records done and failed, and shows them with rate, remaining time and what is waited for."""
 
-    def __init__(self, total: int, unit: str, models: Models) -> None:
+    def __init__(self, total: int, unit: str, models: Models, is_shown: bool = True) -> None:
         from tqdm import tqdm
 
         self._bar: Any = tqdm(
@@ -40,8 +40,9 @@ class Progress:
             smoothing=0.1,
             mininterval=0.2,
             maxinterval=1.0,
-            disable=None,  # where it goes to a file or a pipe
+            disable=None if is_shown else True,  # None: where it goes to a file or a pipe
         )
+        self._is_shown = is_shown
         self._total, self._unit, self._models = total, unit, models
         self._started = self._said = time.monotonic()
         self._clocks: dict[str, Clock] = {}
@@ -95,7 +96,7 @@ class Progress:
         if not self._bar.disable:
             self._bar.set_postfix_str(state, refresh=False)
             self._bar.refresh()
-        elif time.monotonic() - self._said >= LINE_SECONDS:
+        elif self._is_shown and time.monotonic() - self._said >= LINE_SECONDS:
             self._said = time.monotonic()
             print(self._line(state), file=sys.stderr, flush=True)
 

@@ -116,6 +116,7 @@ class RecordRun(Generic[J]):
         self.unit, self.outputs = unit, outputs
         self.models, self.account, self.bench, self.args = models, account, bench, args
         self.progress: Progress
+        self.is_shown = True  # whether the progress is, else somebody else tells it
         self._numbers: dict[str, int] = {}  # of the questions in the benchmark, by which people know them
         self._contexts = ContextChecks()
         self._writer = RecordWriter(_say)
@@ -172,7 +173,7 @@ class RecordRun(Generic[J]):
         worst: the most that a job may cost, in dollars; get: one record, raises CallError. What fails is in
         `progress.failures`. Raises UserError.
         """
-        self.progress = Progress(sum(group.count for group in groups), self.unit, self.models)
+        self.progress = Progress(sum(group.count for group in groups), self.unit, self.models, self.is_shown)
         self._numbers = {question.question_id: number for number, question in enumerate(questions, 1)}
         for output in self.outputs:
             self._open_kept(output)

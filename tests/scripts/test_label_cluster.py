@@ -164,3 +164,12 @@ def test_the_workers_together_keep_the_limits(
     assert stopped.returncode == 1 and "stopped before exceeding it" in stopped.stdout, stopped.stderr
     assert 0 < len(bench.records) < 43 and float(stopped.stdout.rpartition("$")[2].split()[0]) <= 0.02
     assert 1 < server.stats()["max_in_flight"] <= 3
+
+
+def test_a_cluster_that_is_started_here_leaves_this_process_as_it_was(tmp_path: Path, server: Server) -> None:
+    pytest.importorskip("distributed")
+    bench = LabelBench(tmp_path, server.openai_base, planted({1: [7, 6, 6]}))
+    done = bench.run("--backend", "dask", "--processes", "1")
+    assert done.returncode == 0, done.stdout + done.stderr  # the steps after it find their modules
+    assert bench.manifest("filter1")["counts"]["out"] == 3
+    assert bench.run("--backend", "dask", "--shard", "1/2").returncode == 2
