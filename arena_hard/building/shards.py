@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import pickle
 import signal
 import tempfile
@@ -17,6 +18,7 @@ from typing import Any, Generic, TypeVar
 import arena_hard
 from arena_hard.building.parallel import in_order
 from arena_hard.building.steps import Context
+from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.records import UserError
 
 K = TypeVar("K")
@@ -86,8 +88,7 @@ def cluster(address: str | None, processes: int) -> Iterator[Any]:
     client = _client(address, processes)
     try:
         if address is not None:  # else the scheduler is in this process, and would take the package from there as well
-            with tempfile.TemporaryDirectory() as folder:
-                client.upload_file(str(_package(Path(folder))))
+            _send_package(client)
         yield client
     finally:
         client.close()
@@ -103,14 +104,35 @@ def _deaf() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def _send_package(client: Any) -> None:
+    """Give this package to the workers. Raises UserError where they have loaded another version before."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = _package(Path(folder))
+        client.upload_file(str(file))
+    loaded: dict[str, Any] = client.run(_loaded_from, on_error="return")
+    others = [worker for worker, place in loaded.items() if file.name not in str(place)]
+    if others:
+        raise UserError(
+            f"--backend dask: {counted(len(others), 'worker has', 'workers have')} loaded another version of this "
+            f"program before ({shortened(sorted(others))}). Restart them: parts of both would run side by side."
+        )
+
+
+def _loaded_from() -> str:
+    return __file__
+
+
 def _package(folder: Path) -> Path:
-    """This package as a file for workers, which may know nothing of it, or another version."""
+    """This package as a file for workers, named after what is in it."""
     root = Path(arena_hard.__file__).parent
-    file = folder / "arena_hard.zip"
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+    digest = hashlib.sha256()
+    packing = folder / "arena_hard.zip"
+    with zipfile.ZipFile(packing, "w", zipfile.ZIP_DEFLATED) as packed:
         for each in sorted(root.rglob("*.py")):
-            packed.write(each, each.relative_to(root.parent))
-    return file
+            name = str(each.relative_to(root.parent))
+            digest.update(f"{name}\0".encode() + each.read_bytes() + b"\0")
+            packed.write(each, name)
+    return packing.rename(folder / f"arena_hard-{digest.hexdigest()[:16]}.zip")
 
 
 def _client(address: str | None, processes: int) -> Any:
