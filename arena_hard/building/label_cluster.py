@@ -66,11 +66,11 @@ def label_on_cluster(stage: LabelStage, address: str | None, processes: int) -> 
             )
             _fetch(client, common, stage)
             tasks = list(_tasks(stage, common, len(workers)))
+            if not tasks:  # the workers had them all
+                return 0
             with shown(client, token, sum(len(task.questions) for task in tasks)):
                 results = _results(client, stage, tasks, workers)
     stage.load()
-    if not results:  # the workers had them all
-        return 0
     runs = [(f"{stage.model.name}, {shard}", result.run) for shard, result in results if result.run]
     code = report(stage, runs)
     if wrong := [f"{shard}: {result.error}" for shard, result in results if result.error]:
@@ -119,7 +119,7 @@ def _workers(client: Any) -> list[str]:
     """The addresses of the workers. Raises UserError where there is none."""
     try:
         client.wait_for_workers(1, timeout=WORKER_SECONDS)
-    except TimeoutError:
+    except (TimeoutError, asyncio.TimeoutError):  # two of them in Python 3.10
         raise UserError("--backend dask: the cluster has no worker. Start some: dask worker HOST:PORT") from None
     return sorted(client.nthreads())
 
