@@ -220,6 +220,7 @@ def test_a_plan_says_what_labels_cost_only_of_tables_that_are_current(
     context.settings = msgspec.structs.replace(context.settings, labels=LabelSettings(passes=[PassSettings("m")]))
     context.models = {"m": ModelSettings(name="m", model_name="m")}
     context.args.batch = context.args.finish_live = False
+    context.args.shard = None
     steps = [*steps_before(context.settings), LabelStep(1, load_criteria(ROOT / "config/criteria/arena-hard.yaml"))]
     print_plan(context, steps, set())
     assert "0 labels exist, 32 to make" in capsys.readouterr().out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,17 @@ def test_each_step_drops_what_was_put_there_for_it(data: Path) -> None:
     assert counts["language"]["dropped"]["in German"] == 7 and sum(counts["language"]["dropped"].values()) == 27
     shapes = manifest(data, "read")["facts"]["shapes"]
     assert {next(iter(each)) for each in shapes.values()} == {"conversation", "conversations", "messages"}
+
+
+def test_labels_made_in_shards_make_the_same_benchmark(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "demo-build" / "building" / "labels")
+    for flags in (("--shard", "1/2", "--from", "label1"), ("--shard", "2/2"), ()):
+        said = run(tmp_path, "build_bench.py", "build_bench_config.yaml", *flags)
+        assert ("questions " in said) == (not flags)
+    one, two = ((each / "demo-build" / "question.jsonl").read_bytes() for each in (data, tmp_path))
+    assert one == two
+    assert len(list((tmp_path / "demo-build" / "building" / "labels").glob("*.shard-*.jsonl"))) == 2
 
 
 def test_labels_that_cannot_be_read_are_none(data: Path) -> None:
