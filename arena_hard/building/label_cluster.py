@@ -38,8 +38,10 @@ WORKER_SECONDS = 60.0  # in which a cluster has to have a worker
 STOP_SECONDS = 15.0  # in which the workers bring back what they have, when the run is stopped
 
 
-def stays_here(model: ModelSettings) -> str:
-    """Why a model cannot be asked from other machines; empty where it can."""
+def stays_here(model: ModelSettings, batch: bool = False) -> str:
+    """Why a model is not asked from other machines; empty where it can be. batch: whether by batch."""
+    if batch:  # a shard of another size would not find them again
+        return "its batches are kept here"
     if model.serve is not None:
         return "serve starts its server here"
     if model.record is not None:
@@ -61,8 +63,6 @@ def label_on_cluster(stage: LabelStage, address: str | None, processes: int) -> 
                 token,
                 _home(stage.folder),
                 stage.attempts,
-                stage.batch,
-                stage.finish_live,
             )
             _fetch(client, common, stage)
             tasks = list(_tasks(stage, common, len(workers)))

@@ -36,8 +36,6 @@ class ShardTask:
     token: str
     home: str
     attempts: int
-    batch: bool
-    finish_live: bool
     shard: Shard = Shard(1, 1)
     questions: list[Question] = field(default_factory=list[Question])
     kept: dict[str, Kept] = field(default_factory=dict[str, Kept])
@@ -85,7 +83,7 @@ def stop(token: str) -> None:
 
 def _labelled(task: ShardTask) -> ShardResult:
     bench, folder, is_shared = _places(task)
-    account = Account(task.limit, task.batch, task.finish_live)
+    account = Account(task.limit)
     stage = LabelStage(
         task.instrument,
         bench,
@@ -93,10 +91,8 @@ def _labelled(task: ShardTask) -> ShardResult:
         task.questions,
         task.attempts,
         account,
-        task.batch,
-        task.finish_live,
-        task.shard,
-        task.kept,
+        shard=task.shard,
+        had=task.kept,
     )
     account.add(stage.bill, _spent_before(stage))
     run = LabelRun(tally_of(stage), is_shown=False)

@@ -191,7 +191,7 @@ def _labels_by_workers(context: Context, stage: LabelStage) -> int:
     """Make the missing labels on a cluster, where the model can be asked from there. Returns the exit code."""
     from arena_hard.building.label_cluster import label_on_cluster, stays_here
 
-    why = stays_here(stage.model)
+    why = stays_here(stage.model, stage.batch)
     if stage.missing and not why:
         return label_on_cluster(stage, context.args.address, context.processes)
     if stage.missing:

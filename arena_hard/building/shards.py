@@ -8,6 +8,7 @@ import hashlib
 import pickle
 import signal
 import tempfile
+import uuid
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -105,12 +106,18 @@ def _deaf() -> Iterator[None]:
 
 
 def _send_package(client: Any) -> None:
-    """Give this package to the workers. Raises UserError where they have loaded another version before."""
+    """Give this package to scheduler and workers. Raises UserError where they have loaded another version before.
+
+    A worker that starts later gets what came last. No file is ever written over another, which may be in use.
+    """
+    from distributed.diagnostics.plugin import SchedulerUploadFile, UploadFile
+
     with tempfile.TemporaryDirectory() as folder:
-        file = _package(Path(folder))
-        client.upload_file(str(file))
+        file, version = _package(Path(folder))
+        for upload in (SchedulerUploadFile, UploadFile):
+            client.register_plugin(upload(str(file)), name="arena_hard")
     loaded: dict[str, Any] = client.run(_loaded_from, on_error="return")
-    others = [worker for worker, place in loaded.items() if file.name not in str(place)]
+    others = [worker for worker, place in loaded.items() if version not in str(place)]
     if others:
         raise UserError(
             f"--backend dask: {counted(len(others), 'worker has', 'workers have')} loaded another version of this "
@@ -122,8 +129,8 @@ def _loaded_from() -> str:
     return __file__
 
 
-def _package(folder: Path) -> Path:
-    """This package as a file for workers, named after what is in it."""
+def _package(folder: Path) -> tuple[Path, str]:
+    """This package as a file for workers with a name of its own, and the part of it that tells what is in it."""
     root = Path(arena_hard.__file__).parent
     digest = hashlib.sha256()
     packing = folder / "arena_hard.zip"
@@ -132,7 +139,8 @@ def _package(folder: Path) -> Path:
             name = str(each.relative_to(root.parent))
             digest.update(f"{name}\0".encode() + each.read_bytes() + b"\0")
             packed.write(each, name)
-    return packing.rename(folder / f"arena_hard-{digest.hexdigest()[:16]}.zip")
+    version = f"arena_hard-{digest.hexdigest()[:16]}"
+    return packing.rename(folder / f"{version}-{uuid.uuid4().hex}.zip"), version
 
 
 def _client(address: str | None, processes: int) -> Any:

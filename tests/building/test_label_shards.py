@@ -53,7 +53,7 @@ def test_workers_get_the_keys_that_this_process_has_and_no_log_does(
         assert endpoint.api_key == KEY
     asked = Instrument(with_keys(models[0]), load_criteria(ROOT / "config/criteria/arena-hard.yaml"))
     assert asked.fingerprint == Instrument(models[0], asked.criteria).fingerprint
-    task = ShardTask(asked, Bench(tmp_path, "b"), tmp_path, "token", "home", 2, False, False)
+    task = ShardTask(asked, Bench(tmp_path, "b"), tmp_path, "token", "home", 2)
     assert KEY in str(asked) and KEY not in f"{task} {task!r}"
 
 
@@ -84,6 +84,7 @@ def test_how_far_all_shards_are_is_said_from_time_to_time(
 
 def test_what_only_works_here_is_asked_from_here() -> None:
     assert not stays_here(ModelSettings(model_name="m"))
+    assert stays_here(ModelSettings(model_name="m"), batch=True)
     for model in (
         ModelSettings(serve="vllm serve m --port {port}"),
         ModelSettings(record="replies.jsonl"),
