@@ -18,7 +18,7 @@ import yaml
 from aiohttp import web
 
 from tests.support.embedding_server import DIMENSIONS, EmbeddingServer, embedding_server, vector
-from tests.support.pipeline_bench import clean_environment, run_script, start_script, write_rows
+from tests.support.pipeline_bench import ROOT, clean_environment, run_script, start_script, write_rows
 from tests.support.planted_topics import planted_texts
 from tests.support.processes import end_process, free_port, wait_until
 from tests.support.threaded_server import serving
@@ -187,6 +187,27 @@ def test_on_a_cluster_of_two_processes_vectors_are_the_same_bits(tmp_path: Path)
     assert vectors[0] == vectors[1]
     nobody = there.run("--backend", "dask", "--address", f"127.0.0.1:{free_port()}", "--from", "embed")
     assert nobody.returncode == 2 and "no Dask scheduler answers" in nobody.stderr
+
+
+ON_A_CLUSTER_HERE = """
+import operator, types
+from arena_hard.building.shards import Shards
+context = types.SimpleNamespace(args=types.SimpleNamespace(backend="dask", address=None), processes=1)
+with Shards(context, 2) as shards:
+    print(list(shards.map(operator.mul, [1, 2, 3])))
+import arena_hard.building.filters
+print(arena_hard.building.filters.__file__)
+"""
+
+
+def test_a_cluster_on_this_machine_leaves_this_process_its_own_modules(tmp_path: Path) -> None:
+    """What is imported after the vectors are made comes from where the rest came from."""
+    pytest.importorskip("distributed")
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_CLUSTER_HERE], cwd=ROOT, env=clean_environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["[2, 4, 6]", str(ROOT / "arena_hard/building/filters.py")]
 
 
 def test_a_model_names_the_topics_that_were_drawn_and_those_alone(tmp_path: Path) -> None:
