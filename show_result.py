@@ -31,7 +31,7 @@ from arena_hard.rating.coverage import Coverage, judged_in
 from arena_hard.rating.games import Judgments, read_judgments, without_own
 from arena_hard.rating.intervals import Fit
 from arena_hard.rating.stopped import looked_in
-from arena_hard.showing import caveats, comparisons, config_values, flags, footnotes, formats, leaderboard, rounds_bar
+from arena_hard.showing import comparisons, config_values, flags, footnotes, formats, leaderboard, rounds_bar
 from arena_hard.showing.notes import Text, as_data, from_data
 from utils import load_judge_settings, parser, run_main
 
@@ -116,10 +116,7 @@ def load(args: argparse.Namespace, expected: Expected) -> tuple[list[Part], tupl
         looked, silent = looked_in(folders, fought.models), same_place.same_place(read)
         said = footnotes.games_notes(args, games, read, looked, silent)
         parts.append(Part(category, baseline, fought, read, judged, looked, silent, said))
-    notes += footnotes.overruled_notes(judgments.overruled)
-    notes += [*footnotes.duplicate_notes(judgments.duplicates), *footnotes.foreign_notes(judgments.foreign)]
-    notes += footnotes.gameless_notes(judgments.without_game)
-    notes += caveats.no_probabilities_notes(judgments.no_probabilities)
+    notes += footnotes.files_notes(judgments)
     notes += footnotes.other_baseline_notes(judgments.table, parts) if not args.category else []
     return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments, notes)
 

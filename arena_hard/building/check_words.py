@@ -11,9 +11,10 @@ from arena_hard.building.bench_check import LEVEL, Check
 from arena_hard.data.name_lists import counted
 from arena_hard.rating.discrimination import FEWEST, Discrimination
 from arena_hard.rating.metrics import Correlation, Metric
+from arena_hard.showing.caveats import is_caution
 from arena_hard.showing.html_tables import Cell, table
 from arena_hard.showing.leaderboard import score_text
-from arena_hard.showing.notes import with_minus
+from arena_hard.showing.notes import whole, with_minus
 
 MOST_ROWS = 500
 NAMED = 20  # dead questions
@@ -27,6 +28,8 @@ def check_view(check: Check, texts: dict[str, str]) -> dict[str, Any]:
     return {
         "title": f"Judged by {check.judge} against {check.baseline}{category}",
         "models": _models(check),
+        "cautions": [whole(note) for note in check.notes if is_caution(note)],
+        "notes": [with_minus(whole(note)) for note in check.notes if not is_caution(note)],
         "sentences": list(_sentences(check)),
         "reference": _reference(check) if check.reference else "",
         "reference_notes": list(_reference_notes(check)),
@@ -114,11 +117,12 @@ def _question_sentences(check: Check, texts: dict[str, str]) -> Iterable[str]:
     """What the questions are worth together, and those that are worth nothing by name."""
     found = check.questions
     models = int(found.models.max(initial=0))
-    many, dead = len(found.questions), [found.questions[at] for at in np.flatnonzero(found.dead)]
+    several = found.models >= 2
     if models < 2:
         yield "Questions can tell models apart only where two or more were judged on them."
         return
-    yield _dead_words(dead, many, models, texts)
+    dead = [found.questions[at] for at in np.flatnonzero(found.dead)]
+    yield _dead_words(dead, int(several.sum()), _the_models(found.models[several].tolist()), texts)
     known = ~np.isnan(found.agreement)
     if known.any():
         mean, turned = float(found.agreement[known].mean()), int(found.against.sum())
@@ -134,16 +138,21 @@ def _question_sentences(check: Check, texts: dict[str, str]) -> Iterable[str]:
         )
 
 
-def _dead_words(dead: Sequence[str], many: int, models: int, texts: dict[str, str]) -> str:
+def _the_models(counts: Sequence[int]) -> str:
+    """Those that were judged on questions, by how many they were on each."""
+    if min(counts) < max(counts):
+        return "the models that were judged on it"
+    return "both models" if counts[0] == 2 else f"all {counts[0]} models"
+
+
+def _dead_words(dead: Sequence[str], many: int, models: str, texts: dict[str, str]) -> str:
+    """models: as in _the_models."""
     if not dead:
-        return f"None of {counted(many, 'question')} is dead: on each, some of the {models} models differ."
+        return f"None of {counted(many, 'question')} is dead: on each, some models differ."
     named = "; ".join(_named(key, texts) for key in dead[:NAMED])
     more = f" and {len(dead) - NAMED} more, which the table has" if len(dead) > NAMED else ""
-    are, them = ("is", "it") if len(dead) == 1 else ("are", "them")
-    return (
-        f"{len(dead)} of {counted(many, 'question')} {are} dead: all {models} models came out alike on {them}: "
-        f"{named}{more}."
-    )
+    are, them = ("is", "it") if len(dead) == 1 else ("are", "each")
+    return f"{len(dead)} of {counted(many, 'question')} {are} dead: {models} came out alike on {them}: {named}{more}."
 
 
 def _named(key: str, texts: dict[str, str]) -> str:

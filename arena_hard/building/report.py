@@ -20,6 +20,7 @@ from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Context, Step
 from arena_hard.building.topic_view import map_view, topic_rows, topic_table
 from arena_hard.data import jsonl
+from arena_hard.data.bench_files import load_questions
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import UserError
 from arena_hard.rating.metrics import Source
@@ -54,7 +55,9 @@ def write_report(context: Context, steps: Sequence[Step], reference: Source | No
             f"{context.folder} holds no finished step, so there is nothing to report. Run build_bench.py without "
             "--report first, with the same config and the same --bench."
         )
-    view = _view(context, steps, manifests, *checks(context.bench, reference))
+    file = context.bench.question_file
+    questions = load_questions(context.bench) if file.is_file() and file.stat().st_size else []
+    view = _view(context, steps, manifests, *checks(context.bench, questions, reference))
     body = _templates().get_template("report.html").render(view)
     style = (_PARTS / "report.css").read_text(encoding="utf-8")
     file = context.bench.folder / "report.html"

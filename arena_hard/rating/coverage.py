@@ -11,7 +11,7 @@ import numpy as np
 
 from arena_hard.data.records import Question
 from arena_hard.data.sample import in_sample_order
-from arena_hard.rating.arrays import BoolArray
+from arena_hard.rating.arrays import BoolArray, occurring
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.games import GameTable, select
 
@@ -67,6 +67,13 @@ def fought_in(battles: Battles) -> JudgedQuestions:
     if battles.questions:
         mask[0, battles.model_a, battles.question] = mask[0, battles.model_b, battles.question] = True
     return JudgedQuestions([], battles.models, battles.questions, np.packbits(mask).tobytes())
+
+
+def listed(table: GameTable, questions: Sequence[Question]) -> tuple[GameTable, int]:
+    """The games on a bench's questions, and how many other questions were judged."""
+    ids = {question.question_id for question in questions}
+    known = np.array([name in ids for name in table.questions], dtype=bool)[table.question]
+    return select(table, known), len(occurring(table.question[~known]))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from arena_hard.rating.battles import Battles
 from arena_hard.rating.categories import Part
 from arena_hard.rating.category_mean import CategoryMean
 from arena_hard.rating.coverage import Coverage
-from arena_hard.rating.games import ForeignScores, GameTable, games_of_judgments, select
+from arena_hard.rating.games import ForeignScores, GameTable, Judgments, games_of_judgments, select
 from arena_hard.rating.intervals import BY_ROWS, Fit, Rule
 from arena_hard.rating.ratings import SCALE
 from arena_hard.rating.same_records import Overruled
@@ -258,6 +258,13 @@ def single_game_notes(table: GameTable) -> list[str]:
     if not single:
         return []
     return [f"Judgments with only one game, where position bias is not balanced: {single} of {judgments}."]
+
+
+def files_notes(judgments: Judgments) -> list[Text]:
+    """Notes on what the files of judgments hold that does not count."""
+    notes: list[Text] = [*overruled_notes(judgments.overruled), *duplicate_notes(judgments.duplicates)]
+    notes += [*foreign_notes(judgments.foreign), *gameless_notes(judgments.without_game)]
+    return notes + caveats.no_probabilities_notes(judgments.no_probabilities)
 
 
 def gameless_notes(count: int) -> list[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.pipeline_bench import ROOT, run_script
+from tests.support.browse_bench import judgment_row
+from tests.support.pipeline_bench import ROOT, run_script, write_rows
 from tests.support.report_bench import HOSTILE, LONG, write_report_bench
 
 pytestmark = pytest.mark.slow  # scripts
@@ -19,6 +22,11 @@ def plain(page: str) -> str:
     """The words of a page, without tags, blanks made one."""
     body = re.sub(r"<(style|script)>.*?</\1>", " ", page, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def rows_of(bench: Path) -> list[dict[str, Any]]:
+    """The questions of a bench."""
+    return [json.loads(line) for line in (bench / "question.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def report(folder: Path, *arguments: str) -> str:
@@ -83,6 +91,9 @@ def test_what_judgments_say(page: str) -> None:
     assert "1 of 5 questions rather ranks them the other way round" in words  # q5, which ranks them upside down
     assert re.search(r"Separability: \d+\.\d% \(95% interval \d+\.\d to \d+\.\d%\)", words)
     assert "models in common 4" in words and "Spearman 1.000" in words and "Against ranking" in words
+    assert "on each, some models differ" not in words
+    assert "Few questions with a readable verdict, so the intervals say little: middle 6, strong 6, weak 6." in words
+    assert "does not list" not in words and "common to all" not in words
     rows = words[words.index("State") :]
     assert rows.index("turned round") < rows.index("dead")  # what says nothing comes last
 
@@ -98,6 +109,36 @@ def test_what_was_made_before_a_step_was_done_anew_gives_no_number(tmp_path: Pat
     assert "Draw not done again since a step before it was" in words and "Labels 1,000 left of 1,000" in words
     assert "The 6 questions below and their judgments are of an earlier run" in words
     assert "word1, other1, third 25 25 6.40 0.20 8 0" in words and "creativity: not met" not in words
+
+
+def test_questions_of_an_earlier_draw_count_in_nothing(tmp_path: Path) -> None:
+    """Two of six are not in the benchmark any more; and of those that are, one model was judged on three alone."""
+    write_report_bench(tmp_path, CRITERIA)
+    bench = tmp_path / "data" / "made"
+    write_rows(bench / "question.jsonl", [row for row in rows_of(bench) if row["question_id"] not in ("q2", "q3")])
+    weak = bench / "model_judgment" / "judy" / "weak.jsonl"
+    weak.write_text("".join(line for line in weak.read_text().splitlines(True) if '"q5"' not in line))
+    words = plain(report(tmp_path))
+    assert "Judged questions that question.jsonl does not list, which are not counted here: 2." in words
+    assert "Judged 3 of 4 questions: weak." in words and "(3 are common to all)" in words
+    assert "None of 4 questions is dead" in words and "q3" not in words[words.index("Does it work?", 400) :]
+    assert "strong 83.3 " in words
+
+    write_rows(bench / "question.jsonl", [{**rows_of(bench)[0], "question_id": "other"}])
+    words = plain(report(tmp_path))
+    assert "judy has judged none of these questions against base, but 6 others that question.jsonl does not" in words
+    assert "Judged by judy" not in words and "Separability" not in words
+
+
+def test_a_judge_that_guesses_is_said_before_its_numbers(tmp_path: Path) -> None:
+    write_report_bench(tmp_path, CRITERIA)
+    folder = tmp_path / "data" / "made" / "model_judgment" / "judy"
+    for model in ("strong", "middle", "weak"):  # the first answer wins each game
+        write_rows(
+            folder / f"{model}.jsonl", [judgment_row(model, f"q{n}", ("A>B", "A>B"), baseline="base") for n in range(6)]
+        )
+    words = plain(report(tmp_path))
+    assert words.index("Fewer than 50 judgments do not show") < words.index("Model Win rate %")
 
 
 def test_before_judgments_and_before_steps(tmp_path: Path) -> None:
