@@ -77,7 +77,7 @@ def _view(
     old = outdated(context, build_steps(context.settings))
     current = {name: None if name in old else manifest for name, manifest in manifests.items()}
     is_current = not questions or context.manifest("questions") is not None and "questions" not in old
-    rows = [] if "topics" in old else topic_rows(context, current, questions if is_current else [])
+    rows = [] if "topics" in old else topic_rows(context, current, questions if is_current and questions else None)
     table, words = topic_table(rows)
     return {
         "title": _title(context, current, questions),
@@ -127,7 +127,8 @@ def _tiles(
             yield words, f"{manifests[name]['counts']['out']:,}"
     if rows:
         yield "topics", f"{len(rows):,}"
-        yield "topics that passed", f"{sum(row['kind'] in ('passed', 'drawn') for row in rows):,}"
+        if any(row["left"] is not None for row in rows):  # else nobody knows
+            yield "topics that passed", f"{sum(row['kind'] in ('passed', 'drawn') for row in rows):,}"
     if questions:
         yield "questions", f"{len(questions):,}"
 

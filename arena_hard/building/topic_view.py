@@ -36,31 +36,35 @@ KINDS = {
 
 
 def topic_rows(
-    context: Context, manifests: dict[str, Any], questions: Sequence[dict[str, Any]]
+    context: Context, manifests: dict[str, Any], questions: Sequence[dict[str, Any]] | None
 ) -> list[dict[str, Any]]:
     """A row for each topic: size, name, mean score with its error, good prompts, and how many questions it gave.
 
-    The drawn ones first, then by their mean.
+    The drawn ones first, then by their mean. questions: None where those of these topics are not known, which is not 0;
+    so it is with labels and good prompts before the filter has ended.
     """
     known = {row["topic"]: row for row in _listed(context.file(PICTURE), "topics")}
     filters = [name for name in manifests if name.startswith("filter") and manifests[name]]
     scores = {row["topic"]: row for row in _listed(context.file(f"{filters[-1]}.topics.json"))} if filters else {}
-    drawn = Counter(row["cluster_id"] for row in questions if row.get("cluster_id") is not None)
-    names = {row["cluster_id"]: row["cluster"] for row in questions if row.get("cluster_id") is not None}
-    rows = [
-        {"topic": topic, **_row(known[topic], scores.get(topic, {}), drawn[topic], names.get(topic, ""))}
-        for topic in known
-    ]
+    nothing = {"labelled": 0, "left": 0} if filters else dict[str, Any]()
+    named = [row for row in questions or () if row.get("cluster_id") is not None]
+    drawn = Counter(row["cluster_id"] for row in named)
+    names = {row["cluster_id"]: row["cluster"] for row in named}
+    rows: list[dict[str, Any]] = []
+    for topic in known:
+        count = None if questions is None else drawn[topic]
+        score = scores.get(topic, nothing)
+        rows.append({"topic": topic, **_row(known[topic], score, count, names.get(topic, ""))})
     return sorted(rows, key=lambda row: (not row["drawn"], -(row["mean"] or 0.0), -row["size"], row["topic"]))
 
 
-def _row(said: dict[str, Any], score: dict[str, Any], drawn: int, name: str) -> dict[str, Any]:
-    mean, left = score.get("mean"), score.get("left", 0)
+def _row(said: dict[str, Any], score: dict[str, Any], drawn: int | None, name: str) -> dict[str, Any]:
+    mean, left = score.get("mean"), score.get("left")
     kind = "drawn" if drawn else "passed" if left else "unknown" if mean is None else "below"
     return {
         "name": name or said.get("name") or ", ".join(said.get("keywords", [])[:5]) or f"topic {said['topic']}",
         "size": said["size"],
-        "labelled": score.get("labelled", 0),
+        "labelled": score.get("labelled"),
         "mean": mean,
         "error": score.get("error"),
         "left": left,

@@ -108,7 +108,15 @@ def test_what_was_made_before_a_step_was_done_anew_gives_no_number(tmp_path: Pat
     assert "8 left of 1,000" in words and "3 topics × 2 prompts" not in words
     assert "Draw not done again since a step before it was" in words and "Labels 1,000 left of 1,000" in words
     assert "The 6 questions below and their judgments are of an earlier run" in words
-    assert "word1, other1, third 25 25 6.40 0.20 8 0" in words and "creativity: not met" not in words
+    assert "word1, other1, third 25 25 6.40 0.20 8 –" in words and "creativity: not met" not in words
+    assert "topics that passed 10" in words
+
+    filtered.write_text(
+        filtered.read_text().replace('"made_from": {}', '"made_from": {"before": {"label1": {"x": 1}}}')
+    )
+    words = plain(report(tmp_path))
+    assert "topics 40" in words and "topics that passed" not in words
+    assert "word1, other1, third 25 – – – – –" in words
 
 
 def test_questions_of_an_earlier_draw_count_in_nothing(tmp_path: Path) -> None:
