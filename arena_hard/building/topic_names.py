@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from arena_hard.building.labelling import REFUSED
 from arena_hard.building.prompts import prompts_in
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Context, Output, Step
@@ -22,11 +24,11 @@ from arena_hard.building.topics import PICTURE
 from arena_hard.calling.calls import chat_completion
 from arena_hard.calling.context import Prompts
 from arena_hard.calling.local_server import serving
-from arena_hard.calling.manifest import finish_killed
+from arena_hard.calling.manifest import failed_calls, finish_killed
 from arena_hard.calling.models import Clock, Models
 from arena_hard.calling.origins import origins
 from arena_hard.calling.progress import failure_lines
-from arena_hard.calling.providers.base import Message
+from arena_hard.calling.providers.base import CallError, Message, Reply
 from arena_hard.calling.record_run import Group, Job, RecordRun, Row, RunOutput
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.data import jsonl
@@ -79,17 +81,26 @@ _DECODER = msgspec.json.Decoder(_Kept)
 
 @dataclass
 class NameStage:
-    """The names of some topics by one model: which exist, what the others cost, and how they are had."""
+    """The names of some topics by one model: which exist, what the others cost, and how they are had.
+
+    anew: whether names that could not be had before are asked for again.
+    """
 
     context: Context
     model: ModelSettings
     topics: list[NamedTopic]
+    anew: bool = False
     kept: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
+    failed: Counter[str] = field(default_factory=Counter[str])
+    refused: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
         file = self.file
         for _, record in jsonl.rows(file, _DECODER.decode) if file.is_file() else ():
             self.kept[record.question_id] = record.name
+        failures = failed_calls(file)
+        self.failed = Counter(key for key, _ in failures)
+        self.refused = {key for key, why in failures if why.startswith(REFUSED)}
         self.context.account.open(self.bill, self.model)
 
     @property
@@ -105,7 +116,20 @@ class NameStage:
     @property
     def missing(self) -> list[NamedTopic]:
         """The topics to ask about."""
-        return [each for each in self.topics if each.key not in self.kept]
+        given_up = set[str]() if self.anew else {each.key for each in self.given_up}
+        return [each for each in self.topics if each.key not in self.kept and each.key not in given_up]
+
+    @property
+    def given_up(self) -> list[NamedTopic]:
+        """The topics that stay with their words: no name is worth that there be no benchmark.
+
+        That are those whose request was refused by a server that has named another topic, and those that failed in as
+        many runs as labels are asked for (labels: attempts).
+        """
+        without = [each for each in self.topics if each.key not in self.kept]
+        refused = self.refused if any(self.kept.values()) else set[str]()
+        attempts = self.context.settings.labels.attempts
+        return [each for each in without if each.key in refused or self.failed[each.key] >= attempts]
 
     def prompts(self) -> Iterator[list[Message]]:
         """What will be sent."""
@@ -117,8 +141,8 @@ class NameStage:
 
     def plan_lines(self) -> Iterator[str]:
         """What is there and what is to do, for people."""
-        missing = self.missing
-        yield f"{self.model.name}: {len(self.topics) - len(missing)} names exist, {len(missing)} to make"
+        missing, existing = self.missing, sum(each.key in self.kept for each in self.topics)
+        yield f"{self.model.name}: {counted(existing, 'name exists', 'names exist')}, {len(missing)} to make"
         if missing:
             worst = sum(self.worst(each.prompt) for each in missing)
             yield from quote_lines([quote(self.model, self.prompts(), MAX_TOKENS, _EXPECTED, worst)], "names by")
@@ -142,23 +166,33 @@ class NamesStep(Step):
         if not context.is_known(*self.needs):
             yield "what it costs is known once topics are drawn: --until sample does that"
             return
-        yield from NameStage(context, _model(context), to_name(context)).plan_lines()
+        yield from _stage(context).plan_lines()
 
     def run(self, context: Context, rows: Table | None, out: Output) -> None:
-        stage = NameStage(context, _model(context), to_name(context))
+        stage = _stage(context)
         if stage.missing:
             with serving(stage.model, context.bench.log_file(stage.model.name)) as served:
-                failures = asyncio.run(_make(stage, served))
-            out.lines += failures
-            out.code = int(bool(failures or context.account.not_sent))
-            out.stopped = out.code != 0
+                out.lines += failure_lines(asyncio.run(_make(stage, served)))
             stage = NameStage(context, stage.model, stage.topics)
+            out.code = int(bool(stage.missing or context.account.not_sent))
+            out.stopped = out.code != 0
+        if stage.missing:
+            out.say("Rerun the same command to retry only those.")
+        if given_up := stage.given_up:
+            out.say(f"{counted(len(given_up), 'topic')} refused or failed, named by words; --from names asks again")
         found = [{"topic": each.topic, "name": stage.kept.get(each.key)} for each in stage.topics]
         with out.file(NAMES) as file:
             file.write_bytes(json.dumps({"topics": found}, ensure_ascii=False, indent=1).encode() + b"\n")
         named = sum(each["name"] is not None for each in found)
         out.say(f"{named} of {counted(len(found), 'topic')} named by {stage.model.name}; the others by their words")
         out.rows_in, out.rows_out = len(found), named
+        if named < len(found):
+            out.dropped["named by words"] = len(found) - named
+
+
+def _stage(context: Context) -> NameStage:
+    anew = getattr(context.args, "start", None) == NamesStep.name
+    return NameStage(context, _model(context), to_name(context), anew)
 
 
 def _model(context: Context) -> ModelSettings:
@@ -202,9 +236,9 @@ def naming_prompt(words: Sequence[str], examples: Sequence[str]) -> str:
     return _TASK.format(words=", ".join(words), examples="\n".join(shown))
 
 
-def read_name(reply: str) -> str | None:
+def read_name(reply: Reply) -> str | None:
     """The name in a reply; None where it holds none that could stand in a table."""
-    lines = [line.strip() for line in reply.splitlines() if line.strip()]
+    lines = [line.strip() for line in reply.content.splitlines() if line.strip()]
     if not lines:
         return None
     name = _INTRODUCTION.sub("", lines[0].strip("*#`\"'“”„«» ")).strip("*#`\"'“”„«».:, ")
@@ -219,8 +253,8 @@ class _NameJob(Job):
     named: NamedTopic
 
 
-async def _make(stage: NameStage, settings: ModelSettings) -> list[str]:
-    """Ask for the missing names. Returns what to say of failures."""
+async def _make(stage: NameStage, settings: ModelSettings) -> list[tuple[str, str]]:
+    """Ask for the missing names. Returns what failed, and why."""
     context, models = stage.context, Models()
     tally = RunTally(stage.file, short_hash(shaping(stage.model)), endpoints=origins(stage.model))
     output = RunOutput(tally, stage.bill, [shaping(stage.model)], keeps_replies=settings.retry_truncated)
@@ -233,9 +267,14 @@ async def _make(stage: NameStage, settings: ModelSettings) -> list[str]:
     ]
 
     async def get(job: _NameJob, clock: Clock) -> Row:
-        reply = await ask(job.named.messages, clock=clock)
+        try:
+            reply = await ask(job.named.messages, clock=clock)
+        except CallError as error:
+            if error.about_request:
+                error.message = f"{REFUSED}{error.message}"
+            raise
         job.replies.append(reply)
-        row = {"question_id": job.named.key, "model": stage.model.name, "name": read_name(reply.content),
+        row = {"question_id": job.named.key, "model": stage.model.name, "name": read_name(reply),
                "reply": reply.content, "usage": usage_row(reply.usage)}  # fmt: skip
         return lambda: row
 
@@ -248,6 +287,4 @@ async def _make(stage: NameStage, settings: ModelSettings) -> list[str]:
             await run.make([group], lambda job: stage.worst(job.named.prompt), get, list(questions.values()))
     finally:
         await models.close()
-    if not run.progress.failures:
-        return []
-    return [*failure_lines(run.progress.failures), "Rerun the same command to retry only those."]
+    return run.progress.failures

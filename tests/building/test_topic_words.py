@@ -7,6 +7,7 @@ import numpy as np
 from arena_hard.building.stop_words import stop_words
 from arena_hard.building.topic_names import naming_prompt, read_name
 from arena_hard.building.topic_words import keywords, names_of, terms
+from arena_hard.calling.providers.base import Reply
 
 SQL = [
     "Write a SQL query that joins two tables by customer id.",
@@ -91,14 +92,15 @@ def test_a_name_is_read_from_what_models_say() -> None:
         "Topic: SQL Queries",
         "The topic name is: SQL Queries\n\nIt fits.",
     ):
-        assert read_name(said) == "SQL Queries", said
+        assert read_name(Reply(said)) == "SQL Queries", said
     for said in (
         "",
         "\n",
         '""',
         "These requests are all about joining and optimising tables in relational databases, so",
     ):
-        assert read_name(said) is None, said
+        assert read_name(Reply(said)) is None, said
+    assert read_name(Reply("SQL Queries and", finish_reason="length")) is None
 
 
 def test_the_question_for_a_name_holds_requests_in_marks_whatever_is_in_them() -> None:

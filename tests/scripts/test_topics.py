@@ -60,7 +60,7 @@ class Build:
         endpoint = {"api_base": self.base or "http://127.0.0.1:9/v1", "api_key": KEY}
         usual = {"model_name": "small", "endpoints": [endpoint], "parallel": 2, "attempts": 2, "backoff": 0.01}
         (self.folder / "build.yaml").write_text(yaml.safe_dump(settings))
-        (self.folder / "api.yaml").write_text(yaml.safe_dump({"vectors": usual | self.model}))
+        (self.folder / "api.yaml").write_text(yaml.safe_dump({"vectors": usual | self.model, "other": usual}))
         return ["log.jsonl", "--setting-file", "build.yaml", "--endpoint-file", "api.yaml"]
 
     def run(self, *arguments: str, until: str = "embed") -> subprocess.CompletedProcess[str]:
@@ -211,11 +211,13 @@ def test_a_cluster_on_this_machine_leaves_this_process_its_own_modules(tmp_path:
 
 
 def test_a_model_names_the_topics_that_were_drawn_and_those_alone(tmp_path: Path) -> None:
-    build, asked = Build(tmp_path), list[str]()
+    build, asked, is_down = Build(tmp_path), list[str](), list[bool]()
     build.naming = {"names_by": "vectors"}
 
     async def answer(request: web.BaseRequest) -> web.Response:
         prompt = (await request.json())["messages"][0]["content"]
+        if is_down:
+            return web.json_response({"error": {"message": "out of order"}}, status=500)
         asked.append(prompt)
         if len(asked) == 2:
             return web.json_response({"error": {"message": "refused by a filter"}}, status=400)
@@ -227,15 +229,21 @@ def test_a_model_names_the_topics_that_were_drawn_and_those_alone(tmp_path: Path
 
     with serving(answer) as root:
         build.base = f"{root}/v1"
-        failed = build.run(until="names")
-        assert failed.returncode == 1 and "refused by a filter" in failed.stdout, failed.stdout + failed.stderr
-        planned = build.run("--plan", until="names")
-        assert "vectors: 3 names exist, 1 to make" in planned.stdout
-        done = build.run(until="questions")
+        refused = build.run(until="questions")
+        assert refused.returncode == 0 and "refused by a filter" in refused.stdout, refused.stdout + refused.stderr
+        assert "1 topic refused or failed, named by words; --from names asks again" in refused.stdout
+        assert "up to date: 4 → 3 (1 named by words)" in build.run("--plan", until="questions").stdout
+        done = build.run("--from", "names", until="questions")
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "4 of 4 topics named by vectors" in done.stdout
-        assert build.run("--from", "names", until="questions").returncode == 0
-    assert len(asked) == 5
+        assert "4 of 4 topics named by vectors" in done.stdout and len(asked) == 5
+        build.naming, is_down[:] = {"names_by": "other"}, [True]  # names by another entry are others
+        failed = build.run(until="questions")
+        assert failed.returncode == 1 and "Rerun the same command" in failed.stdout, failed.stdout + failed.stderr
+        given_up = build.run(until="questions")
+        assert given_up.returncode == 0 and "0 of 4 topics named by other" in given_up.stdout, given_up.stdout
+        is_down.clear()
+        assert "4 of 4 topics named by other" in build.run("--from", "names", until="questions").stdout
+    assert len(asked) == 9
     assert all("Explain how to" in prompt and len(prompt) < 8000 for prompt in asked)
     words = {
         row["topic"]: row["keywords"][0] for row in json.loads((build.building / "topics.json").read_text())["topics"]
