@@ -160,7 +160,8 @@ class NamesStep(Step):
         return [settings.topics.names_by] if settings.topics.names_by else []
 
     def made_from(self, context: Context) -> dict[str, Any]:
-        return {"shaping": shaping(_model(context))}
+        model = _model(context)
+        return {"model": model.name, "shaping": shaping(model)}
 
     def plan(self, context: Context, rows: int | None) -> Iterable[str]:
         if not context.is_known(*self.needs):
@@ -237,9 +238,9 @@ def naming_prompt(words: Sequence[str], examples: Sequence[str]) -> str:
 
 
 def read_name(reply: Reply) -> str | None:
-    """The name in a reply; None where it holds none that could stand in a table."""
+    """The name in a reply; None where it holds none that could stand in a table, or was cut off."""
     lines = [line.strip() for line in reply.content.splitlines() if line.strip()]
-    if not lines:
+    if not lines or reply.finish_reason == "length":
         return None
     name = _INTRODUCTION.sub("", lines[0].strip("*#`\"'“”„«» ")).strip("*#`\"'“”„«».:, ")
     return name if name and len(name) <= _LONGEST else None
