@@ -1,7 +1,8 @@
 """Vectors from a server's /v1/embeddings, asked for in batches; what was had is kept and never paid again.
 
 data/BENCH/building/vectors/FINGERPRINT holds them by the prompts' ids, a file for each reply, whatever rows later runs
-leave; the fingerprint is that of the model and of all else that shapes a vector.
+leave; the fingerprint is that of the model and of all else that shapes a vector. A prompt that the server has refused
+in as many runs as labels are asked for (labels: attempts) has none, a row of NaN, and so no topic.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import contextlib
 import os
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -108,13 +110,18 @@ def _bill(model: ModelSettings) -> str:
 
 
 class Kept:
-    """The vectors that were had, by id."""
+    """The vectors that were had, by id, and the prompts that were refused, with the reason of each run."""
 
     def __init__(self, context: Context) -> None:
         self.folder = context.folder / FOLDER / short_hash(embedder(context))
         self._place: dict[str, tuple[int, int]] = {}
         self._files: list[Floats] = []
         self._lock = threading.Lock()
+        self._attempts = context.settings.labels.attempts
+        self._refusals = self.folder / "refused.jsonl"
+        self.refused: list[tuple[str, str]] = []
+        if self._refusals.is_file():
+            self.refused += jsonl.read(self._refusals, lambda row: (str(row["id"]), str(row["why"])))
         for file in sorted(self.folder.glob("*.npz")) if self.folder.is_dir() else ():
             try:
                 with np.load(file, allow_pickle=False) as found:
@@ -152,17 +159,34 @@ class Kept:
             os.replace(temporary, file)
         self._take(ids, vectors)
 
+    def refuse(self, refused: Sequence[tuple[str, str]]) -> None:
+        """Keep which prompts were refused in a run, and why."""
+        self.refused += refused
+        jsonl.replace(self._refusals, (jsonl.encode({"id": key, "why": why}) for key, why in self.refused))
+
+    def given_up(self) -> set[str]:
+        """The prompts that have no vector: refused in enough runs, by a server that has made others."""
+        counts = Counter(key for key, _ in self.refused if key not in self)
+        return {key for key, count in counts.items() if count >= self._attempts}
+
     def of(self, ids: Sequence[str]) -> Floats:
-        """The vectors of these ids."""
-        return np.array([self._files[file][row] for file, row in map(self._place.__getitem__, ids)], np.float32)
+        """The vectors of these ids; NaN for those without."""
+        none = np.full(self._files[0].shape[1], np.nan, np.float32)
+        places = map(self._place.get, ids)
+        return np.array([none if place is None else self._files[place[0]][place[1]] for place in places], np.float32)
 
 
 def missing_in(context: Context, rows: Table, kept: Kept) -> Iterator[tuple[str, str]]:
-    """The id and text of each row that has no vector yet."""
+    """The id and text of each row that has no vector yet; --from embed asks for those that were given up, too."""
+    given_up = set[str]() if getattr(context.args, "start", None) == "embed" else kept.given_up()
+    yield from _rows_where(context, rows, lambda key: key not in kept and key not in given_up)
+
+
+def _rows_where(context: Context, rows: Table, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
     most = context.settings.embedding.max_characters
     for part in rows.parts(["id", "turns"]):
         for key, text in zip(part.column("id").to_pylist(), texts_of(part)):
-            if key not in kept:
+            if wanted(key):
                 yield key, text[:most]
 
 
@@ -185,27 +209,39 @@ def batches_of(rows: Iterator[tuple[str, str]]) -> Iterator[Batch]:
 
 
 def ask(context: Context, rows: Table, out: Output) -> bool:
-    """Ask for the vectors that are missing. Returns whether all are there; what failed is said in `out`."""
+    """Ask for the vectors that are missing. Returns whether the step can go on; what failed is said in `out`."""
     kept, model = Kept(context), _model(context)
     missing = list(missing_in(context, rows, kept))
-    if not missing:
-        return True
-    kept.folder.mkdir(parents=True, exist_ok=True)
-    context.account.open(_bill(model), model)
-    with serving(model, context.bench.log_file(model.name)) as served:
-        progress = asyncio.run(_ask(context, served, list(batches_of(iter(missing))), kept))
-    left = sum(key not in kept for key, _ in missing)
-    out.say(f"{model.name}: {counted(len(missing) - left, 'vector')} received, {left} not")
-    if progress.failures:
+    if missing:
+        kept.folder.mkdir(parents=True, exist_ok=True)
+        context.account.open(_bill(model), model)
+        with serving(model, context.bench.log_file(model.name)) as served:
+            progress = asyncio.run(_ask(context, served, list(batches_of(iter(missing))), kept))
+        left = sum(key not in kept for key, _ in missing)
+        out.say(f"{model.name}: {counted(len(missing) - left, 'vector')} received, {left} not")
         out.lines += failure_lines(progress.failures)
+    given_up = kept.given_up()
+    if any(key not in kept and key not in given_up for key, _ in missing):
         out.say("Rerun the same command to ask for the missing ones alone; what came is kept.")
-    return not left
+        return False
+    if without := list(_rows_where(context, rows, given_up.__contains__)):
+        out.drop("without a vector", without)
+        out.say(
+            f"{counted(len(without), 'prompt')} refused in {counted(context.settings.labels.attempts, 'run')}: without "
+            "a vector, and so without a topic; --from embed asks again"
+        )
+    return True
 
 
 async def _ask(context: Context, settings: ModelSettings, batches: list[Batch], kept: Kept) -> Progress:
     models = Models()
     progress = Progress(len(batches), "requests", models)
-    bill = _bill(settings)
+    bill, refused, first = _bill(settings), list[tuple[str, str]](), set[str]()
+
+    def may_be_one_text(batch: Batch) -> bool:
+        """Whether it is asked for by halves; of a server that has made no vector yet, one request alone is."""
+        first.update([] if first else [key for key, _ in batch])
+        return len(batch) > 1 and (len(kept) > 0 or batch[0][0] in first)
 
     async def work(batch: Batch) -> None:
         worst = context.account.worst(bill, [sum(len(text.encode()) for _, text in batch)], 0)
@@ -219,7 +255,8 @@ async def _ask(context: Context, settings: ModelSettings, batches: list[Batch], 
                 try:
                     reply = await vectors_of(model, [text for _, text in batch], clock)
                 except CallError as error:
-                    if not (error.about_request and len(batch) > 1):
+                    if not (error.about_request and may_be_one_text(batch)):
+                        refused.extend([(batch[0][0], error.message)] * (error.about_request and len(batch) == 1))
                         progress.fail(label, error.message)
                         return
                     progress.later(label)
@@ -236,6 +273,8 @@ async def _ask(context: Context, settings: ModelSettings, batches: list[Batch], 
             await run_jobs(batches, work, width(model))
     finally:
         await models.close()
+        if refused and len(kept):  # a server that takes nothing says nothing of a text
+            await asyncio.to_thread(kept.refuse, refused)
     return progress
 
 

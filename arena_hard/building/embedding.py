@@ -1,7 +1,7 @@
 """The fifth step: a vector for each prompt, by words, a small model, a server, or from a file of one's own.
 
-embeddings.npy holds them as float32 in the order of language.parquet; the manifest says which embedder made them and
-for which prompts, so that vectors are never taken for those of another model or of other rows.
+embeddings.npy holds them as float32 in the order of language.parquet, NaN where there is none; the manifest says which
+embedder made them and for which prompts, so that vectors are never taken for those of another model or of other rows.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class EmbedStep(Step):
             if written is not None:
                 assert at == count
                 written.flush()
-        out.rows_out = count
+        out.rows_out = count - out.dropped.total()
         dimensions = 0 if written is None else int(written.shape[1])
         out.facts |= {"rows": count, "dimensions": dimensions, "ids": ids_digest(rows), "embedder": embedder(context)}
         out.say(

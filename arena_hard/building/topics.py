@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,9 +16,10 @@ from arena_hard.building.arrays import Floats, Integers, library, one_thread
 from arena_hard.building.embedding import VECTORS, ids_digest
 from arena_hard.building.reading import texts_of
 from arena_hard.building.runner import fingerprint
+from arena_hard.building.settings import TopicSettings
 from arena_hard.building.steps import EXAMPLE_CHARACTERS, EXAMPLES, Context, Output, Step
 from arena_hard.building.tables import Table, arrow, version_of
-from arena_hard.building.topic_clusters import Topics, cluster
+from arena_hard.building.topic_clusters import NO_TOPIC, Topics, cluster
 from arena_hard.building.topic_words import keywords, names_of
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import UserError
@@ -48,7 +50,7 @@ class TopicsStep(Step):
         assert rows is not None
         settings = context.settings.topics
         ids = rows.column("id")
-        topics = cluster(_checked_vectors(context, rows), settings, context.settings.seed)
+        topics = topics_of(_checked_vectors(context, rows), settings, context.settings.seed)
         schema = arrow().schema(
             [("id", arrow().string()), ("topic", arrow().int32()), ("similarity", arrow().float32())]
         )
@@ -67,6 +69,17 @@ class TopicsStep(Step):
         }
         for line in _lines(topics, without, context):
             out.say(line)
+
+
+def topics_of(vectors: npt.NDArray[Any], settings: TopicSettings, seed: int) -> Topics:
+    """The topics of vectors [n, d]; a row of NaN, which is no vector, has none."""
+    known = np.flatnonzero(~np.isnan(vectors[:, 0]))
+    if len(known) == len(vectors):
+        return cluster(vectors, settings, seed)
+    found = cluster(vectors[known], settings, seed)
+    topic, similarity = np.full(len(vectors), NO_TOPIC, np.int32), np.full(len(vectors), np.nan, np.float32)
+    topic[known], similarity[known] = found.topic, found.similarity
+    return replace(found, topic=topic, similarity=similarity)
 
 
 def _lines(topics: Topics, without: int, context: Context) -> Iterable[str]:

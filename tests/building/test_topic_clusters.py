@@ -14,7 +14,7 @@ from arena_hard.building.arrays import library
 from arena_hard.building.embedding import embed
 from arena_hard.building.settings import TopicSettings
 from arena_hard.building.topic_clusters import Topics, cluster
-from arena_hard.building.topics import nearest_rows
+from arena_hard.building.topics import nearest_rows, topics_of
 from tests.support.pipeline_bench import ROOT, clean_environment
 from tests.support.planted_topics import planted_texts, planted_vectors
 
@@ -47,6 +47,17 @@ def test_planted_topics_are_found_with_and_without_noise(noise: float) -> None:
         assert (found.topic[~real] >= 0).mean() <= 0.3  # without the floor, a layout finds a place for nearly all
         without_floor = cluster(vectors, TopicSettings(similarity_floor=0.0), seed=7)
         assert (without_floor.topic[~real] >= 0).mean() >= 0.9
+
+
+@pytest.mark.slow
+def test_a_prompt_without_a_vector_has_no_topic_and_changes_none() -> None:
+    vectors, _ = planted_vectors(200, 8, 0.0)
+    whole, without = cluster(vectors, FEW, seed=7), [3, 120]
+    found = topics_of(np.insert(vectors, without, np.float32(np.nan), axis=0), FEW, seed=7)
+    places = [without[0], without[1] + 1]
+    assert found.topic[places].tolist() == [-1, -1] and np.isnan(found.similarity[places]).all()
+    assert np.array_equal(np.delete(found.topic, places), whole.topic)
+    assert [len(rows) for rows in nearest_rows(found, 3)] == [3] * len(whole.centres)
 
 
 @pytest.mark.slow

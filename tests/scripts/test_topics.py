@@ -138,6 +138,29 @@ def test_of_texts_that_are_refused_together_only_the_ones_at_fault_fail(
     assert done.returncode == 1, done.stderr
     assert "299 vectors received, 1 not" in done.stdout and "maximum context length" in done.stdout
     assert set(server.texts) == set(build.texts) - {build.texts[7]}
+    requests, server.refuses = server.requests, lambda text: False
+    server.breaks = lambda text: text == build.texts[7]  # a vector that is none, in the place of a refusal
+    done = build.run()
+    assert done.returncode == 0 and "300 → 299 (1 without a vector)" in done.stdout, done.stdout + done.stderr
+    assert "1 prompt refused in 2 runs: without a vector, and so without a topic" in done.stdout
+    assert server.requests == requests + 2  # attempts
+    assert np.isnan(build.vectors()[build.texts[7]]).all()
+    server.breaks = server.refuses
+    assert "300 vectors of" in build.run("--from", "embed").stdout and np.isfinite(list(build.vectors().values())).all()
+
+
+def test_a_server_that_takes_nothing_is_not_asked_about_each_text(tmp_path: Path, server: EmbeddingServer) -> None:
+    """And what it has refused is asked for again; a text whose vector is none takes none from the others."""
+    build = Build(tmp_path, server.base)
+    server.refuses = lambda text: True
+    done = build.run()
+    assert done.returncode == 1 and "0 vectors received, 300 not" in done.stdout, done.stdout + done.stderr
+    assert server.requests < 2 * 64 + 5
+    server.refuses, server.breaks = lambda text: False, lambda text: text == build.texts[7]
+    assert build.run().returncode == 1 and len(server.texts) == 299
+    assert max(server.texts.values()) == 1
+    server.breaks = server.refuses
+    assert build.run().returncode == 0 and len(server.texts) == 300
 
 
 def test_topics_are_whole_numbers_and_no_topic_is_no_topic(tmp_path: Path) -> None:

@@ -18,13 +18,14 @@ DIMENSIONS = 24
 
 @dataclass
 class EmbeddingServer:
-    """What has arrived. refuses: texts that it takes for too long; after: how many requests are answered before it
-    only says 500; seconds: that each takes."""
+    """What has arrived. refuses: texts that it takes for too long; breaks: texts of which it sends no numbers; after:
+    how many requests are answered before it only says 500; seconds: that each takes."""
 
     base: str = ""
     requests: int = 0
     texts: Counter[str] = field(default_factory=Counter[str])
     refuses: Callable[[str], bool] = lambda text: False
+    breaks: Callable[[str], bool] = lambda text: False
     after: int = 10**9
     seconds: float = 0.0
 
@@ -38,11 +39,15 @@ class EmbeddingServer:
         if any(map(self.refuses, body["input"])):
             refusal = "This model's maximum context length is 512 tokens. Please reduce your input."
             return web.json_response({"error": {"message": refusal}}, status=400)
-        self.texts.update(body["input"])
-        data = [{"index": at, "embedding": vector(text)} for at, text in enumerate(body["input"])]
+        broken = any(map(self.breaks, body["input"]))
+        self.texts.update([] if broken else body["input"])
+        data = [{"index": at, "embedding": self._of(text)} for at, text in enumerate(body["input"])]
         tokens = sum(len(text) for text in body["input"]) // 4
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return web.json_response({"object": "list", "model": body["model"], "data": data, "usage": usage})
+
+    def _of(self, text: str) -> list[float] | list[None]:
+        return [None] * DIMENSIONS if self.breaks(text) else vector(text)
 
 
 def vector(text: str) -> list[float]:

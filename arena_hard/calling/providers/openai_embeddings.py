@@ -13,6 +13,18 @@ from arena_hard.calling.providers.fields import Fields, whole_number
 from arena_hard.calling.providers.http import error_told, post
 from arena_hard.calling.providers.openai_chat import OpenAIChat
 from arena_hard.calling.providers.usage import openai_usage
+from arena_hard.data.records import Usage
+
+
+class WrongVectors(CallError):
+    """A reply without a vector for each text, which may be due to one of the texts, and not to the server."""
+
+    def __init__(self, message: str, usage: Usage | None) -> None:
+        super().__init__("transient", message, usage=usage)
+
+    def refuses_request(self) -> bool:
+        """Other texts may well have vectors."""
+        return True
 
 
 class OpenAIEmbeddings(OpenAIChat):
@@ -41,14 +53,14 @@ def read_vectors(found: Any, asked: dict[str, Any]) -> Reply:
     wanted = len(asked["input"])
     if not isinstance(rows, list) or len(rows) != wanted:
         count = len(rows) if isinstance(rows, list) else 0
-        raise CallError("transient", f"the reply holds {count} vectors for {wanted} texts", usage=usage)
+        raise WrongVectors(f"the reply holds {count} vectors for {wanted} texts", usage)
     vectors: dict[int, list[float]] = {}
     for place, row in enumerate(map(Fields, rows)):
         index = whole_number(row.raw("index"))
         vectors[place if index is None else index] = _numbers(row.raw("embedding"))
     lengths = {len(vector) for vector in vectors.values()}
     if sorted(vectors) != list(range(wanted)) or len(lengths) != 1 or 0 in lengths:
-        raise CallError("transient", "the reply holds vectors that cannot be read", usage=usage)
+        raise WrongVectors("the reply holds vectors that cannot be read", usage)
     ordered = tuple(vectors[place] for place in range(wanted))
     return Reply("", usage=usage, served_model=whole.text("model"), vectors=ordered)
 
