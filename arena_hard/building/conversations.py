@@ -82,7 +82,7 @@ class _NullTurn(Exception):
 
 @dataclass
 class Conversation:
-    """What a user said, and what the log says of it. key: of the shape; language: as given, or empty.
+    """What a user said, and what the log says of it. key: of the shape; source_id, language: as given, or empty.
 
     is_broken: a turn is null, so that nobody knows who spoke, and which turn of the user's is the first.
     """
@@ -123,6 +123,12 @@ def prompt_id(turns: Sequence[str]) -> str:
     """The name of a prompt: 16 hex digits of the hash of its normalised text. Rows are joined by it."""
     text = SEPARATOR.join(map(normalised, turns))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def content_id(said: Conversation) -> str:
+    """A name for a row that has none: 16 hex digits of the hash of what it says, wherever it stands."""
+    content = [said.turns, said.language, said.flags, said.category_tag]
+    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
 
 
 def normalised(text: str) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 OFFICIAL = ("arena-hard-v0.1", "arena-hard-v2.0")
 EXACT, NEAR = "exact copies", "near copies"
-METHOD = 3  # raised when other pairs would be found, or others of a pair would stay
+METHOD = 4  # raised when other pairs would be found, or others of a pair would stay
 
 
 class DuplicateStep(Step):
@@ -213,20 +213,29 @@ def _with_tags(part: pa.Table, at: int, tags: dict[int, str]) -> pa.Table:
 
 
 def _first_rows(rows: Table, text_of: npt.NDArray[np.int64], seen: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The row of each text that stays before its exact copies: of those without surplus blanks, by what is in them."""
+    """The row of each text that stays before its exact copies: of those without surplus blanks, by what is in them.
+
+    Of copies that are the same in all but their file, by the name of that.
+    """
     import numpy as np
 
-    length, content = np.zeros(len(text_of), np.int64), np.zeros(len(text_of), np.uint64)
+    length = np.zeros(len(text_of), np.int64)
+    content, file = np.zeros((2, len(text_of)), np.uint64)
     at = 0
     for part in rows.parts():
         copied = np.flatnonzero(seen[text_of[at : at + part.num_rows]] > 1)
         found = part.take(copied).to_pylist()
-        written = [hashlib.sha256(json.dumps(row).encode()).digest() for row in found]
         length[at + copied] = [sum(map(len, row["turns"])) for row in found]
-        content[at + copied] = [int.from_bytes(each[:8], "big") for each in written]
+        file[at + copied] = [_number({"source": row.pop("source")}) for row in found]
+        content[at + copied] = list(map(_number, found))
         at += part.num_rows
-    order = np.lexsort((content, length, text_of))
+    order = np.lexsort((file, content, length, text_of))
     return order[np.searchsorted(text_of[order], np.arange(len(seen)))]
+
+
+def _number(row: dict[str, Any]) -> int:
+    """A number by which rows that are alike but for how they are written stand in an order of their own."""
+    return int.from_bytes(hashlib.sha256(json.dumps(row).encode()).digest()[:8], "big")
 
 
 def _sketches_of(bound: float, piece: tuple[int, pa.Table]) -> tuple[int, Sketches]:

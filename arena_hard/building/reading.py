@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arena_hard.building import inputs
-from arena_hard.building.conversations import SHAPES, kept, prompt_id
+from arena_hard.building.conversations import SHAPES, content_id, kept, prompt_id
 from arena_hard.building.parallel import in_order
 from arena_hard.building.runner import fingerprint
 from arena_hard.building.settings import Turns
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NO_TURN = "without a user's turn"
 BROKEN_TURN = "with a broken turn"
+METHOD = 2  # raised when the same rows would be read otherwise
 
 
 @dataclass
@@ -45,6 +46,7 @@ class ReadStep(Step):
         files = in_reading_order(context.inputs)
         return {
             "turns": context.settings.clean.turns,
+            "method": METHOD,
             "inputs": [{"file": file.name, **fingerprint(file)} for file in files],
         }
 
@@ -109,10 +111,11 @@ def read_block(block: inputs.Block, turns: Turns) -> ReadBlock:
     dropped: dict[str, list[tuple[str, str]]] = {}
     for line, said in inputs.rows_of(block):
         shapes[said.key] += 1
-        source_id = said.source_id or str(line)
         if not said.turns:
-            dropped.setdefault(BROKEN_TURN if said.is_broken else NO_TURN, []).append((source_id, ""))
+            named = said.source_id or str(line)
+            dropped.setdefault(BROKEN_TURN if said.is_broken else NO_TURN, []).append((named, ""))
             continue
+        source_id = said.source_id or content_id(said)
         prompt = kept(said.turns, turns)
         values = (prompt_id(prompt), block.file.name, source_id, prompt, len(said.turns), said.flags, said.language)
         for column, value in zip(columns.values(), (*values, said.category_tag)):

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from arena_hard.building.labelling import REFUSED
+from arena_hard.building.label_stage import REFUSED
 from arena_hard.building.prompts import prompts_in
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Context, Output, Step
