@@ -110,13 +110,18 @@ def datasheet(context: Context, steps: Sequence[str], chosen: Sequence[Chosen], 
     )
 
 
+def twin_words(name: str) -> str:
+    """What the datasheet of a twin says of itself. name: of the bench whose twin it is."""
+    return f"The second sample of the topics of {name}; the two share no question."
+
+
 def _what(context: Context, chosen: Sequence[Chosen], twin: bool) -> Iterator[str]:
     lengths = [sum(map(len, each.row["turns"])) for each in chosen]
     languages = Counter(each.row["language"] for each in chosen)
     topics = len({each.topic for each in chosen})
     yield f"{counted(len(chosen), 'question')} from {counted(topics, 'topic')}, made by build_bench.py {__version__}."
     if twin:
-        yield f"The second sample of the topics of {context.bench.name}; the two share no question."
+        yield twin_words(context.bench.name)
     yield ""
     ranked = sorted(languages.items(), key=lambda item: (-item[1], item[0]))
     spoken = [f"{name_of(code)} {number}" for code, number in ranked]

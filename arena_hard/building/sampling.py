@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from arena_hard.building.bench import Chosen, datasheet, names_of_topics, question_row
+from arena_hard.building.bench import Chosen, datasheet, names_of_topics, question_row, twin_words
 from arena_hard.building.drawing import draw, draw_lines, twin_lines
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Context, Output, Step
@@ -62,6 +63,8 @@ class SampleStep(Step):
         out.advance(len(keys))
         if not found.main:
             raise UserError(_no_topic(context, found.short, sample.prompts))
+        if sample.twin and not found.twin:
+            raise UserError(_no_twin(context, sample.prompts))
         names = ("id", "topic", "part")
         schema = arrow().schema([("id", arrow().string()), ("topic", arrow().int32()), ("part", arrow().string())])
         out.write(arrow().table(dict(zip(names, map(list, zip(*drawn)))), schema=schema))
@@ -81,8 +84,18 @@ def _no_topic(context: Context, short: int, each: int) -> str:
     )
 
 
+def _no_twin(context: Context, each: int) -> str:
+    return (
+        f"No topic that was drawn has {2 * each} good prompts, so that no twin can be drawn. Leave out --twin "
+        f"(sample: twin in {context.args.setting_file}), or lower thresholds, sample: prompts or topics: min_size."
+    )
+
+
 class QuestionStep(Step):
-    """Write question.jsonl, of the bench and of its twin, and the datasheet."""
+    """Write question.jsonl, of the bench and of its twin, and the datasheet.
+
+    The twin of an earlier draw, which may share prompts with the new bench, does not stay where nobody asks for one.
+    """
 
     name = "questions"
     has_table = False
@@ -97,7 +110,8 @@ class QuestionStep(Step):
         return {"bench": context.bench.name}
 
     def is_there(self, context: Context) -> bool:
-        return all(bench.question_file.is_file() for bench in self._benches(context))
+        is_written = all(bench.question_file.is_file() for bench in self._benches(context))
+        return is_written and self._old_twin(context) is None
 
     def check(self, context: Context) -> None:
         for bench in self._benches(context):
@@ -108,6 +122,10 @@ class QuestionStep(Step):
                 )
 
     def run(self, context: Context, rows: Table | None, out: Output) -> None:
+        if old := self._old_twin(context):
+            for file in (old, old.with_name(_SHEET)):
+                if file.is_file() and is_ours(context, file):
+                    out.say(f"{file} is of an earlier draw, and no twin is asked for: it is now {put_away(file).name}.")
         chosen = list(_chosen(context, self.before))
         for part, bench in zip((MAIN, TWIN), self._benches(context)):
             mine = [each for each in chosen if each.part == part]
@@ -125,8 +143,26 @@ class QuestionStep(Step):
         out.rows_in = out.rows_out = len(chosen)
 
     def _benches(self, context: Context) -> list[Bench]:
-        twin = [Bench(context.bench.data_dir, f"{context.bench.name}-{TWIN}")] * context.settings.sample.twin
-        return [context.bench, *twin]
+        return [context.bench, *[twin_of(context.bench)] * context.settings.sample.twin]
+
+    def _old_twin(self, context: Context) -> Path | None:
+        """The questions of a twin that an earlier draw has left, where none is drawn."""
+        file = twin_of(context.bench).question_file
+        is_old = not context.settings.sample.twin and file.is_file() and is_ours(context, file)
+        return file if is_old else None
+
+
+def twin_of(bench: Bench) -> Bench:
+    """The bench with the second sample."""
+    return Bench(bench.data_dir, f"{bench.name}-{TWIN}")
+
+
+def put_away(file: Path) -> Path:
+    """Give a file another name, which none has. Returns it. Raises UserError."""
+    names = (file.with_suffix(f".old{number or ''}{file.suffix}") for number in itertools.count())
+    new = next(name for name in names if not name.exists())
+    with jsonl.written(new):
+        return file.rename(new)
 
 
 def _chosen(context: Context, steps: Sequence[str]) -> Iterator[Chosen]:
@@ -155,10 +191,13 @@ def rows_with(table: Table, wanted: set[str]) -> dict[str, dict[str, Any]]:
 
 
 def is_ours(context: Context, file: Path) -> bool:
-    """Whether a file is as build_bench.py has written it."""
-    made = context.file(_MADE)
+    """Whether a file is as build_bench.py has written it, as this bench or as its twin."""
+    made, sheet = context.file(_MADE), file.with_name(_SHEET)
     known = made.read_text(encoding="ascii").split() if made.exists() else []
-    return _digest(file.read_bytes()) in [*known, *_sealed_in(file.with_name(_SHEET))]
+    is_twin = file.parent == twin_of(context.bench).folder
+    if sheet.is_file() and (twin_words(context.bench.name).encode() in sheet.read_bytes()) == is_twin:
+        known += _sealed_in(sheet)
+    return _digest(file.read_bytes()) in known
 
 
 def sealed(sheet: bytes, questions: bytes) -> bytes:

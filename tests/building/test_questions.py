@@ -154,6 +154,32 @@ def test_the_twin_is_a_bench_of_its_own_from_the_same_topics(tmp_path: Path) -> 
     assert {each.category for each in twin} == {"mine-twin"}
 
 
+def test_a_twin_that_nobody_asks_for_any_more_is_put_away_and_no_other_bench(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twin = tmp_path / "data" / "mine-twin"
+    for number in ("", "1"):
+        context = built(tmp_path, log(), sample={**SAMPLE, "twin": True}, seed=5)
+        before = (twin / "question.jsonl").read_bytes()
+        if number:
+            shutil.rmtree(context.folder)  # whose it is, its datasheet says
+        assert len(questions(built(tmp_path, log(), seed=6))) == 6
+        assert "is of an earlier draw, and no twin is asked for: it is now question.old" in capsys.readouterr().out
+        assert (twin / f"question.old{number}.jsonl").read_bytes() == before
+        assert [file.name for file in twin.glob("*.*")].count("question.jsonl") == 0
+
+    built(tmp_path, log(), bench="mine-twin")  # a bench of its own that is called so
+    built(tmp_path, log(), seed=7)
+    assert len(load_questions(Bench(tmp_path / "data", "mine-twin"))) == 6
+    with pytest.raises(UserError, match=r"mine-twin/question.jsonl was not made"):
+        built(tmp_path, log(), sample={**SAMPLE, "twin": True}, seed=7)
+
+
+def test_a_twin_without_prompts_is_a_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"No topic that was drawn has 6 good prompts.*Leave out --twin"):
+        built(tmp_path, log((3, 3, 5)), sample={"topics": 2, "prompts": 3, "twin": True})
+
+
 def test_bytes_do_not_depend_on_the_order_in_which_files_are_given(tmp_path: Path) -> None:
     rows = log()
     files = [write_log(tmp_path / name, part) for name, part in (("b.jsonl", rows[:20]), ("a.jsonl", rows[10:]))]
