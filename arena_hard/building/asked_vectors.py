@@ -48,9 +48,8 @@ Batch = list[tuple[str, str]]  # (id, text)
 
 
 def model_name(settings: EmbeddingSettings) -> str:
-    """The entry of the endpoint file. Raises UserError where none is named."""
-    if settings.model is None:
-        raise UserError("embedding: kind endpoint needs model: an entry of the endpoint file. Add it beside kind.")
+    """The entry of the endpoint file."""
+    assert settings.model is not None  # the settings were checked
     return settings.model
 
 

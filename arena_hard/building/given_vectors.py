@@ -25,8 +25,7 @@ _COLUMNS = ("embedding", "embeddings", "vector")
 
 def file_of(settings: EmbeddingSettings) -> Path:
     """The file that the config names. Raises UserError."""
-    if settings.file is None:
-        raise UserError("embedding: kind file needs file: the .npy or .parquet with the vectors. Add it beside kind.")
+    assert settings.file is not None  # the settings were checked
     file = Path(settings.file)
     if file.suffix not in (".npy", ".parquet"):
         raise UserError(f"embedding: file: {file} is neither .npy nor .parquet. Write the vectors as one of them.")

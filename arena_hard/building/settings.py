@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,6 +15,11 @@ from arena_hard.data.yaml_files import load_written
 Rule = Literal["paper", "readme", "blog"]
 Turns = Literal["single", "first", "all"]
 ALL_LANGUAGES = "all"
+Several = Annotated[int, msgspec.Meta(ge=2)]
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Likeness = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 2)]  # of 32 bits, and the next one is used, too
+_NEEDED = {"endpoint": "an entry of the endpoint file", "file": "the .npy or .parquet with the vectors"}
 
 
 class CleanSettings(msgspec.Struct, frozen=True):
@@ -51,10 +56,10 @@ class EmbeddingSettings(msgspec.Struct, frozen=True):
 class TopicSettings(msgspec.Struct, frozen=True):
     """How vectors become topics. names_by: the model that names those that were drawn; None is keywords alone."""
 
-    min_size: Count = 8
-    neighbours: Count = 15
+    min_size: Several = 8
+    neighbours: Several = 15
     components: Count = 5
-    similarity_floor: NotNegative = 0.3
+    similarity_floor: Likeness = 0.3
     names_by: Text | None = None
 
 
@@ -84,7 +89,7 @@ class LabelSettings(msgspec.Struct, frozen=True):
     passes: list[PassSettings] = []
     attempts: Count = 2
     second_opinion: Text | None = None
-    second_opinion_share: NotNegative = 0.05
+    second_opinion_share: Share = 0.05
 
 
 class SampleSettings(msgspec.Struct, frozen=True):
@@ -105,7 +110,7 @@ class BuildSettings(msgspec.Struct, frozen=True):
     bench_name: Text
     input: list[Text] = []
     name: str = ""
-    seed: int = 42
+    seed: Seed = 42
     rule: Rule = "paper"
     clean: CleanSettings = CleanSettings()
     duplicates: DuplicateSettings = DuplicateSettings()
@@ -144,5 +149,10 @@ def _check(place: Place, settings: BuildSettings) -> None:
             f"{where}: {similarity:g} is not between 0.5 and 1. It is the share of text that two copies have in "
             "common; write it like 0.8, or leave the key out."
         )
+    embedding = settings.embedding
+    for kind, needed in (("endpoint", "model"), ("file", "file")):
+        if embedding.kind == kind and getattr(embedding, needed) is None:
+            where = place.at("embedding").line_only("kind")
+            raise UserError(f"{where}: kind {kind} needs {needed}: {_NEEDED[kind]}. Add it beside kind.")
     if settings.wanted_languages == []:
         raise UserError(f"{place.line_only('languages')}: languages is empty. Write [en], or all.")

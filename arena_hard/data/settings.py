@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 import warnings
 from collections.abc import Mapping
 from types import NoneType
@@ -22,15 +21,14 @@ from arena_hard.data.name_lists import NEAR_KEY, nearest, shortened
 from arena_hard.data.places import Place
 from arena_hard.data.record_values import is_list, is_object
 from arena_hard.data.records import UserError
-from arena_hard.data.value_types import AsWritten, fitted, is_null, kinds_of
+from arena_hard.data.value_types import LARGEST, AsWritten, fitted, is_null, kinds_of
 from arena_hard.data.value_words import check_value, remedy
 from arena_hard.data.yaml_files import ConfigNote, plain
 
-_LARGEST = sys.float_info.max  # neither infinite nor no number
 Text = Annotated[str, msgspec.Meta(min_length=1)]  # a pattern in a union with a list of it crashes msgspec 0.22
 Count = Annotated[int, msgspec.Meta(ge=1)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0, le=_LARGEST)]
-Positive = Annotated[float, msgspec.Meta(gt=0, le=_LARGEST)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
 
 S = TypeVar("S", bound=msgspec.Struct)
 

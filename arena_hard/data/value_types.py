@@ -5,6 +5,7 @@ A value that fits no way is left as it is, for msgspec to name.
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -19,6 +20,7 @@ _NO = ("false", "no", "off")
 _NONE = ("None", "none")  # what Python says for null, and people write
 _SCALARS = (str, int, float, bool)
 # a value of any type, of which only what is plainly a number, boolean or null is one: for own providers
+LARGEST = sys.float_info.max  # neither infinite nor no number
 AsWritten = Annotated[Any, msgspec.Meta(extra={"read": "as written"})]
 Inner = Callable[["type[msgspec.Struct]", Place], Any]
 

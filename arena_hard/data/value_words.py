@@ -10,7 +10,7 @@ import msgspec
 from arena_hard.data.places import Place
 from arena_hard.data.record_values import is_list, is_object
 from arena_hard.data.records import UserError
-from arena_hard.data.value_types import argument, bare, kinds_of, limits_of
+from arena_hard.data.value_types import LARGEST, argument, bare, kinds_of, limits_of
 from arena_hard.data.variables import names_variable
 
 _NAMES = {  # texts in which no environment variable is looked for
@@ -131,7 +131,8 @@ def _kind(kind: Any) -> str:
 def _limits(limits: msgspec.Meta | None) -> str:
     if limits is None or limits.min_length is not None:
         return ""
-    return f" above {limits.gt:g}" if limits.gt is not None else f" of at least {limits.ge:g}"
+    most = f" and at most {limits.le}" * (limits.le is not None and limits.le < LARGEST)
+    return (f" above {limits.gt:g}" if limits.gt is not None else f" of at least {limits.ge:g}") + most
 
 
 def _seen(value: Any, hint: Any) -> str:

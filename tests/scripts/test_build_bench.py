@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from arena_hard.building.runner import fingerprint
+from arena_hard.building.settings import load_build_settings
+from arena_hard.data.records import UserError
 from benchmarks.build_bench import make
 from tests.support.log_bench import conversation, log, write_log
 from tests.support.pipeline_bench import ROOT, clean_environment, run_script
@@ -111,18 +113,35 @@ def test_mistakes_are_one_line_with_the_remedy(
         ("clean: {min_charcters: 5}", r"Did you mean 'min_characters'"),
         ("clean: {min_characters: 50, max_characters: 40}", r"min_characters: 50 is more than max_characters"),
         ("duplicates: {similarity: 80}", r"similarity: 80 is not between 0.5 and 1"),
-        ("languages: [klingon]", r"'klingon' is no language"),
         ("rule: papers", r"rule is 'papers' and must be paper or readme or blog"),
         ("sample: {topics: 0}", r"topics is 0 and must be a whole number of at least 1"),
+        ("seed: -1", r":3: seed is -1 and must be a whole number of at least 0 and at most 4294967294"),
+        ("topics: {min_size: 1}", r":3: topics: min_size is 1 and must be a whole number of at least 2"),
+        ("topics: {neighbours: 1}", r":3: topics: neighbours is 1 and must be a whole number of at least 2"),
+        ("topics: {similarity_floor: 1.5}", r"floor is 1.5 and must be a number of at least 0 and at most 1\."),
+        ("labels: {second_opinion_share: 2}", r"share is 2 and must be a number above 0 and at most 1\."),
+        ("embedding: {kind: endpoint}", r":3: embedding: kind endpoint needs model: an entry of the endpoint file"),
+        ("embedding: {kind: file}", r":3: embedding: kind file needs file: the .npy or .parquet"),
     ],
 )
 def test_mistakes_in_the_config_are_named(line: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "build.yaml"
+    file.write_text(f"bench_name: mine\ninput: log.jsonl\n{line}\n")
+    with pytest.raises(UserError, match=rf"build.yaml.*{words}"):
+        load_build_settings(file)
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [("rule: papers", ":3: rule is 'papers' "), ("languages: [klingon]", ".*'klingon' is no language")],
+)
+def test_a_mistake_in_the_config_ends_a_run(line: str, words: str, tmp_path: Path) -> None:
     write_log(tmp_path / "log.jsonl", log())
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "build_bench_config.yaml").write_text(f"bench_name: mine\ninput: log.jsonl\n{line}\n")
     done = build(tmp_path)
     assert done.returncode == 2
-    assert re.fullmatch(rf"error: config/build_bench_config.yaml.*{words}.*\n", done.stderr), done.stderr
+    assert re.fullmatch(rf"error: config/build_bench_config.yaml{words}.*\n", done.stderr), done.stderr
 
 
 def test_a_run_that_is_killed_goes_on_and_leaves_the_same(tmp_path: Path) -> None:
