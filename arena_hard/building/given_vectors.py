@@ -56,6 +56,12 @@ def vectors(settings: EmbeddingSettings, rows: Table) -> Iterator[Floats]:
             "floating point numbers for each id is expected."
         )
     place = {key: row for row, key in enumerate(ids)}
+    again = [row for row, key in enumerate(ids) if place[key] != row] if len(place) < len(ids) else []
+    if other := [ids[row] for row in again if not np.array_equal(found[row], found[place[ids[row]]], equal_nan=True)]:
+        raise UserError(
+            f"{file}: {counted(len(set(other)), 'id')} with several vectors that differ (first {other[0]}). Keep one "
+            "of each."
+        )
     wanted = rows.column("id")
     missing = [key for key in wanted if key not in place]
     if missing:

@@ -41,7 +41,8 @@ def as_parquet(folder: Path, ids: list[str], vectors: Any) -> EmbeddingSettings:
 
 @pytest.mark.parametrize("write", [as_npy, as_parquet])
 def test_vectors_are_found_by_id(write: Any, tmp_path: Path, rows: Table) -> None:
-    found = np.vstack(list(given_vectors.vectors(write(tmp_path, IDS, VECTORS), rows)))
+    twice = np.vstack([VECTORS, VECTORS[:1]])  # the same prompt with the same vector contradicts nothing
+    found = np.vstack(list(given_vectors.vectors(write(tmp_path, [*IDS, IDS[0]], twice), rows)))
     assert found.dtype == np.float32 and found.tolist() == [[5.0, 6.0], [1.0, 2.0]]
 
 
@@ -58,6 +59,7 @@ def test_vectors_of_other_prompts_are_refused(write: Any, tmp_path: Path, rows: 
         (IDS, VECTORS.astype(int), "floating point numbers"),
         (IDS, np.array([[1.0, 2.0], [3.0, 4.0], [np.nan, 1.0]]), "the vector of c holds what is no number"),
         (IDS, np.array(["x", "y", "z"]), "shape"),
+        ([*IDS, "b", "a"], np.array([*VECTORS, VECTORS[1], VECTORS[2]]), r"1 id with several .* \(first a\). Keep one"),
     ],
 )
 def test_what_is_no_vector_for_each_id_is_refused(
