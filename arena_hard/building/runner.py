@@ -16,6 +16,7 @@ from arena_hard.calling.progress import is_wide
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import counted, suggestion
 from arena_hard.data.records import UserError
+from arena_hard.data.writer import alone_in
 
 _BAR = "{desc} {percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 _NARROW = "{desc} {percentage:3.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
@@ -44,10 +45,14 @@ def needing(steps: Sequence[Step], names: set[str]) -> set[str]:
 
 
 def run_steps(context: Context, steps: Sequence[Step], anew: set[str]) -> int:
-    """Run what is not up to date. Returns the exit code."""
-    code = 0
+    """Run what is not up to date. Returns the exit code. Raises UserError while another run is at work on the bench."""
     check(context, steps, anew)
-    context.folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(context.folder):
+        return _run_each(context, steps, anew)
+
+
+def _run_each(context: Context, steps: Sequence[Step], anew: set[str]) -> int:
+    code = 0
     for step in steps:
         if step.name not in anew and is_current(context, step):
             print(f"{step.name:<12} up to date: {left_by(context.manifest(step.name) or {})}")

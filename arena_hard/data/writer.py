@@ -16,7 +16,7 @@ import os
 import queue
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
@@ -43,6 +43,23 @@ def is_being_written(file: Path) -> bool:
 
 def _lock_of(file: Path) -> filelock.BaseFileLock:
     return filelock.FileLock(file.with_name(f".{file.name}.lock"), timeout=0)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Generator[None]:
+    """A folder that is made, and in which no other run is at work while the body is. Raises UserError."""
+    lock = _lock_of(folder / "run")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout:
+        raise UserError(f"{folder} is being worked on by another run. Wait for it to end, or stop it.") from None
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror or error}.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class RecordWriter:

@@ -15,6 +15,7 @@ import pytest
 from arena_hard.building.runner import fingerprint
 from arena_hard.building.settings import load_build_settings
 from arena_hard.data.records import UserError
+from arena_hard.data.writer import alone_in
 from benchmarks.build_bench import make
 from tests.support.log_bench import conversation, log, write_log
 from tests.support.pipeline_bench import ROOT, clean_environment, run_script
@@ -158,7 +159,11 @@ def test_a_run_that_is_killed_goes_on_and_leaves_the_same(tmp_path: Path) -> Non
         assert done.returncode == 0, done.stderr
     for step in STEPS:
         assert fingerprint(whole / f"{step}.parquet") == fingerprint(killed / f"{step}.parquet"), step
-    assert not list(killed.glob(".*"))
+    assert not list(killed.glob(".*.tmp"))
+    with alone_in(whole):
+        second = build(tmp_path, "log.jsonl", "--bench", "whole")
+        assert second.returncode == 2 and "whole/building is being worked on by another run. Wait" in second.stderr
+        assert build(tmp_path, "log.jsonl", "--bench", "whole", "--plan").returncode == 0
 
 
 def kill_when(folder: Path, file: Path) -> None:
