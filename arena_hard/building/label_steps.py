@@ -104,7 +104,7 @@ class LabelStep(Step):
         if self.settings(context).model == GIVEN:
             yield f"labels are those in {TAG} of the conversations ({', '.join(self.criteria.names)}); nothing is sent"
             return
-        questions, known = self._questions_to_plan(context)
+        questions, known = self.questions_to_plan(context)
         if questions is None:
             yield "what it costs is known once the conversations are read: --until topics does that, and sends nothing"
             return
@@ -117,7 +117,7 @@ class LabelStep(Step):
             if line := planned_line(stage.model, stage.context_prompts()):
                 yield f"note: {line}"
 
-    def _questions_to_plan(self, context: Context) -> tuple[list[Question] | None, bool]:
+    def questions_to_plan(self, context: Context) -> tuple[list[Question] | None, bool]:
         """The prompts that this pass labels and whether that is certain, else all that may come so far."""
         if context.is_known(self.needs[0], TEXTS) and context.table(self.needs[0]).file.is_file():
             ids, topics = topic_of_rows(context.table(self.needs[0]))

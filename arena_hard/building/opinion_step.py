@@ -63,18 +63,27 @@ class OpinionStep(Step):
         yield f"{context.settings.labels.second_opinion} labels {share:.0%} of the prompts of {self.first.name} again"
         if context.is_known(self.first.name, *self.first.needs[1:]):
             stage = self._stage(context, self._drawn(context, context.table(self.first.name)))
-            yield from stage.plan_lines()
-            if stage.missing:
-                yield from quote_lines([stage.quote()], "labels by")
+        else:
+            questions, _ = self.first.questions_to_plan(context)
+            if questions is None:
+                return
+            yield f"at most, if all {counted(len(questions), 'prompt')} that are known today get a label:"
+            drawn = [each for each in questions if self._is_drawn(context, each.question_id)]
+            stage = self.first.stage(context, drawn, str(context.settings.labels.second_opinion))
+        yield from stage.plan_lines()
+        if stage.missing:
+            yield from quote_lines([stage.quote()], "labels by")
+
+    def _is_drawn(self, context: Context, key: str) -> bool:
+        from arena_hard.building.second_opinion import is_drawn
+
+        return is_drawn(key, context.settings.seed, context.settings.labels.second_opinion_share)
 
     def _drawn(self, context: Context, rows: Table) -> dict[str, list[bool]]:
         """The first annotator's labels of the share, by the prompt's id."""
-        from arena_hard.building.second_opinion import is_drawn
-
         table = rows.read(["id", "criteria"])
         pairs = zip(table.column("id").to_pylist(), table.column("criteria").to_pylist())
-        seed, share = context.settings.seed, context.settings.labels.second_opinion_share
-        return {key: label for key, label in pairs if label is not None and is_drawn(key, seed, share)}
+        return {key: label for key, label in pairs if label is not None and self._is_drawn(context, key)}
 
     def _stage(self, context: Context, drawn: dict[str, list[bool]]) -> LabelStage:
         questions: list[Question] = prompts_in(context, list(drawn))

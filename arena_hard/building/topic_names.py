@@ -165,7 +165,7 @@ class NamesStep(Step):
 
     def plan(self, context: Context, rows: int | None) -> Iterable[str]:
         if not context.is_known(*self.needs):
-            yield "what it costs is known once topics are drawn: --until sample does that"
+            yield from most_lines(context)
             return
         yield from _stage(context).plan_lines()
 
@@ -189,6 +189,21 @@ class NamesStep(Step):
         out.rows_in, out.rows_out = len(found), named
         if named < len(found):
             out.dropped["named by words"] = len(found) - named
+
+
+def most_lines(context: Context) -> Iterator[str]:
+    """What names cost at most before topics are drawn, as far as it is told how many these are."""
+    model, count = _model(context), context.settings.sample.topics
+    if count == "all":
+        yield "what it costs is known once topics are drawn: --until sample does that"
+        return
+    stage = NameStage(context, model, [])
+    prompt = naming_prompt(["several words"] * 8, ["word " * (CHARACTERS // 5)] * EXAMPLES)
+    letters = 3 * len(prompt)  # bytes more, where none of them is ASCII
+    worst = count * context.account.worst(stage.bill, [len(prompt) + letters], MAX_TOKENS)
+    messages = [NamedTopic(number, prompt, "").messages for number in range(count)]
+    yield f"at most, for {counted(count, 'topic')} and requests of {CHARACTERS} characters:"
+    yield from quote_lines([quote(model, messages, MAX_TOKENS, _EXPECTED, worst)], "names by")
 
 
 def _stage(context: Context) -> NameStage:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 
 from arena_hard.building.stop_words import stop_words
-from arena_hard.building.topic_names import naming_prompt, read_name
+from arena_hard.building.topic_names import CHARACTERS, EXAMPLES, MAX_TOKENS, NamesStep, naming_prompt, read_name
 from arena_hard.building.topic_words import keywords, names_of, terms
 from arena_hard.calling.providers.base import Reply
+from arena_hard.data.settings import ModelSettings
+from tests.support.log_bench import context_of
 
 SQL = [
     "Write a SQL query that joins two tables by customer id.",
@@ -101,6 +107,19 @@ def test_a_name_is_read_from_what_models_say() -> None:
     ):
         assert read_name(Reply(said)) is None, said
     assert read_name(Reply("SQL Queries and", finish_reason="length")) is None
+
+
+def test_what_names_cost_at_most_is_told_before_topics_are_drawn(tmp_path: Path) -> None:
+    model = ModelSettings(name="m", model_name="m", price={"input": 1.0, "output": 1.0})
+    for topics, words in ((20, "at most, for 20 topics"), ("all", "is known once topics are drawn")):
+        settings = {"topics": {"names_by": "m"}, "sample": {"topics": topics}}
+        context = replace(context_of(tmp_path, [], settings), models={"m": model})
+        lines = list(NamesStep().plan(context, None))
+        assert words in lines[0], lines
+        if topics != "all":  # a dollar for each million of tokens, of which a byte has one at most
+            worst = 20e-6 * (len(naming_prompt(["wörter"] * 8, ["字" * CHARACTERS] * EXAMPLES).encode()) + MAX_TOKENS)
+            most = re.findall(r"\$([\d.]+)", lines[2])[-1]
+            assert float(most) >= worst, lines
 
 
 def test_the_question_for_a_name_holds_requests_in_marks_whatever_is_in_them() -> None:

@@ -355,9 +355,12 @@ def test_a_second_annotator_is_asked_about_a_share(tmp_path: Path, wire: Server)
         bench = LabelBench(tmp_path, wire.openai_base, prompts)
         bench.add_model("other", f"{server.address}/v1")
         bench.labels |= {"second_opinion": "other", "second_opinion_share": 0.5}
+        planned = bench.run("--plan").stdout
         done = bench.run()
         assert done.returncode == 0, done.stderr
         asked = {prompt_of(body) for body in server.live}
+        assert "at most, if all 100 prompts that are known today get a label:" in planned  # each has got one
+        assert re.search(rf"\nother by .* 0 labels exist, {len(asked)} to make", planned.replace("\n  ", "\n")), planned
         bench.settings["seed"] = 7
         assert bench.run().returncode == 0
     assert 30 <= len(asked) <= 70 and {prompt_of(body) for body in server.live} > asked
