@@ -88,6 +88,7 @@ def _with_personal_data(prompt: Prompt, settings: CleanSettings) -> str | None:
 _REASONS: dict[str, Reason] = {
     "several user turns": lambda prompt, settings: settings.turns == "single" and prompt.n_user_turns > 1,
     "with an image": lambda prompt, settings: "image" in prompt.flags,
+    "with an attachment": lambda prompt, settings: "attachment" in prompt.flags,
     "moderated": lambda prompt, settings: settings.moderation == "drop" and "moderation" in prompt.flags,
     "with redacted names": lambda prompt, settings: settings.redacted == "drop" and "redacted" in prompt.flags,
     "too short": lambda prompt, settings: len(prompt.text.strip()) < settings.min_characters,

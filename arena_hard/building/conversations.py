@@ -194,7 +194,7 @@ def _parsed(raw: msgspec.Raw, key: str) -> msgspec.Raw:
 
 
 def _content(raw: msgspec.Raw, flags: set[str]) -> str:
-    """The text of a turn: itself, or the texts of its parts. Parts that are no text are images."""
+    """The text of a turn: itself, or the texts of its parts. Parts that are no text are images or other attachments."""
     data = bytes(raw)
     if data in _EMPTY:
         return ""
@@ -203,13 +203,18 @@ def _content(raw: msgspec.Raw, flags: set[str]) -> str:
         return _clean(value)
     parts = value if isinstance(value, list) else [value]
     texts = [text for part in parts if isinstance(text := part.get("text") if isinstance(part, dict) else part, str)]
-    if any(part for part in parts if not isinstance(part, str) and not _is_text(part)):
-        flags.add("image")
+    flags |= {_attached(part) for part in parts if part and not isinstance(part, str) and not _is_text(part)}
     return _clean("\n".join(texts))
 
 
 def _is_text(part: Any) -> bool:
     return isinstance(part, dict) and isinstance(part.get("text"), str)
+
+
+def _attached(part: Any) -> str:
+    """What a part is that is no text: an image, where it does not say that it is something else."""
+    kind = part.get("type") if isinstance(part, dict) else None
+    return "attachment" if isinstance(kind, str) and "image" not in kind else "image"
 
 
 def _clean(text: str) -> str:
@@ -261,7 +266,7 @@ def _json_text(raw: msgspec.Raw) -> str | None:
 def _unknown(line: bytes) -> str:
     known = ", ".join(SHAPES)
     try:
-        keys = shortened(sorted(msgspec.json.decode(line)), 12)
+        keys = shortened(sorted(msgspec.json.decode(line)), 12) or "none"
     except (msgspec.DecodeError, TypeError):
         keys = "none"
     return f"no conversation: one of the keys {known} is expected, and there are {keys}"

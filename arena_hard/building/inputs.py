@@ -72,6 +72,13 @@ def format_of(file: Path) -> Format:
     beginning = _beginning(file, packed)
     if not beginning:
         raise UserError(f"{file} is empty. Name a file of conversations (JSONL, JSON or Parquet).")
+    if b"\0" in beginning[:2]:
+        raise UserError(f"{file} is in UTF-16. Save it as UTF-8, then run again.")
+    if beginning[:1] == b"\x1e":
+        raise UserError(
+            f"{file} is a JSON text sequence: the sign 0x1e stands before each row. Remove it, like "
+            "tr -d '\\036' < FILE > NEW"
+        )
     if beginning[:1] not in (b"[", b"{"):
         raise UserError(foreign_kind(file) if not packed and foreign_kind(file) else _not_json(file, beginning))
     return Format("JSON" if beginning[:1] == b"[" or re.match(rb"\{\s*\n", beginning) else "JSONL", packed)

@@ -153,7 +153,8 @@ def _run(context: Context, step: Step) -> Output:
         return out
     out.rows_in = out.rows_in or (0 if rows is None else _count(rows) or 0)
     manifest = _manifest(context, step, origin, out, time.monotonic() - started)
-    print(f"{step.name:<12} {left_by(manifest)} in {manifest['seconds']:.1f} s")
+    said = "not finished after" if out.stopped else f"{left_by(manifest)} in"
+    print(f"{step.name:<12} {said} {manifest['seconds']:.1f} s")
     if step.has_table and not out.rows_out:
         raise UserError(_nothing_left(context, step, manifest))
     if not out.stopped:

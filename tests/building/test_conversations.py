@@ -69,6 +69,8 @@ def test_texts_of_parts_are_joined_and_images_are_flagged() -> None:
     assert (with_image.turns, with_image.flags) == (["What is\nthis?"], ["image"])
     of_arena = said({"conversation_a": [{"role": "user", "content": ["Who?", ["a1b2"]]}]})
     assert (of_arena.turns, of_arena.flags) == (["Who?"], ["image"])
+    others = [{"type": kind} for kind in ("tool_result", "document", "input_audio")]
+    assert said({"messages": [{"role": "user", "content": [*parts, *others]}]}).flags == ["attachment"]
     assert said({"conversation_a": [{"role": "user", "content": ["Who?", []]}]}).flags == []
 
 

@@ -136,6 +136,7 @@ def test_a_prompt_that_is_always_refused_does_not_hold_up_the_bench(tmp_path: Pa
         bench = LabelBench(tmp_path, f"{server.address}/v1", prompts)
         first = bench.run()
         assert first.returncode == 1 and "1 × refused: " in first.stdout
+        assert "label1       not finished after " in first.stdout
         assert "A prompt that is refused in 2 runs is left without a label" in first.stdout
         asked = len(server.live)
         second = bench.run()
