@@ -40,26 +40,34 @@ def check_view(check: Check, texts: dict[str, str]) -> dict[str, Any]:
 
 def _models(check: Check) -> str:
     rows = [
-        [Cell(name, name), Cell(score_text(score), score), Cell(f"{score_text(low)} to {score_text(high)}", high - low)]
+        [Cell(name, name), Cell(score_text(score), score), _interval(low, high)]
         for name, score, low, high in check.models
     ]
     return table(["Model", "Win rate %", f"{_LEVEL} interval"], rows, sortable=True, baseline=check.baseline)
 
 
+def _interval(low: float, high: float) -> Cell:
+    if np.isnan(low) or np.isnan(high):
+        return Cell("n/a")
+    return Cell(f"{score_text(low)} to {score_text(high)}", high - low)
+
+
 def _sentences(check: Check) -> Iterable[str]:
     """Separability, and what it can be taken for."""
-    one = check.itself
-    if one is None or one.separability.value is None:
+    one, known = check.itself, int(np.sum(~np.isnan(check.source.lower) & ~np.isnan(check.source.upper)))
+    if one is None or one.separability.value is None or known < FEWEST:
+        are = "is" if known == 1 else "are"
         yield (
-            f"Separability takes {FEWEST} models with a score at least; {len(check.source.models)} are here, the "
+            f"Separability takes {FEWEST} models with a score and an interval at least; {known} {are} here, the "
             "baseline among them."
         )
         return
-    apart = one.pairs - (one.overlapping or 0)
+    pairs = known * (known - 1) // 2
+    apart = pairs - (one.overlapping or 0)
     ends = _ends(one.separability, 100.0, "%")
     yield (
         f"Separability: {100 * one.separability.value:.1f}%{ends}. The intervals of {apart} of "
-        f"{counted(one.pairs, 'pair')} of models do not overlap."
+        f"{counted(pairs, 'pair')} of models do not overlap."
     )
     if len(check.source.models) < MANY:
         yield (

@@ -141,12 +141,16 @@ def test_questions_of_an_earlier_draw_count_in_nothing(tmp_path: Path) -> None:
 def test_a_judge_that_guesses_is_said_before_its_numbers(tmp_path: Path) -> None:
     write_report_bench(tmp_path, CRITERIA)
     folder = tmp_path / "data" / "made" / "model_judgment" / "judy"
-    for model in ("strong", "middle", "weak"):  # the first answer wins each game
+    (folder / "weak.jsonl").unlink()
+    for model in ("strong", "middle"):  # the first answer wins each game
         write_rows(
             folder / f"{model}.jsonl", [judgment_row(model, f"q{n}", ("A>B", "A>B"), baseline="base") for n in range(6)]
         )
     words = plain(report(tmp_path))
     assert words.index("Fewer than 50 judgments do not show") < words.index("Model Win rate %")
+    assert "6 of 6 questions are dead: both models came out alike on each: q0 (" in words
+    assert "The judge preferred the same position in all games" in words and "middle 50.0 n/a" in words
+    assert "Separability takes 3 models with a score and an interval at least; 1 is here" in words
 
 
 def test_before_judgments_and_before_steps(tmp_path: Path) -> None:
