@@ -245,10 +245,10 @@ def written(file: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"{file} cannot be written: {error.strerror or error}. Free some space or fix its permissions, then run "
-            "again; nothing that was there is lost."
-        ) from None
+        gone = isinstance(error, FileNotFoundError)
+        remedy = f"{'Bring back its folder' if gone else 'Free some space or fix its permissions'}, then run again"
+        said = f"{file} cannot be written: {error.strerror or error}. {remedy}; nothing that was there is lost."
+        raise UserError(said) from None
 
 
 def encode(row: dict[str, Any]) -> bytes:

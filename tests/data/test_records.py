@@ -334,3 +334,8 @@ def test_null_in_the_place_of_an_answer_is_no_answer(tmp_path: Path, nothing: di
     index.refresh()
     texts = [each and each.turns[0].content for each in (index.answer("m", n) for n in range(3))]
     assert texts == ["first", None, "third"]
+
+
+def test_a_folder_that_is_gone_is_no_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"a.jsonl cannot be written: .* Bring back its folder"):
+        jsonl.replace(tmp_path / "gone" / "a.jsonl", [b"{}\n"])
