@@ -92,6 +92,9 @@ class LabelStep(Step):
             context.args.shard,
         )
 
+    def is_shared(self, context: Context) -> bool:
+        return context.args.shard is not None
+
     def made_from(self, context: Context) -> dict[str, Any]:
         if self.settings(context).model == GIVEN:
             return {"labels": GIVEN, "criteria": self.criteria.names}

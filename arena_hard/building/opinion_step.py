@@ -47,6 +47,9 @@ class OpinionStep(Step):
     def models(self, settings: BuildSettings) -> list[str]:
         return [str(settings.labels.second_opinion)]
 
+    def is_shared(self, context: Context) -> bool:
+        return context.args.shard is not None
+
     def made_from(self, context: Context) -> dict[str, Any]:
         labels = context.settings.labels
         instrument = self.first.instrument(context, str(labels.second_opinion))

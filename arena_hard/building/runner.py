@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -46,17 +47,22 @@ def needing(steps: Sequence[Step], names: set[str]) -> set[str]:
 
 def run_steps(context: Context, steps: Sequence[Step], anew: set[str]) -> int:
     """Run what is not up to date. Returns the exit code. Raises UserError while another run is at work on the bench."""
-    check(context, steps, anew)
-    with alone_in(context.folder):
-        return _run_each(context, steps, anew)
+    waiting = check(context, steps, anew)
+    with contextlib.ExitStack() as alone:
+        if not (waiting and waiting[0].is_shared(context)):
+            alone.enter_context(alone_in(context.folder))
+        return _run_each(context, steps, anew, alone)
 
 
-def _run_each(context: Context, steps: Sequence[Step], anew: set[str]) -> int:
+def _run_each(context: Context, steps: Sequence[Step], anew: set[str], alone: contextlib.ExitStack) -> int:
+    """alone: what keeps other runs out, until a step that they may share."""
     code = 0
     for step in steps:
         if step.name not in anew and is_current(context, step):
             print(f"{step.name:<12} up to date: {left_by(context.manifest(step.name) or {})}")
             continue
+        if step.is_shared(context):
+            alone.close()
         out = _run(context, step)
         for line in out.lines:
             print(f"  {line}")

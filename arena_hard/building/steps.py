@@ -113,6 +113,10 @@ class Step(abc.ABC):
         """Whether what the step leaves outside of the folder of steps is there."""
         return True
 
+    def is_shared(self, context: Context) -> bool:
+        """Whether other runs may do other parts of it at the same time."""
+        return False
+
     def plan(self, context: Context, rows: int | None) -> Iterable[str]:
         """Lines for the plan: what was recognised, tokens and price. rows: that will come in, where that is known."""
         return ()
