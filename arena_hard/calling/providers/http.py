@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from arena_hard.calling.providers import direct
 from arena_hard.calling.providers.addresses import shown, understood
 from arena_hard.calling.providers.base import CallError, Reply, without_secrets
 from arena_hard.calling.providers.context_length import too_long
@@ -131,14 +132,13 @@ Reader = Callable[[Any, dict[str, Any]], Reply]  # of a reply's JSON and the bod
 
 async def post(sdk: Any, client: Any, path: str, body: dict[str, Any], read: Reader, **how: Any) -> Reply:
     """POST through an SDK's client; what came is decoded here, once, and read. Raises CallError."""
-    import httpx2
-
     try:
-        response = await client.post(path, body=body, cast_to=httpx2.Response, **how)
+        response = await direct.post(client, path, body, **how)
     except (sdk.APIError, ValueError) as error:
         raise call_error(sdk, error, client, body) from error
     found = read(decoded(response.content, response.charset_encoding), body)
-    return replace(found, quotas=quotas_of(response.headers))
+    quotas = quotas_of(response.headers)
+    return replace(found, quotas=quotas) if quotas else found
 
 
 def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallError:

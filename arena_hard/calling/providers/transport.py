@@ -9,17 +9,38 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from typing import NamedTuple
 
 import aiohttp
 import httpx2
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from arena_hard.calling.providers import tls
+from arena_hard.calling.providers import direct, tls
 from arena_hard.data.environment import Proxy, proxy_for
 from arena_hard.data.records import UserError
 
 CONNECT_SECONDS = 30.0
 HEADER_BYTES = 65_536  # some gateways send policies and cookies longer than aiohttp's 8 KB
+
+
+class Sendable(NamedTuple):
+    """A request but for its body."""
+
+    method: str
+    url: URL
+    headers: CIMultiDict[str]
+    ssl: ssl.SSLContext | bool
+    timeout: aiohttp.ClientTimeout
+
+
+class Came(NamedTuple):
+    """A whole response, its content as it was sent."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    raw_headers: tuple[tuple[bytes, bytes], ...]
+    content: bytes
 
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
@@ -39,24 +60,50 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """One request, answered as a whole. Raises httpx2.TransportError."""
-        waits = request.extensions.get("timeout", {})
+        call = direct.CALL.get()
+        content = await request.aread()
         try:
-            async with self._opened().request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=request.headers.multi_items(),
-                data=await request.aread() or None,
-                allow_redirects=False,  # the client above follows them
-                ssl=self.prepare_tls() if request.url.scheme == "https" else True,
-                timeout=aiohttp.ClientTimeout(sock_connect=waits.get("connect"), sock_read=waits.get("read")),
-            ) as response:
-                content = await response.read()
+            sendable = self._sendable(request)
+            if call:
+                call.sees(self, sendable, content)
+            came = call and call.take() or await self.send(sendable, content)
         except UserError as error:
             raise tls.Unusable(str(error), request=request) from None
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise await self._explained(error, request) from error
+        if call:
+            call.heard(came.headers)
+        return httpx2.Response(came.status, headers=came.raw_headers, content=came.content, request=request)
+
+    def _sendable(self, request: httpx2.Request) -> Sendable:
+        """A request in aiohttp's terms. Raises UserError."""
+        waits = request.extensions.get("timeout", {})
+        return Sendable(
+            request.method,
+            URL(str(request.url), encoded=True),
+            CIMultiDict(request.headers.multi_items()),
+            ssl=self.prepare_tls() if request.url.scheme == "https" else True,
+            timeout=aiohttp.ClientTimeout(sock_connect=waits.get("connect"), sock_read=waits.get("read")),
+        )
+
+    async def send(self, sendable: Sendable, content: bytes) -> Came:
+        """One request with its body, answered as a whole. Raises aiohttp.ClientError, TimeoutError, OSError."""
+        headers = sendable.headers
+        if content:
+            headers = headers.copy()
+            headers["content-length"] = str(len(content))
+        async with self._opened().request(
+            sendable.method,
+            sendable.url,
+            headers=headers,
+            data=content or None,
+            allow_redirects=False,  # the client above follows them
+            ssl=sendable.ssl,
+            timeout=sendable.timeout,
+        ) as response:
+            whole = await response.read()
         self._doubted = False
-        return httpx2.Response(response.status, headers=response.raw_headers, content=content, request=request)
+        return Came(response.status, response.headers, response.raw_headers, whole)
 
     async def aclose(self) -> None:
         """Close every connection."""

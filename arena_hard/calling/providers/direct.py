@@ -1,0 +1,156 @@
+"""Requests without the SDK's work on each: what an SDK prepared once is sent again and again with other bodies.
+
+An SDK builds, for every request, its URL, its headers and two responses anew; that costs three times as much as to
+send it (benchmarks/calls.py). Here it builds one that is not sent, for its transport to tell what would be. A plain
+reply is handed on as it is. Whatever else comes (a refusal, a redirection, a cookie, a cut connection) is given to
+the SDK as if it had asked, so that there is one way to read it. What the transport does not tell, or an SDK that
+changes bodies, goes through the SDK alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from arena_hard.calling.providers.transport import AiohttpTransport, Came, Sendable
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+class Response(NamedTuple):
+    """What is read of a reply; named as httpx2 does."""
+
+    content: bytes
+    headers: Mapping[str, str]
+    charset_encoding: str | None
+
+
+class Prepared(NamedTuple):
+    """A request as the SDK sends it, but for its body, and the transport through which it goes."""
+
+    transport: AiohttpTransport
+    sendable: Sendable
+
+
+# What a client has prepared, by all that its URL and headers depend on; None where its bodies are not ours.
+_Known = dict[tuple[str, ...], Prepared | None]
+_KNOWN: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
+
+
+@dataclass
+class Call:
+    """A request that an SDK builds. came: what came of it already; the transport takes it in place of sending.
+
+    is_seen: whether the transport has told what would be sent.
+    """
+
+    key: tuple[str, ...]
+    body: Mapping[str, Any]
+    known: _Known
+    came: Came | Exception | None
+    is_seen: bool = False
+
+    def sees(self, transport: AiohttpTransport, sendable: Sendable, content: bytes) -> None:
+        """Learn how the SDK sends it; where it is redirected to afterwards is no matter."""
+        if not self.is_seen:
+            is_ours = content == encoded(self.body)
+            self.known[self.key] = Prepared(transport, sendable) if is_ours else None
+        self.is_seen = True
+
+    def take(self) -> Came | None:
+        """What came already, once. Raises what was raised."""
+        came, self.came = self.came, None
+        if isinstance(came, Exception):
+            raise came
+        return came
+
+    def heard(self, headers: Mapping[str, str]) -> None:
+        """Forget all where the client has a cookie to send from now on."""
+        if "set-cookie" in headers:
+            self.known.clear()
+
+
+CALL: ContextVar[Call | None] = ContextVar("CALL", default=None)
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """A body as both SDKs write it. Raises ValueError, TypeError for what is no JSON."""
+    return _ENCODER.encode(body).encode()
+
+
+async def post(client: Any, path: str, body: dict[str, Any], **how: Any) -> Any:
+    """The response to a POST of an SDK's client, or what that raises."""
+    known = _KNOWN.setdefault(client, {})
+    key = (path, str(body.get("model")), str(body.get("stream")), str(how) if how else "")
+    if key not in known:
+        call = Call(key, body, known, _nothing())
+        response = await _through_sdk(client, path, call, how)
+        if not call.is_seen:  # by a transport that has sent it
+            return response
+    prepared = known.get(key)
+    came = await _sent(prepared, body) if prepared else None
+    return came and _plain(came) or await _through_sdk(client, path, Call(key, body, known, came), how)
+
+
+async def _through_sdk(client: Any, path: str, call: Call, how: dict[str, Any]) -> Any:
+    import httpx2
+
+    token = CALL.set(call)
+    try:
+        return await client.post(path, body=call.body, cast_to=httpx2.Response, **how)
+    finally:
+        CALL.reset(token)
+
+
+async def _sent(prepared: Prepared, body: dict[str, Any]) -> Came | Exception | None:
+    """What came of a request, or was raised; None where it cannot be sent."""
+    import aiohttp
+
+    try:
+        content = encoded(body)
+    except (ValueError, TypeError):
+        return None
+    try:
+        return await prepared.transport.send(prepared.sendable, content)
+    except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        return error
+
+
+@functools.cache
+def _nothing() -> Came:
+    """A reply for a request that is not sent."""
+    from multidict import CIMultiDict, CIMultiDictProxy
+
+    from arena_hard.calling.providers.transport import Came
+
+    return Came(200, CIMultiDictProxy(CIMultiDict()), (), b"{}")
+
+
+def _plain(came: Came | Exception) -> Response | None:
+    """A reply that an SDK would hand on as it is; None for everything else."""
+    import httpx2
+
+    if isinstance(came, Exception) or came.status != 200 or "set-cookie" in came.headers:
+        return None
+    content = came.content
+    if "content-encoding" in came.headers:
+        try:
+            content = httpx2.Response(200, headers=came.raw_headers, content=content).content
+        except httpx2.DecodingError:
+            return None
+    return Response(content, came.headers, _charset(", ".join(came.headers.getall("content-type", []))))
+
+
+@functools.lru_cache
+def _charset(content_type: str) -> str | None:
+    """The charset that a Content-Type names."""
+    import httpx2
+
+    return httpx2.Response(200, headers={"content-type": content_type}).charset_encoding
