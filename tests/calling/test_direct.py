@@ -1,0 +1,204 @@
+"""Requests that go past the SDKs: the same bytes are sent, and whatever comes is the same as through the SDK."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from arena_hard.calling.providers import direct
+from arena_hard.calling.providers.base import CallError, Request
+from arena_hard.calling.providers.registry import PROVIDERS
+from tests.support.odd_bodies import anthropic, openai, said
+from tests.support.raw_wire import KEY, Heard, asked, response
+
+OURS = [name for name in PROVIDERS if PROVIDERS[name].adapter in ("openai_chat", "anthropic_messages")]
+TEXT = 'äöü {braces} 🙂 \u2028 \x7f \t"\\'
+
+
+async def through_the_sdk(client: Any, path: str, body: dict[str, Any], **how: Any) -> Any:
+    import httpx2
+
+    return await client.post(path, body=body, cast_to=httpx2.Response, **how)
+
+
+def both(monkeypatch: pytest.MonkeyPatch, ask: Callable[[], Heard]) -> tuple[Heard, Heard]:
+    """What is heard past the SDK, and through it alone."""
+    past = ask()
+    with monkeypatch.context() as patched:
+        patched.setattr(direct, "post", through_the_sdk)
+        return past, ask()
+
+
+def body_of(adapter: Any, text: str = TEXT, model: str = "m") -> dict[str, Any]:
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
+    return adapter.body(Request(model, messages, 1e-7, 100, extra={"top_p": 0.1, "seed": 2**63}), set())
+
+
+# ------------------------------------------------------------------------------------- what is sent
+
+GOOD = response(200, json.dumps(anthropic() | openai() | {"data": [{"embedding": [1.0]}]}).encode())
+
+
+def some_bodies(adapter: Any) -> list[dict[str, Any]]:
+    first = body_of(adapter)
+    return [first, body_of(adapter, "x" * 3000), {**first, "model": "n"}, {**first, "stream": True}, first]
+
+
+@pytest.mark.parametrize("api_type", OURS)
+def test_the_same_bytes_are_sent(monkeypatch: pytest.MonkeyPatch, api_type: str) -> None:
+    past, through = both(monkeypatch, lambda: asked(api_type, [GOOD], some_bodies))
+    assert past.requests == through.requests and len(past.requests) == 5
+    assert KEY.encode() in past.requests[0]
+    assert (past.through_sdk, through.through_sdk) == (3, 5)  # one for each model, and one for streams
+
+
+@pytest.mark.parametrize(("model", "asked_of_sdk"), [("gemini-x", 1), ("claude-x", 3)])
+def test_the_same_bytes_are_sent_to_vertex(monkeypatch: pytest.MonkeyPatch, model: str, asked_of_sdk: int) -> None:
+    options = {"project": "p", "region": "global", "claude": "claude" in model}
+    past, through = both(
+        monkeypatch, lambda: asked("vertex", [GOOD], lambda adapter: [body_of(adapter, model=model)] * 2, **options)
+    )
+    assert past.requests == through.requests and len(past.requests) == 2
+    assert past.through_sdk == asked_of_sdk  # its SDK writes bodies anew for Claude
+
+
+def test_the_same_bytes_are_sent_for_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = Request("m", [{"role": "user", "content": TEXT}], None, 0, embeds=True)
+    past, through = both(
+        monkeypatch, lambda: asked("openai", [GOOD], lambda adapter: [adapter.body(request, set())] * 2, embeds=True)
+    )
+    assert past.requests == through.requests and len(past.requests) == 2
+
+
+# -------------------------------------------------------------------------------------- what comes
+
+REASONS = {"finish_reason": "tool_calls"}
+TOOL = {"content": None, "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}
+PACKED = json.dumps(anthropic() | openai()).encode()
+LIMITS = ("x-ratelimit-limit-requests: 9", "x-ratelimit-remaining-requests: 8", "x-ratelimit-reset-requests: 1s")
+LATIN = json.dumps(said("fünf"), ensure_ascii=False).encode("latin-1")
+NO = json.dumps({"type": "error", "error": {"message": f"no {KEY} 🙂", "type": "t", "code": "c"}}).encode()
+EVENTS = b'data: {"choices": [{"index": 0, "delta": {"content": "fine"}}]}\n\ndata: [DONE]\n\n'
+
+
+def reply(body: Any, *headers: str) -> list[bytes]:
+    return [response(200, body if isinstance(body, bytes) else json.dumps(body).encode(), *headers)]
+
+
+def refused(status: int, *headers: str) -> list[bytes]:
+    return [response(status, NO, *headers)]
+
+
+PLAIN = {
+    "good": reply(openai()),
+    "a message": reply(anthropic()),
+    "blocks": reply(anthropic([{"type": "thinking", "thinking": "Hm"}, {"type": "text", "text": "fine"}])),
+    "a tool call": reply(openai(TOOL, **REASONS)),
+    "reasoning": reply(said("fine", reasoning_content="Hm.")),
+    "a list": reply(said([{"type": "text", "text": "fi"}, "ne"])),
+    "null": reply(b"null"),
+    "no text": reply(said(None)),
+    "no body": reply(b""),
+    "an error": reply({"error": {"message": "overloaded", "code": 503}}),
+    "half of the JSON": reply(PACKED[:40], "content-type: application/json"),
+    "latin-1": reply(LATIN, "content-type: application/json; charset=latin-1"),
+    "a page": reply(b"<html><title>Sign in</title></html>", "content-type: text/html"),
+    "a stream": reply(EVENTS, "content-type: text/event-stream"),
+    "limits": reply(openai(), *LIMITS),
+    "gzip": reply(gzip.compress(PACKED), "content-encoding: gzip"),
+    "deflate": reply(zlib.compress(PACKED), "Content-Encoding: deflate"),
+    "gzip that nobody told": reply(gzip.compress(PACKED)),
+    "identity": reply(PACKED, "content-encoding: identity"),
+    "another encoding": reply(PACKED, "content-encoding: unheard-of"),
+}  # fmt: skip
+ODD = {
+    "not gzip": reply(PACKED, "content-encoding: gzip"),
+    "created": [response(201, PACKED)],
+    "no content": [b"HTTP/1.1 204 Said\r\ncontent-length: 0\r\n\r\n"],
+    "moved": [response(307, b"", "location: /v2/elsewhere"), response(200, PACKED)] * 2,
+    "moved as GET": [response(301, b"", "location: /v2/elsewhere"), *refused(405)] * 2,
+    "moved forever": [response(308, b"", "location: /v2/elsewhere")],
+    "moved to nowhere": [response(307, b"")],
+    "hangs up": [b""],
+    "cut": [response(200, PACKED)[:-9]],
+    "no HTTP": [b"SSH-2.0-OpenSSH_9.6\r\n"],
+    "a packed refusal": [response(400, gzip.compress(NO), "content-encoding: gzip")],
+    "a page of a proxy": [response(502, b"<html><title>Bad Gateway</title></html>", "content-type: text/html")],
+    "busy": refused(429, "retry-after: 7"),
+    "busy for milliseconds": refused(503, "retry-after-ms: 1500"),
+    **{str(status): refused(status) for status in (400, 401, 403, 404, 409, 413, 422, 429, 500, 529)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("api_type", ["openai", "azure", "anthropic"])
+@pytest.mark.parametrize("name", [*PLAIN, *ODD])
+def test_what_comes_is_the_same(monkeypatch: pytest.MonkeyPatch, api_type: str, name: str) -> None:
+    answers = (PLAIN | ODD)[name]
+    past, through = both(monkeypatch, lambda: asked(api_type, answers, lambda adapter: [body_of(adapter)] * 2))
+    assert past.told() == through.told() and len(past.outcomes) == 2
+    assert past.requests == through.requests
+    assert past.through_sdk == (1 if name in PLAIN else 3)
+
+
+def test_silence_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    past, through = both(
+        monkeypatch, lambda: asked("openai", [b"..."], lambda adapter: [body_of(adapter)], timeout=0.1)
+    )
+    assert past.told() == through.told()
+    assert isinstance(past.outcomes[0], CallError) and past.outcomes[0].message == "no answer within 0.1 s"
+
+
+@pytest.mark.parametrize("odd", [float("nan"), {1, 2}, "\ud800"])
+def test_what_is_no_json_is_the_same(monkeypatch: pytest.MonkeyPatch, odd: Any) -> None:
+    def bodies(adapter: Any) -> list[dict[str, Any]]:
+        return [{**body_of(adapter), "top_p": odd}, body_of(adapter), {**body_of(adapter), "top_p": odd}]
+
+    def ask() -> Any:
+        try:
+            return asked("openai", [GOOD], bodies).told()
+        except TypeError as error:
+            return str(error)
+
+    past, through = both(monkeypatch, ask)
+    assert past == through
+
+
+# ------------------------------------------------------------------------------ what changes in a run
+
+
+def test_a_cookie_is_sent_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [*reply(openai(), "set-cookie: a=1; Path=/"), *reply(openai())]
+    past, through = both(monkeypatch, lambda: asked("openai", answers, lambda adapter: [body_of(adapter)] * 3))
+    assert past.requests == through.requests
+    assert [b"cookie: a=1" in each.lower() for each in past.requests] == [False, True, True]
+
+
+def test_a_token_is_that_of_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As api_type vertex has them."""
+    how = iter(["one", "one", "two", "two"])
+
+    async def with_token(client: Any, path: str, body: dict[str, Any]) -> Any:
+        return await post(client, path, body, options={"headers": {"Authorization": f"Bearer {next(how)}"}})
+
+    post = direct.post
+    monkeypatch.setattr(direct, "post", with_token)
+    heard = asked("openai", [GOOD], lambda adapter: [body_of(adapter)] * 4)
+    assert [each.partition(b"earer ")[2][:3] for each in heard.requests] == [b"one", b"one", b"two", b"two"]
+    assert heard.through_sdk == 2
+
+
+def test_through_a_proxy_each_request_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def base(root: str) -> str:
+        monkeypatch.setenv("http_proxy", root)
+        return "http://model.invalid/v1"
+
+    for name in ("HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    heard = asked("openai", [GOOD], lambda adapter: [body_of(adapter)] * 3, base=base)
+    assert [each.split(b" ")[1] for each in heard.requests] == [b"http://model.invalid/v1/chat/completions"] * 3
+    assert heard.through_sdk == 3
