@@ -52,8 +52,8 @@ async def chat_completion(
     A model with a mailbox is asked by batch: raises Waiting until the reply is there.
     Raises CallError of kind 'final' when no reply could be had, NoRoom when the record's purse has none for a try.
     """
-    request = _request(model.settings, messages, temperature, max_tokens)
-    request = replace(request, choices=tuple(choices), fields=tuple(fields), shared=shared, logprobs=logprobs)
+    how = {"choices": tuple(choices), "fields": tuple(fields), "shared": shared, "logprobs": logprobs}
+    request = _request(model.settings, messages, temperature, max_tokens, **how)
     request = _one_of(request, max_tokens) if choices else request
     clock = clock or Clock()
     got = await _ask(model, request, clock, clock.label)
@@ -110,7 +110,8 @@ async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
                 reply = await _call(asking, ticket)
                 ticket.settle(reply)
             asking.answered()
-            return replace(reply, usage=reply.usage and paid_for([reply, *asking.errors]))
+            usage = reply.usage and paid_for([reply, *asking.errors])
+            return reply if usage is reply.usage else replace(reply, usage=usage)
         except Outrun:
             continue
         except CallError as error:
@@ -127,7 +128,9 @@ async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
             await _sleep(model, wait)
 
 
-def _request(model: ModelSettings, messages: list[Message], temperature: float | None, max_tokens: int) -> Request:
+def _request(
+    model: ModelSettings, messages: list[Message], temperature: float | None, max_tokens: int, **how: Any
+) -> Request:
     return Request(
         model=model.model_name,
         messages=messages,
@@ -137,6 +140,7 @@ def _request(model: ModelSettings, messages: list[Message], temperature: float |
         reasoning_effort=model.reasoning_effort,
         thinking=model.thinking,
         stop=model.stop or None,
+        **how,
     )
 
 
@@ -150,7 +154,7 @@ def request_body(
 ) -> dict[str, Any]:
     """A call's JSON as it would be sent first, without sending it. Raises UserError where a provider cannot make it."""
     try:
-        request = replace(_request(model, messages, temperature, max_tokens), logprobs=logprobs)
+        request = _request(model, messages, temperature, max_tokens, logprobs=logprobs)
         return adapter_of(model).body(request, set())
     except CallError as error:
         raise UserError(f"{model.name}: {error.message.rstrip('. ')}.") from None
@@ -213,16 +217,14 @@ async def _slot(asking: Asking) -> tuple[Gate, Slot]:
 
     To wait for the first one is free, as long as a server takes anything. Raises CallError.
     """
-    import anyio
-
     model, request = asking.model, asking.request
     # providers count the prompt and all of max_tokens against their limits
     tokens = sum(len(message["content"]) for message in request.messages) / 4 + request.max_tokens
     left = max(asking.seconds_left(), 0.0)
     avoid = asking.failed.gate if asking.failed else None
     try:
-        with anyio.fail_after(math.inf if asking.clock.started is None else left):
-            gate, slot = await model.line.enter(asking.place, tokens, left, avoid)
+        longest = math.inf if asking.clock.started is None else left
+        gate, slot = await model.line.enter(asking.place, tokens, left, avoid, longest)
     except TimeoutError:
         asking.out_of_time = True
         raise CallError("final", asking.no_other_try()) from None
@@ -300,7 +302,7 @@ def width(model: Model) -> int:
 def paid_for(tries: Sequence[Reply | CallError]) -> Usage | None:
     """The tokens of those tries that counted them, or None when none did."""
     counts = [each.usage for each in tries if each.usage]
-    return sum(counts, Usage()) if counts else None
+    return sum(counts[1:], counts[0].whole()) if counts else None
 
 
 def total_usage(replies: Sequence[Reply | CallError]) -> Usage | None:
@@ -308,7 +310,7 @@ def total_usage(replies: Sequence[Reply | CallError]) -> Usage | None:
     counts = [reply.usage for reply in replies]
     if any(count is None for count in counts):
         return None
-    return sum((count for count in counts if count), Usage())
+    return paid_for(replies) or Usage()
 
 
 def finish_reason_of(replies: list[Reply]) -> str:

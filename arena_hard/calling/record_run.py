@@ -227,7 +227,7 @@ class RecordRun(Generic[J]):
         finally:
             output.tally.saw(job.replies)
             output.tally.paid(*purse.take_counts())
-        writing = asyncio.ensure_future(self._writer.write(output.path, row))
+        writing = self._writer.writing(output.path, row)
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:  # the run is stopped, and the record on its way to the disk: it counts

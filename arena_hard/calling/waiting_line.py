@@ -62,21 +62,32 @@ class Line:
         return self._waiters[0].place if self._waiters else math.inf
 
     async def enter(
-        self, place: float, tokens: float, patience: float = math.inf, avoid: Gate | None = None
+        self,
+        place: float,
+        tokens: float,
+        patience: float = math.inf,
+        avoid: Gate | None = None,
+        longest: float = math.inf,
     ) -> tuple[Gate, Slot]:
         """Wait for a slot, and for its endpoint. `tokens`: what the request will cost of the tokens per minute.
 
-        patience: the longest closing to wait out. Raises NoSlot when all servers ask to be left alone for longer, or
-        are known to refuse everything.
+        patience: the longest closing to wait out; longest: seconds to wait. Raises NoSlot when all servers ask to be
+        left alone for longer, or are known to refuse everything, and TimeoutError.
         """
+        import anyio
+
+        end = anyio.current_time() + longest
         while True:
             granted: asyncio.Future[tuple[Gate, Slot]] = asyncio.get_running_loop().create_future()
             waiter = _Waiter(place, granted, tokens, patience, avoid)
             bisect.insort(self._waiters, waiter, key=lambda each: each.place)
             self.serve()
             try:
-                gate, slot = await granted
-            except asyncio.CancelledError:
+                if not granted.done():  # most are granted at once, and need no clock
+                    with anyio.fail_after(end - anyio.current_time()):
+                        await granted
+                gate, slot = granted.result()
+            except (asyncio.CancelledError, TimeoutError):
                 self._left(waiter)
                 raise
             if not gate.dead:  # by a refusal that came after the slot was granted

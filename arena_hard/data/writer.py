@@ -108,13 +108,17 @@ class RecordWriter:
 
         `make_row` is called by the writing thread, so that counting tokens does not hold the loop up.
         """
+        await self.writing(file, make_row)
+
+    def writing(self, file: Path, make_row: Callable[[], dict[str, Any]]) -> asyncio.Future[None]:
+        """The same, begun at once; whoever stops waiting does not stop it."""
         if not self._started:
             self._started = True
             self._thread.start()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._queue.put(_Item(file, make_row, loop, done))
-        await done
+        return done
 
     def finish(self, file: Path) -> None:
         """Close a file to which nothing more is written; its lock stays. Raises UserError when it lost records.

@@ -111,6 +111,8 @@ def constraint(forms: Mapping[str, Form], request: Request, dialect: Dialect) ->
 
 def asked_for(body: Mapping[str, Any]) -> tuple[str, Allowed] | None:
     """(form, what is allowed) of a body that `constraint` was put into; None for others, such as a user's own."""
+    if _KEYS.isdisjoint(body):
+        return None
     for forms in (OPENAI, ANTHROPIC, BEDROCK):
         for name, form in forms.items():
             with contextlib.suppress(KeyError, TypeError, IndexError, ValueError, AttributeError):
@@ -159,6 +161,8 @@ _ALLOWED: dict[str, Callable[[Mapping[str, Any]], Allowed]] = {
     "grammar": _of_grammar,
     "tool": _of_tool,
 }
+# one of which every form puts into a body
+_KEYS = {"response_format", "structured_outputs", "guided_choice", "guided_json", "grammar", "tools", "toolConfig"}
 
 
 def chosen(content: str, choices: Sequence[str]) -> str | None:

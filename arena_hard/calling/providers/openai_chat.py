@@ -154,7 +154,9 @@ def _said(choice: Fields) -> tuple[str, str]:
         return choice.said("message")
     message = choice.inner("message" if "message" in choice else "delta")
     text, thought = message.said("content")
-    own_field = message.thought(*_OWN_FIELDS) or message.inner("provider_specific_fields").thought(*_OWN_FIELDS)
+    own_field = message.thought(*_OWN_FIELDS)
+    if not own_field and "provider_specific_fields" in message:
+        own_field = message.inner("provider_specific_fields").thought(*_OWN_FIELDS)
     return text or message.text("refusal") or "", "\n\n".join(filter(None, (own_field, thought)))
 
 
