@@ -34,22 +34,13 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     batched: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        a, b = self.whole(), other.whole()
-        return Usage(
-            a.prompt_tokens + b.prompt_tokens,
-            a.completion_tokens + b.completion_tokens,
-            a.cached_tokens + b.cached_tokens,
-            a.cache_write_tokens + b.cache_write_tokens,
-            a.reasoning_tokens + b.reasoning_tokens,
-            a.batched + b.batched,
-        )
+        return Usage(*map(sum, zip(*(msgspec.structs.astuple(each.whole()) for each in (self, other)))))
 
     def whole(self) -> Usage:
         """With no part above its whole: some count cached tokens beside the prompt, and thoughts beside the answer."""
-        counts = prompt, completion, *parts = msgspec.structs.astuple(self)
-        if min(counts) >= 0 and parts[0] + parts[1] <= prompt and parts[2] <= completion:
+        prompt, completion, *parts = (max(0, count) for count in msgspec.structs.astuple(self))
+        if min(msgspec.structs.astuple(self)) >= 0 and parts[0] + parts[1] <= prompt and parts[2] <= completion:
             return self
-        prompt, completion, *parts = (max(0, count) for count in counts)
         prompt += parts[0] + parts[1] if parts[0] + parts[1] > prompt else 0
         return Usage(prompt, completion + (parts[2] if parts[2] > completion else 0), *parts)
 

@@ -15,13 +15,44 @@ import json
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from arena_hard.calling.providers.transport import AiohttpTransport, Came, Sendable
+    import ssl
+
+    import aiohttp
+    from multidict import CIMultiDict, CIMultiDictProxy
+    from yarl import URL
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+class Sendable(NamedTuple):
+    """A request but for its body, in aiohttp's terms."""
+
+    method: str
+    url: URL
+    headers: CIMultiDict[str]
+    ssl: ssl.SSLContext | bool
+    timeout: aiohttp.ClientTimeout
+
+
+class Came(NamedTuple):
+    """A whole response, its content as it was sent."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    raw_headers: tuple[tuple[bytes, bytes], ...]
+    content: bytes
+
+
+class Transport(Protocol):
+    """What sends them."""
+
+    async def send(self, sendable: Sendable, content: bytes) -> Came:
+        """Raises aiohttp.ClientError, TimeoutError, OSError."""
+        ...
 
 
 class Response(NamedTuple):
@@ -35,7 +66,7 @@ class Response(NamedTuple):
 class Prepared(NamedTuple):
     """A request as the SDK sends it, but for its body, and the transport through which it goes."""
 
-    transport: AiohttpTransport
+    transport: Transport
     sendable: Sendable
 
 
@@ -57,7 +88,7 @@ class Call:
     came: Came | Exception | None
     is_seen: bool = False
 
-    def sees(self, transport: AiohttpTransport, sendable: Sendable, content: bytes) -> None:
+    def sees(self, transport: Transport, sendable: Sendable, content: bytes) -> None:
         """Learn how the SDK sends it; where it is redirected to afterwards is no matter."""
         if not self.is_seen:
             is_ours = content == encoded(self.body)
@@ -127,8 +158,6 @@ async def _sent(prepared: Prepared, body: dict[str, Any]) -> Came | Exception | 
 def _nothing() -> Came:
     """A reply for a request that is not sent."""
     from multidict import CIMultiDict, CIMultiDictProxy
-
-    from arena_hard.calling.providers.transport import Came
 
     return Came(200, CIMultiDictProxy(CIMultiDict()), (), b"{}")
 

@@ -9,38 +9,19 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from typing import NamedTuple
 
 import aiohttp
 import httpx2
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 from yarl import URL
 
 from arena_hard.calling.providers import direct, tls
+from arena_hard.calling.providers.direct import Came, Sendable
 from arena_hard.data.environment import Proxy, proxy_for
 from arena_hard.data.records import UserError
 
 CONNECT_SECONDS = 30.0
 HEADER_BYTES = 65_536  # some gateways send policies and cookies longer than aiohttp's 8 KB
-
-
-class Sendable(NamedTuple):
-    """A request but for its body."""
-
-    method: str
-    url: URL
-    headers: CIMultiDict[str]
-    ssl: ssl.SSLContext | bool
-    timeout: aiohttp.ClientTimeout
-
-
-class Came(NamedTuple):
-    """A whole response, its content as it was sent."""
-
-    status: int
-    headers: CIMultiDictProxy[str]
-    raw_headers: tuple[tuple[bytes, bytes], ...]
-    content: bytes
 
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
