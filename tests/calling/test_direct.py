@@ -13,6 +13,9 @@ import pytest
 from arena_hard.calling.providers import direct
 from arena_hard.calling.providers.base import CallError, Request
 from arena_hard.calling.providers.registry import PROVIDERS
+from tests.calling.test_errors_with_200 import ERRORS
+from tests.calling.test_odd_replies import ODD as ODD_FIELDS
+from tests.calling.test_odd_replies import ODD_ANTHROPIC, WRAPPED
 from tests.support.odd_bodies import anthropic, openai, said
 from tests.support.raw_wire import KEY, Heard, asked, response
 
@@ -135,7 +138,7 @@ ODD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("api_type", ["openai", "azure", "anthropic"])
+@pytest.mark.parametrize("api_type", ["openai", "anthropic"])
 @pytest.mark.parametrize("name", [*PLAIN, *ODD])
 def test_what_comes_is_the_same(monkeypatch: pytest.MonkeyPatch, api_type: str, name: str) -> None:
     answers = (PLAIN | ODD)[name]
@@ -143,6 +146,19 @@ def test_what_comes_is_the_same(monkeypatch: pytest.MonkeyPatch, api_type: str, 
     assert past.told() == through.told() and len(past.outcomes) == 2
     assert past.requests == through.requests
     assert past.through_sdk == (1 if name in PLAIN else 3)
+
+
+BODIES = [row[0] for row in [*ODD_FIELDS.values(), *ODD_ANTHROPIC.values(), *WRAPPED.values(), *ERRORS]]
+
+
+@pytest.mark.parametrize("api_type", ["openai", "anthropic"])
+def test_what_is_odd_in_a_body_is_the_same(monkeypatch: pytest.MonkeyPatch, api_type: str) -> None:
+    answers = [response(200, each.encode() if isinstance(each, str) else json.dumps(each).encode()) for each in BODIES]
+    past, through = both(
+        monkeypatch, lambda: asked(api_type, answers, lambda adapter: [body_of(adapter)] * len(answers))
+    )
+    assert past.told() == through.told() and len(past.outcomes) == len(answers)
+    assert past.through_sdk == 1
 
 
 def test_silence_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
