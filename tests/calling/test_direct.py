@@ -6,7 +6,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -17,9 +17,10 @@ from tests.calling.test_errors_with_200 import ERRORS
 from tests.calling.test_odd_replies import ODD as ODD_FIELDS
 from tests.calling.test_odd_replies import ODD_ANTHROPIC, WRAPPED
 from tests.support.odd_bodies import anthropic, openai, said
-from tests.support.raw_wire import KEY, Heard, asked, response
+from tests.support.raw_wire import KEY, asked, response
 
 OURS = [name for name in PROVIDERS if PROVIDERS[name].adapter in ("openai_chat", "anthropic_messages")]
+T = TypeVar("T")
 TEXT = 'äöü {braces} 🙂 \u2028 \x7f \t"\\'
 
 
@@ -29,7 +30,7 @@ async def through_the_sdk(client: Any, path: str, body: dict[str, Any], **how: A
     return await client.post(path, body=body, cast_to=httpx2.Response, **how)
 
 
-def both(monkeypatch: pytest.MonkeyPatch, ask: Callable[[], Heard]) -> tuple[Heard, Heard]:
+def both(monkeypatch: pytest.MonkeyPatch, ask: Callable[[], T]) -> tuple[T, T]:
     """What is heard past the SDK, and through it alone."""
     past = ask()
     with monkeypatch.context() as patched:
@@ -167,6 +168,20 @@ def test_silence_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert past.told() == through.told()
     assert isinstance(past.outcomes[0], CallError) and past.outcomes[0].message == "no answer within 0.1 s"
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "two\r\nx: lines", "nul\0", "schlüssel", "\ud800", ""])
+@pytest.mark.parametrize("api_type", ["openai", "azure", "anthropic"])
+def test_a_key_that_no_header_takes_is_the_same(monkeypatch: pytest.MonkeyPatch, api_type: str, key: str) -> None:
+    def ask() -> Any:
+        try:
+            heard = asked(api_type, [GOOD], lambda adapter: [body_of(adapter)] * 2, key=key)
+            return heard.told(), heard.requests
+        except Exception as error:
+            return type(error), str(error)
+
+    past, through = both(monkeypatch, ask)
+    assert past == through
 
 
 @pytest.mark.parametrize("odd", [float("nan"), {1, 2}, "\ud800"])

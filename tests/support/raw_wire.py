@@ -46,6 +46,7 @@ def asked(
     timeout: float = 20.0,
     embeds: bool = False,
     base: Callable[[str], str] | None = None,
+    key: str = KEY,
     **options: Any,
 ) -> Heard:
     """Send bodies one after the other through one client, each answered with these bytes; the last goes on.
@@ -80,7 +81,7 @@ def asked(
         adapter = embedding_adapter_of(settings) if embeds else adapter_of(settings)
         root = f"http://127.0.0.1:{port}"
         address = base(root) if base else root + ("" if api_type == "azure" else "/v1")
-        client = adapter.open(Connection(api_type, address, KEY, "2024-10-21", timeout, options=options))
+        client = adapter.open(Connection(api_type, address, key, "2024-10-21", timeout, options=options))
         async with server:
             await _send_all(adapter, client, bodies(adapter), heard)
             await adapter.close(client)

@@ -141,7 +141,7 @@ async def _through_sdk(client: Any, path: str, call: Call, how: dict[str, Any]) 
 
 
 async def _sent(prepared: Prepared, body: dict[str, Any]) -> Came | Exception | None:
-    """What came of a request, or was raised; None where it cannot be sent."""
+    """What came of a request, or was raised while it was sent; None where its body is no JSON."""
     import aiohttp
 
     try:
@@ -150,7 +150,7 @@ async def _sent(prepared: Prepared, body: dict[str, Any]) -> Came | Exception | 
         return None
     try:
         return await prepared.transport.send(prepared.sendable, content)
-    except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+    except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
         return error
 
 
