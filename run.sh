@@ -102,7 +102,7 @@ run_tests() {
   local types=$! failed=0
   trap "kill -- -$types 2>/dev/null || true" EXIT
   local workers; workers=$(getconf _NPROCESSORS_ONLN); workers=$((workers < 8 ? workers : 8))
-  is_quick "$@" || workers=$((workers * 2))
+  is_quick "$@" || workers=$((workers * 3))
   .venv/bin/python -m pytest -n "$workers" --dist worksteal "$@" || failed=$?
   wait "$types" || failed=1
   cat .venv/types.log
