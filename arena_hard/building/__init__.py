@@ -36,6 +36,8 @@ labelling      the missing ones asked for, and reported
 label_cluster  the same by the workers of a Dask cluster
 label_shard    what a worker does of it
 label_reading  the criteria in an annotator's reply
+label_lists    a list of criteria in a strict form
+label_objects  the JSON objects that decide criteria, or list them
 duplicates     of copies one stays; excluded benches
 near_copies    pairs of prompts with much in common, verified
 id_order       rows in the order of their ids, whatever order they came in

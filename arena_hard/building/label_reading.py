@@ -1,48 +1,67 @@
-"""The criteria in an annotator's reply: a list of numbers or names, or an object of decisions.
+"""The criteria in an annotator's reply: an object of decisions, or the list below the heading that was asked for.
 
-What cannot be read with certainty is no label: a reply that was cut, two lists that differ, a number that is none of
-the criteria. That no criterion is met counts only where the reply says so.
+A reply is read by a strict grammar, in which nothing is left over in the place of the verdict and nothing takes it back
+behind; all else is no label, for which the decisions alone are asked. That no criterion is met counts only where the
+reply says so.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from arena_hard.building.label_lists import Label, in_brackets, list_of
+from arena_hard.building.label_objects import objects_in
 from arena_hard.calling.providers.base import Reply
 
-Label = tuple[bool, ...]  # for each criterion, in the order of the file
-
 _CUT = {"length": "the reply was cut at max_tokens", "content_filter": "the reply was cut by the content filter"}
-_NUMBERED = re.compile(r"(?:criteri(?:on|um)\s*|#)?(\d{1,9})(?:\s*[.:)(\-–—]*\s*(\D.*?))?\)?", re.DOTALL)
-_MARK = re.compile(r"criteria\s+(?:that\s+are\s+|which\s+are\s+)?(?:met|satisfied)\b", re.IGNORECASE)
-_BETWEEN = " :=-–—\"'"  # the mark and the list
-_FORM = re.compile(r"[n,.… ]*n[n,.… ]*")  # "[n, n, ...]": the form that was asked for, repeated
+_FENCE = re.compile(r"```\s*\w*\s*")
 _MARKUP = re.compile(r"[*`]+|(?<!\w)_+|_+(?!\w)")
-_CHAIN = re.compile(r"\[[^\[\]]*\](?!\()(?:\s*(?:[,;]|and|or|&)?\s*\[[^\[\]]*\](?!\())*")  # "[1], [2]"
-_JOINT = re.compile(r"\]\s*((?:[,;]|and|or|&)?)\s*\[")
-_LABELLED = re.compile(  # a line that is a list, and nothing else but the words of an answer
-    r"(?:(?:(?:the|my)\s+)?(?:final\s+)?(?:answer|criteria|labels?|result|decision)(?:\s+(?:is|are))?\s*[:=]?\s*"
-    r"|the\s+prompt\s+(?:meets|satisfies)\s*:?\s*)?(\[[^\[\]]*\])\s*\.?",
+_ESCAPED = re.compile(r"\\([\[\]()_*`#])")  # as Markdown has it
+_END = re.compile(r"-{2,}|</s>|<\|[\w ]+\|>")  # a rule, and tokens that end a turn
+
+_MARK = re.compile(r"\bcriteria\s+(?:(?:that|which)\s+are\s+)?(?:met|satisfied)\b", re.IGNORECASE)
+_LEAD = re.compile(  # what may stand before the mark in its line: an ordinal, a heading, the end of a sentence
+    r"(?:[-+•–—]\s+|\d{1,2}[.)]\s+)?"
+    r"(?:.*(?<!e\.g)(?<!i\.e)[.!]\s+)?"
+    r"(?:(?:my\s+|the\s+)?(?:final|overall)?\s*(?:answer|decision|verdict|conclusion|summary|result|final)s?\s*[:\-–—]\s*"
+    r"|(?:so|thus|therefore|hence|overall|finally|in\s+summary|in\s+conclusion),?\s+)?(?:the\s+)?",
     re.IGNORECASE,
 )
-_NOT_BEFORE = re.compile(  # "No criteria met", "None of the criteria met"
-    r"(?:\b(?:no|none|not|without|neither|few|which)|n't)(?:\s+(?:of|all|any|the|these|those|other|seven|\d+))*\s*$",
+_BEHIND = re.compile(r"(?:\s+by\s+(?:the|this)\s+prompt)?(?:\s+are)?\s*([:=–—-]?)\s*", re.IGNORECASE)
+_FORM = re.compile(r"\[?n(?:, ?n)*(?:, ?(?:\.\.\.|…))?\]?\W*")  # "[n, n, ...]": the form that was asked for, repeated
+_LISTS = re.compile(r"[\[({:=\d]")  # a line may hold a list
+_HEADING = re.compile(  # a line that may lead to the mark below it
+    r"\W*(?:(?:my|the)\s+)?(?:criteria\s+met|final|overall|answer|decision|verdict|conclusion|summary|results?|so|thus|therefore|hence|"
+    r"in\s+(?:summary|conclusion)|based\s+on)\b[^\"'“”‘’]*",
     re.IGNORECASE,
 )
+_DOUBT = re.compile(r"\b(?:if|unless|not|no|none|would|could|example|format|form|without)\b|n['’]t\b", re.IGNORECASE)
+
 _DENIED = re.compile(
-    r"\b(?:not|no|none|un(?:met|satisfied)|fail\w*|miss\w*|lack\w*|without|neither)\b|n't", re.IGNORECASE
+    r"(?:[-+•–—]\s+)?(?:(?:the\s+)?criteria\s+(?:(?:that|which)\s+are\s+)?(?:not\s+|un)(?:met|satisfied)"
+    r"|(?:not\s+|un)(?:met|satisfied)(?:\s+criteria)?)\b(?:\s+are)?\s*:?\s*",
+    re.IGNORECASE,
 )
-_BULLET = re.compile(r"[-+•–—]\s+")
-_KEY = re.compile(r"criteri|label|answer|result|decision|^met$|satisf")  # of an object that lists criteria
-_NO_KEY = re.compile(r"not|un(?:met|satis)|fail|miss|^no")
-_SEPARATED = re.compile(r"[,;，、；]|\band\b|&")
-_WORDS = 3  # as long a line may be an item of a list
-_NONE = {"", "none", "no criteria", "none of them"}
-_TRUE = {"yes": True, "true": True, "1": True, "met": True, "no": False, "false": False, "0": False, "not met": False}
+_THE_OTHERS = re.compile(
+    r"(?:(?:all|the)\s+)*(?:others?|rest|remaining)(?:\s+(?:ones|criteria))?\s+(?:are|is)\s+(?:not\s+|un)(?:met|satisfied)\.?",
+    re.IGNORECASE,
+)
+_FAREWELL = re.compile(
+    r"(?:i\s+hope\s+(?:this|that|it)\s+helps|thank\s+you|thanks|let\s+me\s+know\s+if\s+(?:you|there)[a-z'’ ]*"
+    r"|feel\s+free\s+to\s[a-z'’ ]*|is\s+there\s+anything\s+else[a-z'’ ]*)[.!?]*",
+    re.IGNORECASE,
+)
+_SUPPOSED = re.compile(r"\b(?:example|if|would|not)\b|n['’]t\b", re.IGNORECASE)  # in a heading above such an object
+_TAKEN_BACK = re.compile(  # behind an object of all decisions
+    r"\b(?:wait|actually|correct(?:ion|ed)|reconsider\w*|reflection|revis(?:e|ed|ion)|mistake|oops|hmm|apolog\w+|sorry|"
+    r"should|instead|rather|ignore|example|cannot|can['’]t|unsure|partial\w*|partly|arguably|second\s+thoughts?)\b"
+    r"|^\W*(?:but|no|however)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_SHOWN = 60  # characters of what could not be read
 
 
 class Reading(NamedTuple):
@@ -50,6 +69,13 @@ class Reading(NamedTuple):
 
     label: Label | None
     why: str = ""
+
+
+class _Verdict(NamedTuple):
+    """A place of a reply that says what is met. left_over: what must not stand there; label: None for no list."""
+
+    label: Label | None
+    left_over: str = ""
 
 
 def read_label(reply: Reply, names: Sequence[str]) -> Reading:
@@ -61,163 +87,121 @@ def read_label(reply: Reply, names: Sequence[str]) -> Reading:
 
 def read_text(text: str, names: Sequence[str]) -> Reading:
     """The one label in a text that is whole."""
-    objects = list(_objects(text, names))
-    lines = [line for line in map(_plain, text.splitlines()) if line]
-    marked = _after_marks(lines, names)
-    found = marked or list(_lists(lines))
-    lists = [_label_of(items, names) for items in found]
-    known = {label for label in (*objects, *lists) if label is not None}
-    if None in lists and (marked or not known):
-        wrong = found[lists.index(None)]
-        return Reading(None, f"the list names what is none of the {len(names)} criteria: {wrong[:60]!r}")
-    if len(known) > 1:
+    text = unicodedata.normalize("NFKC", text).replace("\ufe0f", "")
+    lines = _plain_lines(text)
+    if whole := _whole(lines, names):
+        return Reading(whole)
+    objects = list(_decided(text, names))
+    verdicts = [*objects, *_below_marks(lines, names)]
+    labels = {verdict.label for verdict in verdicts if verdict.label is not None}
+    if len(labels) > 1:
         return Reading(None, "the reply holds two lists of criteria that differ")
-    if known:
-        return Reading(known.pop())
-    return Reading(None, "the object leaves criteria out" if objects else "the reply holds no list of criteria")
+    if _Verdict(None) in objects:
+        return Reading(None, "the object leaves criteria out, or holds something else")
+    if left_over := next((each.left_over for each in verdicts if each.left_over), None):
+        return Reading(None, f"not certain, because of {left_over[:_SHOWN]!r}")
+    return Reading(labels.pop()) if labels else Reading(None, "the reply holds no list of criteria")
 
 
-def _plain(line: str) -> str:
-    return _MARKUP.sub("", line).strip().lstrip("#>").strip()
+def _plain_lines(text: str) -> list[str]:
+    """The lines without the marks of Markdown."""
+    lines = (line for line in text.splitlines() if not _FENCE.fullmatch(line.strip()))
+    return [_MARKUP.sub("", _ESCAPED.sub(r"\1", line)).strip().lstrip("#").strip() for line in lines]
 
 
-def _after_marks(lines: Sequence[str], names: Sequence[str]) -> list[str]:
-    """What stands after "Criteria met:", in its line or below; lists in brackets go before words that are none."""
-    brackets: list[str] = []
-    words: list[str] = []
-    for number, line in enumerate(lines):
-        for mark in _MARK.finditer(line):
-            if _NOT_BEFORE.search(line[: mark.start()]):
-                continue
-            rest = line[mark.end() :].lstrip(_BETWEEN)
-            colon = ":" in line[mark.end() : len(line) - len(rest)]
-            below = lines[number + 1 :]
-            first, below = (rest, below) if rest else ("".join(below[:1]), below[1:])
-            if found := _CHAIN.match(first):
-                brackets += _in_brackets(found[0], below)
-            elif colon and first and not first.startswith("["):  # "Criteria met: 1, 2" and "Criteria met: none"
-                words.append(_in_lines(first, below, names, begun=bool(rest)))
-    certain = [each for each in words if _label_of(each, names) is not None]
-    return [*brackets, *certain] if brackets else words
-
-
-def _in_brackets(chain: str, below: Sequence[str]) -> Iterator[str]:
-    """The lists after a mark: "[1], [2]" is one, a line below that is a list is another."""
-    items = _JOINT.sub(lambda joint: f" {joint[1] or ','} ", chain)[1:-1]
-    if not _FORM.fullmatch(items):
-        yield items
-    for line in below:
-        if not (whole := _LABELLED.fullmatch(line)):
-            break
-        yield whole[1][1:-1]
-
-
-def _in_lines(first: str, below: Sequence[str], names: Sequence[str], *, begun: bool) -> str:
-    """A list over several lines. begun: it begins beside the mark; then only what is certainly of it is taken."""
-    items = [_item(first)]
-    for line in below:
-        item = _item(line)
-        known = bool(_items(item)) and all(_criterion(each, names) is not None for each in _items(item))
-        looks = _BULLET.match(line) or line[:1].isdigit() or (len(line.split()) <= _WORDS and line[-1] not in ".:]")
-        if not known and (begun or not looks):
-            break
-        items.append(item)
-    return ", ".join(filter(None, items))
-
-
-def _item(line: str) -> str:
-    return _BULLET.sub("", line, count=1).rstrip(" .,;") if _BULLET.match(line) else line.rstrip(" .,;")
-
-
-def _lists(lines: Sequence[str]) -> Iterator[str]:
-    """The lists of a text without that mark: lines that are one.
-
-    In a sentence or a piece of code a list says nothing of the criteria, and below "not met" the contrary.
-    """
-    for line, before in zip(lines, ["", *lines]):
-        if (whole := _LABELLED.fullmatch(line)) and not _denies(before):
-            yield whole[1][1:-1]
-    if len(lines) == 1 and lines[0].lower().strip(" .\"'") in ("none", "none of them"):
-        yield "none"
-
-
-def _denies(line: str) -> bool:
-    """Whether a line is the heading of what is not met."""
-    heading = line.endswith(":") or (":" not in line and len(line.split()) <= 2 * _WORDS and not line.endswith("."))
-    return heading and bool(_DENIED.search(line))
-
-
-def _label_of(items: str, names: Sequence[str]) -> Label | None:
-    """The label of a list's items; None where one of them is no criterion."""
-    if items.strip(" \t\"'.").lower() in _NONE:
+def _whole(lines: Sequence[str], names: Sequence[str]) -> Label | None:
+    """The label of a reply that is a list in brackets, or "none", and nothing else."""
+    said = "\n".join(lines).strip()
+    if said.removesuffix(".").strip("\"'").lower() in ("none", "none of them"):
         return (False,) * len(names)
-    met: set[int] = set()
-    for item in _items(items):
-        number = _criterion(item, names)
-        if number is None:
-            return None
-        met.add(number)
-    return tuple(number in met for number in range(len(names)))
+    found = in_brackets(said.split("\n"), names)
+    return found.label if found and not found.below else None
 
 
-def _items(items: str) -> list[str]:
-    parts = [part.strip(" \t\r\n\"'") for part in _SEPARATED.split(items)]
-    parts = [part for part in parts if part]
-    return items.split() if len(parts) == 1 and re.fullmatch(r"[\d\s]+", items) else parts
+def _decided(text: str, names: Sequence[str]) -> Iterator[_Verdict]:
+    """What the objects say; behind one that decides all criteria its reasons may follow."""
+    for stated in objects_in(text, names):
+        above, below = (_plain_lines(part) for part in (stated.above, stated.below))
+        taken_back = _TAKEN_BACK.search(stated.below)
+        if stated.label is None:
+            yield _Verdict(None)
+        elif stated.is_whole:
+            heading = _heading_above(above)
+            supposed = heading if _SUPPOSED.search(heading) else ""
+            yield _Verdict(stated.label, supposed or (taken_back[0] if taken_back else ""))
+        else:
+            yield _Verdict(stated.label, _doubtful_heading(above) or _left_over(below, stated.label, names))
 
 
-def _criterion(item: str, names: Sequence[str]) -> int | None:
-    """The place of a criterion that is called by its number, its name or both."""
-    known = {_bare(name): place for place, name in enumerate(names)}
-    numbered = _NUMBERED.fullmatch(item)
-    if not numbered:
-        return known.get(_bare(item))
-    place = int(numbered[1]) - 1
-    if not 0 <= place < len(names):
+# ------------------------------------------------------------------------------------ "Criteria met:"
+
+
+def _below_marks(lines: Sequence[str], names: Sequence[str]) -> Iterator[_Verdict]:
+    """What stands beside or below each "Criteria met:", up to the next."""
+    marked = [number for number, line in enumerate(lines) if _MARK.search(line)]
+    for number, end in zip(marked, [*marked[1:], len(lines)]):
+        if verdict := _verdict(lines[:end], number, names):
+            yield verdict
+
+
+def _verdict(lines: Sequence[str], number: int, names: Sequence[str]) -> _Verdict | None:
+    """What stands at the last mark of a line, or below it; None where the line only mentions it, and holds no list."""
+    line = lines[number]
+    first, *others = _MARK.finditer(line)
+    last = others[-1] if others else first
+    behind = _BEHIND.match(line, last.end())
+    rest = line[behind.end() if behind else last.end() :]
+    begins = _LEAD.fullmatch(line[: last.start()]) is not None and not _LISTS.search(line[first.end() : last.start()])
+    is_heading = begins and (not rest or bool(behind and behind[1]))
+    if _FORM.fullmatch(rest.lower()) or not (is_heading or _LISTS.search(line[first.end() :])):
         return None
-    return place if not numbered[2] or known.get(_bare(numbered[2])) == place else None
+    if not begins:
+        return _Verdict(None, line[: last.end()])
+    below = [rest, *lines[number + 1 :]] if rest else _from_text(lines[number + 1 :])
+    if not below:
+        return None
+    any_form = not rest or bool(behind and behind[0].strip())
+    found = list_of(below, names, beside=bool(rest)) if any_form else in_brackets(below, names)
+    if found is None:
+        return _Verdict(None, below[0])
+    return _Verdict(found.label, _doubtful_heading(lines[:number]) or _left_over(found.below, found.label, names))
 
 
-def _bare(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
+def _doubtful_heading(above: Sequence[str]) -> str:
+    """The heading above a list that may say something else of it: "If none is met:"."""
+    line = _heading_above(above)
+    is_known = _HEADING.fullmatch(line) is not None and _DOUBT.search(line) is None
+    return "" if is_known else line
 
 
-# -------------------------------------------------------------------------------------------- objects
+def _heading_above(lines: Sequence[str]) -> str:
+    line = next((line for line in reversed(lines) if line), "")
+    return line if line.endswith(":") else ""
 
 
-def _objects(text: str, names: Sequence[str]) -> Iterator[Label | None]:
-    """The labels of the JSON objects that decide criteria, or list them; None for one that leaves some out."""
-    known = {_bare(name): place for place, name in enumerate(names)}
-    for value in _json_objects(text):
-        decided = {known[_bare(key)]: _decision(each) for key, each in value.items() if _bare(key) in known}
-        every = [decided.get(place) for place in range(len(names))]
-        if decided:
-            yield None if None in every else tuple(each is True for each in every)
-        elif (
-            len(value) == 1 and isinstance(items := next(iter(value.values())), list) and _lists_met(next(iter(value)))
-        ):
-            yield _label_of(", ".join(map(str, items)), names)
+def _left_over(lines: Sequence[str], label: Label, names: Sequence[str]) -> str:
+    """The first line behind a list that may take something of it back; the others may be listed as not met."""
+    lines = _from_text(lines)
+    denied = _DENIED.match(lines[0]) if lines else None
+    if denied:
+        rest = lines[0][denied.end() :]
+        below = [rest, *lines[1:]] if rest else _from_text(lines[1:])
+        found = list_of(below, names, beside=bool(rest)) if below else None
+        if found is None or _contradicts(found.label, label):
+            return lines[0]
+        lines = found.below
+    return next((line for line in lines if line and not _is_harmless(line)), "")
 
 
-def _lists_met(key: str) -> bool:
-    return bool(_KEY.search(key.lower())) and not _NO_KEY.search(key.lower())
+def _contradicts(not_met: Label, met: Label) -> bool:
+    return any(one and other for one, other in zip(not_met, met)) or not (any(not_met) or all(met))
 
 
-def _json_objects(text: str) -> Iterator[dict[str, Any]]:
-    decoder, at = json.JSONDecoder(), text.find("{")
-    while at >= 0:
-        value: Any = None
-        with contextlib.suppress(ValueError, RecursionError):
-            value, end = decoder.raw_decode(text, at)
-            at = end - 1
-        if isinstance(value, dict):
-            yield value
-        at = text.find("{", at + 1)
+def _is_harmless(line: str) -> bool:
+    return any(form.fullmatch(line) for form in (_END, _THE_OTHERS, _FAREWELL))
 
 
-def _decision(value: Any) -> bool | None:
-    """Yes or no in an object: as a text, true or false, 1 or 0, or within an object that also holds reasons."""
-    if isinstance(value, dict):
-        inner = [each for each in map(_decision, value.values()) if each is not None]
-        return inner[0] if len(inner) == 1 else None
-    return _TRUE.get(str(value).strip(" .").lower())
+def _from_text(lines: Sequence[str]) -> list[str]:
+    """The lines from the first that is not blank."""
+    first = next((number for number, line in enumerate(lines) if line), len(lines))
+    return list(lines[first:])
