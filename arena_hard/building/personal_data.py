@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 # What any of them must hold: looked for at the speed of the library, before anything is looked at closely.
 ANY = (
     r"\S@\w|\d[ .\-/)]{1,2}\d|\+\(?\d|\d{7}|(?i:[srp]k[-_]|akia|asia|gh[pousr]_|github_pat_|glpat-|aiza|xox[abpr]-|hf_|"
-    r"eyj|-----begin|gsk_|npg_|ya29\.)"
+    r"eyj|-----begin|gsk_|npg_|npm_|ya29\.)"
 )
 
 _MAIL = re.compile(
@@ -21,21 +21,31 @@ _MAIL = re.compile(
     r"jobs|mobi|travel|museum|berlin|hamburg|london|paris|tokyo))(?![\w@-])",
     re.IGNORECASE,
 )
-_NOBODY = re.compile(
-    r"(?:user|users|username|user_?\d+|name|your|you|me|my|e?mail|email_?address|pass(?:word|wd)?|pwd?|test\w*|example|sample|someone|somebody|"
-    r"anyone|foo|bar|baz|git|hg|svn|root|admin|info|support|contact|sales|help|hello|no-?reply|webmaster|postmaster|"
-    r"(?:your|my|first|last|the)[._-]?(?:e?mail|name|address|account|last|user|first)(?:[._-]?name)?|"
-    r"(?:john|jane)[._-]?(?:doe|smith)?|(?:alice|bob|carol|eve)\d*|abc\w*|xyz\w*|a|b|x|y|x+)",
+_NOBODY = re.compile(  # at a mail provider too
+    r"users?|username|user_?\d+|name|you|me|e?mail|email_?address|pass(?:word|wd)?|pwd?|test\d*|example\d*|sample|someone|"
+    r"somebody|anyone|foo|bar|baz|x+|(?:your|my|first|last|the)[._-]?(?:e?mail|name|address|account|last|user|first)?"
+    r"(?:[._-]?name)?|git|hg|svn|root|admin|info|support|contact|sales|help|hello|no-?reply|webmaster|postmaster",
     re.IGNORECASE,
+)
+_MADE_UP_NAME = re.compile(r"test\w*|abc\w*|xyz\w*|(?:john|jane)[._-]?doe|a|b|x|y", re.IGNORECASE)  # and not there
+_PROVIDERS = re.compile(
+    r"(?:gmail|googlemail|google|yahoo|ymail|hotmail|outlook|live|msn|icloud|me|mac|aol|proton|protonmail|pm|gmx|web|"
+    r"t-online|freenet|posteo|mailbox|mail|email|inbox|list|bk|yandex|ya|rambler|ukr|wp|o2|onet|interia|seznam|centrum|"
+    r"orange|free|laposte|wanadoo|sfr|libero|virgilio|tiscali|alice|qq|163|126|sina|foxmail|naver|daum|hanmail|zoho|"
+    r"fastmail|tutanota|hey|rediffmail|uol|bol|terra|comcast|verizon|att|bluewin|telenet|ziggo)\.(?:com?\.)?\w+",
 )
 _NOWHERE = re.compile(
-    r"(?:[\w-]+\.)*(?:example|test|invalid|localhost|local|yourdomain|mydomain|domain|company|yourcompany|mycompany|"
-    r"email|mail|foo|bar|acme|abc|xyz|website|site|sample|host|server|something)\.\w+",
+    r"(?:[\w-]+\.)*(?:(?:example|invalid|localhost)\.\w+|\w+\.(?:example|test|invalid|localhost|local)"
+    r"|(?:test|yourdomain|mydomain|domain|company|yourcompany|mycompany|foo|bar|acme|abc|xyz|website|site|sample|host|"
+    r"server|something)\.(?:com?|org|net|io)|amazonaws\.com)",
     re.IGNORECASE,
 )
-_FILES = {"js", "ts", "py", "md", "cs", "rs", "go", "sh", "rb", "pl", "vb", "kt"}  # endings that are countries' too
+_IN_CODE = re.compile(r"(?:self|this|cls|np|torch|jnp|tf)\.")  # self.weight@other.at
+_PACKAGE = re.compile(r"\.(?:js|ts)\.")  # name@next.js.org
+_LOGS_IN = re.compile(r"\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)\b[^\n]*$")  # what stands before it: ssh me@host
+_FILE = re.compile(r"js|ts|py|md|cs|rs|go|sh|rb|vb|kt|gz|xz", re.IGNORECASE)  # endings that are countries' too
 _WITHIN_URL = re.compile(r"://\S*$")  # what stands before it: https://user:password@host
-_LOGIN = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@]{1,64}:([^\s/@]{6,64})@([\w-]+(?:\.[\w-]+)+)", re.IGNORECASE)
+_LOGIN = re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@]{1,64}:([^\s/@]{6,64})@([\w-]+(?:\.[\w-]+)+)", re.IGNORECASE)
 _NO_PASSWORD = re.compile(r"(?i)pass|pwd|user|admin|root|test|guest|postgres|mysql|mongo|redis|[<>{}$*%\[\]]")
 
 _AROUND = r"[\w.,:/@#=*^+\-]"
@@ -51,7 +61,9 @@ _LINKS = (
 )
 _NAMED = re.compile(
     r"(?:(?:电话|手机|電話|전화)([^\d\n+]{0,8})|\b(?:phone|telephone|tel|mobile|cell|whats ?app|call|fax|handy|telefon|"
-    r"mobil|téléphone|teléfono|telefono|móvil|celular|телефон|тел)\b"
+    r"mobil|tél|téléphone|teléfono|telefono|móvil|celular|телефон|тел|"
+    r"(?P<weak>(?:reach|text|ring|contact) (?:me|us|him|her)|(?:my|his|her|our|contact) number|meine (?:handy)?nummer|"
+    r"mon numéro|mi número))\b"
     rf"([^\w\n+]{{0,6}}(?:(?:{_LINKS})\b[^\w\n+]{{1,4}}){{0,3}}))"
     r"([+(]?\d[\d ().\-/]{5,20}\d)(?![\w.\-/]?\d)(?! ?(?:px|dp|pt|mm|cm|gb|mb|hz|mah|v|%|€|\$|usd|times)(?!\w))",
     re.IGNORECASE,
@@ -59,6 +71,8 @@ _NAMED = re.compile(
 _SAYS_NUMBER = re.compile(r"[:：=#.号號호]|\w")  # between the word and the number: "phone: …", "phone number is …"
 # what is a telephone number though nothing but its word says so: a code of a city, groups of 3, 3 and 4, one long run
 _LIKE_A_NUMBER = re.compile(r"\+|\(?0\d|(?:1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}$|\d{7,}$")
+# and what is one after words that any number may follow
+_LIKE_A_TELEPHONE = re.compile(r"\+|\(?0\d+[ .\-/)]|0\d{9,}$|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}$")
 _MEASURES = re.compile(r"\d\.\d+ .*\d\.\d|^(?:19|20)\d\d[-/ ](?:19|20)\d\d$")  # 3.7 4.2 3.65; 2019-2023
 _DATE = re.compile(r"(?:19|20)\d\d[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:19|20)\d\d")
 
@@ -68,7 +82,7 @@ _KEYS = re.compile(
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"
     r"|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,}|glpat-[\w-]{20,}"
     r"|AIza[\w-]{35}(?![\w-])|ya29\.[\w-]{30,}"
-    r"|xox[abpr]-[A-Za-z0-9-]{20,}|hf_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{30,}|npg_[A-Za-z0-9]{12,}"
+    r"|xox[abpr]-[A-Za-z0-9-]{20,}|hf_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{30,}|npg_[A-Za-z0-9]{12,}|npm_[A-Za-z0-9]{30,}"
     r"|eyJ[\w-]{15,}\.eyJ[\w-]{15,}\.[\w-]{20,}"
     r")"
 )
@@ -93,13 +107,26 @@ def _mails(text: str) -> Iterator[str]:
     if "@" not in text:
         return
     for found in _MAIL.finditer(text):
-        name, host, ending = found.group(1), found.group(2).lower(), found.group(3).lower()
+        name, host = found.group(1), found.group(2).lower()
         before = text[max(0, found.start() - 80) : found.start()]
-        if _WITHIN_URL.search(before):
-            continue
-        is_code = ending in _FILES or len(name) == 1 and len(host) <= 5
-        if not is_code and not _NOBODY.fullmatch(name.strip(".")) and not _NOWHERE.fullmatch(host):
+        is_login = _WITHIN_URL.search(before) or _LOGS_IN.search(before)
+        is_nobodys = _is_nobody(name.strip("."), host) or _NOWHERE.fullmatch(host)
+        if not is_login and not is_nobodys and not _is_code(name, host, found.group(3)):
             yield found.group()
+
+
+def _is_code(name: str, host: str, ending: str) -> bool:
+    """Whether it is a decorator, a product of matrices, a version of a package or a file. ending: as it was written."""
+    is_file = _FILE.fullmatch(ending) is not None and not _PROVIDERS.fullmatch(host)
+    is_attribute = ending[0].islower() and ending != ending.lower()  # a@b.mT
+    is_short = len(name) == 1 and len(host) <= 5
+    is_product = _IN_CODE.match(name) is not None
+    return is_file or is_attribute or is_short or is_product or _PACKAGE.search(host) is not None
+
+
+def _is_nobody(name: str, host: str) -> bool:
+    is_made_up = _MADE_UP_NAME.fullmatch(name) and not _PROVIDERS.fullmatch(host)
+    return bool(_NOBODY.fullmatch(name) or is_made_up)
 
 
 def _phones(text: str) -> Iterator[str]:
@@ -112,20 +139,24 @@ def _phones(text: str) -> Iterator[str]:
         if not _is_made_up(found.group()):
             yield found.group()
     for found in _NAMED.finditer(text):
-        number = found.group(3)
-        named = _SAYS_NUMBER.search(found.group(1) or found.group(2) or "") or _LIKE_A_NUMBER.match(number)
+        *_, between, number = found.groups()
+        named = _SAYS_NUMBER.search(found[1] or between or "") or _LIKE_A_NUMBER.match(number)
+        named = _LIKE_A_TELEPHONE.match(number) if found["weak"] else named
         measured = _DATE.search(number) or _MEASURES.search(number)
         if named and not measured and 7 <= len(_digits(number)) <= 15 and not _is_made_up(number):
             yield number
 
 
 _SEQUENCE = re.compile(r"0{0,2}12345|.*(?:123456789|4567890)")
+_ALL_ROUND = re.compile(r"\(?\d+0\)?(?:[ .-]{1,2}\d+0)+")  # 250-300-4000, 850-950-1050
 _NOBODY_CALLS = re.compile(r"1?(?:555\d{7}|\d{3}555\d{4})|555\d{4}")  # 555 is nobody's in North America
 
 
 def _is_made_up(number: str) -> bool:
     """Whether a number is one that documentation writes: 555 as an exchange, or digits one after the other."""
     digits = _digits(number)
+    if _ALL_ROUND.fullmatch(number):
+        return True
     if len(set(digits)) < 5 or _SEQUENCE.match(digits):
         return True
     if number.startswith("+") and not digits.startswith("1"):
