@@ -38,18 +38,28 @@ def said_in(form: str | None) -> str:
     return json.dumps({"verdict": "[[B>A]]"}) if form == "json_schema" else "[[B>A]]"
 
 
-@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize(
+    ("status", "words"), [(400, "Invalid request."), (422, "Invalid request."), (404, "not found")]
+)
 @pytest.mark.parametrize("taken", IN_TURN)
-def test_what_is_refused_is_asked_in_the_next_form_and_never_again(taken: str, status: int) -> None:
+def test_what_is_refused_is_asked_in_the_next_form_and_never_again(taken: str, status: int, words: str) -> None:
     def answer(body: dict[str, Any], number: int) -> Answered:
         form = form_of(body)
-        return completion(said_in(form)) if form == taken else error(status, "Invalid request.")
+        return completion(said_in(form)) if form == taken else error(status, words)
 
     asked = ask(answer, 3, one_by_one=True, choices=LABELS)
     steps = IN_TURN[: IN_TURN.index(taken) + 1]
     assert forms(asked.bodies) == [*steps, taken, taken]
     assert [chosen(text, LABELS) for text in asked.contents] == ["[[B>A]]"] * 3
     assert [reply.form for reply in asked.outcomes if isinstance(reply, Reply)] == [taken] * 3
+
+
+@pytest.mark.parametrize(("status", "requests"), [(404, 5), (403, 1), (401, 1)])
+def test_a_status_that_is_of_the_form_or_of_the_key(status: int, requests: int) -> None:
+    """Where no form is the reason, the error is as without one."""
+    asked = ask(lambda body, number: error(status, "nothing here"), 2, one_by_one=True, choices=LABELS)
+    assert len(asked.bodies) == requests
+    assert all(isinstance(each, CallError) and f" {status}: nothing here" in each.message for each in asked.outcomes)
 
 
 def test_what_is_ignored_is_asked_in_the_next_form_and_paid_for() -> None:

@@ -18,7 +18,7 @@ from arena_hard.calling.providers.decoding import decoded, unpacked
 from arena_hard.calling.providers.error_bodies import inner_of, message_of, names_of
 from arena_hard.calling.providers.fields import Fields
 from arena_hard.calling.providers.http import call_error, status_error
-from arena_hard.calling.providers.lessons import lesson
+from arena_hard.calling.providers.lessons import teach
 from arena_hard.calling.providers.openai_chat import AZURE_SEED, read_completion
 from arena_hard.data.records import UserError
 
@@ -222,7 +222,8 @@ def _outcome(row: dict[str, Any], body: dict[str, Any]) -> Outcome:
 def _refusal(status: int, answer: Any, body: dict[str, Any]) -> CallError:
     text = without_secrets(message_of(answer or "no reason given"))
     error = status_error(status, {}, answer, text)
-    error.lesson = lesson(status, answer, text, body) if body else None
+    if body:
+        teach(error, status, answer, text, body)
     return error
 
 

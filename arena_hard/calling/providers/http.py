@@ -27,7 +27,7 @@ from arena_hard.calling.providers.error_bodies import (
 from arena_hard.calling.providers.failures_beside import failure_in, perhaps_failed, surely_failed
 from arena_hard.calling.providers.fields import alone
 from arena_hard.calling.providers.finish_reasons import is_known
-from arena_hard.calling.providers.lessons import lesson
+from arena_hard.calling.providers.lessons import teach
 from arena_hard.calling.providers.quotas import Quota, quota_from
 
 # Codes, types and reasons by which providers say that nothing will be taken any more ...
@@ -151,8 +151,7 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
         told = _told(error)
         text = without_secrets(message_of(told or error.message) + _moved(error.response))
         found = status_error(error.status_code, error.response.headers, told, text)
-        found.lesson = lesson(error.status_code, told, text, body)
-        found.endpoint_wide = found.endpoint_wide and found.lesson is None
+        teach(found, error.status_code, told, text, body)
         return found
     if isinstance(error, sdk.APITimeoutError):
         unreached = isinstance(error.__cause__, httpx2.ConnectTimeout)
@@ -245,7 +244,8 @@ def _error_in(found: Any, asked: dict[str, Any] | None) -> CallError:
     error = status_error(status, {}, found, text)
     code = code_of(inner)
     error.message = text if code is None else f"{code}: {text}"
-    error.lesson = lesson(status, found, text, asked) if asked else None
+    if asked:
+        teach(error, status, found, text, asked)
     return error
 
 

@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from arena_hard.calling.providers.base import CallError
 from arena_hard.calling.providers.constraints import NAMED, asked_for
 from arena_hard.calling.providers.error_bodies import inner_of
 from arena_hard.calling.providers.token_odds import FEW
 
 _STATUSES = (400, 422, 500, 501)  # some chat templates fail with 500
 _OF_THE_MODEL = (403, 404)  # "You are not allowed to request logprobs from this model"
+_OF_OTHERS = (401, 402, 403, 408, 409, 413, 425, 429)  # of the key, the account, the moment, the size
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?;])\s+|\n+")
 _REFUSED = re.compile(
     r"\bunsupported\b|(?:\bnot|n't) (?:be |yet |currently )?(?:support|permitted|allowed|enabled|accept)|\bdeprecated\b"
@@ -52,6 +54,13 @@ _FILTERED = re.compile(r"content.{0,12}(?:filter|polic)|moderation|flagged|safet
 _STREAM = re.compile(r"\bstream(?:ing|s|ed)?\b")
 
 
+def teach(error: CallError, status: int, error_body: Any, text: str, body: dict[str, Any]) -> None:
+    """Note in an error what `lesson` finds; then it says nothing of the endpoint or its address."""
+    error.lesson = lesson(status, error_body, text, body)
+    if error.lesson:
+        error.endpoint_wide = error.wrong_address = False
+
+
 def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str | None:
     """How the server wants to be asked instead; None where it refuses something else than how it was asked.
 
@@ -80,7 +89,7 @@ def lesson(status: int, error_body: Any, text: str, body: dict[str, Any]) -> str
 
 def _lesson_of_extras(status: int, lowered: str, body: Mapping[str, Any]) -> str | None:
     """That a server gives no probabilities, or takes no constraint: without them it may answer."""
-    if status not in (*_STATUSES, *_OF_THE_MODEL):
+    if status not in (*_STATUSES, *_OF_THE_MODEL) and not _is_of_the_request(status):
         return None
     if body.get("logprobs") and _LOGPROBS.search(lowered):
         is_size = _OF_SIZE.search(lowered) and body.get("top_logprobs", 0) > FEW
@@ -94,8 +103,13 @@ def constraint_lesson(status: int, lowered: str, body: Mapping[str, Any]) -> str
     if asked is None:
         return None
     form = asked[0]
-    other = status not in (400, 422) or is_of_size_or_content(lowered)
+    other = not _is_of_the_request(status) or is_of_size_or_content(lowered)
     return None if other and not NAMED[form].search(lowered) else f"no {form}"
+
+
+def _is_of_the_request(status: int) -> bool:
+    """Whether a status may refuse a form: a 404 does, where no server behind a gateway takes it."""
+    return 400 <= status < 500 and status not in _OF_OTHERS
 
 
 def is_of_size_or_content(text: str) -> bool:
