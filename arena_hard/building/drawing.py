@@ -74,6 +74,12 @@ def _number(mean: float | None) -> float:
     return -math.inf if mean is None or math.isnan(mean) else mean
 
 
+UNLABELLED = (
+    "note: labels: passes names no pass, so nothing is labelled: the questions are of any prompts of a topic, good or "
+    "not, and have no scores."
+)
+
+
 def draw_lines(found: Draw, topics: int | Literal["all"], each: int, passes: Sequence[object]) -> list[str]:
     """What came of a draw, for people; with the remedy where there are fewer topics than were asked for."""
     drawn = len(found.main)
@@ -85,7 +91,7 @@ def draw_lines(found: Draw, topics: int | Literal["all"], each: int, passes: Seq
             f"{topics} topics were asked for, and {found.eligible} have {counted(each, 'good prompt')} or more{few}. "
             f"Remedy: {remedy}, a smaller topics: min_size, or sample: topics: {found.eligible}."
         )
-    return lines
+    return lines if passes else [*lines, UNLABELLED]
 
 
 def twin_lines(found: Draw, each: int) -> list[str]:

@@ -24,7 +24,7 @@ from arena_hard.building.tables import Table, arrow
 from arena_hard.building.thresholds import check_thresholds
 from arena_hard.calling.context_check import planned_line
 from arena_hard.data.name_lists import counted
-from arena_hard.data.records import Question
+from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import short_hash
 from arena_hard.money.quotes import quote_lines
 
@@ -36,8 +36,14 @@ _TEXT_STEPS = (TEXTS, "duplicates", "clean", "read")  # whose tables tell how ma
 def label_steps(settings: BuildSettings) -> list[Step]:
     """The passes, each with its filter. Raises UserError for criteria and thresholds that cannot be used."""
     steps: list[Step] = []
+    asked = dict[tuple[Any, ...], int]()
     for number, each in enumerate(settings.labels.passes, 1):
         criteria = load_criteria(Path(each.criteria or settings.labels.criteria))
+        if (same := asked.setdefault(_asked_of(each, criteria), number)) != number:
+            raise UserError(
+                f"labels: passes {same} and {number} have the same model, criteria and settings, so that the second "
+                f"would repeat the labels of the first. Leave out pass {same}: one pass has both thresholds."
+            )
         check_thresholds(settings, number, len(criteria))
         earlier = [step.name for step in steps if isinstance(step, LabelStep) and step.criteria.names == criteria.names]
         steps += [
@@ -45,6 +51,14 @@ def label_steps(settings: BuildSettings) -> list[Step]:
             FilterStep(number, criteria, earlier if settings.rule == "paper" else ()),
         ]
     return steps
+
+
+def _asked_of(each: PassSettings, criteria: Criteria) -> tuple[Any, ...]:
+    """What makes the labels of a pass; equal for two that would have the same ones."""
+    if each.model == GIVEN:
+        return GIVEN, criteria.names
+    how = each.temperature, each.max_tokens, each.constrained
+    return each.model, *criteria.criteria, criteria.reasons, *how
 
 
 def topic_of_rows(table: Table) -> tuple[list[str], list[int]]:

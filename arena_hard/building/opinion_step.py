@@ -22,8 +22,13 @@ from arena_hard.money.quotes import quote_lines
 def opinion_steps(settings: BuildSettings, steps: Sequence[Step]) -> list[Step]:
     """The second opinion on the last pass of `label_steps`, where one is asked for. Raises UserError."""
     second = settings.labels.second_opinion
-    if not (second and steps):
+    if not second:
         return []
+    if not steps:
+        raise UserError(
+            f"labels: second_opinion is {second}, and passes names no pass whose labels it could be compared with. "
+            "Add one, or leave second_opinion out."
+        )
     if second == settings.labels.passes[-1].model:
         raise UserError(
             f"labels: second_opinion is {second}, which labels itself. Name another model, or leave the key out."

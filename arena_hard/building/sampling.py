@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from arena_hard.building.bench import Chosen, datasheet, names_of_topics, question_row, twin_words
-from arena_hard.building.drawing import draw, draw_lines, twin_lines
+from arena_hard.building.drawing import UNLABELLED, draw, draw_lines, twin_lines
 from arena_hard.building.settings import BuildSettings
 from arena_hard.building.steps import Context, Output, Step
 from arena_hard.building.tables import Table, arrow
@@ -48,7 +48,8 @@ class SampleStep(Step):
         sample = context.settings.sample
         topics = "all topics" if sample.topics == "all" else counted(sample.topics, "topic")
         which = {"random": "at random", "best": "the best first"}[sample.order]
-        return [f"{topics} {which}, {counted(sample.prompts, 'prompt')} of each{', with a twin' * sample.twin}"]
+        said = f"{topics} {which}, {counted(sample.prompts, 'prompt')} of each{', with a twin' * sample.twin}"
+        return [said] if context.settings.labels.passes else [said, UNLABELLED]
 
     def run(self, context: Context, rows: Table | None, out: Output) -> None:
         assert rows is not None

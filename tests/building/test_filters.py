@@ -124,7 +124,7 @@ def test_which_passes_count_in_a_mean(
 ) -> None:
     files = {"x": Criteria([Criterion(name, "t") for name in "ab"]), "y": Criteria([Criterion(n, "t") for n in names])}
     monkeypatch.setattr(label_steps, "load_criteria", lambda file: files[str(file)])
-    passes = [PassSettings("m", file, prompt_threshold=1, topic_threshold=1) for file in "xy"]
+    passes = [PassSettings(f"model of {file}", file, prompt_threshold=1, topic_threshold=1) for file in "xy"]
     one, two = [step for step in label_steps.label_steps(settings(rule, *passes)) if isinstance(step, FilterStep)]
     assert (one.earlier, two.earlier) == ((), earlier)
     assert two.needs == ("label2", "language", *earlier)

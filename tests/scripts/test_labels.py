@@ -382,6 +382,12 @@ def test_a_second_annotator_is_asked_about_a_share(tmp_path: Path, wire: Server)
         ({"passes": [{"model": "judge", "prompt_threshold": 8}]}, "prompt_threshold is 8 in pass 1, and there are 7"),
         ({"passes": [{"model": "given"}]}, "none of these conversations carries category_tag.criteria_v0.1"),
         ({"second_opinion": "judge"}, "which labels itself"),
+        ({"second_opinion": "judge", "passes": []}, "no pass whose labels it could be compared with"),
+        (
+            {"passes": [{"model": "judge", "topic_threshold": 3}, {"model": "judge"}]},
+            "passes 1 and 2 have the same model, criteria and settings",
+        ),
+        ({"passes": [{"model": "given"}, {"model": "given"}]}, "would repeat the labels of the first"),
         (
             {"criteria": str(ROOT / "config/criteria/agent-tasks.yaml")},
             "prompt_threshold is 6 in pass 1, and there are 5",
