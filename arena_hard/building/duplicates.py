@@ -13,6 +13,7 @@ from arena_hard.building import near_copies
 from arena_hard.building.conversations import SEPARATOR, kept
 from arena_hard.building.id_order import in_order_of_ids
 from arena_hard.building.label_files import TAG, carries_label
+from arena_hard.building.languages import UNKNOWN, code_of
 from arena_hard.building.near_copies import Sketches, comparable
 from arena_hard.building.parallel import in_order
 from arena_hard.building.reading import batches, texts_of
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 OFFICIAL = ("arena-hard-v0.1", "arena-hard-v2.0")
 EXACT, NEAR = "exact copies", "near copies"
-METHOD = 4  # raised when other pairs would be found, or others of a pair would stay
+METHOD = 5  # raised when other pairs would be found, or others of a pair would stay
 
 
 class DuplicateStep(Step):
@@ -147,7 +148,7 @@ class Deduplication:
         """The rows that stay; the others are counted."""
         import numpy as np
 
-        tags = self._handed_on(of, fixed)
+        tags, languages = self._handed_on(of, fixed), self._languages()
         seen = np.zeros(len(of), np.int64)
         np.add.at(seen, of[fixed:], self.seen)
         at = 0
@@ -161,7 +162,8 @@ class Deduplication:
             for name in dict.fromkeys(self.names):
                 named = np.array([other < fixed and self.names[other] == name for other in of[here].tolist()])
                 self._drop(part, named, f"in {name}")
-            left = _with_tags(part, at, tags).filter(arrow().array(stays))
+            told = _with(_with(part, at, TAG, tags), at, "language", languages)
+            left = told.filter(arrow().array(stays))
             yield left.append_column("n_seen", arrow().array(seen[here][stays], arrow().int32()))
             at += part.num_rows
             self.out.advance(part.num_rows)
@@ -190,6 +192,20 @@ class Deduplication:
             at += part.num_rows
         return tags
 
+    def _languages(self) -> dict[int, str]:
+        """The language that exact copies are said to be in, by the row that stays; none where they disagree."""
+        said: dict[int, set[str]] = {}
+        at = 0
+        for part in self.rows.parts(["language"]):
+            here = self.text_of[at : at + part.num_rows]
+            is_copied = self.seen[here] > 1
+            names = part.filter(arrow().array(is_copied)).column("language").to_pylist()
+            for text, code in zip(here[is_copied].tolist(), map(code_of, names)):
+                if code != UNKNOWN:
+                    said.setdefault(text, set()).add(code)
+            at += part.num_rows
+        return {int(self.first[text]): codes.pop() if len(codes) == 1 else "" for text, codes in said.items()}
+
     def _drop(self, part: pa.Table, dropped: npt.NDArray[np.bool_], reason: str) -> None:
         count = int(dropped.sum())
         if count:
@@ -202,14 +218,17 @@ def _mark(tag: str | None) -> int:
     return 1 + int.from_bytes(hashlib.sha256(tag.encode()).digest()[:7], "big") if tag and carries_label(tag) else 0
 
 
-def _with_tags(part: pa.Table, at: int, tags: dict[int, str]) -> pa.Table:
-    """A part, which begins at a row, with the tags that rows of it are handed."""
-    here = {row - at: tag for row, tag in tags.items() if at <= row < at + part.num_rows}
+def _with(part: pa.Table, at: int, column: str, values: dict[int, str]) -> pa.Table:
+    """A part, which begins at a row, with the values of a column that rows of it are handed."""
+    here = {row - at: value for row, value in values.items() if at <= row < at + part.num_rows}
     if not here:
         return part
-    own, place = part.column(TAG).to_pylist(), part.schema.get_field_index(TAG)
-    all_tags = [here.get(row, tag) for row, tag in enumerate(own)]
-    return part.set_column(place, part.schema.field(place), arrow().array(all_tags, part.schema.field(place).type))
+    place = part.schema.get_field_index(column)
+    field = part.schema.field(place)
+    own = part.column(column).to_pylist()
+    return part.set_column(
+        place, field, arrow().array([here.get(row, each) for row, each in enumerate(own)], field.type)
+    )
 
 
 def _first_rows(rows: Table, text_of: npt.NDArray[np.int64], seen: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -128,6 +128,17 @@ def test_a_label_that_comes_with_a_copy_is_kept(tmp_path: Path) -> None:
     }
 
 
+def test_a_language_that_copies_disagree_on_is_that_of_the_text(tmp_path: Path) -> None:
+    english, german = asked(0, 0), "Wie kann ich am besten lernen, was eine Ableitung ist?"
+    rows = [conversation(text, language=name) for text in (english, german) for name in ("German", "English")]
+    rows += [conversation(asked(0, 1), language=name) for name in ("", "English", "en-US")]
+    rows += [conversation(asked(0, 2), language=name) for name in ("unknown", "German")]  # here the log says one
+    context = built(tmp_path, rows, languages="all", sample={"topics": 1, "prompts": 1})
+    left = context.table("language").read(["turns", "language"]).to_pylist()
+    languages = {row["turns"][0]: row["language"] for row in left}
+    assert languages == {english: "en", german: "de", asked(0, 1): "en", asked(0, 2): "de"}
+
+
 def test_excluded_questions_and_their_near_copies_are_left_out(tmp_path: Path) -> None:
     first = questions(built(tmp_path, log(), bench="arena-hard-v0.1"))
     rows = [*log(), *[conversation(f"{row['prompt']} Please!") for row in first]]
