@@ -1,7 +1,8 @@
 """The label in an answer to the question for it, from a server that takes no constraint.
 
-The label in brackets counts wherever it stands, as in the judge's own text. A bare label or a number does only where
-it is the answer: where no other words stand beside it, or where it follows words such as "my verdict is".
+A wrong label is far worse than none, so nothing is searched for inside sentences. The label in brackets counts wherever
+it stands, as in the judge's own text. A bare label, a number or an option's own words count only where they are the
+whole answer, or its last line, with no more before them than words such as "my verdict is".
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from arena_hard.data.verdicts import LABELS, places_of_label, standard_label
@@ -28,31 +29,37 @@ MEANINGS: dict[str, str] = dict(
     )
 )
 _IN_BRACKETS = re.compile(r"\[\[([^\[\]]+)\]\]")  # as the question has it, whatever the setting file's pattern is
-_BARE = re.compile(r"(?<![\w<>=])([AB]\s*(?:<{1,2}|>{1,2}|=)\s*[AB])(?![\w<>=])", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![\w.,/%-])(\d)(?:\.0+)?(?![\w/%]|[.,-]\d)")  # 2 and 2.0; not that of 2.5, 2/5 and 2-3
 _ESCAPED = re.compile(r"\\u(00[23][0-9a-f])", re.IGNORECASE)  # how some servers write > in JSON
 _BACKSLASH = re.compile(r"\\(?=[<>=\[\]])")  # and others in Markdown
 _TAG = re.compile(r"<(/?)([a-z][a-z_-]+)>", re.IGNORECASE)
+_MARKUP = re.compile(r"```\w*|\\(?:boxed|text|textbf|mathbf)\b|[*`\"“”#(){}\[\]]|(?<!\w)[_'‘’]|[_'‘’](?!\w)")
+_FORMULA = re.compile(r"\$([^$\n]*)\$")
 _AROUND = " \t\r\n\"'`*_#$.:;,!(){}"  # what may stand between a label and the start or the end of a reply
-# What an answer follows: a noun with a colon or an "is", a verb, a noun by itself. "Answer 2" may be the second one's.
-_LED = re.compile(
-    r"""\b(?:(?:verdict|answer|choice|decision|selection|judge?ment|conclusion|label|option|number)s?\b
-        [^\w.!?;]*(?:[:=\n][^\w.!?;]*|\b(?:is|would\ be|will\ be|should\ be)\b[^\w.!?;]*)
-        |(?:choose|chose|pick|select|go\ with|option|number|label)\b[^\w.!?;]*)
-        (?:(?:the|my|final|option|number|label|verdict|answer|is)\b[^\w.!?;]*)*\Z""",
+
+_NOUN = r"(?:verdict|label|choice|decision|selection|judge?ment|option)"
+# What an answer may follow. "The answer is 2" may be what the question asked for, "answer 2" the second assistant's.
+_LEAD = re.compile(
+    rf"""\s*(?:(?:so|therefore|thus|hence|overall|finally|okay|ok|sure)\b[\s,:]*)?(?:
+        (?:here\ is\s+|this\ is\s+)?(?:(?P<my>my)\s+|the\s+)?(?:(?:final|correct|overall)[\s_]+)*
+            (?:{_NOUN}|(?P<answer>answer|conclusion|result))\s*
+            (?:[:=]|(?P<is>(?:is|would\ be|will\ be)\b)\s*:?)\s*(?:that\s+|the\s+)?
+        |i(?:\ would|\ will|['’]d|['’]ll)?\s+(?:choose|pick|select|go\ with)\b\s*:?\s*(?:the\s+)?
+        |(?P<it>it(?:\ is|['’]s)|i(?:\ would|['’]d)\ say)\b\s*:?\s*
+    )?""",
     re.VERBOSE | re.IGNORECASE,
 )
-_LEADS = 60  # characters before an answer in which such words are looked for
-_NUMBER_ENDS = re.compile(r"(?![^\S\n]*[\w+])|\s+(?:because|since|as)\b", re.IGNORECASE)  # "2 errors" is no answer
-_LABEL_ENDS = re.compile(r"(?!\W*(?:or|nor|and|vs|versus|not)\b)", re.IGNORECASE)
-_FILLERS = frozenset(
-    re.findall(
-        r"\w+",
-        "a an the is it its be my i d ll s m would will say so that this think final finally verdict answer option"
-        " choice label number no judgment judgement decision conclusion therefore thus hence tie json text boxed choose"
-        " chose pick select give go with for me overall ok okay sure here result",
-    )
+_LABEL = re.compile(r"(?<![\w<>=])([AB]\s*(?:<{1,2}|>{1,2}|=)\s*[AB])(?![\w<>=]|\s*[<>=])", re.IGNORECASE)
+_NUMBER = re.compile(r"(?P<named>(?:option|choice|number|label|verdict|no\.)\s*:?\s*)?(\d)(?:\.0+)?(?![\w%/])", re.I)
+_MEANING = re.compile(
+    "|".join(rf"({each.replace('Assistant ', '(?:Assistant )?')})\b" for each in MEANINGS.values()), re.I
 )
+_TAGGED = re.compile(rf"(?:final_)?(?:{_NOUN}|answer)", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\s.,:;!–—-]*")  # the parts of an answer, and its end
+_NOT = re.compile(r"\b(?:not|never|neither|nor|cannot|rather than|instead of)\b|n['’]t\b", re.IGNORECASE)
+_NOT_BEFORE = re.compile(rf"(?:{_NOT.pattern})\W+(?:\w+\W+){{0,3}}\Z", re.IGNORECASE)
+_CHOOSING = re.compile(rf"\b(?:{_NOUN}|choose|chose|pick|select)", re.IGNORECASE)
+_CHOSEN = re.compile(rf"{_CHOOSING.pattern}\w*\b[^.!?\n]{{0,40}}?(?<![\w.,/-])(\d)(?![\w/%]|[.,]\d)", re.IGNORECASE)
+_SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+")
 
 
 class Answer(NamedTuple):
@@ -76,7 +83,12 @@ def read_answer(
     the answer came to its limit of tokens: then a label in brackets counts that it begins or ends with.
     """
     plain = _plain(text)
-    found = _read(plain, (*patterns, _IN_BRACKETS), choices, is_cut)
+    found = None if is_cut else _whole(_bare(plain), choices)
+    if found is None:
+        found = _in_brackets(plain, (*patterns, _IN_BRACKETS), choices, is_cut)
+    if found is None and not is_cut:
+        found = _last_line(_bare(plain), choices)
+    found = found or Answer()
     return found if plain == text or found.place is None else found._replace(place=_only_place(text, found.written))
 
 
@@ -88,25 +100,122 @@ def _plain(text: str) -> str:
     """A text without the signs and tags that programs put in the place of others."""
     text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), html.unescape(text))
     text = _BACKSLASH.sub("", unicodedata.normalize("NFKC", text))
-    return _TAG.sub(lambda tag: f" {tag[2]}: " if tag[2].lower() in _FILLERS and not tag[1] else " ", text)
+    return _TAG.sub(lambda tag: f" {tag[2]}: " if _TAGGED.fullmatch(tag[2]) and not tag[1] else " ", text)
 
 
-def _read(text: str, patterns: Sequence[re.Pattern[str]], choices: Mapping[str, str], is_cut: bool) -> Answer:
+def _bare(text: str) -> str:
+    """A text with blanks in the place of markup, so that everything stays where it is."""
+    text = _MARKUP.sub(lambda match: " " * len(match[0]), text)
+    return _FORMULA.sub(lambda match: f" {match[1]} ", text)
+
+
+class _Part(NamedTuple):
+    """A part of an answer: its kind, the label it means, what is written, and where."""
+
+    kind: str
+    label: str
+    written: str
+    place: int
+
+
+def _whole(text: str, choices: Mapping[str, str]) -> Answer | None:
+    """What a text says that is an answer and nothing else: the first of its parts. None for any other text."""
+    parts = _parts(text, choices)
+    if not parts:
+        return None
+    if len({part.label for part in parts}) > 1:
+        return Answer()
+    written = [part for part in parts if part.kind != "meaning"]
+    if not written:
+        return Answer(label=parts[0].label)
+    first = written[0]
+    if first.kind == "number":
+        return Answer(choice=first.written, place=first.place, written=first.written)
+    return Answer(label=first.label, place=first.place, written=first.written)
+
+
+def _parts(text: str, choices: Mapping[str, str]) -> list[_Part]:
+    """The parts of a text that is an answer and nothing else, each of another kind; none of any other text."""
+    lead = _LEAD.match(text)
+    assert lead is not None  # it may be empty
+    is_of_task = bool(lead["answer"] and lead["is"] and not lead["my"]) or bool(lead["it"])
+    parts: list[_Part] = []
+    at = lead.end()
+    while at < len(text):
+        part, end = _part(text, at, choices, only_named=is_of_task)
+        if part is None or any(part.kind == each.kind for each in parts):
+            return []
+        parts.append(part)
+        between = _BETWEEN.match(text, end)
+        at = between.end() if between else end
+    return parts
+
+
+def _part(text: str, at: int, choices: Mapping[str, str], only_named: bool) -> tuple[_Part | None, int]:
+    """The part that begins at a place, and its end. only_named: whether a number counts only as "option N"."""
+    if label := _LABEL.match(text, at):
+        return _Part("label", str(standard_label(label[1])), label[1], label.start(1)), label.end()
+    if meaning := _MEANING.match(text, at):
+        return _Part("meaning", LABELS[(meaning.lastindex or 1) - 1], meaning[0], at), meaning.end()
+    number = _NUMBER.match(text, at)
+    if number and number[2] in choices and (number["named"] or not only_named):
+        return _Part("number", choices[number[2]], number[2], number.start(2)), number.end()
+    return None, at
+
+
+def _last_line(text: str, choices: Mapping[str, str]) -> Answer | None:
+    """What the last line says, with the words that lead to it, where nothing before it says or denies anything."""
+    text = text.rstrip()
+    at = text.rfind("\n") + 1
+    before = text[:at].rstrip()
+    lead = _LEAD.match(text, at)
+    if before and before[-1] not in ".!?" and not (lead and lead[0].strip()):  # a sentence that it ends
+        at = before.rfind("\n") + 1
+        at = max([at, *(end.end() for end in _SENTENCE_ENDS.finditer(before, at))])
+    found = _whole(text[at:], choices) if before else None
+    label = found and (found.label or choices.get(found.choice or ""))
+    if found is None or label is None:
+        return None
+    if any(each != label for each in _said_in(text[:at], choices)) or _denies(text[:at]):
+        return None
+    return found if found.place is None else found._replace(place=at + found.place)
+
+
+def _said_in(text: str, choices: Mapping[str, str]) -> Iterator[str]:
+    """The labels that a text names, and the numbers that it chooses."""
+    yield from (str(standard_label(label[1])) for label in _LABEL.finditer(text))
+    yield from (LABELS[(meaning.lastindex or 1) - 1] for meaning in _MEANING.finditer(text))
+    yield from _chosen_in(text, choices)
+
+
+def _chosen_in(text: str, choices: Mapping[str, str]) -> Iterator[str]:
+    """The labels of the numbers that a text chooses, in a line of its own or after words that do."""
+    yield from (choices[number[1]] for number in _CHOSEN.finditer(text) if number[1] in choices)
+    yield from (part.label for line in text.splitlines() for part in _parts(line, choices))
+
+
+def _denies(text: str) -> bool:
+    """Whether a sentence says what is not chosen, or begins to."""
+    sentences = _SENTENCE_ENDS.split(text)
+    return any(_NOT.search(each) and (_CHOOSING.search(each) or _LABEL.search(each)) for each in sentences)
+
+
+def _in_brackets(
+    text: str, patterns: Sequence[re.Pattern[str]], choices: Mapping[str, str], is_cut: bool
+) -> Answer | None:
+    """The label in brackets; None where there is none, and nothing where there are several, or it is denied."""
     reading = read_verdict(text, patterns)
-    numbers = [] if is_cut else _numbers(text, choices)
-    meant = {choices[number[1]] for number in numbers}
     if reading.missing:
-        labels = [] if is_cut else _labels(text)
-        meant |= {str(standard_label(label[1])) for label in labels}
-        if len(meant) != 1:
-            return Answer()
-        if labels:
-            return Answer(label=meant.pop(), place=labels[0].start(1), written=labels[0][1])
-        return Answer(choice=numbers[0][1], place=numbers[0].start(1), written=numbers[0][1])
+        return None
     label = standard_label(reading.verdict)
-    if label is None or meant - {label} or (is_cut and not _is_at_an_end(text, patterns)):
+    if label is None or (is_cut and not _is_at_an_end(text, patterns)):
         return Answer()
     place, written = next(each for each in places_of_label(text, patterns) if standard_label(each[1]) == label)
+    beside = "\n".join(_bare(_IN_BRACKETS.sub("\n", line)) for line in text.splitlines())
+    if not is_cut and any(each != label for each in _chosen_in(beside, choices)):
+        return Answer()
+    if _NOT_BEFORE.search(_bare(text[:place])):
+        return Answer()
     return Answer(label=reading.verdict, place=place, written=written)
 
 
@@ -114,34 +223,3 @@ def _is_at_an_end(text: str, patterns: Sequence[re.Pattern[str]]) -> bool:
     found = (match for pattern in patterns for match in pattern.finditer(text) if standard_label(match[1]))
     beside = ((text[: match.start()], text[match.end() :]) for match in found)
     return any(not side.strip(_AROUND) for sides in beside for side in sides)
-
-
-def _labels(text: str) -> list[re.Match[str]]:
-    """The labels without brackets, those first that are the answer; none where none is."""
-    found = {match: label for match in _BARE.finditer(text) if (label := standard_label(match[1]))}
-    answers = _answers(text, found, _LABEL_ENDS)
-    return answers and [*answers, *found]
-
-
-def _numbers(text: str, choices: Mapping[str, str]) -> list[re.Match[str]]:
-    """The numbers that are choices, and answers."""
-    found = {match: choices[match[1]] for match in _NUMBER.finditer(text) if match[1] in choices}
-    return _answers(text, found, _NUMBER_ENDS)
-
-
-def _answers(text: str, found: Mapping[re.Match[str], str], ends: re.Pattern[str]) -> list[re.Match[str]]:
-    """Those that are all that a text says, or that follow words as an answer does; found: each with its label."""
-    alone = {label for label in set(found.values()) if _is_all(text, label)}
-    return [match for match, label in found.items() if label in alone or _follows_words(match, ends)]
-
-
-def _follows_words(match: re.Match[str], ends: re.Pattern[str]) -> bool:
-    before = match.string[max(0, match.start() - _LEADS) : match.start()]
-    return _LED.search(before) is not None and ends.match(match.string, match.end()) is not None
-
-
-def _is_all(text: str, label: str) -> bool:
-    """Whether nothing else stands in a text than labels, their numbers and what the label means."""
-    for said in (_IN_BRACKETS, _BARE, _NUMBER, re.compile(MEANINGS[label], re.IGNORECASE)):
-        text = said.sub(" ", text)
-    return all(word.lower() in _FILLERS for word in re.findall(r"\w+", text))

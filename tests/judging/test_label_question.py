@@ -133,7 +133,6 @@ def test_there_is_room_for_a_label_where_texts_are_short() -> None:
         ('{"label": "A>B"}', None, "A>B", "words"),
         ('{"label": "A\\u003eB"}', None, "A>B", "words"),
         ("My verdict is: A > B.", None, "A>B", "words"),
-        ("B>A, that is A<B", None, "B>A", "words"),
         ("A>B, not B>A", None, None, None),
         ("A>>>B", None, None, None),
         ("A>B>A", None, None, None),
@@ -143,13 +142,23 @@ def test_there_is_room_for_a_label_where_texts_are_short() -> None:
         ("A\\>B", None, "A>B", "words"),
         ("\uff21\uff1e\uff22", None, "A>B", "words"),
         ("B>A. Assistant B is slightly better.", None, "B>A", "words"),
-        ("The first is longer, so my final verdict is **B>>A** because it errs.", None, "B>>A", "words"),
+        ("The first is longer and errs.\n\nSo my final verdict is: **B>>A**", None, "B>>A", "words"),
+        ("Assistant A is slightly better", None, "A>B", "words"),
+        ("Final verdict: both are relatively the same.", None, "A=B", "words"),
+        ("The correct answer is A > B.", None, "A>B", "words"),
         # text in which a label stands is no answer
         ("If the first were A>B then the second would have to be read again.", None, None, None),
         ("It is not A>B", None, None, None),
         ("My verdict is A>B or A=B", None, None, None),
         ("My verdict is A>B. Some would say B>A.", None, None, None),
         ("Assistant A > Assistant B", None, None, None),
+        ("The first is longer, so my final verdict is **B>>A** because it errs.", None, None, None),
+        ("verdict: A > B > C", None, None, None),
+        ("verdict: A>B? No, B>A", None, None, None),
+        ("It is not [[A>B]].", None, None, None),
+        ("The verdict is not:\nA>B", None, None, None),
+        ("Assistant B is slightly better.\nA>B", None, None, None),
+        ("A is slightly better than B. Some would say B>A.\nVerdict: A>B", None, None, None),
     ],
 )
 def test_its_answer_is_read(content: str, form: str | None, verdict: str | None, by: str | None) -> None:
@@ -173,7 +182,14 @@ def test_a_pattern_of_ones_own_does_not_lose_the_label() -> None:
     [
         ("A>B", "A>B"),
         ("Answer: 2", "A>B"),
-        ("**Answer:** 2. Both 2!", "A>B"),
+        ("**Answer:** 2.", "A>B"),
+        ("Option 2", "A>B"),
+        ("2) Assistant A is slightly better", "A>B"),
+        ("My final answer is 2", "A>B"),
+        ("The correct verdict is 2.", "A>B"),
+        ("The answer is option 2.", "A>B"),
+        ("I would choose 2.", "A>B"),
+        ('```json\n{"answer": 2}\n```', "A>B"),
         ("2. Assistant A is slightly better: A>B", "A>B"),
         ("It is 2, so B>A", None),
         ("2 or 3", None),
@@ -185,11 +201,33 @@ def test_a_pattern_of_ones_own_does_not_lose_the_label() -> None:
         ("\uff12", "A>B"),
         ("**Final verdict:** \\boxed{2}", "A>B"),
         ("I choose option 3 (both are relatively the same).", "A=B"),
-        ("I'd pick 2, since response 2 lacks detail.", "A>B"),
         ("Both texts are long and detailed. My final verdict is:\n\n4", "B>A"),
         ("[[A>B]] (2)", "A>B"),
         ("[[A>B]], for 3 reasons", "A>B"),
         # text in which a number stands is no answer
+        ("The correct answer is 4, so Assistant A is right.", None),
+        ("The correct answer is 4.", None),
+        ("Since the answer is 5, Assistant A is right.", None),
+        ("Assistant A's answer is 2.", None),
+        ("Assistant B's conclusion is 3.", None),
+        ("I would not choose 2.", None),
+        ("I would not choose\n2", None),
+        ("I do not pick any option at all.\n2", None),
+        ("I pick number 2 over number 3.", None),
+        ("I choose answer 2.", None),
+        ("Answer 2", None),
+        ("My choice is Response 2", None),
+        ("Not number 3", None),
+        ("The number of errors is 2.", None),
+        ("Verdict: 4 points for A", None),
+        ("verdict: A 2, B 4", None),
+        ("verdict: >2", None),
+        ("Number of errors in the first:\n2", None),
+        ("The correct answer is:\n4", None),
+        ("Verdict: 3\nVerdict: 4", None),
+        ("1\n2\n3\n4\n5", None),
+        ("I'd pick 2, since response 2 lacks detail.", None),
+        ("**Answer:** 2. Both 2!", None),
         ("Both assistants have made 2 errors, I think.", None),
         ("Assistant A scored 5", None),
         ("Score 5", None),
@@ -256,7 +294,7 @@ def test_probabilities_are_those_of_the_place_that_was_read() -> None:
         return Token(" 2", math.log(share), ((" 4", math.log(1 - share)),))
 
     tokens = (Token(" ", 0.0), number(0.9), Token(" ", 0.0), number(0.6), Token(".", 0.0))
-    reply = Reply("Both made 2 errors. My verdict: 2.", tokens=tokens)
+    reply = Reply("Both made 2 errors.\nMy verdict: 2.", tokens=tokens)
     found = label_question(config, [], [Reply("x")]).answered(config, Said(None, "x"), reply)
     assert found.probabilities == pytest.approx({"A>>B": 0, "A>B": 0.6, "A=B": 0, "B>A": 0.4, "B>>A": 0})
     rambling = Reply("Both made 2 errors.", tokens=tokens[:2])
