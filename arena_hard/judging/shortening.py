@@ -23,7 +23,7 @@ from arena_hard.data.records import Game
 from arena_hard.judging.label_question import tokens_beside_prompt
 from arena_hard.judging.plan import JudgmentJob
 from arena_hard.judging.prompts import opening_messages
-from arena_hard.judging.shown import Texts, abridged
+from arena_hard.judging.shown import Texts, abridged, left_out
 from arena_hard.judging.stage import Stage
 
 LEAST_SHARE = 0.05  # of the answers; with less of them nothing can be judged
@@ -65,9 +65,8 @@ async def games_in_room(
     if shown == pair:
         return games
     job.output.tally.shortened += 1
-    characters = sum(len(text) for texts in pair for text in texts)
-    kept = sum(len(text) for texts in shown for text in texts)
-    return [msgspec.structs.replace(game, truncated={"kept": share, "left_out": characters - kept}) for game in games]
+    cut = {"kept": share, "left_out": left_out(pair, share)}
+    return [msgspec.structs.replace(game, truncated=cut) for game in games]
 
 
 async def _games(stage: Stage, job: JudgmentJob, pair: Texts, play: Callable[[Texts], Awaitable[Game]]) -> list[Game]:

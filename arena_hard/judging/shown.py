@@ -69,13 +69,22 @@ def abridged(texts: Texts, share: float) -> Texts:
     return [[_abridged(text, share) for text in turns] for turns in texts]
 
 
+def left_out(texts: Texts, share: float) -> int:
+    """How many characters of the texts are not shown then; the words that say so are none of theirs."""
+    return sum(_left_out(text, share) for turns in texts for text in turns)
+
+
+def _left_out(text: str, share: float) -> int:
+    return 0 if len(text) <= LEFT_WHOLE else max(0, len(text) - int(len(text) * share))
+
+
 def _abridged(text: str, share: float) -> str:
-    kept = int(len(text) * share)
-    left_out = len(text) - kept
-    if len(text) <= LEFT_WHOLE or left_out <= 0:
+    missing = _left_out(text, share)
+    if not missing:
         return text
+    kept = len(text) - missing
     tail = kept // 2
-    return f"{text[: kept - tail]}\n\n[… {left_out:,} characters left out …]\n\n{text[len(text) - tail :]}"
+    return f"{text[: kept - tail]}\n\n[… {missing:,} characters left out …]\n\n{text[len(text) - tail :]}"
 
 
 def prompts_of(stage: Stage, candidate: Candidate, question: Question) -> list[list[Message]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,8 @@ def test_a_refusal_shortens_both_answers_alike_in_both_games(
     assert abs(len(one) - len(two)) < 10  # the answers differ by their names alone
     assert 1 <= judge.refused <= refusals
     assert len(first.user_prompt) // 4 > (0.85 if tells else 0.6) * takes - 100  # no more is left out than is needed
-    assert first.truncated["left_out"] > 0
+    told = [int(number.replace(",", "")) for number in re.findall(r"\[… ([\d,]+) characters left out", first.user_prompt)]
+    assert first.truncated["left_out"] == sum(told) > 0
     assert judge.job.output.tally.remarks("judgments") == [
         "1 judgment was made of shortened answers (truncate: answers)."
     ]
