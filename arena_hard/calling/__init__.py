@@ -14,6 +14,7 @@ manifest       what a run leaves beside its records
 context        whether prompts and replies fit into a model's context
 context_check  the same, asked of its server before a run and learnt from refusals
 prompt_tokens  the tokens of a prompt, counted
+prompt_sizes   how that count compares with the server's
 probe          five questions that tell whether a model is still the same
 run_tally      what a run did for a record file, counted and said
 origins        where records came from, as a manifest says it

@@ -78,6 +78,8 @@ async def _ask(model: Model, request: Request, clock: Clock, label: str, rounds:
         key = key_of(request, label, clock.asked)
         if model.mailbox is not None:
             posted = await _posted(model.mailbox, key, request, clock, rounds)
+            if posted:
+                _learn_size(model, request, posted)
             return posted or model.mailbox.keep(key, await persistently(model, request, clock))
         assert clock.kept is not None
         found = clock.kept.find(key)
@@ -110,6 +112,7 @@ async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
                 reply = await _call(asking, ticket)
                 ticket.settle(reply)
             asking.answered()
+            _learn_size(model, request, reply)
             usage = reply.usage and paid_for([reply, *asking.errors])
             return reply if usage is reply.usage else replace(reply, usage=usage)
         except Outrun:
@@ -126,6 +129,11 @@ async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
                 asking.doubts.withdrawn()
                 raise _given_up(asking) from None
             await _sleep(model, wait)
+
+
+def _learn_size(model: Model, request: Request, reply: Reply) -> None:
+    if reply.usage:
+        model.sizes.note(request.messages, reply.usage.prompt_tokens)
 
 
 def _request(

@@ -36,14 +36,15 @@ _ANY_SERVER = "serve it with a context of {} tokens (vLLM: --max-model-len, SGLa
 class Context:
     """Tokens that prompt and reply may have together; source: who says so; engine: who runs it, as it is told by.
 
-    counts: whether what our count says of a prompt is all that anybody will say, because the config states the
-    length, or the server leaves out what does not fit without a word.
+    counts: whether nobody else may say that a prompt does not fit, because the config states the length, or the server
+    is_silent: it leaves out what does not fit without a word.
     """
 
     length: int
     source: str
     engine: str = ""
     counts: bool = False
+    is_silent: bool = False
 
 
 def stated(settings: ModelSettings) -> Context | None:

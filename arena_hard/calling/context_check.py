@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,15 +21,16 @@ from arena_hard.data.settings import ModelSettings
 
 async def look(model: Model) -> Context | None:
     """What is known of a model's context: the config's word, else the least of its servers', each asked once."""
-    if stated(model.settings) is None:
-        await asyncio.gather(*(_ask(endpoint, model.settings.model_name) for endpoint in model.endpoints))
+    await asyncio.gather(*(_ask(endpoint, model.settings.model_name) for endpoint in model.endpoints))
     return known(model)
 
 
 def known(model: Model) -> Context | None:
     """The same without asking."""
     found = [endpoint.context for endpoint in model.endpoints if endpoint.context]
-    return stated(model.settings) or min(found, key=lambda each: each.length, default=None)
+    context = stated(model.settings) or min(found, key=lambda each: each.length, default=None)
+    is_silent = any(endpoint.engine == context_length.OLLAMA for endpoint in model.endpoints)
+    return context and replace(context, is_silent=is_silent)
 
 
 async def _ask(endpoint: Endpoint, model_name: str) -> None:
@@ -43,6 +44,7 @@ async def _ask(endpoint: Endpoint, model_name: str) -> None:
         ):
             return
         found = await _told(endpoint, model_name)
+    endpoint.engine = found.engine if found else ""
     if found and found.length:
         silent = found.engine == context_length.OLLAMA
         endpoint.context = Context(found.length, f"{found.field} of {endpoint.host}", found.engine, counts=silent)

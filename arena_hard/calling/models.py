@@ -16,6 +16,7 @@ from arena_hard.calling.gate import Gate
 from arena_hard.calling.kept_replies import KeptReplies
 from arena_hard.calling.listeners import watch_over
 from arena_hard.calling.probe import Probed
+from arena_hard.calling.prompt_sizes import PromptSizes
 from arena_hard.calling.providers import addresses
 from arena_hard.calling.providers.base import (
     Adapter,
@@ -49,6 +50,7 @@ class Endpoint:
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     context: Context | None = None
     context_asked: bool = False
+    engine: str = ""  # who runs the server, as its list of models tells
 
     def check_owner(self) -> None:
         """Whether a reply came from the server that the run has started, where it has. Raises CallError."""
@@ -96,6 +98,7 @@ class Model:
     backing_off: int = 0
     mailbox: Mailbox | None = None
     recorded: set[str] = field(default_factory=set)  # replies of the mailbox, which come again and again
+    sizes: PromptSizes = field(default_factory=PromptSizes)
     line: Line = field(init=False)
 
     def __post_init__(self) -> None:

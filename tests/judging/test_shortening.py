@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from arena_hard.calling.models import Models
+from arena_hard.calling.models import Model, Models
 from arena_hard.calling.providers.base import CallError, TooLong
 from arena_hard.data.known_records import judged_row
 from arena_hard.data.records import Game, Judgment
@@ -24,6 +24,8 @@ from tests.support.pipeline_bench import answer, write_rows
 from tests.support.plans import bench, candidate_of, stage
 
 LONG = "a word or two " * 700  # 9,800 characters
+TAMIL = "தமிழ் மொழி உலகின் மிகப் பழமையான மொழிகளில் ஒன்றாகும். "
+GREEK = "Η ελληνική γλώσσα είναι μία από τις αρχαιότερες του κόσμου. "
 
 
 @pytest.fixture
@@ -32,43 +34,54 @@ def planned(tmp_path: Path) -> Stage:
     return long_stage(tmp_path, truncate="answers")
 
 
-def long_stage(folder: Path, **more: Any) -> Stage:
+def long_stage(folder: Path, text: str = LONG, **more: Any) -> Stage:
     made = bench(folder)
     for name in ("m", "base"):
-        write_rows(made.answer_file(name), [answer(1, name, f"{name}: {LONG}"), answer(2, name), answer(3, name)])
+        write_rows(made.answer_file(name), [answer(1, name, f"{name}: {text}"), answer(2, name), answer(3, name)])
     entry = {"endpoints": [EndpointSettings("http://127.0.0.1:9/v1", "k")]} | more.pop("entry", {})
     return stage(made, judge=entry, **more)
 
 
 class Judge:
-    """A judge that takes so many tokens (four characters each) beside max_tokens, and says so or not."""
+    """A judge that takes so many tokens beside max_tokens, and says so or not.
 
-    def __init__(self, planned: Stage, takes: int, tells: bool = True) -> None:
-        self.planned, self.takes, self.tells = planned, takes, tells
+    tells: None for the limit alone. characters: of a token.
+    """
+
+    def __init__(self, planned: Stage, takes: int, tells: bool | None = True, characters: int = 4) -> None:
+        self.planned, self.takes, self.tells, self.characters = planned, takes, tells, characters
         self.candidate: Candidate = candidate_of(planned)
         self.job = JudgmentJob(output=output_of(planned, self.candidate), question=planned.questions[0], label="x",
                                candidate=self.candidate)  # fmt: skip
         self.refused = 0
         self.shown: list[Texts] = []
+        self.model: Model | None = None  # that learns from what is taken
 
     async def play(self, order: Texts) -> Game:
         messages = opening_messages(self.planned.settings, self.job.question, order, [])
-        tokens = sum(len(message["content"]) for message in messages) // 4
+        tokens = sum(len(message["content"]) for message in messages) // self.characters
+        if self.model:
+            self.model.sizes.note(messages, min(tokens, self.takes))
         if tokens > self.takes:
             self.refused += 1
             error = CallError("final", "too long")
             limit = self.takes + self.planned.settings.max_tokens
-            error.too_long = TooLong(limit, tokens) if self.tells else TooLong()
+            error.too_long = TooLong(limit, tokens if self.tells else None) if self.tells is not False else TooLong()
             raise error
         self.shown.append(order)
         return Game("A>B", "j", user_prompt(messages))
 
-    def games(self) -> list[Game]:
+    def games(self, engine: str | None = None) -> list[Game]:
+        """engine: of a server whose counts of tokens are learnt."""
+
         async def run() -> list[Game]:
             models = Models()
             texts = shown_texts(self.planned, self.candidate, self.job.question)
+            model = models.open(self.planned.judge)
+            if engine is not None:
+                self.model, model.endpoints[0].engine = model, engine
             try:
-                return await games_in_room(models.open(self.planned.judge), self.planned, self.job, texts, self.play)
+                return await games_in_room(model, self.planned, self.job, texts, self.play)
             finally:
                 await models.close()
 
@@ -102,7 +115,9 @@ def test_a_refusal_shortens_both_answers_alike_in_both_games(
     assert abs(len(one) - len(two)) < 10  # the answers differ by their names alone
     assert 1 <= judge.refused <= refusals
     assert len(first.user_prompt) // 4 > (0.85 if tells else 0.6) * takes - 100  # no more is left out than is needed
-    told = [int(number.replace(",", "")) for number in re.findall(r"\[… ([\d,]+) characters left out", first.user_prompt)]
+    told = [
+        int(number.replace(",", "")) for number in re.findall(r"\[… ([\d,]+) characters left out", first.user_prompt)
+    ]
     assert first.truncated["left_out"] == sum(told) > 0
     assert judge.job.output.tally.remarks("judgments") == [
         "1 judgment was made of shortened answers (truncate: answers)."
@@ -142,6 +157,25 @@ def test_a_stated_length_is_kept_before_anything_is_sent(tmp_path: Path) -> None
     judge = Judge(long_stage(tmp_path, truncate="answers", entry=entry), takes=100_000)
     assert all(game.truncated and game.truncated["kept"] < 0.5 for game in judge.games())
     assert judge.refused == 0
+
+
+@pytest.mark.parametrize("text", [pytest.param(TAMIL, id="tamil"), pytest.param(GREEK, id="greek")])
+def test_our_count_of_another_script_is_not_taken_for_the_servers(tmp_path: Path, text: str) -> None:
+    """It is a multiple of theirs: a refusal without a count is followed in small steps."""
+    judge = Judge(long_stage(tmp_path, text * 90, truncate="answers"), takes=90 * len(text) * 4 // 5, tells=None,
+                  characters=2)  # fmt: skip
+    games = judge.games()
+    assert all(game.truncated and 0.6 < game.truncated["kept"] < 0.85 for game in games)
+
+
+@pytest.mark.parametrize("engine", ["", "library"])
+def test_what_takes_half_of_a_stated_length_is_not_cut(tmp_path: Path, engine: str) -> None:
+    """Our count is beyond the length. One that cuts without a word, as Ollama does, is asked with less at first."""
+    tokens = 2 * 90 * len(TAMIL) // 4
+    config = long_stage(tmp_path, TAMIL * 90, truncate="answers", entry={"context_length": 5 * tokens // 2})
+    judge = Judge(config, takes=100_000, characters=4)
+    assert [game.truncated for game in judge.games(engine)] == [None, None]
+    assert len(judge.shown) == (4 if engine else 2)
 
 
 def test_for_a_question_that_may_never_be_asked_no_answer_is_given_up(tmp_path: Path) -> None:
