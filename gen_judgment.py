@@ -35,16 +35,16 @@ from arena_hard.judging.plan import (
     output_of,
     plan_judge,
     prompts_to_send,
-    quote_of,
     room_for,
 )
 from arena_hard.judging.prompts import check_prompts, opening_messages
+from arena_hard.judging.quoting import games_of, quote_of
 from arena_hard.judging.shortening import games_in_room
 from arena_hard.judging.shown import Texts, can_be_shown, load_shown, shown_texts
 from arena_hard.judging.stage import Candidate, Stage, judgments_of, only, opponent, report_missing_answers, why_nothing
 from arena_hard.judging.verdict_ways import VerdictWays
 from arena_hard.money.account import Account, print_costs
-from arena_hard.money.quotes import output_seen_in_judgments, quote_lines
+from arena_hard.money.quotes import quote_lines
 
 if TYPE_CHECKING:  # it imports numpy
     from arena_hard.judging.stopping import Looks
@@ -201,8 +201,8 @@ def print_requests(stage: Stage, candidates: list[Candidate]) -> None:
 
 
 def print_quote(stage: Stage, candidates: list[Candidate]) -> None:
-    output = output_seen_in_judgments(stage.bench, stage.judge.name, stage.judge.model_name)
-    quotes = [quote_of(stage, candidate, output) for candidate in candidates if candidate.missing]
+    seen = games_of(stage)
+    quotes = [quote_of(stage, candidate, seen) for candidate in candidates if candidate.missing]
     print("\n".join(quote_lines(quotes, f"judgments by {stage.judge.name} of")))
 
 

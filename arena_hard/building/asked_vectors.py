@@ -94,7 +94,8 @@ def plan_lines(context: Context, rows: int | None) -> Iterator[str]:
         found = quote(model, prompts(), 1, Expected(0.0, 0.0, 1), worst)
         about = "" if found.counted else "about "
         price = f"{money(found.live[0])}, at most {money(worst)}" if found.live else "price unknown"
-        yield f"{counted(found.requests, 'request')}, {about}{found.input_tokens:,} input tokens: {price}"
+        requests, tokens = round(found.requests[0]), round(found.input_tokens[0])
+        yield f"{counted(requests, 'request')}, {about}{tokens:,} input tokens: {price}"
 
 
 def _model(context: Context) -> ModelSettings:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from arena_hard.building.label_files import (
@@ -20,16 +21,18 @@ from arena_hard.building.label_prompt import Instrument
 from arena_hard.calling.context import Prompts
 from arena_hard.calling.manifest import earlier_notes, failed_calls
 from arena_hard.calling.origins import origins
+from arena_hard.calling.prompt_tokens import PromptCounter
 from arena_hard.calling.providers.base import Message
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Question
 from arena_hard.data.settings import ModelSettings
 from arena_hard.money.account import Account
-from arena_hard.money.quotes import Quote, output_of, quote
+from arena_hard.money.quotes import AS_COUNTED, Quote, output_of, quote, scaled
 
 REFUSED = "refused: "  # begins the reason of a call that failed for what was asked
 _MOST_COUNTED = 20_000  # prompts whose tokens are counted for a quote
+_MOST_SEEN = 1000  # labels whose prompts are, for what they took
 
 
 @dataclass
@@ -146,10 +149,23 @@ class LabelStage:
         """What the missing labels would cost. Of very many, the expectation is of some; the bound is of all."""
         missing = self.missing
         seen = output_of([record.usage.completion_tokens for record in self.kept.values() if record.usage])
+        ratios = list(self._inputs_seen())
+        inputs = output_of(ratios) if ratios else AS_COUNTED
+        again = self.instrument.tokens_of_question * (not seen.seen)
         worst = sum(map(self.most_it_may_cost, missing))
         every = -(-len(missing) // _MOST_COUNTED) or 1
-        found = quote(self.model, self.prompts(every), self.instrument.max_tokens, seen, worst)
-        return found if every == 1 else _scaled(found, len(missing))
+        most = self.instrument.max_tokens
+        found = quote(self.model, self.prompts(every), most, seen, worst, inputs, further=again)
+        return found if every == 1 else scaled(found, len(missing))
+
+    def _inputs_seen(self) -> Iterator[float]:
+        """The input tokens of labels for one of their first prompts as we count it; of a part of very many."""
+        counter = PromptCounter(self.model.model_name)
+        known = {question.question_id: question for question in self.questions}
+        kept = ((known.get(key), record.usage) for key, record in self.kept.items())
+        pairs = ((question, usage) for question, usage in kept if question and usage)
+        for question, usage in islice(pairs, _MOST_SEEN):
+            yield usage.prompt_tokens / counter.count(self.instrument.messages(question.turns))
 
     def most_it_may_cost(self, question: Question) -> float:
         """Dollars for a label if each of its requests is answered at full length."""
@@ -157,21 +173,3 @@ class LabelStage:
         size = sum(len(message["content"].encode()) for message in instrument.messages(question.turns))
         size += len(instrument.question.encode()) if instrument.asks_again else 0
         return self.account.worst(self.bill, [size], instrument.most_tokens, 1 + instrument.asks_again)
-
-
-def _scaled(found: Quote, requests: int) -> Quote:
-    """A quote of some requests for more of their kind; the most that they may cost is that of all already."""
-    times = requests / found.requests
-
-    def larger(ends: tuple[float, float]) -> tuple[float, float]:
-        return ends[0] * times, ends[1] * times
-
-    return replace(
-        found,
-        requests=requests,
-        input_tokens=round(found.input_tokens * times),
-        output_tokens=larger(found.output_tokens),
-        live=found.live and larger(found.live),
-        batch=found.batch and larger(found.batch),
-        seconds=larger(found.seconds),
-    )

@@ -4,6 +4,7 @@ For the scripts and the other rooms:
 
 stage            one judge's part of a run
 plan             which judgments exist, are missing or have changed
+quoting          what missing judgments would cost
 shown            the answers that a judge sees, in their order
 prompts          the messages of a game
 game             one game: ask, ask again, ask for the label alone

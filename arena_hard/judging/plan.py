@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from arena_hard.calling.context import Prompts, reply_tokens
@@ -22,11 +21,10 @@ from arena_hard.data.record_index import mapped, where
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.verdicts import is_verdict
 from arena_hard.judging.cache_order import in_blocks
-from arena_hard.judging.label_question import ROOM, question_for_label, tokens_beside_prompt
+from arena_hard.judging.label_question import ROOM, tokens_beside_prompt
 from arena_hard.judging.shown import can_be_shown, needed_answers, prompts_of
 from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of, load_judged
 from arena_hard.judging.unchanged import changed_judgments
-from arena_hard.money.quotes import Output, Quote, quote
 
 FEWER_ATTEMPTS = "number_of_judgment_attempts: 1 in the judge's config"
 
@@ -219,16 +217,6 @@ def prompts_to_send(stage: Stage, candidates: Sequence[Candidate]) -> Prompts:
     beside = tokens_beside_prompt(stage.settings, reply_tokens(stage.judge, stage.settings.max_tokens))
     fewer = FEWER_ATTEMPTS if stage.settings.number_of_judgment_attempts > 1 else ""
     return Prompts("judgments", each, stage.settings.max_tokens, shortens, beside, fewer)
-
-
-def quote_of(stage: Stage, candidate: Candidate, seen: Output) -> Quote:
-    """What the missing judgments of a model would cost; seen: the judge's output tokens so far."""
-    prompts = [prompt for question in candidate.missing for prompt in prompts_of(stage, candidate, question)]
-    worst = most_it_may_cost(stage, candidate, prompts)
-    if stage.settings.verdict_always:  # what was seen of a game is of two requests
-        prompts += [[*prompt, question_for_label(stage.settings)] for prompt in prompts]
-        seen = replace(seen, mean=seen.mean / 2, spread=seen.spread / math.sqrt(2))
-    return replace(quote(stage.judge, prompts, stage.settings.max_tokens, seen, worst), name=candidate.title)
 
 
 def room_for(stage: Stage, job: JudgmentJob) -> float:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arena_hard.calling.batch import EMPTY_TRIES
 from arena_hard.calling.prompt_tokens import PromptCounter
 from arena_hard.calling.providers.base import Message
-from arena_hard.data import jsonl
 from arena_hard.data.name_lists import shortened
-from arena_hard.data.paths import Bench
-from arena_hard.data.record_folder import record_files
-from arena_hard.data.records import Answer, Usage, judgment_from_row
+from arena_hard.data.records import Answer, Usage
 from arena_hard.data.settings import ModelSettings
 from arena_hard.money.prices import Price, money, price_of
 
 AT_MOST = (
-    "live and batch: each request answered once; at most: every reply at full length, with all further attempts, "
-    "second tries of truncated and empty replies, and a token for each byte of a prompt. What a provider adds to that, "
-    "or bills for requests that failed, only --max-cost limits"
+    "live and batch: what is expected where no request fails; at most: every reply at full length, with all further "
+    "attempts, second tries of truncated and empty replies, and a token for each byte of a prompt. What a provider "
+    "adds to that, or bills for requests that failed, only --max-cost limits"
 )
 TOKENS_PER_SECOND = 50.0  # of one request, where nothing better is known
 
@@ -47,16 +44,40 @@ class Output:
         return max(0.0, middle - 2 * spread), min(middle + 2 * spread, limit)
 
 
+AS_COUNTED = Output(1.0, 0.0, 1)  # the input of a record where it is its first prompt, as we count it
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What records are expected to take together, from least to most; seen: how many of their kind were seen.
+
+    longest: the most output tokens of one of these.
+    """
+
+    requests: tuple[float, float] = (0.0, 0.0)
+    input: tuple[float, float] = (0.0, 0.0)
+    output: tuple[float, float] = (0.0, 0.0)
+    seen: int = 0
+    longest: float = 0.0
+
+    def __add__(self, other: Expected) -> Expected:
+        requests, tokens, output = (
+            _sum(ends)
+            for ends in ((self.requests, other.requests), (self.input, other.input), (self.output, other.output))
+        )
+        return Expected(requests, tokens, output, max(self.seen, other.seen), max(self.longest, other.longest))
+
+
 @dataclass(frozen=True)
 class Quote:
     """What a run would send to one model. Token counts are sums, money is dollars (None: price unknown).
 
-    live, batch: what is expected where each request is answered once; most: what it comes to at the worst.
+    live, batch: what is expected where no request fails; most: what it comes to at the worst.
     """
 
     name: str
-    requests: int
-    input_tokens: int
+    requests: tuple[float, float]
+    input_tokens: tuple[float, float]
     output_tokens: tuple[float, float]
     live: tuple[float, float] | None
     batch: tuple[float, float] | None
@@ -67,57 +88,116 @@ class Quote:
     counted: bool
 
 
-def quote(
-    model: ModelSettings, prompts: Iterable[list[Message]], max_tokens: int, output: Output, worst: float
-) -> Quote:
-    """The quote for sending these prompts to a model. Raises UserError for a bad `price:`.
+def longest_reply(model: ModelSettings, max_tokens: int) -> int:
+    """The most output tokens of one reply."""
+    return (max_tokens if model.max_tokens is None else model.max_tokens) + (model.thinking or 0)
 
-    worst: dollars if each request, with what may have to be asked again, is answered at full length.
+
+def quote(
+    model: ModelSettings,
+    prompts: Iterable[list[Message]],
+    max_tokens: int,
+    output: Output,
+    worst: float,
+    inputs: Output = AS_COUNTED,
+    further: float = 0.0,
+) -> Quote:
+    """The quote for records that begin with these prompts. Raises UserError for a bad `price:`.
+
+    output: tokens of a record. inputs: its input tokens for one of its first prompt as we count it. further: input
+    tokens of a second request that any of them may take. worst: dollars if each request, with what may have to be asked
+    again, is answered at full length.
     """
     counter = PromptCounter(model.model_name)
     sizes = [counter.count(prompt) for prompt in prompts]
-    most = (max_tokens if model.max_tokens is None else model.max_tokens) + (model.thinking or 0)
-    tokens = output.total(len(sizes), most)
-    price = price_of(model)
-    return Quote(
-        name=model.name,
-        requests=len(sizes),
-        input_tokens=sum(sizes),
-        output_tokens=tokens,
-        live=_range(price, sum(sizes), tokens),
-        batch=_range(price.batch if price else None, sum(sizes), tokens),
-        most=worst * EMPTY_TRIES * max(1.0, output.longest / most) if price else None,
-        seconds=_seconds(model, sizes, tokens),
+    number, tokens, most = len(sizes), sum(sizes), longest_reply(model, max_tokens)
+    times = 1 + bool(further)
+    ratio = input_range(inputs, tokens, number)
+    expected = Expected(
+        requests=(number, number * times),
+        input=(ratio[0], ratio[1] + (tokens + number * further) * bool(further)),
+        output=output.total(number, most * times),
         seen=output.seen,
-        price=price,
-        counted=counter.exact,
+        longest=output.longest / times,
+    )
+    return quoted(model, expected, number, most, worst, counter.exact)
+
+
+def scaled(found: Quote, requests: int) -> Quote:
+    """A quote of some requests for more of their kind; the most that they may cost is that of all already."""
+    times = requests / found.requests[0]
+
+    def larger(ends: tuple[float, float]) -> tuple[float, float]:
+        return ends[0] * times, ends[1] * times
+
+    return replace(
+        found,
+        requests=larger(found.requests),
+        input_tokens=larger(found.input_tokens),
+        output_tokens=larger(found.output_tokens),
+        live=found.live and larger(found.live),
+        batch=found.batch and larger(found.batch),
+        seconds=larger(found.seconds),
     )
 
 
-def _range(price: Price | None, prompt: int, output: tuple[float, float]) -> tuple[float, float] | None:
+def input_range(inputs: Output, tokens: int, number: int) -> tuple[float, float]:
+    """The input tokens of so many records whose first prompts have `tokens` together, as we count them."""
+    low, high = inputs.total(number, number * 10**6)
+    return (low * tokens / number, high * tokens / number) if number else (0.0, 0.0)
+
+
+def quoted(model: ModelSettings, expected: Expected, number: int, most: int, worst: float, is_exact: bool) -> Quote:
+    """The quote for what so many records are expected to take. Raises UserError for a bad `price:`.
+
+    most: output tokens of one of them at full length; is_exact: whether its input was counted with a vocabulary.
+    """
+    price = price_of(model)
+    return Quote(
+        name=model.name,
+        requests=expected.requests,
+        input_tokens=expected.input,
+        output_tokens=expected.output,
+        live=_range(price, expected),
+        batch=_range(price.batch if price else None, expected),
+        most=worst * EMPTY_TRIES * max(1.0, expected.longest / most) if price else None,
+        seconds=_seconds(model, number, expected),
+        seen=expected.seen,
+        price=price,
+        counted=is_exact,
+    )
+
+
+def _range(price: Price | None, expected: Expected) -> tuple[float, float] | None:
     if price is None:
         return None
-    low, high = (price.cost(Usage(prompt_tokens=prompt, completion_tokens=round(end))) for end in output)
+    ends = zip(expected.input, expected.output)
+    low, high = (price.cost(Usage(prompt_tokens=round(prompt), completion_tokens=round(end))) for prompt, end in ends)
     return low, high
 
 
-def _seconds(model: ModelSettings, sizes: Sequence[int], output: tuple[float, float]) -> tuple[float, float]:
-    """The time that the requests take side by side, and not less than the limits per minute ask for."""
+def _seconds(model: ModelSettings, number: int, expected: Expected) -> tuple[float, float]:
+    """The time that the records take side by side, and not less than the limits per minute ask for."""
     side_by_side = 8 if model.parallel == "auto" else model.parallel
     side_by_side *= max(1, len(model.endpoints or []))
-    low, high = (end / TOKENS_PER_SECOND / max(1, min(side_by_side, len(sizes))) for end in output)
-    paced = 60 * len(sizes) / model.requests_per_minute if model.requests_per_minute else 0.0
-    if model.tokens_per_minute:
-        paced = max(paced, 60 * sum(sizes) / model.tokens_per_minute)
-    return max(low, paced), max(high, paced)
+    low, high = (end / TOKENS_PER_SECOND / max(1, min(side_by_side, number)) for end in expected.output)
+    return max(low, _paced(model, expected, 0)), max(high, _paced(model, expected, 1))
+
+
+def _paced(model: ModelSettings, expected: Expected, end: int) -> float:
+    requests = 60 * expected.requests[end] / model.requests_per_minute if model.requests_per_minute else 0.0
+    tokens = 60 * expected.input[end] / model.tokens_per_minute if model.tokens_per_minute else 0.0
+    return max(requests, tokens)
 
 
 def output_of(lengths: Sequence[float]) -> Output:
-    """What is expected after requests that brought so many tokens each."""
+    """What is expected after records that took so many tokens each, or so many for one that was counted."""
     if not lengths:
         return Output(0.0, 0.0, 0)
     mean = sum(lengths) / len(lengths)
-    variance = sum((length - mean) ** 2 for length in lengths) / max(1, len(lengths) - 1)
+    if len(lengths) == 1:  # which says nothing of the others
+        return Output(mean, mean, 1, mean)
+    variance = sum((length - mean) ** 2 for length in lengths) / (len(lengths) - 1)
     return Output(mean, math.sqrt(variance), len(lengths), max(lengths))
 
 
@@ -136,26 +216,13 @@ def output_seen_in_answers(answers: Iterable[Answer]) -> Output:
     return output_of(lengths)
 
 
-def output_seen_in_judgments(bench: Bench, judge: str, model_name: str, most: int = 1000) -> Output:
-    """Output tokens of a judge's cached games, whatever model and baseline they are about; `most` are looked at."""
-    counter = PromptCounter(model_name)
-    lengths: list[float] = []
-    files = [file for each in bench.judgment_sets(judge) for file in record_files(each.folder)]
-    for file in files:
-        every = (game for row in jsonl.read(file, judgment_from_row) for game in row.games if game)
-        games = (game for game in every if game.usage or game.judgment)  # some folders hold the scores alone
-        for _, game in zip(range(-(-most // len(files))), games):
-            lengths.append(game.usage.completion_tokens if game.usage else counter.text(game.judgment))
-    return output_of(lengths)
-
-
 def quote_lines(quotes: Sequence[Quote], unit: str) -> list[str]:
     """The quotes as a table for people, with what they rest on below it."""
     head = f"{unit:<40} {'requests':>8} {'input tokens':>13} {'output tokens':>21}"
     lines = [f"{head} {'live':>20} {'batch':>20} {'at most':>10} {'time':>17}"]
     for each in quotes:
         lines.append(
-            f"{each.name:<40} {each.requests:>8,} {each.input_tokens:>13,} "
+            f"{each.name:<40} {_span(each.requests, _count):>8} {_span(each.input_tokens, _count):>13} "
             f"{_span(each.output_tokens, _count):>21} {_money_span(each.live):>20} "
             f"{_money_span(each.batch, each.price):>20} {_money_at_most(each.most):>10} "
             f"{_span(each.seconds, duration):>17}"
@@ -166,17 +233,20 @@ def quote_lines(quotes: Sequence[Quote], unit: str) -> list[str]:
 
 
 def _total_line(quotes: Sequence[Quote]) -> str:
-    requests, tokens = sum(each.requests for each in quotes), sum(each.input_tokens for each in quotes)
-    output = _sum([each.output_tokens for each in quotes])
+    requests, tokens, output = (
+        _span(_sum([getattr(each, name) for each in quotes]), _count)
+        for name in ("requests", "input_tokens", "output_tokens")
+    )
     known = [each.live for each in quotes if each.live]
     whole = len(known) == len(quotes)
     live = _money_span(_sum(known)) if whole else "unknown"
     most = _money_at_most(sum(each.most or 0.0 for each in quotes) if whole else None)
-    return f"{'all':<40} {requests:>8,} {tokens:>13,} {_span(output, _count):>21} {live:>20} {'':>20} {most:>10}"
+    return f"{'all':<40} {requests:>8} {tokens:>13} {output:>21} {live:>20} {'':>20} {most:>10}"
 
 
-def _sum(ranges: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    return sum(low for low, _ in ranges), sum(high for _, high in ranges)
+def _sum(ranges: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    lows, highs = zip(*ranges)
+    return sum(lows), sum(highs)
 
 
 def _notes(quotes: Sequence[Quote]) -> list[str]:
@@ -190,11 +260,11 @@ def _notes(quotes: Sequence[Quote]) -> list[str]:
     for each in quotes:
         if each.seen:
             notes.append(f"output tokens for {each.name}: two standard errors around {each.seen} cached replies")
-        elif each.requests:
+        elif each.requests[0]:
             notes.append(
                 f"output tokens for {each.name}: nothing is cached yet, so anything from none to max_tokens each"
             )
-    if any(each.requests and each.most is not None for each in quotes):
+    if any(each.requests[0] and each.most is not None for each in quotes):
         notes.append(AT_MOST)
     if not all(each.counted for each in quotes):
         notes.append("input tokens are estimated from bytes, because tiktoken's vocabulary cannot be fetched")

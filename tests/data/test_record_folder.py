@@ -25,9 +25,9 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import look_into, rank
 from arena_hard.data.records import UserError
 from arena_hard.data.verdicts import LABELS
+from arena_hard.judging.quoting import games_seen
 from arena_hard.judging.stage import own_judgments
 from arena_hard.money.past_costs import past_bills, report_lines
-from arena_hard.money.quotes import output_seen_in_judgments
 from arena_hard.rating.games import GameTable, against, read_judgments
 from arena_hard.showing.footnotes import length_notes
 from arena_hard.showing.notes import printed
@@ -88,7 +88,7 @@ def seen(bench: Bench) -> dict[str, Any]:
         "answers": load_answers(bench.answer_file("m")),
         "lengths": answer_lengths(bench, "m"),
         "believed": standing(bench, "j", "base").counts,
-        "quoted": output_seen_in_judgments(bench, "j", "gpt-4o"),
+        "quoted": games_seen(bench, "j", "gpt-4o"),
         "costs": report_lines(past_bills(bench)),
         "models": index.models,
         "browser": games_in(tables.game_table(index, ["j"], None)),

@@ -109,7 +109,7 @@ def test_a_quote_counts_the_prompts_and_prices_both_ends(monkeypatch: pytest.Mon
     monkeypatch.setattr("arena_hard.calling.prompt_tokens.PromptCounter.text", lambda self, text: len(text))
     prompts = [[{"role": "system", "content": "x" * 10}, {"role": "user", "content": "y" * 90}]] * 3
     made = quote(model(parallel=2), prompts, 1000, Output(500.0, 0.0, 4), 0.1)
-    assert (made.requests, made.input_tokens) == (3, 3 * (100 + 2 * 4 + 3))
+    assert (made.requests, made.input_tokens) == ((3, 3), (333, 333))
     cost = (333 * 2 + 1500 * 10) / 1e6
     assert made.live == (pytest.approx(cost), pytest.approx(cost))
     assert made.batch == (pytest.approx(cost / 2), pytest.approx(cost / 2))
