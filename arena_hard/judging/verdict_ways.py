@@ -27,6 +27,7 @@ class VerdictWays:
     unanswered: Counter[str] = field(default_factory=Counter)
     untried: Counter[str] = field(default_factory=Counter)
     unreadable: int = 0
+    refused: int = 0
     games: int = 0
     with_odds: int = 0
     unknown: float = 0.0
@@ -46,6 +47,7 @@ class VerdictWays:
         self.untried.update(untried)
         self.unreadable += not is_readable(judgment)
         self.forms.update(reply.form for reply in replies if reply.form)
+        self.refused += sum(reply.refuses or reply.finish_reason == "content_filter" for reply in replies)
         for game in judgment.games:
             self.games += 1
             self.ways[(game and game.verdict_by) or "none"] += 1
@@ -74,7 +76,7 @@ class VerdictWays:
         if not words:
             return f"{line}."
         line += f", {self.ways['words']} asked for in words, {self.ways['none']} not had"
-        if self.forms or (self.unanswered and not self.ways["words"]):
+        if self.forms or ((self.unanswered or self.refused) and not self.ways["words"]):
             return f"{line}; --retry-unreadable asks again." if self.ways["none"] else f"{line}."
         return (
             f"{line}: the server took no constraint. One that does is llama.cpp, vLLM, SGLang, Ollama, or a provider's."

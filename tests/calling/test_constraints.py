@@ -110,6 +110,27 @@ def test_a_refusal_for_its_size_or_its_content_is_none_of_the_form() -> None:
         assert len(asked.messages) == 1
 
 
+def test_a_reply_that_refuses_to_answer_says_nothing_of_the_form() -> None:
+    def answer(body: dict[str, Any], number: int) -> Answered:
+        if number == 1:
+            status, headers, found = completion("x")
+            assert isinstance(found, dict)
+            found["choices"][0]["message"] = {
+                "role": "assistant",
+                "content": None,
+                "refusal": "I cannot help with that.",
+            }
+            return status, headers, found
+        if number == 2:
+            return completion("", "content_filter")
+        return completion("Sorry", "content_filter") if number == 3 else completion(said_in("json_schema"))
+
+    asked = ask(answer, 4, one_by_one=True, choices=LABELS)
+    assert forms(asked.bodies) == ["json_schema"] * 4
+    assert [reply.form for reply in asked.outcomes if isinstance(reply, Reply)] == [None, None, "json_schema"]
+    assert isinstance(asked.outcomes[0], Reply) and asked.outcomes[0].content == "I cannot help with that."
+
+
 def test_a_users_own_schema_is_left_alone_and_gives_way_to_the_question() -> None:
     own = {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}}
     assert asked_for(own) is None

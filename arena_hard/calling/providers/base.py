@@ -66,7 +66,8 @@ class Reply:
     thought: what came apart from the text; notes: what the run's report should say of it.
     key: its name in a mailbox, the same whenever its record is played; None for what was only asked live.
     tokens: those that may be part of a label (token_odds.py), where they were asked for and came. form: of the
-    constraint that it kept to (constraints.py). vectors: of each message, where they were asked for.
+    constraint that it kept to (constraints.py). refuses: whether the server marks the text as a refusal to answer.
+    vectors: of each message, where they were asked for.
     """
 
     content: str
@@ -80,6 +81,7 @@ class Reply:
     notes: tuple[Note, ...] = ()
     tokens: tuple[Token, ...] | None = None
     form: str | None = None
+    refuses: bool = False
     vectors: tuple[list[float], ...] | None = None
 
 

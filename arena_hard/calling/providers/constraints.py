@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from arena_hard.calling.providers.base import CallError, Dialect, Reply, Request
 
+_FILTERED = "content_filter"  # a reason for the end of a reply, in our words
 NAME = "verdict"  # of the schema, the tool, and of the one field of both where a request names none
 _AROUND = " \t\r\n[](){}\"'`*."
 _FENCE = re.compile(r"\A\s*```(?:json)?(.*?)(?:```\s*)?\Z", re.DOTALL)
@@ -224,7 +225,7 @@ def in_choices(read: Callable[[], Reply], body: Mapping[str, Any], dialect: Dial
     """What is read of a reply. Raises CallError with a lesson where the server ignored the form that it was asked in.
 
     Once it has kept to the form, a reply that is none of the choices teaches nothing and is handed on. So is a choice
-    in another form: the judge did what the words asked for.
+    in another form: the judge did what the words asked for. A refusal to answer, or a filter, says nothing of the form.
     """
     asked = asked_for(body)
     if asked is None:
@@ -234,13 +235,13 @@ def in_choices(read: Callable[[], Reply], body: Mapping[str, Any], dialect: Dial
     try:
         reply = read()
     except CallError as error:
-        if error.finish_reason is not None and not is_known:  # a reply came, and no text in it
+        if error.finish_reason not in (None, _FILTERED) and not is_known:  # a reply came, and no text in it
             error.lesson = f"no {form}"
         raise
     holds = _keeps_to(form, reply.content, allowed)
     if holds:
         dialect.add(f"{form} holds")
         return replace(reply, form=form)
-    if holds is None and not is_known:
+    if holds is None and not is_known and not reply.refuses and reply.finish_reason != _FILTERED:
         raise CallError("transient", f"the server ignores {form}", lesson=f"no {form}", usage=reply.usage)
     return reply

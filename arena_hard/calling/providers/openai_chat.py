@@ -126,6 +126,7 @@ def read_completion(found: Any, asked: dict[str, Any] | None = None) -> Reply:
         thought=thought or None,
         notes=tuple(whole.notes),
         tokens=tokens,
+        refuses=_refuses(choice),
     )
 
 
@@ -144,6 +145,12 @@ def _finish_reason(choice: Fields) -> str | None:
     own = own or choice.inner("provider_specific_fields").word("native_finish_reason")  # LiteLLM
     reason = own if given is None or tells_failure(own) and not tells_failure(given) else given
     return reason and in_our_words(reason)
+
+
+def _refuses(choice: Fields) -> bool:
+    """Whether its text is a refusal in a field of its own."""
+    message = choice.raw("message") or choice.raw("delta")
+    return isinstance(message, dict) and bool(message.get("refusal")) and not message.get("content")
 
 
 def _said(choice: Fields) -> tuple[str, str]:
