@@ -2,7 +2,8 @@
 
 Most servers name the parameter that they refuse, or ignore it. Others answer it with an error of their own, a web page
 or nothing at all. What has never once been answered well at an endpoint is left out when its tries are used up, and
-asked for again where the request failed without it too.
+asked for again where the request failed without it too. Where it helped, a later request asks for it once more: it may
+have been the server that was out of order, and has come back. What a server says of itself (503) raises no doubt.
 """
 
 from __future__ import annotations
@@ -19,14 +20,19 @@ from arena_hard.calling.providers.token_odds import FEW
 
 LOGPROBS_HOLD = "logprobs hold"  # a request for them was answered
 _REFUSED = re.compile(r"(?:400|422|501)\b")
+_OUT_OF_ORDER = re.compile(r"(?:503|504|529)\b")
 
 
 @dataclass
 class Doubts:
-    """Those of one call: what was asked for in vain and where, what was left out for it, and the forms given up."""
+    """Those of one call: what was asked for in vain and where, what was left out for it, and the forms given up.
+
+    refused: what of it the server did refuse, if without a word.
+    """
 
     tries: dict[str, list[Dialect]] = field(default_factory=dict[str, list[Dialect]])
     left_out: list[tuple[Dialect, str]] = field(default_factory=list[tuple[Dialect, str]])
+    refused: set[str] = field(default_factory=set[str])
     forms: list[tuple[Dialect, str]] = field(default_factory=list[tuple[Dialect, str]])
     last: str | None = None
 
@@ -44,7 +50,9 @@ class Doubts:
         if what is None or what in dialect:
             return what
         self.tries.setdefault(what, []).append(dialect)
-        if not is_refusal and len(self.tries[what]) < attempts:
+        if is_refusal:
+            self.refused.add(what)
+        elif len(self.tries[what]) < attempts and _once_more(what) not in dialect:
             return None
         self._leave_out(what)
         return what
@@ -56,7 +64,11 @@ class Doubts:
     def helped(self) -> None:
         """An answer came."""
         for dialect, what in self.left_out:
-            dialect.add(_sure(what))
+            if what in self.refused or _once_more(what) in dialect:
+                dialect.add(_sure(what))
+            elif _sure(what) not in dialect:
+                dialect.discard(what)
+                dialect.add(_once_more(what))
 
     def withdrawn(self) -> None:
         """None did: what was left out was not the reason."""
@@ -80,9 +92,15 @@ def _sure(what: str) -> str:
     return f"{what}, for sure"
 
 
+def _once_more(what: str) -> str:
+    return f"{what}, asked once more"
+
+
 def _says_nothing(error: CallError, is_refusal: bool) -> bool:
     """Whether an error may be about anything in the request; not one of the line, of its size or of its words."""
     if error.endpoint_wide or error.too_long or error.unheard or error.finish_reason is not None:
+        return False
+    if error.busy or _OUT_OF_ORDER.match(error.message):
         return False
     if is_refusal:
         return not is_of_size_or_content(error.message)

@@ -16,7 +16,6 @@ IN_TURN = ["json_schema", "structured_outputs", "guided_choice", "grammar"]
 PAGE = b"<!DOCTYPE html><html><head><title>Service</title></head><body>Sorry</body></html>"
 FAILURES: dict[str, Answered] = {
     "500": error(500, "Internal server error"),
-    "503": error(503, "Service unavailable"),
     "an empty body": (200, {}, b""),
     "an empty object": (200, {}, {}),
     "a page": (200, {}, PAGE),
@@ -34,10 +33,11 @@ def test_a_form_that_is_only_ever_failed_is_left_out_after_its_tries(failure: An
     def answer(body: dict[str, Any], number: int) -> Answered:
         return completion("[[A>B]]") if form_of(body) == "guided_choice" else failure
 
-    asked = ask(answer, 2, one_by_one=True, choices=LABELS, attempts=2)
+    asked = ask(answer, 3, one_by_one=True, choices=LABELS, attempts=2)
     first = ["json_schema"] * 2 + ["structured_outputs"] * 2 + ["guided_choice"]
-    assert forms(asked.bodies) == [*first, "guided_choice"]  # learnt by the endpoint
-    assert asked.contents == ["[[A>B]]"] * 2
+    once_more = ["json_schema", "structured_outputs", "guided_choice"]  # the server answers again, so it may be well
+    assert forms(asked.bodies) == [*first, *once_more, "guided_choice"]  # learnt by the endpoint
+    assert asked.contents == ["[[A>B]]"] * 3
 
 
 def test_words_are_the_last_way_and_stay_it() -> None:
@@ -45,7 +45,7 @@ def test_words_are_the_last_way_and_stay_it() -> None:
         return FAILURES["500"] if form_of(body) else completion("[[A>B]]")
 
     asked = ask(answer, 3, one_by_one=True, choices=LABELS, attempts=1)
-    assert forms(asked.bodies) == [*IN_TURN, None, None, None]
+    assert forms(asked.bodies) == [*IN_TURN, None, *IN_TURN, None, None]
 
 
 def test_calls_side_by_side_learn_of_each_other() -> None:
@@ -62,8 +62,8 @@ def test_so_are_probabilities(failure: Answered) -> None:
     def answer(body: dict[str, Any], number: int) -> Answered:
         return failure if "logprobs" in body else completion("text")
 
-    asked = ask(answer, 2, one_by_one=True, logprobs=True, attempts=2)
-    assert ["logprobs" in body for body in asked.bodies] == [True, True, False, False]
+    asked = ask(answer, 3, one_by_one=True, logprobs=True, attempts=2)
+    assert ["logprobs" in body for body in asked.bodies] == [True, True, False, True, False, False]
 
 
 @pytest.mark.parametrize("refusal", [(400, {}, b""), (422, {}, {}), error(400, "Bad Request"), error(501, "no")])
@@ -101,6 +101,25 @@ def test_what_did_not_help_is_asked_for_again() -> None:
     assert [isinstance(each, CallError) for each in asked.outcomes] == [True, False, False]
 
 
+def test_a_form_is_asked_for_once_more_when_the_server_has_come_back() -> None:
+    """It failed for a while, and then refused the next form: that one, and words, were not what it wanted."""
+
+    def answer(body: dict[str, Any], number: int) -> Answered:
+        if number <= 2:
+            return FAILURES["500"]
+        return completion('{"verdict": "[[A>B]]"}' if form_of(body) == "json_schema" else "Both are fine.")
+
+    asked = ask(answer, 3, one_by_one=True, choices=LABELS, attempts=2)
+    assert forms(asked.bodies) == ["json_schema", *IN_TURN, None, "json_schema", "json_schema"]
+    assert asked.contents[1:] == ['{"verdict": "[[A>B]]"}'] * 2
+
+
+@pytest.mark.parametrize("status", [503, 529])
+def test_a_server_that_is_out_of_order_by_its_own_word_teaches_nothing(status: int) -> None:
+    asked = ask(lambda body, number: error(status, "loading model"), 2, one_by_one=True, choices=LABELS, attempts=2)
+    assert forms(asked.bodies) == ["json_schema"] * 4
+
+
 def test_what_was_once_answered_well_is_not_doubted() -> None:
     def answer(body: dict[str, Any], number: int) -> Answered:
         return completion('{"verdict": "[[A>B]]"}') if number in (1, 4) else FAILURES["500"]
@@ -116,6 +135,8 @@ def test_what_was_once_answered_well_is_not_doubted() -> None:
     [
         CallError("transient", "connection failed", unheard=True),
         CallError("rate limit", "429: slow down"),
+        CallError("transient", "503: loading model"),
+        CallError("transient", "500: overloaded", busy=True),
         CallError("final", "401: wrong key", endpoint_wide=True),
         CallError("final", "400: This model's maximum context length is 10 tokens"),
         CallError("final", "400: flagged by the content filter"),
