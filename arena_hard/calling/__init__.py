@@ -25,6 +25,7 @@ local_server   a server for the time of a run (`serve:`)
 Inside:
 
 asking         a live call on its way through its tries
+form_probes    one request that tries a form for all
 doubts         what a server may not take, told by failures alone
 waiting_line   who waits for a slot of a model's endpoints
 gate           the limits of an endpoint: what may go to it now

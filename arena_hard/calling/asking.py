@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arena_hard.calling.doubts import LOGPROBS_HOLD, Doubts
+from arena_hard.calling.form_probes import untried_form
 from arena_hard.calling.models import Clock, Endpoint, Model
 from arena_hard.calling.providers.base import CallError, Request
 from arena_hard.calling.waiting_line import next_place
@@ -45,6 +46,13 @@ class Asking:
         self.spoken = frozenset(self.endpoint.dialect)
         self.body = self.model.adapter.body(self.request, self.endpoint.dialect)
         return self.body
+
+    def forms_untried(self) -> list[bool]:
+        """Of each endpoint, whether it would be asked in a form of constraint that is not known there."""
+        if not self.request.choices:
+            return [False]
+        dialects = [endpoint.dialect for endpoint in self.model.endpoints]
+        return [untried_form(self.model.adapter.body(self.request, each), each) is not None for each in dialects]
 
     def answered(self) -> None:
         """A reply came to the last body."""

@@ -108,7 +108,8 @@ async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
     empty = 0
     while True:
         try:
-            async with ticket_for(clock.purse, request) as ticket:
+            turn = model.turns.turn(asking.forms_untried, asking.seconds_left)
+            async with turn, ticket_for(clock.purse, request) as ticket:
                 reply = await _call(asking, ticket)
                 ticket.settle(reply)
             asking.answered()
@@ -177,7 +178,9 @@ async def _call(asking: Asking, ticket: Ticket) -> Reply:
     endpoint = asking.endpoint
     asking.clock.start()
     try:
-        reply = await _send(asking, ticket)
+        await endpoint.forms.wait(asking.begin, endpoint.dialect, asking.seconds_left)
+        with endpoint.forms.trying(asking.begin(), endpoint.dialect):
+            reply = await _send(asking, ticket)
     except CallError as error:
         if error.lesson in asking.spoken:  # the server says it again: it does not help
             error.lesson, error.kind = None, "final"
@@ -197,8 +200,7 @@ async def _send(asking: Asking, ticket: Ticket) -> Reply:
     """One request within its timeout, and its reply. Whatever goes wrong is a CallError: it ends no other call."""
     import anyio
 
-    model, endpoint = asking.model, asking.endpoint
-    body = asking.begin()
+    model, endpoint, body = asking.model, asking.endpoint, asking.body
     timeout = max(min(_longest(model.settings, body), asking.seconds_left()), 0.0)
     try:
         with anyio.fail_after(timeout):

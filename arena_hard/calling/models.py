@@ -12,6 +12,7 @@ from typing import Any
 
 from arena_hard.calling.batch import Mailbox
 from arena_hard.calling.context import Context
+from arena_hard.calling.form_probes import FormProbes, Turns
 from arena_hard.calling.gate import Gate
 from arena_hard.calling.kept_replies import KeptReplies
 from arena_hard.calling.listeners import watch_over
@@ -50,6 +51,7 @@ class Endpoint:
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     context: Context | None = None
     context_asked: bool = False
+    forms: FormProbes = field(default_factory=FormProbes)
     engine: str = ""  # who runs the server, as its list of models tells
 
     def check_owner(self) -> None:
@@ -98,6 +100,7 @@ class Model:
     backing_off: int = 0
     mailbox: Mailbox | None = None
     recorded: set[str] = field(default_factory=set)  # replies of the mailbox, which come again and again
+    turns: Turns = field(default_factory=Turns)
     sizes: PromptSizes = field(default_factory=PromptSizes)
     line: Line = field(init=False)
 

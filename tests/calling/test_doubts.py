@@ -57,6 +57,19 @@ def test_calls_side_by_side_learn_of_each_other() -> None:
     assert len(asked.bodies) <= 4 * (3 * 4 + 1)
 
 
+@pytest.mark.parametrize("bases", [1, 2])
+def test_one_request_tries_a_form_for_all_in_flight(bases: int) -> None:
+    """What ignores it is paid; at each of several endpoints one tries."""
+
+    def answer(body: dict[str, Any], number: int) -> Answered:
+        return completion("[[A>B]]" if form_of(body) in (None, "grammar") else "Both are fine.")
+
+    asked = ask(answer, 12, seconds=0.02, choices=LABELS, parallel=12, bases=["http://{}/v1", "http://{}/v2"][:bases])
+    assert asked.contents == ["[[A>B]]"] * 12
+    assert all(1 <= forms(asked.bodies).count(form) <= bases for form in IN_TURN[:3])
+    assert forms(asked.bodies).count("grammar") == 12
+
+
 @failing
 def test_so_are_probabilities(failure: Answered) -> None:
     def answer(body: dict[str, Any], number: int) -> Answered:
