@@ -21,18 +21,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import filelock
-import msgspec
 
 from arena_hard.calling.batch_sizes import Lots, Refused
+from arena_hard.calling.form_probes import untried_form
 from arena_hard.calling.kept_replies import reply_from_row, reply_row
 from arena_hard.calling.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
 from arena_hard.calling.providers.batches import Batches, Line, TooMuch, understood, unstreamed
 from arena_hard.calling.providers.constraints import in_choices
 from arena_hard.calling.reading import read_reply
+from arena_hard.calling.spending import as_own_try, bought_by_batch
 from arena_hard.calling.stored_requests import append_rows, restored, rows_in, stored
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import counted
-from arena_hard.data.records import Usage, UserError
+from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings
 
 POLL_SECONDS = (2.0, 60.0)  # the first wait, and the longest
@@ -84,6 +85,7 @@ class Mailbox:
         self._came: dict[str, list[Reply | CallError]] = {}  # each with the tokens of its own try
         self._asked_live: set[str] = set()
         self._dialect: Dialect = set()
+        self._has_tried_form = False
         self._open: list[Batch] = []
         self._known: set[str] = set()
         self._lots = Lots(batches.limits)
@@ -120,11 +122,28 @@ class Mailbox:
             return None
         if misses and self._is_over(misses, rounds):
             message = f"in {counted(len(misses), 'batch', 'batches')}: {misses[-1].message}"
-            ended = CallError("final", message, finish_reason=misses[-1].finish_reason, usage=_paid(misses), key=key)
+            ended = CallError(
+                "final", message, finish_reason=misses[-1].finish_reason, usage=bought_by_batch(misses), key=key
+            )
             ended.about_request = misses[-1].refuses_request()
             raise ended
         self._pending[key] = request
         raise Waiting
+
+    def tries_form(self, key: str, request: Request) -> bool:
+        """Whether this call is to be asked live first, to see which form of constraint the server takes.
+
+        One call is: a batch in a form that the server ignores is paid for as a whole.
+        """
+        if self._has_tried_form or not untried_form(self._adapter.body(request, self._dialect), self._dialect):
+            return False
+        self._has_tried_form = True
+        self.withdraw(key)
+        return True
+
+    def learn(self, dialect: Dialect) -> None:
+        """What a live call has taught of how the server wants to be asked."""
+        self._dialect |= dialect
 
     def tries(self, key: str) -> Sequence[Reply | CallError]:
         """What batches have brought for a call, for its bill; what was asked live is none of them."""
@@ -260,9 +279,9 @@ class Mailbox:
         for key in batch.keys:
             lost = CallError("transient", "the batch ended without this request", not_taken=True)
             outcome = self._read(outcomes.get(key) or lost, bodies.get(key, {}))
-            self._came.setdefault(key, []).append(_own(outcome))
+            self._came.setdefault(key, []).append(as_own_try(outcome))
             if isinstance(outcome, Reply):
-                usage = outcome.usage and _paid([*self._misses.get(key, []), outcome])
+                usage = outcome.usage and bought_by_batch([*self._misses.get(key, []), outcome])
                 replies.append(replace(outcome, usage=usage, key=key))
             else:
                 self._miss(key, outcome)
@@ -327,19 +346,3 @@ class Mailbox:
         self._open = list(found.values())
         for row in rows_in(self._folder / "replies.jsonl"):
             self._replies[row["key"]] = reply_from_row(row)
-
-
-def _own(outcome: Reply | CallError) -> Reply | CallError:
-    """What one try brought, with its tokens marked as bought by batch."""
-    if isinstance(outcome, Reply):
-        return replace(outcome, content="", thought=None, tokens=None, usage=_paid([outcome]))
-    outcome.usage = _paid([outcome])
-    return outcome
-
-
-def _paid(outcomes: Sequence[Reply | CallError]) -> Usage | None:
-    """The tokens of one request in its batches, or None where none of them counted any."""
-    counts = [outcome.usage for outcome in outcomes if outcome.usage]
-    usage = sum(counts, Usage())
-    batched = usage.prompt_tokens + usage.completion_tokens
-    return msgspec.structs.replace(usage, batched=batched) if counts else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 from collections.abc import Sequence
@@ -77,7 +78,7 @@ async def _ask(model: Model, request: Request, clock: Clock, label: str, rounds:
             return await persistently(model, request, clock)
         key = key_of(request, label, clock.asked)
         if model.mailbox is not None:
-            posted = await _posted(model.mailbox, key, request, clock, rounds)
+            posted = await _posted(model, model.mailbox, key, request, clock, rounds)
             if posted:
                 _learn_size(model, request, posted)
             return posted or model.mailbox.keep(key, await persistently(model, request, clock))
@@ -88,18 +89,34 @@ async def _ask(model: Model, request: Request, clock: Clock, label: str, rounds:
         return error
 
 
-async def _posted(mailbox: Mailbox, key: str, request: Request, clock: Clock, rounds: int) -> Reply | None:
+async def _posted(
+    model: Model, mailbox: Mailbox, key: str, request: Request, clock: Clock, rounds: int
+) -> Reply | None:
     """A reply by batch, None when it is to be asked live. Raises Waiting, CallError, and NoRoom for another batch."""
     clock.purse.receive(key, mailbox.tries(key))
     try:
         return mailbox.reply(key, request, rounds)
     except Waiting:
+        if mailbox.tries_form(key, request) and (reply := await _tried_live(model, mailbox, key, request, clock)):
+            return reply
         try:
             await clock.purse.post(key, request)
         except NoRoom:
             mailbox.withdraw(key)
             raise
         raise
+
+
+async def _tried_live(model: Model, mailbox: Mailbox, key: str, request: Request, clock: Clock) -> Reply | None:
+    """The reply to a call that tries a form for those that go by batch; None where it is to go with these after all."""
+    try:
+        reply = await persistently(model, request, clock)
+    except (CallError, NoRoom):
+        with contextlib.suppress(Waiting):
+            mailbox.reply(key, request)
+        return None
+    mailbox.learn(model.endpoints[0].dialect)
+    return mailbox.keep(key, reply)
 
 
 async def persistently(model: Model, request: Request, clock: Clock) -> Reply:

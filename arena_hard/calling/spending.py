@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Protocol
+
+import msgspec
 
 from arena_hard.calling.providers.base import CallError, Reply, Request
 from arena_hard.data.records import Usage
@@ -124,3 +127,19 @@ def may_be_billed(outcome: Outcome | None) -> bool:
     if outcome.finish_reason is not None:
         return True
     return outcome.kind == "transient" and not (outcome.not_taken or outcome.wrong_address)
+
+
+def as_own_try(outcome: Reply | CallError) -> Reply | CallError:
+    """What one try brought, with its tokens marked as bought by batch."""
+    if isinstance(outcome, Reply):
+        return replace(outcome, content="", thought=None, tokens=None, usage=bought_by_batch([outcome]))
+    outcome.usage = bought_by_batch([outcome])
+    return outcome
+
+
+def bought_by_batch(outcomes: Sequence[Reply | CallError]) -> Usage | None:
+    """The tokens of one request in its batches, or None where none of them counted any."""
+    counts = [outcome.usage for outcome in outcomes if outcome.usage]
+    usage = sum(counts, Usage())
+    batched = usage.prompt_tokens + usage.completion_tokens
+    return msgspec.structs.replace(usage, batched=batched) if counts else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,9 @@ def model_with(box: Mailbox, adapter: LiveServer) -> Model:
     return Model(settings, adapter, [endpoint], mailbox=box)
 
 
-def converse(model: Model, texts: list[str], account: Account, label: str = "record") -> list[Reply]:
+def converse(
+    model: Model, texts: list[str], account: Account, label: str = "record", choices: Sequence[str] = ()
+) -> list[Reply]:
     """A record of some turns, played with exchanges between until it is there; each reply is paid for."""
 
     async def turns() -> list[Reply]:
@@ -140,7 +143,7 @@ def converse(model: Model, texts: list[str], account: Account, label: str = "rec
     async def talk(clock: Clock) -> list[Reply]:
         found: list[Reply] = []
         for text in texts:
-            reply = await chat_completion(model, [{"role": "user", "content": text}], 0.0, 100, clock)
+            reply = await chat_completion(model, [{"role": "user", "content": text}], 0.0, 100, clock, choices=choices)
             found.append(reply)
         return found
 
@@ -205,6 +208,21 @@ def test_more_room_of_two_choices_is_paid_for_twice(tmp_path: Path) -> None:
     with mailbox(tmp_path, provider) as box:
         converse(model_with(box, LiveServer()), ["a", "a"], account)
     assert provider.requests == 4 and account.bills["m"].usage.completion_tokens == 500
+
+
+@pytest.mark.parametrize("live", [[Reply("Hm.", "stop", Usage(10, 3)), Reply("yes", "stop", Usage(10, 1))], []])
+def test_a_form_is_tried_live_by_one_call_before_batches_are_asked_in_it(tmp_path: Path, live: list[Reply]) -> None:
+    """A server that ignores it would be paid for the whole batch; one without live calls is asked by batch alone."""
+    provider, account, server = Provider(), bill(), LiveServer(*live)
+    provider.outcomes |= {text: Reply("yes", "stop", Usage(10, 1)) for text in "abc"}
+    with mailbox(tmp_path, provider) as box:
+        found = converse(model_with(box, server), ["a", "b", "c"], account, choices=("yes", "no"))
+    assert [reply.content for reply in found] == ["yes"] * 3
+    bodies = [body for _, lines in provider.taken.values() for _, body in lines]
+    assert len(bodies) == (2 if live else 3) and server.sent == (2 if live else 5)
+    assert all(("structured_outputs" if live else "response_format") in body for body in bodies)
+    if live:
+        assert found[0].usage == Usage(20, 4) and account.bills["m"].usage.completion_tokens == 6
 
 
 def test_what_was_asked_live_is_kept_for_the_next_playing(tmp_path: Path) -> None:
