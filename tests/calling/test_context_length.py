@@ -64,6 +64,15 @@ REFUSALS = [
     ("too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000.", 4081, 5000),
     ("The prompt is too long: 9000, model maximum context length: 8192", 8192, 9000),
     ("Input is too long for requested model.", None, None),
+    # SGLang, Moonshot, Qwen, Cerebras, OpenAI
+    ("Input length (5000 tokens) exceeds the maximum allowed length (4096 tokens). Use a shorter input or enable "
+     "--allow-auto-truncate.", 4096, 5000),
+    ("context_length_exceeded", None, None),
+    ("Invalid request: Your request exceeded model token limit: 8192", 8192, None),
+    ("<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 30720]", 30720, None),
+    ("Please reduce the length of the messages or completion. Current length is 9000 while limit is 8192", 8192, 9000),
+    ("Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300000 tokens. Please "
+     "reduce the length of the messages.", 272000, 300000),
 ]  # fmt: skip
 
 OTHERS = [

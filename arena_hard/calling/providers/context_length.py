@@ -30,14 +30,20 @@ _REFUSAL = re.compile(
     r"\b(?:maximum |model's )?(?:context|prompt|model) (?:length|window|size|limit)\b"
     r"|\bmax_model_len\b|\bmax(?:imum)? sequence length\b|`max_new_tokens` must be\b|`inputs` must have\b"
     r"|\bprompt is too long\b|\binput is too long\b|\binput token count\b|\btokens? in the prompt cannot exceed\b"
-    r"|\breduce the length of the (?:messages|prompt|input)\b|\bn_keep\b.*\bn_ctx\b"
+    r"|\bcontext_length_exceeded\b|\bmodel token limit\b|\bexceeds? the maximum allowed length\b"
+    r"|\binput tokens exceed the configured limit\b"
+    r"|\brange of input length should be\b|\breduce the length of the (?:messages|prompt|input)\b|\bn_keep\b.*\bn_ctx\b"
 )
-_NO_REFUSAL = re.compile(r"\bper (?:minute|day|second)\b|\bmaximum value for `max_(?:completion_)?tokens`|\binvalid\b")
+_NO_REFUSAL = re.compile(
+    r"\bper (?:minute|day|second)\b|\bmaximum value for `max_(?:completion_)?tokens`|\binvalid\b(?! request:)"
+)
 _LIMITS = [
     re.compile(words)
     for words in (
         rf"\b\d[\d,]*(?: \+ \d[\d,]*)?(?: tokens)? > {_LIMIT}(?: maximum|, decrease)",
         rf"\b(?:context|prompt|model) (?:length|window|size|limit)(?: of| is|:)?(?: only| at most)? {_LIMIT}",
+        rf"\b(?:model token limit:|maximum allowed length|configured limit of|while limit is) {_LIMIT}",
+        rf"\brange of input length should be \[\d+, {_LIMIT}",
         rf"\bmax_model_len\s*=?\s*{_LIMIT}",
         rf"\bwith {_LIMIT} maximum context",
         rf"\bmust be <= {_LIMIT}",
@@ -52,6 +58,7 @@ _PROMPTS = [
     for words in (
         rf"{_PROMPT}(?: tokens)?(?: of text input| in the (?:messages|prompt)| in your prompt| from the input)",
         rf"\b(?:resulted in|your request has|request contains) {_PROMPT} (?:input )?tokens",
+        rf"\b(?:current length is|input length) {_PROMPT}",
         rf"(?<!at least )\bprompt contains {_PROMPT} (?:input )?tokens",
         rf"\b(?:the )?(?:input|request) {_PROMPT} tokens\)",
         rf"\bprompt \(length {_PROMPT}\)",
