@@ -5,8 +5,9 @@ looks at the alternatives that the server lists for each. Those that lead to no 
 constrained decoding does. One that completes a label adds to it the product of all steps up to there. One that only
 begins a label (`B` in the place of `A`) was not followed, so that nobody knows which of B>A and B>>A it would have
 become: its mass is shared out among those, evenly, or in the proportion of what is known where that is something of
-each. A tokenizer cuts a text in one way: beside a `>>`, a `>` has the letter after it. The five sum to 1. Blanks say
-nothing: what differs in them alone is the same step.
+each. Where the server lists no alternatives at all, what a token leaves is shared out in the same way. A tokenizer
+cuts a text in one way: beside a `>>`, a `>` has the letter after it. The five sum to 1. Blanks say nothing: what
+differs in them alone is the same step.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _SPELLINGS = (
 _MEANINGS = {each: str(standard_label(each)) for spellings in _SPELLINGS for each in spellings}
 _BEFORE = " \t\r\n\"'`*:"  # what may stand before a label and says nothing
 _SIGNS = ("<", ">")
+_ROUNDING = 1e-9
 _MOST_MISSING = 0.5  # beyond it the alternatives that the server lists say too little
 
 
@@ -118,13 +120,17 @@ def _walk(tokens: Sequence[Token], texts: _Texts) -> Odds | None:
     for token in tokens:
         own, *others = _steps(token, path, texts)
         possible = texts.meant_by(texts.begun_by(path))
-        unlisted = token.least * len(possible.difference(own.labels, *(step.labels for step in others)))
-        whole = sum(step.mass for step in (own, *others)) + unlisted
+        left = possible.difference(own.labels, *(step.labels for step in others))
+        alone = _mass_beside(token) if left else 0.0
+        unlisted = 0.0 if alone else token.least * len(left)
+        whole = sum(step.mass for step in (own, *others)) + unlisted + alone
         is_unread = token.least >= 1.0 and own.labels != possible
         if not own.labels or whole <= 0 or is_unread:
             return None
         share = reached / whole
         found.missing += unlisted * share
+        if alone:
+            found.take_unseen(left, alone * share)
         for step in others:
             found.take(step, step.mass * share, is_other_cut=step.labels == own.labels == possible)
         if own.is_complete:
@@ -132,6 +138,12 @@ def _walk(tokens: Sequence[Token], texts: _Texts) -> Odds | None:
             return found.together()
         path, reached = own.path, own.mass * share
     return None
+
+
+def _mass_beside(token: Token) -> float:
+    """What is left beside a token of which the server gave no alternative: nobody knows which other label has it."""
+    left = 1.0 - math.exp(token.logprob)
+    return left if not token.others and left > _ROUNDING and math.isclose(token.least, left) else 0.0
 
 
 class _Step(NamedTuple):
@@ -180,13 +192,14 @@ class _Found:
     """What a walk finds: the mass of each label, that of what may become several, and what tells nothing of labels.
 
     other_cuts: mass of what leads to all labels as the written token does, such as `[` in the place of `[[`; missing:
-    the most that what is not listed may have.
+    the most that what is not listed may have; unseen: mass of labels of which the server told nothing.
     """
 
     known: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LABELS, 0.0))
     begun: list[tuple[set[str], float]] = field(default_factory=list[tuple[set[str], float]])
     other_cuts: float = 0.0
     missing: float = 0.0
+    unseen: float = 0.0
 
     def take(self, step: _Step, mass: float, is_other_cut: bool = False) -> None:
         """A step of so much mass."""
@@ -197,11 +210,16 @@ class _Found:
         else:
             self.begun.append((step.labels, mass))
 
+    def take_unseen(self, labels: set[str], mass: float) -> None:
+        """Mass of some of these labels."""
+        self.begun.append((labels, mass))
+        self.unseen += mass
+
     def together(self) -> Odds | None:
         """The labels' probabilities; what leads to all of them changes none."""
         told = sum(self.known.values()) + sum(mass for _, mass in self.begun)
         whole = told + self.other_cuts
-        if told <= 0 or self.missing > _MOST_MISSING * (whole + self.missing):
+        if told <= 0 or self.missing + self.unseen > _MOST_MISSING * (whole + self.missing):
             return None
         masses = dict(self.known)
         for labels, mass in self.begun:

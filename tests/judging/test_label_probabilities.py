@@ -39,6 +39,22 @@ def test_a_label_of_one_token_is_read_exactly() -> None:
     assert found.unknown == 0.0
 
 
+def test_where_no_alternatives_are_listed_what_is_left_belongs_to_the_others() -> None:
+    def number(own: float) -> Odds | None:
+        tokens = tokens_in({"content": [{"token": "4", "logprob": math.log(own), "top_logprobs": None}]})
+        return odds(tokens or (), "4", 0, NUMBERS, "4")
+
+    expected = dict.fromkeys(LABELS, 0.025) | {"B>A": 0.9}
+    assert number(0.9) == (pytest.approx(expected), pytest.approx(0.1))
+    assert number(1.0) == (pytest.approx(dict.fromkeys(LABELS, 0.0) | {"B>A": 1.0}), 0.0)
+    assert number(0.4) is None  # most of it is not known
+    letter = read([token("A", 0.8, 0.2), token(">", 1.0), token("B", 1.0)])
+    assert letter == (
+        pytest.approx(dict.fromkeys(LABELS, 0.0) | {"A>B": 0.8, "B>A": 0.1, "B>>A": 0.1}),
+        pytest.approx(0.2),
+    )
+
+
 def test_labels_of_several_tokens_are_products_along_the_way() -> None:
     tokens = [with_others("A", 0.8, {"B": 0.2}), with_others(">", 0.7, {">>": 0.2, "=": 0.1}),
               with_others("B", 0.9, {">": 0.1}), token("]]", 1.0)]  # fmt: skip
