@@ -10,7 +10,7 @@ from typing import Any
 from arena_hard.data.certificates import check_certificates, check_key_log
 from arena_hard.data.environment import proxy_for
 from arena_hard.data.records import UserError
-from arena_hard.data.vocabularies import HOST, provide
+from arena_hard.data.vocabularies import HOST, within_reach
 
 ANSWER_ENCODING = "cl100k_base"  # what the original counts every model's answers with
 LOAD_SECONDS = 30.0
@@ -56,8 +56,8 @@ def _load_encoding(name: str, outcome: dict[str, Any]) -> None:
         import tiktoken
 
         check_key_log()
-        provide(name)
-        outcome["encoding"] = tiktoken.get_encoding(name)
+        with within_reach(name):
+            outcome["encoding"] = tiktoken.get_encoding(name)
     except Exception as error:  # requests, ssl and tiktoken raise many kinds; all mean the same here
         outcome["error"] = _reason(error)
 
@@ -96,8 +96,8 @@ def _encoder(tokenizer: str) -> tuple[Callable[[str], Sequence[int]], int]:
         name = tokenizer if tokenizer in tiktoken.list_encoding_names() else None
     if name is not None:
         try:
-            provide(name)
-            encoding = tiktoken.get_encoding(name)
+            with within_reach(name):
+                encoding = tiktoken.get_encoding(name)
         except Exception as error:
             raise UserError(f"tokenizer {tokenizer}: {NO_VOCABULARY.format(reason=_reason(error))}") from None
         return (lambda text: encoding.encode(text, disallowed_special=())), 100

@@ -11,24 +11,74 @@ import hashlib
 import os
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 HOST = "https://openaipublic.blob.core.windows.net"  # where tiktoken fetches them
 _OWN_CACHES = ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR")  # with which a user says where they are
+_OFFICIAL = {  # SHA-256 of the published files
+    "cl100k_base": "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
+    "o200k_base": "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
+}
+_changing = threading.Lock()  # of the environment
+
+
+@contextlib.contextmanager
+def within_reach(encoding: str) -> Generator[None]:
+    """While the body runs, tiktoken finds a vocabulary: where the user keeps it, in its own cache, or in a new folder.
+
+    Where no package has it, it is left to tiktoken, which fetches it.
+    """
+    provide(encoding)
+    content = b"" if _is_there(_cache(), encoding) else _packaged(encoding)
+    if not content:
+        yield
+        return
+    with _changing, tempfile.TemporaryDirectory() as folder:
+        Path(folder, _name_of(encoding)).write_bytes(content)
+        before = os.environ.get(_OWN_CACHES[0])
+        os.environ[_OWN_CACHES[0]] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop(_OWN_CACHES[0])
+            if before is not None:
+                os.environ[_OWN_CACHES[0]] = before
 
 
 def provide(encoding: str) -> None:
     """Put a vocabulary into tiktoken's cache, unless it is there or somebody has named a cache of their own."""
-    find = _SOURCES.get(encoding)
-    if find is None or any(name in os.environ for name in _OWN_CACHES):
+    if any(name in os.environ for name in _OWN_CACHES) or _is_there(_cache(), encoding):
         return
-    name = hashlib.sha1(f"{HOST}/encodings/{encoding}.tiktoken".encode()).hexdigest()
-    file = Path(tempfile.gettempdir(), "data-gym-cache", name)
-    with contextlib.suppress(OSError, struct.error):  # then tiktoken fetches it
-        if not file.is_file() and (content := find()):
-            _write(file, content)
+    with contextlib.suppress(OSError):
+        if content := _packaged(encoding):
+            _write(_cache() / _name_of(encoding), content)
+
+
+def _cache() -> Path:
+    """Where tiktoken looks; an empty name is none, and it keeps nothing then."""
+    named = next((os.environ[name] for name in _OWN_CACHES if name in os.environ), None)
+    return Path(tempfile.gettempdir(), "data-gym-cache") if named is None else Path(named or os.devnull)
+
+
+def _name_of(encoding: str) -> str:
+    return hashlib.sha1(f"{HOST}/encodings/{encoding}.tiktoken".encode()).hexdigest()
+
+
+def _is_there(folder: Path, encoding: str) -> bool:
+    """Whether a folder has the official file, and not a part of it or another one."""
+    with contextlib.suppress(OSError):
+        return hashlib.sha256((folder / _name_of(encoding)).read_bytes()).hexdigest() == _OFFICIAL.get(encoding)
+    return False
+
+
+def _packaged(encoding: str) -> bytes:
+    """A vocabulary as a package has it; nothing where none does, or what it has cannot be read."""
+    with contextlib.suppress(OSError, struct.error):
+        return _SOURCES[encoding]() if encoding in _SOURCES else b""
+    return b""
 
 
 def _write(file: Path, content: bytes) -> None:

