@@ -19,9 +19,13 @@ from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings
 
 
-async def look(model: Model) -> Context | None:
-    """What is known of a model's context: the config's word, else the least of its servers', each asked once."""
-    await asyncio.gather(*(_ask(endpoint, model.settings.model_name) for endpoint in model.endpoints))
+async def look(model: Model, shortens: bool = False) -> Context | None:
+    """What is known of a model's context: the config's word, else the least of its servers', each asked once.
+
+    shortens: whether prompts may be shortened, for which the servers are asked all the same: some refuse none.
+    """
+    if shortens or stated(model.settings) is None:
+        await asyncio.gather(*(_ask(endpoint, model.settings.model_name) for endpoint in model.endpoints))
     return known(model)
 
 
@@ -98,7 +102,7 @@ class ContextCheck:
 
     async def begin(self) -> str | None:
         """A line before the run, where prompts will not fit."""
-        context = await look(self.model)
+        context = await look(self.model, bool(self.prompts.shortens))
         return await self._line(context) if context else None
 
     async def learn(self, error: CallError) -> str | None:

@@ -167,7 +167,11 @@ def test_errors_behind_a_proxy_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_vocabulary_that_cannot_be_fetched_says_which_variable_is_wrong(scratch: Scratch) -> None:
     empty = scratch.folder / "empty"
     empty.mkdir()
-    bundle = {"TIKTOKEN_CACHE_DIR": str(empty), "REQUESTS_CA_BUNDLE": "/nowhere.pem"}
+    (empty / "sitecustomize.py").write_text(  # as where the packages that have it are not installed
+        "import importlib.util as util\nfind = util.find_spec\n"
+        "util.find_spec = lambda name, *more: None if name.startswith('tiktoken_ext.') else find(name, *more)\n"
+    )
+    bundle = {"TIKTOKEN_CACHE_DIR": str(empty), "REQUESTS_CA_BUNDLE": "/nowhere.pem", "PYTHONPATH": str(empty)}
     done = scratch.run("gen_answer.py", HTTPS_PROXY="http://127.0.0.1:9", **bundle)
     assert done.returncode == 0, done.stderr
     assert "REQUESTS_CA_BUNDLE=/nowhere.pem: there is no such file" in done.stdout + done.stderr
