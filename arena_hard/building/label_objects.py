@@ -71,10 +71,11 @@ def _listed(value: Mapping[str, Any], names: Sequence[str]) -> Label | None:
     lists = {bare(key): _label_of_values(each, names) for key, each in value.items()}
     met = [label for key, label in lists.items() if key in _MET]
     rest = [label for key, label in lists.items() if key in _NOT_MET]
-    if len(value) == len(met) == 1:
+    others = sum(bare(key) not in _REASONS for key in value)
+    if others == len(met) == 1:
         is_unclear = _UNCLEAR in lists and met[0] is not None and all(met[0])  # it may as well list what there is
         return None if is_unclear else met[0]
-    if len(value) == 2 and len(met) == len(rest) == 1 and met[0] and rest[0]:
+    if others == 2 and len(met) == len(rest) == 1 and met[0] and rest[0]:
         return met[0] if all(one != other for one, other in zip(met[0], rest[0])) else None
     return None
 

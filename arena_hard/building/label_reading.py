@@ -20,6 +20,7 @@ _CUT = {"length": "the reply was cut at max_tokens", "content_filter": "the repl
 _FENCE = re.compile(r"```\s*\w*\s*")
 _MARKUP = re.compile(r"[*`]+|(?<!\w)_+|_+(?!\w)")
 _ESCAPED = re.compile(r"\\([\[\]()_*`#])")  # as Markdown has it
+_TURN_ENDS = re.compile(r"(?:\s*(?:</s>|<\|[\w ]+\|>))+\s*\Z")
 _END = re.compile(r"-{2,}|</s>|<\|[\w ]+\|>")  # a rule, and tokens that end a turn
 
 _MARK = re.compile(r"\bcriteria\s+(?:(?:that|which)\s+are\s+)?(?:met|satisfied)\b", re.IGNORECASE)
@@ -27,7 +28,7 @@ _LEAD = re.compile(  # what may stand before the mark in its line: an ordinal, a
     r"(?:[-+•–—]\s+|\d{1,2}[.)]\s+)?"
     r"(?:.*(?<!e\.g)(?<!i\.e)[.!]\s+)?"
     r"(?:(?:my\s+|the\s+)?(?:final|overall)?\s*(?:answer|decision|verdict|conclusion|summary|result|final)s?\s*[:\-–—]\s*"
-    r"|(?:so|thus|therefore|hence|overall|finally|in\s+summary|in\s+conclusion),?\s+)?(?:the\s+)?",
+    r"|(?:so|thus|therefore|hence|overall|finally|in\s+summary|in\s+conclusion),?\s+)?(?:the\s+)?(?:final\s+)?",
     re.IGNORECASE,
 )
 _BEHIND = re.compile(r"(?:\s+by\s+(?:the|this)\s+prompt)?(?:\s+are)?\s*([:=–—-]?)\s*", re.IGNORECASE)
@@ -54,10 +55,19 @@ _FAREWELL = re.compile(
     r"|feel\s+free\s+to\s[a-z'’ ]*|is\s+there\s+anything\s+else[a-z'’ ]*)[.!?]*",
     re.IGNORECASE,
 )
-_SUPPOSED = re.compile(r"\b(?:example|if|would|not)\b|n['’]t\b", re.IGNORECASE)  # in a heading above such an object
+_SUPPOSED = re.compile(  # in a heading above such an object
+    r"\b(?:examples?|e\.g|instance|templates?|formats?|form|samples?|schema|provided|user|expected|annotator|previous|following|"
+    r"if|would|not)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_SHOWS = re.compile(r"\b(?:examples?|templates?|formats?|form|samples?|schema|following|as follows)\b", re.IGNORECASE)
+_RECONSIDERED = re.compile(  # beside a criterion's name, behind an object that decides it
+    r"\b(?:not|no|never|false|true|yes|met|unmet|fails?|lacks?|strike|remove|update|[01])\b|n['’]t\b|[✗✘❌☐✓✔✅☑→]",
+    re.IGNORECASE,
+)
 _TAKEN_BACK = re.compile(  # behind an object of all decisions
     r"\b(?:wait|actually|correct(?:ion|ed)|reconsider\w*|reflection|revis(?:e|ed|ion)|mistake|oops|hmm|apolog\w+|sorry|"
-    r"should|instead|rather|ignore|example|cannot|can['’]t|unsure|partial\w*|partly|arguably|second\s+thoughts?)\b"
+    r"should|instead|rather|ignore|disregard|template|placeholder|scale|scores?|example|cannot|can['’]t|unsure|partial\w*|partly|arguably|second\s+thoughts?)\b"
     r"|^\W*(?:but|no|however)\b",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -87,7 +97,7 @@ def read_label(reply: Reply, names: Sequence[str]) -> Reading:
 
 def read_text(text: str, names: Sequence[str]) -> Reading:
     """The one label in a text that is whole."""
-    text = unicodedata.normalize("NFKC", text).replace("\ufe0f", "")
+    text = _TURN_ENDS.sub("", unicodedata.normalize("NFKC", text).replace("\ufe0f", ""))
     lines = _plain_lines(text)
     if whole := _whole(lines, names):
         return Reading(whole)
@@ -122,7 +132,7 @@ def _decided(text: str, names: Sequence[str]) -> Iterator[_Verdict]:
     """What the objects say; behind one that decides all criteria its reasons may follow."""
     for stated in objects_in(text, names):
         above, below = (_plain_lines(part) for part in (stated.above, stated.below))
-        taken_back = _TAKEN_BACK.search(stated.below)
+        taken_back = _TAKEN_BACK.search(stated.below) or _decided_again(below, names)
         if stated.label is None:
             yield _Verdict(None)
         elif stated.is_whole:
@@ -131,6 +141,12 @@ def _decided(text: str, names: Sequence[str]) -> Iterator[_Verdict]:
             yield _Verdict(stated.label, supposed or (taken_back[0] if taken_back else ""))
         else:
             yield _Verdict(stated.label, _doubtful_heading(above) or _left_over(below, stated.label, names))
+
+
+def _decided_again(lines: Sequence[str], names: Sequence[str]) -> re.Match[str] | None:
+    """Where a line speaks of a criterion and decides something."""
+    spoken = re.compile("|".join(re.escape(name).replace("_", "[_ ]") for name in names), re.IGNORECASE)
+    return next((found for line in lines if spoken.search(line) and (found := _RECONSIDERED.search(line))), None)
 
 
 # ------------------------------------------------------------------------------------ "Criteria met:"
@@ -155,7 +171,7 @@ def _verdict(lines: Sequence[str], number: int, names: Sequence[str]) -> _Verdic
     is_heading = begins and (not rest or bool(behind and behind[1]))
     if _FORM.fullmatch(rest.lower()) or not (is_heading or _LISTS.search(line[first.end() :])):
         return None
-    if not begins:
+    if not begins or _SHOWS.search(line[: last.start()]):
         return _Verdict(None, line[: last.end()])
     below = [rest, *lines[number + 1 :]] if rest else _from_text(lines[number + 1 :])
     if not below:
@@ -176,7 +192,7 @@ def _doubtful_heading(above: Sequence[str]) -> str:
 
 def _heading_above(lines: Sequence[str]) -> str:
     line = next((line for line in reversed(lines) if line), "")
-    return line if line.endswith(":") else ""
+    return line if line.endswith(":") or (_SHOWS.search(line) and not _MARK.search(line)) else ""
 
 
 def _left_over(lines: Sequence[str], label: Label, names: Sequence[str]) -> str:

@@ -57,6 +57,18 @@ _TAGGED = re.compile(rf"(?:final_)?(?:{_NOUN}|answer)", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s.,:;!–—-]*")  # the parts of an answer, and its end
 _NOT = re.compile(r"\b(?:not|never|neither|nor|cannot|rather than|instead of)\b|n['’]t\b", re.IGNORECASE)
 _NOT_BEFORE = re.compile(rf"(?:{_NOT.pattern})\W+(?:\w+\W+){{0,3}}\Z", re.IGNORECASE)
+_TAKEN_BACK = re.compile(  # in the sentence of a label in brackets, or behind it
+    r"\b(?:wrong|incorrect|mistake\w*|retract\w*|withdr[ae]w\w*|no longer|previous\w*|earlier|initial\w*|originally|"
+    r"former\w*|"
+    r"too (?:strong|weak)|chang\w+|reconsider\w*|instead|rather|wait|wrote|between|or)\b|~~|\?",
+    re.IGNORECASE,
+)
+_WINNER = re.compile(
+    r"\b([AB])(?:['’]s\s+\w+)?\s+(?:wins|won|(?:is|was)\s+(?:\w+\s+){0,2}(?:better|best|superior|stronger|winner))\b",
+    re.IGNORECASE,
+)
+_TURN_ENDS = re.compile(r"(?:\s*(?:</s>|<\|[\w ]+\|>))+\s*\Z")
+_EXPLAINS = re.compile(r"\s*(?:brief\s+)?(?:explanation|reason(?:ing|s)?|rationale|justification)\b\W*:", re.IGNORECASE)
 _CHOOSING = re.compile(rf"\b(?:{_NOUN}|choose|chose|pick|select)", re.IGNORECASE)
 _CHOSEN = re.compile(rf"{_CHOOSING.pattern}\w*\b[^.!?\n]{{0,40}}?(?<![\w.,/-])(\d)(?![\w/%]|[.,]\d)", re.IGNORECASE)
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+")
@@ -87,7 +99,7 @@ def read_answer(
     if found is None:
         found = _in_brackets(plain, (*patterns, _IN_BRACKETS), choices, is_cut)
     if found is None and not is_cut:
-        found = _last_line(_bare(plain), choices)
+        found = _last_line(_bare(plain), choices) or _first_line(_bare(plain), choices)
     found = found or Answer()
     return found if plain == text or found.place is None else found._replace(place=_only_place(text, found.written))
 
@@ -98,7 +110,7 @@ def _only_place(text: str, written: str) -> int | None:
 
 def _plain(text: str) -> str:
     """A text without the signs and tags that programs put in the place of others."""
-    text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), html.unescape(text))
+    text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), html.unescape(_TURN_ENDS.sub("", text)))
     text = _BACKSLASH.sub("", unicodedata.normalize("NFKC", text))
     return _TAG.sub(lambda tag: f" {tag[2]}: " if _TAGGED.fullmatch(tag[2]) and not tag[1] else " ", text)
 
@@ -176,9 +188,30 @@ def _last_line(text: str, choices: Mapping[str, str]) -> Answer | None:
     label = found and (found.label or choices.get(found.choice or ""))
     if found is None or label is None:
         return None
-    if any(each != label for each in _said_in(text[:at], choices)) or _denies(text[:at]):
+    if _speaks_against(text[:at], label, choices):
         return None
     return found if found.place is None else found._replace(place=at + found.place)
+
+
+def _first_line(text: str, choices: Mapping[str, str]) -> Answer | None:
+    """What the first line says, where nothing but its explanation follows, which says and denies nothing else."""
+    line, _, below = text.lstrip().partition("\n")
+    found = _whole(line, choices) if _EXPLAINS.match(below) else None
+    label = found and (found.label or choices.get(found.choice or ""))
+    if found is None or label is None or _speaks_against(below, label, choices):
+        return None
+    return found._replace(place=None)
+
+
+def _speaks_against(text: str, label: str, choices: Mapping[str, str]) -> bool:
+    """Whether a text beside a label names another, denies one, or calls somebody else the winner."""
+    return any(each != label for each in _said_in(text, choices)) or _denies(text) or _has_other_winner(text, label)
+
+
+def _has_other_winner(text: str, label: str) -> bool:
+    """Whether a text says that one of the two is better whom a label does not name first."""
+    wins = {"A>>B": "A", "A>B": "A", "B>A": "B", "B>>A": "B"}.get(label)
+    return any(winner[1].upper() != wins for winner in _WINNER.finditer(text))
 
 
 def _said_in(text: str, choices: Mapping[str, str]) -> Iterator[str]:
@@ -212,11 +245,17 @@ def _in_brackets(
         return Answer()
     place, written = next(each for each in places_of_label(text, patterns) if standard_label(each[1]) == label)
     beside = "\n".join(_bare(_IN_BRACKETS.sub("\n", line)) for line in text.splitlines())
-    if not is_cut and any(each != label for each in _chosen_in(beside, choices)):
+    if not is_cut and (any(each != label for each in _said_in(beside, choices)) or _has_other_winner(beside, label)):
         return Answer()
-    if _NOT_BEFORE.search(_bare(text[:place])):
+    if _NOT_BEFORE.search(_bare(text[:place])) or _TAKEN_BACK.search(_from_its_sentence(text, place)):
         return Answer()
     return Answer(label=reading.verdict, place=place, written=written)
+
+
+def _from_its_sentence(text: str, place: int) -> str:
+    """A text from the start of the sentence, or line, in which a place lies, without what is in brackets."""
+    starts = [0, *(end.end() for end in re.finditer(r"[.!?]\s+|\n", text[:place]))]
+    return _IN_BRACKETS.sub(" ", text[starts[-1] :])
 
 
 def _is_at_an_end(text: str, patterns: Sequence[re.Pattern[str]]) -> bool:

@@ -311,6 +311,39 @@ def test_an_object_is_read_where_it_decides_all_criteria(yes: object, no: object
     assert numbers(json.dumps(whole)) is None
 
 
+WHOLE = (
+    '{"specificity": true, "domain_knowledge": true, "complexity": true, "problem_solving": false, '
+    '"creativity": false, "technical_accuracy": true, "real_world": false}'
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WHOLE + "\n\nOn closer inspection, complexity is not met.",
+        WHOLE + "\n\n1. Specificity: Yes\n2. Domain Knowledge: Yes\n3. Complexity: No",
+        WHOLE + "\n\n- **Complexity (false)**: only one step.",
+        WHOLE + "\n\nStrike complexity.",
+        WHOLE + "\n\nPlease disregard the above.",
+        WHOLE + "\n\nThe above is only a template.",
+        "Output format:\n" + WHOLE,
+        "Template:\n" + WHOLE,
+        "A previous annotator said:\n" + WHOLE,
+        "The user provided:\n" + WHOLE,
+        'The format is as follows.\n{"criteria_met": [1, 2]}',
+        "Here is an example. Criteria met: [1, 2]",
+    ],
+)
+def test_a_list_that_is_shown_or_taken_back_is_no_label(text: str) -> None:
+    assert numbers(text) is None
+
+
+def test_what_ends_a_turn_and_reasons_in_an_object_are_no_matter() -> None:
+    assert numbers("Criteria Met: [1, 2, 6]</s>") == numbers("Criteria Met: [1, 2, 6]<|im_end|>") == [1, 2, 6]
+    assert numbers('{"reasoning": "short", "criteria_met": [1, 2]}') == numbers("Final Criteria Met: [1, 2]") == [1, 2]
+    assert numbers(WHOLE + "\n\nComplexity: it asks for several steps.") == [1, 2, 3, 6]
+
+
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
 def test_a_reply_that_was_cut_is_no_label(reason: str) -> None:
     found = read_label(Reply("First thoughts: [1, 2]", finish_reason=reason), CRITERIA)
