@@ -16,7 +16,7 @@ from arena_hard.building.build_steps import build_steps
 from arena_hard.building.check_words import check_view
 from arena_hard.building.filter_steps import MEAN_OVER
 from arena_hard.building.runner import outdated
-from arena_hard.building.settings import BuildSettings
+from arena_hard.building.sampling import was_changed
 from arena_hard.building.steps import Context, Step
 from arena_hard.building.topic_view import map_view, topic_rows, topic_table
 from arena_hard.data import jsonl
@@ -82,7 +82,7 @@ def _view(
     return {
         "title": _title(context, current, questions),
         "tiles": list(_tiles(current, rows, questions if is_current else [])),
-        "cautions": list(_cautions(context.settings, questions, is_current)),
+        "cautions": list(_cautions(context, questions, is_current)),
         "steps": [{**_step(name, current[name], _first(current)), "old": name in old} for name in current],
         "labels": list(_labels(current)),
         "map": map_view(rows),
@@ -133,7 +133,7 @@ def _tiles(
         yield "questions", f"{len(questions):,}"
 
 
-def _cautions(settings: BuildSettings, questions: list[dict[str, Any]], is_current: bool) -> Iterable[str]:
+def _cautions(context: Context, questions: list[dict[str, Any]], is_current: bool) -> Iterable[str]:
     """What has to be known before any number."""
     if not questions:
         yield "The benchmark is not finished: there are no questions yet."
@@ -144,7 +144,14 @@ def _cautions(settings: BuildSettings, questions: list[dict[str, Any]], is_curre
             "them have been done anew since. Run build_bench.py again to draw new ones; it asks for no label twice."
         )
         return
-    wanted, drawn = settings.sample.topics, len({row.get("cluster_id", row.get("cluster")) for row in questions})
+    if was_changed(context):
+        yield (
+            "question.jsonl was changed since it was made, or is not of build_bench.py. "
+            f"The {counted(len(questions), 'question')} below and what is said of their judgments are of the file "
+            "as it is; the numbers of the steps are of what was made."
+        )
+    wanted = context.settings.sample.topics
+    drawn = len({row.get("cluster_id", row.get("cluster")) for row in questions})
     if wanted != "all" and drawn < wanted:
         yield f"{counted(drawn, 'topic')} could be drawn, where {wanted} were asked for."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,10 @@ class QuestionStep(Step):
                     "overwritten. Move it away, or give the new benchmark another name with --bench."
                 )
 
+    def plan(self, context: Context, rows: int | None) -> Iterable[str]:
+        if was_changed(context):
+            yield f"note: {context.bench.question_file} was changed since it was made, or is not of build_bench.py"
+
     def run(self, context: Context, rows: Table | None, out: Output) -> None:
         if old := self._old_twin(context):
             for file in (old, old.with_name(_SHEET)):
@@ -189,6 +193,12 @@ def rows_with(table: Table, wanted: set[str]) -> dict[str, dict[str, Any]]:
             f"{table.file} has no row of the prompt {missing[0]}. Run build_bench.py --from {table.file.stem}."
         )
     return found
+
+
+def was_changed(context: Context) -> bool:
+    """Whether the questions that are there are not those that were made."""
+    file = context.bench.question_file
+    return file.is_file() and not is_ours(context, file)
 
 
 def is_ours(context: Context, file: Path) -> bool:

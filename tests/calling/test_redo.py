@@ -57,7 +57,7 @@ def test_a_redo_of_answers_that_is_killed_goes_on(six: Scratch, wire: Server) ->
     wire.reset()
     wire.script([None, None, "hang"])
     with six.start("gen_answer.py", "--redo", "m") as process:
-        wait_until(lambda: wire.stats()["requests"] == 3)
+        wait_until(lambda: wire.stats()["requests"] == 3 and len(rows(six.answer_file())) == 6 + 2)
         process.kill()
         process.communicate()
     wire.script(["content_filter_400"])

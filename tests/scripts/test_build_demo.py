@@ -69,6 +69,19 @@ def test_labels_made_in_shards_make_the_same_benchmark(data: Path, tmp_path: Pat
     assert len(list((tmp_path / "demo-build" / "building" / "labels").glob("*.shard-*.jsonl"))) == 2
 
 
+def test_questions_that_somebody_has_changed_are_said_to_be(data: Path) -> None:
+    file, words = data / "demo-build" / "question.jsonl", "question.jsonl was changed since it was made"
+    made = file.read_bytes()
+    try:
+        for questions in (made, b"".join(made.splitlines(keepends=True)[1:])):
+            file.write_bytes(questions)
+            run(data, "build_bench.py", "build_bench_config.yaml", "--report")
+            shown = (data / "demo-build" / "report.html").read_text(encoding="utf-8")
+            assert (words in shown) == (questions != made)
+    finally:
+        file.write_bytes(made)
+
+
 def test_labels_that_cannot_be_read_are_none(data: Path) -> None:
     facts = manifest(data, "label1")["facts"]
     assert 1 <= facts["without_label"] <= 5  # as many of the five as have a topic
