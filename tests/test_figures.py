@@ -48,8 +48,9 @@ def words_of(text: str) -> str:
 
 @functools.cache
 def documents() -> str:
-    """README.md and docs, as one text."""
-    files = [ROOT / "README.md", *(file for file in (ROOT / "docs").glob("*.md") if file.name != "figures.md")]
+    """README.md and docs, as one text; not what commands have written themselves."""
+    written = [file for file in (ROOT / "docs").glob("*.md") if file.name not in ("figures.md", "benchmarks.md")]
+    files = [ROOT / "README.md", *written]
     return words_of("\n".join(file.read_text(encoding="utf-8") for file in files))
 
 
