@@ -27,10 +27,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.callers import MOST_TOKENS, PROMPT  # noqa: E402
 from tests.loopback import running_server  # noqa: E402
 
 SETTINGS = ((0.05, 64, 1.9), (1.0, 256, 1.35), (5.0, 512, 1.15))  # latency, in flight, goal
-PROMPT = "word " * 400
 
 
 def main() -> int:
@@ -109,7 +109,7 @@ def write_bench(folder: Path, base: str, parallel: int, count: int, models: int)
     rows = ({"question_id": f"{n:032x}", "turns": [{"content": f"{n} {PROMPT}"}]} for n in range(count))
     (bench / "question.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     names = [f"m{number}" for number in range(models)]
-    (folder / "answer.yaml").write_text(f"bench_name: b\nmodel_list: {names}\nmax_tokens: 3000\n")
+    (folder / "answer.yaml").write_text(f"bench_name: b\nmodel_list: {names}\nmax_tokens: {MOST_TOKENS}\n")
     (folder / "api.yaml").write_text(
         "".join(
             f"{name}: {{model_name: {name}, parallel: {parallel}, endpoints: [{{api_base: '{base}', api_key: k}}]}}\n"
@@ -139,7 +139,7 @@ def original_seconds(latency: float, parallel: int, count: int) -> float:
         def call(number: int) -> str | None:
             client = openai.OpenAI(base_url=server.openai_base, api_key="k")
             message: ChatCompletionUserMessageParam = {"role": "user", "content": f"{number} {PROMPT}"}
-            reply = client.chat.completions.create(model="m", messages=[message], max_tokens=3000)
+            reply = client.chat.completions.create(model="m", messages=[message], max_tokens=MOST_TOKENS)
             return reply.choices[0].message.content
 
         start = time.perf_counter()

@@ -15,13 +15,13 @@ from typing import NamedTuple
 from arena_hard.building.label_lists import Label, in_brackets, list_of
 from arena_hard.building.label_objects import objects_in
 from arena_hard.calling.providers.base import Reply
+from arena_hard.calling.providers.template_remains import END_TOKEN, without_end
 
 _CUT = {"length": "the reply was cut at max_tokens", "content_filter": "the reply was cut by the content filter"}
 _FENCE = re.compile(r"```\s*\w*\s*")
 _MARKUP = re.compile(r"[*`]+|(?<!\w)_+|_+(?!\w)")
 _ESCAPED = re.compile(r"\\([\[\]()_*`#])")  # as Markdown has it
-_TURN_ENDS = re.compile(r"(?:\s*(?:</s>|<\|[\w ]+\|>))+\s*\Z")
-_END = re.compile(r"-{2,}|</s>|<\|[\w ]+\|>")  # a rule, and tokens that end a turn
+_END = re.compile(rf"-{{2,}}|{END_TOKEN}")  # a rule, and tokens that end a turn
 
 _MARK = re.compile(r"\bcriteria\s+(?:(?:that|which)\s+are\s+)?(?:met|satisfied)\b", re.IGNORECASE)
 _LEAD = re.compile(  # what may stand before the mark in its line: an ordinal, a heading, the end of a sentence
@@ -55,12 +55,11 @@ _FAREWELL = re.compile(
     r"|feel\s+free\s+to\s[a-z'’ ]*|is\s+there\s+anything\s+else[a-z'’ ]*)[.!?]*",
     re.IGNORECASE,
 )
+_SHOWING = r"examples?|templates?|formats?|form|samples?|schema|following"
+_SHOWS = re.compile(rf"\b(?:{_SHOWING}|as follows)\b", re.IGNORECASE)
 _SUPPOSED = re.compile(  # in a heading above such an object
-    r"\b(?:examples?|e\.g|instance|templates?|formats?|form|samples?|schema|provided|user|expected|annotator|previous|following|"
-    r"if|would|not)\b|n['’]t\b",
-    re.IGNORECASE,
+    rf"\b(?:{_SHOWING}|e\.g|instance|provided|user|expected|annotator|previous|if|would|not)\b|n['’]t\b", re.IGNORECASE
 )
-_SHOWS = re.compile(r"\b(?:examples?|templates?|formats?|form|samples?|schema|following|as follows)\b", re.IGNORECASE)
 _RECONSIDERED = re.compile(  # beside a criterion's name, behind an object that decides it
     r"\b(?:not|no|never|false|true|yes|met|unmet|fails?|lacks?|strike|remove|update|[01])\b|n['’]t\b|[✗✘❌☐✓✔✅☑→]",
     re.IGNORECASE,
@@ -97,7 +96,7 @@ def read_label(reply: Reply, names: Sequence[str]) -> Reading:
 
 def read_text(text: str, names: Sequence[str]) -> Reading:
     """The one label in a text that is whole."""
-    text = _TURN_ENDS.sub("", unicodedata.normalize("NFKC", text).replace("\ufe0f", ""))
+    text = without_end(unicodedata.normalize("NFKC", text).replace("\ufe0f", ""))
     lines = _plain_lines(text)
     if whole := _whole(lines, names):
         return Reading(whole)

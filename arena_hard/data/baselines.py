@@ -16,12 +16,13 @@ from typing import Any
 import msgspec
 
 from arena_hard.data import jsonl
-from arena_hard.data.known_records import ToSay, judgments_at_hand
+from arena_hard.data.known_records import Judged, judgments_at_hand
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.nameless import Origin, origin_of
 from arena_hard.data.paths import Bench
 from arena_hard.data.presets import is_published, usual_baseline
 from arena_hard.data.record_folder import record_files
+from arena_hard.data.record_index import Records
 from arena_hard.data.record_values import text_of
 from arena_hard.data.records import UserError
 
@@ -124,7 +125,7 @@ class JudgmentFolder:
     group_of: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        self.at_hand: dict[Path, ToSay] = {}  # what is known of large files
+        self.at_hand: dict[Path, Records[Judged]] = {}  # what is known of large files
         self._unnamed: dict[tuple[str, str], str] = {}
         self._notes: dict[tuple[str, str], str] = {}
         self._named: dict[Path, dict[str, set[str]]] = {}  # file → group → baselines, empty where none is named
@@ -136,11 +137,10 @@ class JudgmentFolder:
 
     def _named_in(self, file: Path, each: bool) -> Iterable[tuple[str, str]]:
         """As `named_in`, of a large file by what is known of it; unless `each` matters, a baseline comes once."""
-        known = judgments_at_hand(self.bench, file)
-        if known is None:
+        records = judgments_at_hand(self.bench, file)
+        if records is None:
             return named_in(file)
-        self.at_hand[file] = known
-        records, _ = known
+        self.at_hand[file] = records
         if not each:
             return [("", kind.baseline or "") for kind in records.kinds]
         return ((key, kind.baseline or "") for key, kind in records.all())

@@ -57,7 +57,6 @@ class Judged(msgspec.Struct, frozen=True, array_like=True):
 
 
 Played = Judgment | Judged
-ToSay = tuple[Records[Judged], list[jsonl.Remark]]  # what is known of a file, and what there is to say of it
 
 
 def judged_row(judgment: Judgment) -> Row[Judged]:
@@ -82,7 +81,7 @@ def _verdict(game: Game | None) -> str | None:
     return standard_label(verdict) or "?"
 
 
-def known_judgments(bench: Bench, file: Path) -> ToSay:
+def known_judgments(bench: Bench, file: Path) -> tuple[Records[Judged], list[jsonl.Remark]]:
     """What is known of a file of judgments, and what there is to say of it. Raises UserError."""
 
     def read(said: list[jsonl.Remark]) -> Iterator[Row[Judged]]:
@@ -91,13 +90,13 @@ def known_judgments(bench: Bench, file: Path) -> ToSay:
     return known(index_file(bench, file), file, Judged, read)
 
 
-def judgments_at_hand(bench: Bench, file: Path) -> ToSay | None:
+def judgments_at_hand(bench: Bench, file: Path) -> Records[Judged] | None:
     """What is known of a file of judgments by its index; None where there is none that fits.
 
-    For those who ask whom the judgments are against, also in folders where they write nothing: no index is made.
+    For those who ask whom the judgments are against, also in folders where they write nothing: no index is made. There
+    is nothing to say of what has one.
     """
-    found = found_in(index_file(bench, file), file, Judged)
-    return found and (found, [])
+    return found_in(index_file(bench, file), file, Judged)
 
 
 # ------------------------------------------------------------------------------------------- answers

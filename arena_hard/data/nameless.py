@@ -220,10 +220,9 @@ def _outcomes(bench: Bench, judge: str, ids: set[str] | None) -> dict[str, Count
 
 def _pairs(bench: Bench, file: Path, ids: set[str] | None) -> Iterable[tuple[str, str, tuple[int, int]]]:
     """(name of the model, question, who won its two games) of each judgment that names no baseline."""
-    known = judgments_at_hand(bench, file)
-    if known is None:
+    records = judgments_at_hand(bench, file)
+    if records is None:
         return _pairs_read(file, ids)
-    records, _ = known
     pairs = [_pair(kind) for kind in records.kinds]
     found = ((key, records.kinds[code].model, pairs[code]) for key, code in zip(records.places.ids, records.codes))
     return ((model, key, pair) for key, model, pair in found if pair and (ids is None or key in ids))

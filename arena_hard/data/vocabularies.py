@@ -31,8 +31,7 @@ def within_reach(encoding: str) -> Generator[None]:
 
     Where no package has it, it is left to tiktoken, which fetches it.
     """
-    provide(encoding)
-    content = b"" if _is_there(_cache(), encoding) else _packaged(encoding)
+    content = b"" if provide(encoding) else _packaged(encoding)
     if not content:
         yield
         return
@@ -48,13 +47,17 @@ def within_reach(encoding: str) -> Generator[None]:
                 os.environ[_OWN_CACHES[0]] = before
 
 
-def provide(encoding: str) -> None:
-    """Put a vocabulary into tiktoken's cache, unless it is there or somebody has named a cache of their own."""
-    if any(name in os.environ for name in _OWN_CACHES) or _is_there(_cache(), encoding):
-        return
+def provide(encoding: str) -> bool:
+    """Put a vocabulary into tiktoken's cache, unless somebody has named a cache of their own; whether it is there."""
+    if _is_there(_cache(), encoding):
+        return True
+    if any(name in os.environ for name in _OWN_CACHES):
+        return False
     with contextlib.suppress(OSError):
         if content := _packaged(encoding):
             _write(_cache() / _name_of(encoding), content)
+            return True
+    return False
 
 
 def _cache() -> Path:

@@ -13,7 +13,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from arena_hard.data.verdicts import LABELS, places_of_label, standard_label
+from arena_hard.calling.providers.template_remains import without_end
+from arena_hard.data.verdicts import LABELS, outcome, places_of_label, standard_label
 from arena_hard.judging.verdict_reading import read_verdict
 
 MEANINGS: dict[str, str] = dict(
@@ -67,7 +68,6 @@ _WINNER = re.compile(
     r"\b([AB])(?:['’]s\s+\w+)?\s+(?:wins|won|(?:is|was)\s+(?:\w+\s+){0,2}(?:better|best|superior|stronger|winner))\b",
     re.IGNORECASE,
 )
-_TURN_ENDS = re.compile(r"(?:\s*(?:</s>|<\|[\w ]+\|>))+\s*\Z")
 _EXPLAINS = re.compile(r"\s*(?:brief\s+)?(?:explanation|reason(?:ing|s)?|rationale|justification)\b\W*:", re.IGNORECASE)
 _CHOOSING = re.compile(rf"\b(?:{_NOUN}|choose|chose|pick|select)", re.IGNORECASE)
 _CHOSEN = re.compile(rf"{_CHOOSING.pattern}\w*\b[^.!?\n]{{0,40}}?(?<![\w.,/-])(\d)(?![\w/%]|[.,]\d)", re.IGNORECASE)
@@ -110,7 +110,7 @@ def _only_place(text: str, written: str) -> int | None:
 
 def _plain(text: str) -> str:
     """A text without the signs and tags that programs put in the place of others."""
-    text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), html.unescape(_TURN_ENDS.sub("", text)))
+    text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), html.unescape(without_end(text)))
     text = _BACKSLASH.sub("", unicodedata.normalize("NFKC", text))
     return _TAG.sub(lambda tag: f" {tag[2]}: " if _TAGGED.fullmatch(tag[2]) and not tag[1] else " ", text)
 
@@ -210,7 +210,7 @@ def _speaks_against(text: str, label: str, choices: Mapping[str, str]) -> bool:
 
 def _has_other_winner(text: str, label: str) -> bool:
     """Whether a text says that one of the two is better whom a label does not name first."""
-    wins = {"A>>B": "A", "A>B": "A", "B>A": "B", "B>>A": "B"}.get(label)
+    wins = outcome(label).winner
     return any(winner[1].upper() != wins for winner in _WINNER.finditer(text))
 
 

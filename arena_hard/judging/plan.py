@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from arena_hard.calling.record_run import Job, RunOutput
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.calling.selection import chosen_models, records_to_redo, redo_name
 from arena_hard.data.baselines import JudgmentFolder, named_in
-from arena_hard.data.known_records import Played, ToSay
+from arena_hard.data.known_records import Played
 from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_index import mapped, where
@@ -23,7 +23,7 @@ from arena_hard.data.verdicts import is_verdict
 from arena_hard.judging.cache_order import in_blocks
 from arena_hard.judging.label_question import ROOM, tokens_beside_prompt
 from arena_hard.judging.shown import can_be_shown, needed_answers, prompts_of
-from arena_hard.judging.stage import Candidate, Stage, bill_label, label_of, load_judged
+from arena_hard.judging.stage import AtHand, Candidate, Stage, bill_label, label_of, load_judged
 from arena_hard.judging.unchanged import changed_judgments
 
 FEWER_ATTEMPTS = "number_of_judgment_attempts: 1 in the judge's config"
@@ -81,7 +81,7 @@ def files_of(stage: Stage, folder: JudgmentFolder, name: str) -> dict[Path, list
 
 
 def plan_candidate(
-    stage: Stage, name: str, file: Path, questions: list[Question], at_hand: Mapping[Path, ToSay] | None = None
+    stage: Stage, name: str, file: Path, questions: list[Question], at_hand: AtHand | None = None
 ) -> Candidate:
     """Which judgments of one file exist, are missing, or cannot be made for want of an answer.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.data import jsonl
-from arena_hard.data.known_records import Answers, Judged, ToSay, known_judgments
+from arena_hard.data.known_records import Answers, Judged, known_judgments
 from arena_hard.data.name_lists import counted, first_lines, shortened
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, name_of
@@ -21,6 +21,8 @@ from arena_hard.data.records import Question
 from arena_hard.data.settings import JudgeSettings, ModelSettings, short_hash
 from arena_hard.judging.prompts import judgment_shaping_settings
 from arena_hard.money.account import Account
+
+AtHand = Mapping[Path, Records[Judged]]  # what is known of files already
 
 
 @dataclass
@@ -215,9 +217,7 @@ def only(candidate: Candidate, keys: set[str]) -> Candidate:
     return replace(candidate, missing=missing, without_answer=left_out, tally=tally)
 
 
-def load_judged(
-    stage: Stage, name: str, file: Path, questions: list[Question], at_hand: Mapping[Path, ToSay] | None = None
-) -> Known:
+def load_judged(stage: Stage, name: str, file: Path, questions: list[Question], at_hand: AtHand | None = None) -> Known:
     """A model's judgments against today's baselines, the last of several of a question.
 
     file: the one that they belong in. Of another baseline's, the judge's own file may hold some of them too, where
@@ -245,14 +245,16 @@ def load_judged(
 
 
 def own_judgments(
-    bench: Bench, name: str, file: Path, at_hand: ToSay | None = None
+    bench: Bench, name: str, file: Path, at_hand: Records[Judged] | None = None
 ) -> tuple[Records[Judged], set[str] | None]:
     """What is known of a file, and under which names its judgments are of this model; None: all of them are.
 
     What is odd about whose they are is a warning.
     """
-    records, said = at_hand or known_judgments(bench, file)
-    jsonl.say(said)
+    if at_hand is None:
+        at_hand, said = known_judgments(bench, file)
+        jsonl.say(said)
+    records = at_hand
     names = {kind.model for kind in records.kinds}
     if names == {name} and name == name_of(file):
         return records, None

@@ -18,11 +18,10 @@ from arena_hard.building import shards
 from arena_hard.data.records import UserError
 from tests.loopback import Server
 from tests.support.dask_cluster import dask_cluster
-from tests.support.label_bench import LabelBench, Planted, planted
+from tests.support.label_bench import LabelBench, Planted, planted, tables
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.slow
-LEFT = ("label1.parquet", "filter1.parquet", "filter1.topics.json")
 KEY = "sk-secret-0123456789"
 
 
@@ -57,11 +56,6 @@ def server(wire: Server) -> Server:
     """An annotator that says what the prompts say."""
     wire.configure(reply="echo", auto_verdict=False)
     return wire
-
-
-def tables(bench: LabelBench) -> list[bytes]:
-    """What the steps have left."""
-    return [(bench.building / name).read_bytes() for name in LEFT]
 
 
 def asked(server: Server) -> Counter[str]:

@@ -12,11 +12,10 @@ import pytest
 from arena_hard.building.label_files import Shard
 from tests.loopback import Server
 from tests.support.batch_server import batch_server
-from tests.support.label_bench import LabelBench, Planted, planted
+from tests.support.label_bench import LabelBench, Planted, planted, tables
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.slow
-LEFT = ("label1.parquet", "filter1.parquet", "filter1.topics.json")
 
 
 @pytest.fixture
@@ -29,11 +28,6 @@ def server(wire: Server) -> Server:
     """An annotator that says what the prompts say."""
     wire.configure(reply="echo", auto_verdict=False)
     return wire
-
-
-def tables(bench: LabelBench) -> list[bytes]:
-    """What the steps have left."""
-    return [(bench.building / name).read_bytes() for name in LEFT]
 
 
 def alone(folder: Path, server: Server, prompts: list[Planted]) -> list[bytes]:

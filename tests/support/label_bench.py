@@ -142,3 +142,9 @@ class LabelBench:
     def records(self) -> list[dict[str, Any]]:
         """The label records of all instruments."""
         return [json.loads(line) for file in self.label_files for line in file.read_text().splitlines()]
+
+
+def tables(bench: LabelBench) -> list[bytes]:
+    """What the steps of labels have left."""
+    names = ("label1.parquet", "filter1.parquet", "filter1.topics.json")
+    return [(bench.building / name).read_bytes() for name in names]

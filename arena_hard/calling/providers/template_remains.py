@@ -27,6 +27,8 @@ _OWN_TURN = re.compile(
 _BEGINNINGS = {"</s>": ("<s>",), "<|end|>": ("<|start|>",)} | dict.fromkeys(
     ("[EOS]", "[PAD]"), ("[BOS]", "[SOS]", "[CLS]")
 )
+END_TOKEN = r"</s>|<\|[\w ]+\|>"  # whatever a template calls it
+_ENDS = re.compile(rf"(?:\s*(?:{END_TOKEN}))+\s*\Z")
 _TAIL = 80  # characters in which a token at the end is looked for
 _HARMONYS = "<|start|>"  # which begins the model's own messages too, as <|end|> ends them
 _NEXT_TURN = re.compile(
@@ -67,6 +69,11 @@ def template_remains(text: str) -> list[str]:
         if end and end[1] not in found and not any(begin in text for begin in _BEGINNINGS.get(end[1], ())):
             found.append(end[1])
     return found
+
+
+def without_end(text: str) -> str:
+    """A text without the tokens that end a turn, which some servers leave at its end."""
+    return _ENDS.sub("", text)
 
 
 def holds_only_tokens(text: str) -> bool:
