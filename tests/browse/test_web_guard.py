@@ -112,7 +112,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
     """qa_browser.py with arguments that end it before it listens."""
     command = [sys.executable, str(ROOT / "qa_browser.py"), *arguments]
     values = {**os.environ, **environment}
-    return subprocess.run(command, cwd=folder, env=values, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=folder, env=values, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.slow

@@ -192,7 +192,7 @@ def test_the_browser_starts_whatever_they_say(tmp_path: Path) -> None:
             assert response.status == 200
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=300)
 
 
 def test_a_variable_that_no_header_can_carry_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ def test_a_redo_that_is_stopped_counts_all_that_it_wrote(scratch: Scratch, wire:
         with scratch.start("gen_answer.py", "--redo", "m") as process:
             wait_until(lambda enough=enough: len(scratch.answered_ids()) >= enough)
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
+            process.communicate(timeout=300)
         redo = json.loads(scratch.answer_file().with_name("m.manifest.json").read_text())["runs"][-1]["redo"]
         assert sorted(redo["done"]) == sorted({row["question_id"] for row in rows(scratch.answer_file())[60:]})
 

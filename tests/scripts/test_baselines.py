@@ -98,7 +98,7 @@ def test_a_run_against_a_further_baseline_goes_on_where_it_was_stopped(
     while not rows_of_whole_lines(further(scratch, "m")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(stop)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     done_before = len(rows_of_whole_lines(further(scratch, "m")))
     assert 0 < done_before < 6
     wire.configure(latency=0)

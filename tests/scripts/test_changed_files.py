@@ -19,7 +19,7 @@ def test_all_answers_are_there_and_it_is_said(scratch: Scratch, wire: Server, ch
     run = scratch.start("gen_answer.py")
     wait_for_lines(scratch.answer_file(), COUNT // 4)
     change(scratch.answer_file())
-    out, err = run.communicate(timeout=120)
+    out, err = run.communicate(timeout=300)
     assert f"{COUNT} answers written, 0 failed" in out, out + err
     assert len({row["question_id"] for row in rows(scratch.answer_file())}) == COUNT == len(rows(scratch.answer_file()))
     assert f"m.jsonl {SAID}" in err

@@ -36,7 +36,7 @@ def run_on_full_disk(scratch: Scratch, ending: str, script: str, *arguments: str
     scratch.write()
     command = [sys.executable, "-c", FULL_FOR, ending, str(ROOT / script), *arguments]
     return subprocess.run(
-        command, cwd=scratch.folder, env=clean_environment(), text=True, capture_output=True, timeout=120, check=False
+        command, cwd=scratch.folder, env=clean_environment(), text=True, capture_output=True, timeout=300, check=False
     )
 
 

@@ -57,7 +57,7 @@ def stopped_in_the_middle(bench: RealBench) -> list[dict[str, Any]]:
     run = bench.start("answer")
     wait_until(lambda: len(bench.records("answer")) >= QUESTIONS // 3, 400)
     run.send_signal(signal.SIGKILL)
-    run.communicate(timeout=60)
+    run.communicate(timeout=300)
     assert run.returncode == -signal.SIGKILL
     wait_until(lambda: not is_running(bench.server()))
     found = bench.records("answer")
@@ -70,7 +70,7 @@ def judged_until_the_server_died(bench: RealBench) -> list[dict[str, Any]]:
     run = bench.start("judge", "--limit", str(JUDGED))
     wait_until(lambda: len(bench.records("judge")) >= JUDGED // 3, 400)
     bench.kill_server()
-    out, err = run.communicate(timeout=120)
+    out, err = run.communicate(timeout=300)
     assert run.returncode == 1 and "the server ended during the run" in out, out + err
     found = bench.records("judge")
     assert 0 < len(found) < JUDGED and all(len(record["games"]) == 2 for record in found)
@@ -106,7 +106,7 @@ def test_a_model_file_that_is_not_whole_is_one_line(tmp_path: Path, size: int | 
         with open(MODEL, "rb") as whole:
             model.write_bytes(whole.read(size))
     run = start_with(tmp_path, serve_command(model))
-    _, err = run.communicate(timeout=60)
+    _, err = run.communicate(timeout=300)
     assert run.returncode == 2 and "ended before it answered" in err and words in err
     assert err.splitlines()[1].startswith("  error: ") and len(err.splitlines()) == 2
 
@@ -119,5 +119,5 @@ def test_a_port_that_was_taken_meanwhile_is_one_line(tmp_path: Path) -> None:
         taken.listen()
         base = f"  endpoints: http://127.0.0.1:{port}/v1\n"
         run = start_with(tmp_path, serve_command(port=str(taken.getsockname()[1])), base)
-        _, err = run.communicate(timeout=60)
+        _, err = run.communicate(timeout=300)
     assert run.returncode == 2 and "Address already in use. Give another --port" in err

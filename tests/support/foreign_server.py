@@ -67,7 +67,7 @@ def run_with_foreign(folder: Path, when: str, port: int, questions: int = 12, re
             wait_until(lambda: len(rows(made.answer_file())) > 0)
         if when != "before it starts":
             stack.enter_context(_as_soon_as_free(foreign, port))
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
     texts = [row["choices"][0]["turns"][0]["content"] for row in rows(made.answer_file())]
     return Taken(process.returncode, out + err, foreign.asked, texts)
 

@@ -42,10 +42,10 @@ def run_script(
 ) -> subprocess.CompletedProcess[str]:
     """Run a script to its end, in a process forked from a warm one where the environment allows it."""
     if not any(name.startswith(READ_AT_START) for name in env or {}):
-        return _warm_scripts().run(cwd, ROOT / script, arguments, clean_environment(env), timeout=120)
+        return _warm_scripts().run(cwd, ROOT / script, arguments, clean_environment(env), timeout=300)
     process = start_script(cwd, script, *arguments, env=env)
     with process:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
