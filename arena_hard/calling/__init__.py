@@ -27,6 +27,7 @@ Inside:
 asking         a live call on its way through its tries
 form_probes    one request that tries a form for all
 doubts         what a server may not take, told by failures alone
+time_limits    a limit in time for what is waited for
 waiting_line   who waits for a slot of a model's endpoints
 gate           the limits of an endpoint: what may go to it now
 opening        how many requests go before its first reply

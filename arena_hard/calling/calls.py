@@ -21,6 +21,7 @@ from arena_hard.calling.providers.constraints import in_choices
 from arena_hard.calling.providers.registry import adapter_of, provider_of
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.spending import NoRoom, Outrun, Ticket, ticket_for
+from arena_hard.calling.time_limits import timeout
 from arena_hard.calling.waiting_line import NoSlot
 from arena_hard.data.records import Usage, UserError
 from arena_hard.data.settings import ModelSettings
@@ -215,18 +216,16 @@ async def _call(asking: Asking, ticket: Ticket) -> Reply:
 
 async def _send(asking: Asking, ticket: Ticket) -> Reply:
     """One request within its timeout, and its reply. Whatever goes wrong is a CallError: it ends no other call."""
-    import anyio
-
     model, endpoint, body = asking.model, asking.endpoint, asking.body
-    timeout = max(min(_longest(model.settings, body), asking.seconds_left()), 0.0)
+    seconds = max(min(_longest(model.settings, body), asking.seconds_left()), 0.0)
     try:
-        with anyio.fail_after(timeout):
+        async with timeout(seconds):
             ticket.sent = True
             came = await model.adapter.send(endpoint.client, body)
         endpoint.check_owner()
         return in_choices(lambda: read_reply(came, model.settings), body, endpoint.dialect)
-    except TimeoutError:
-        raise CallError("transient", f"{NO_ANSWER} {timeout:.3g} s", unheard=True) from None
+    except (asyncio.TimeoutError, TimeoutError):  # the second one is the system's, until Python 3.11
+        raise CallError("transient", f"{NO_ANSWER} {seconds:.3g} s", unheard=True) from None
     except (CallError, UserError):
         raise
     except Exception as error:
@@ -252,7 +251,7 @@ async def _slot(asking: Asking) -> tuple[Gate, Slot]:
     try:
         longest = math.inf if asking.clock.started is None else left
         gate, slot = await model.line.enter(asking.place, tokens, left, avoid, longest)
-    except TimeoutError:
+    except asyncio.TimeoutError:
         asking.out_of_time = True
         raise CallError("final", asking.no_other_try()) from None
     except NoSlot as none:

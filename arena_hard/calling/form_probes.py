@@ -13,6 +13,7 @@ from typing import Any
 
 from arena_hard.calling.providers.base import Dialect
 from arena_hard.calling.providers.constraints import asked_for
+from arena_hard.calling.time_limits import timeout
 
 
 def untried_form(body: Mapping[str, Any], dialect: Dialect) -> str | None:
@@ -73,7 +74,6 @@ class FormProbes:
 
 
 async def _over(event: asyncio.Event, seconds: float) -> None:
-    import anyio
-
-    with anyio.move_on_after(seconds):
-        await event.wait()
+    with contextlib.suppress(asyncio.TimeoutError):
+        async with timeout(seconds):
+            await event.wait()

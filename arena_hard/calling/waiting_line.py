@@ -6,11 +6,13 @@ import asyncio
 import bisect
 import itertools
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from arena_hard.calling.gate import Gate, Slot
 from arena_hard.calling.providers.base import CallError
+from arena_hard.calling.time_limits import timeout
 
 _places = itertools.count()
 
@@ -74,9 +76,7 @@ class Line:
         patience: the longest closing to wait out; longest: seconds to wait. Raises NoSlot when all servers ask to be
         left alone for longer, or are known to refuse everything, and TimeoutError.
         """
-        import anyio
-
-        end = anyio.current_time() + longest
+        end = time.monotonic() + longest
         while True:
             granted: asyncio.Future[tuple[Gate, Slot]] = asyncio.get_running_loop().create_future()
             waiter = _Waiter(place, granted, tokens, patience, avoid)
@@ -84,10 +84,10 @@ class Line:
             self.serve()
             try:
                 if not granted.done():  # most are granted at once, and need no clock
-                    with anyio.fail_after(end - anyio.current_time()):
+                    async with timeout(None if end == math.inf else end - time.monotonic()):
                         await granted
                 gate, slot = granted.result()
-            except (asyncio.CancelledError, TimeoutError):
+            except (asyncio.CancelledError, asyncio.TimeoutError):
                 self._left(waiter)
                 raise
             if not gate.dead:  # by a refusal that came after the slot was granted

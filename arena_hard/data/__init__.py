@@ -43,6 +43,7 @@ line_notes     what is odd about lines whose records can be read
 Inside:
 
 vocabularies     tiktoken's vocabularies without a network
+quick_tokens     the same counts as tiktoken's, six times as quick
 answers_to       a model's answers to a few questions
 odd_lines        lines that are no strict JSON, and what other readers see in them
 secret_forms     how a key may be written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from arena_hard.data.certificates import check_certificates, check_key_log
 from arena_hard.data.environment import proxy_for
+from arena_hard.data.quick_tokens import QuickEncoding, quick_encoding
 from arena_hard.data.records import UserError
 from arena_hard.data.vocabularies import HOST, within_reach
 
@@ -22,7 +24,7 @@ NO_VOCABULARY = (
 
 
 class TokenCounter:
-    """Counts tokens with tiktoken; where its vocabulary cannot be had, says so once and counts nothing."""
+    """Counts tokens as tiktoken does; where its vocabulary cannot be had, says so once and counts nothing."""
 
     def __init__(self, encoding: str = ANSWER_ENCODING) -> None:
         self._name = encoding
@@ -30,8 +32,16 @@ class TokenCounter:
         self.problem: str | None = None
         self._load_lock = threading.Lock()
 
+    @functools.cached_property
+    def _quick(self) -> QuickEncoding | None:
+        return quick_encoding(self._name)
+
     def count(self, text: str) -> int | None:
         """Number of tokens, or None where they cannot be counted. Slow: call it off the event loop."""
+        quick = self._quick and self._quick.count(text)
+        return self._by_tiktoken(text) if quick is None else quick
+
+    def _by_tiktoken(self, text: str) -> int | None:
         with self._load_lock:
             if self._encoding is None and self.problem is None:
                 self._load()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tiktoken import load, registry
 
-from arena_hard.data import vocabularies
+from arena_hard.data import tokens, vocabularies
 from arena_hard.data.tokens import PromptLength, TokenCounter
 
 OFFICIAL = {  # SHA-256 of the published files, which tiktoken itself checks
@@ -27,6 +27,7 @@ def fresh_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(registry, "ENCODINGS", {})
+    monkeypatch.setattr(tokens, "quick_encoding", lambda _: None)
     return tmp_path / "data-gym-cache"
 
 
