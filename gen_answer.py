@@ -165,7 +165,7 @@ async def answer_all(stage: Stage, plans: list[ModelPlan]) -> int:
 
     async def get(job: AnswerJob, clock: utils.Clock) -> Row:
         answer = await get_answer(stage, job, clock)
-        return lambda: answer_row(with_token_counts(answer, counter))
+        return lambda: answer_row(completed(answer, counter))
 
     outputs = [plan.output for plan in plans]
     try:
@@ -201,7 +201,6 @@ async def get_answer(stage: Stage, job: AnswerJob, clock: utils.Clock) -> Answer
         question_id=job.question.question_id,
         model=job.plan.settings.name,
         choices=tuple(choices),
-        answer_id=new_answer_id(),
         tstamp=time.time(),
         finish_reason=utils.finish_reason_of(job.replies),
         usage=utils.total_usage(job.replies),
@@ -226,13 +225,13 @@ async def get_choice(stage: Stage, job: AnswerJob, clock: utils.Clock) -> tuple[
     return tuple(turns)
 
 
-def with_token_counts(answer: Answer, counter: TokenCounter) -> Answer:
-    """The answer with token_len, counted by the thread that writes it."""
+def completed(answer: Answer, counter: TokenCounter) -> Answer:
+    """The answer with its id and token_len, which the thread that writes it makes and counts."""
     choices = tuple(
         tuple(msgspec.structs.replace(turn, token_len=counter.count(turn.content)) for turn in turns)
         for turns in answer.choices
     )
-    return msgspec.structs.replace(answer, choices=choices)
+    return msgspec.structs.replace(answer, answer_id=new_answer_id(), choices=choices)
 
 
 def new_answer_id() -> str:

@@ -41,7 +41,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from arena_hard.calling import calls, models
 
-    return getattr(models if hasattr(models, name) else calls, name)
+    globals()[name] = found = getattr(models if hasattr(models, name) else calls, name)
+    return found
 
 
 # ------------------------------------------------------------------------------------- scripts

@@ -31,7 +31,11 @@ def script_of(messages: Sequence[Message]) -> str:
     for message in messages:
         text = message["content"]
         share = max(1, len(messages) * len(text) // _LOOKED_AT)
-        found.update(map(_block_of, text[::share]))
+        looked_at = text[::share]
+        if looked_at.isascii():  # as most are
+            found[LATIN] += len(looked_at)
+        else:
+            found.update(map(_block_of, looked_at))
     total, latin = found.total(), found.pop(LATIN, 0)
     return found.most_common(1)[0][0] if total - latin > _OTHER * total else LATIN
 

@@ -7,6 +7,7 @@ Each `*_from_row` function reads either one; the `*_row` functions write v0.1 wi
 from __future__ import annotations
 
 import hashlib
+import operator
 from typing import Any
 
 import msgspec
@@ -34,13 +35,15 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     batched: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*map(sum, zip(*(msgspec.structs.astuple(each.whole()) for each in (self, other)))))
+        one, two = msgspec.structs.astuple(self.whole()), msgspec.structs.astuple(other.whole())
+        return Usage(*map(operator.add, one, two))
 
     def whole(self) -> Usage:
         """With no part above its whole: some count cached tokens beside the prompt, and thoughts beside the answer."""
-        prompt, completion, *parts = (max(0, count) for count in msgspec.structs.astuple(self))
-        if min(msgspec.structs.astuple(self)) >= 0 and parts[0] + parts[1] <= prompt and parts[2] <= completion:
+        counts = msgspec.structs.astuple(self)
+        if min(counts) >= 0 and counts[2] + counts[3] <= counts[0] and counts[4] <= counts[1]:
             return self
+        prompt, completion, *parts = (max(0, count) for count in counts)
         prompt += parts[0] + parts[1] if parts[0] + parts[1] > prompt else 0
         return Usage(prompt, completion + (parts[2] if parts[2] > completion else 0), *parts)
 

@@ -60,9 +60,7 @@ class AnthropicMessages:
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
         """POST /v1/messages through the SDK."""
-        import anthropic
-
-        return await post(anthropic, client, "/v1/messages", body, read_message)
+        return await post("anthropic", client, "/v1/messages", body, read_message)
 
     async def close(self, client: Any) -> None:
         """Close its connections."""

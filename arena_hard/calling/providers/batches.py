@@ -19,7 +19,7 @@ from arena_hard.calling.providers.error_bodies import inner_of, message_of, name
 from arena_hard.calling.providers.fields import Fields
 from arena_hard.calling.providers.http import call_error, status_error
 from arena_hard.calling.providers.lessons import teach
-from arena_hard.calling.providers.openai_chat import AZURE_SEED, read_completion
+from arena_hard.calling.providers.openai_chat import AZURE_SEED, is_azure, read_completion
 from arena_hard.data.records import UserError
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class OpenAIBatches:
         import openai
 
         self._sdk, self._client = openai, client
-        self._azure = isinstance(client, openai.AsyncAzureOpenAI)
+        self._azure = is_azure(client)
         self._url = "/chat/completions" if self._azure else "/v1/chat/completions"
         self._files: dict[str, str] = {}  # by marker: what is uploaded and not in a batch yet
 

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
@@ -70,6 +70,15 @@ class Prepared(NamedTuple):
     sendable: Sendable
 
 
+@runtime_checkable
+class CanPrepare(Protocol):
+    """A client that knows what its SDK would send."""
+
+    def prepared(self, path: str) -> Prepared:
+        """A plain POST, but for its body."""
+        ...
+
+
 # What a client has prepared, by all that its URL and headers depend on; None where its bodies are not ours.
 _Known = dict[tuple[str, ...], Prepared | None]
 _KNOWN: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
@@ -120,6 +129,8 @@ async def post(client: Any, path: str, body: dict[str, Any], **how: Any) -> Any:
     """The response to a POST of an SDK's client, or what that raises."""
     known = _KNOWN.setdefault(client, {})
     key = (path, str(body.get("model")), str(body.get("stream")), str(how) if how else "")
+    if key not in known and not how and not body.get("stream") and isinstance(client, CanPrepare):
+        known[key] = client.prepared(path)
     if key not in known:
         call = Call(key, body, known, _nothing())
         response = await _through_sdk(client, path, call, how)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import email.utils
+import importlib
 import math
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -130,12 +132,15 @@ _ASKED_OF_LIMIT = re.compile(r"limit:? ([\d,]+)\b.*?\brequested:? ([\d,]+)", re.
 Reader = Callable[[Any, dict[str, Any]], Reply]  # of a reply's JSON and the body that it answers
 
 
-async def post(sdk: Any, client: Any, path: str, body: dict[str, Any], read: Reader, **how: Any) -> Reply:
-    """POST through an SDK's client; what came is decoded here, once, and read. Raises CallError."""
+async def post(sdk: str, client: Any, path: str, body: dict[str, Any], read: Reader, **how: Any) -> Reply:
+    """POST through the client of the SDK of this name; what came is decoded here, once, and read. Raises CallError."""
     try:
         response = await direct.post(client, path, body, **how)
-    except (sdk.APIError, ValueError) as error:
-        raise call_error(sdk, error, client, body) from error
+    except Exception as error:
+        module = sys.modules.get(sdk)  # whose errors there are none of before it is imported
+        if not isinstance(error, ValueError) and not (module and isinstance(error, module.APIError)):
+            raise
+        raise call_error(importlib.import_module(sdk), error, client, body) from error
     found = read(decoded(response.content, response.charset_encoding), body)
     quotas = quotas_of(response.headers)
     return replace(found, quotas=quotas) if quotas else found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
 from typing import Any
 
 from arena_hard.calling.providers import constraints
@@ -10,6 +12,7 @@ from arena_hard.calling.providers.base import CallError, Connection, Dialect, Re
 from arena_hard.calling.providers.fields import Fields, whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
 from arena_hard.calling.providers.http import error_beside, error_told, post
+from arena_hard.calling.providers.late_openai import LateOpenAI, can_wait
 from arena_hard.calling.providers.token_odds import FEW, MOST, holds_odds, tokens_in
 from arena_hard.calling.providers.usage import openai_usage
 from arena_hard.data.records import UserError
@@ -24,23 +27,14 @@ class OpenAIChat:
     """Adapter over the openai SDK."""
 
     def open(self, connection: Connection) -> Any:
-        """One AsyncOpenAI (or AsyncAzureOpenAI) over the transport of transport.py."""
-        import openai
-
-        from arena_hard.calling.providers.transport import http_client
+        """One AsyncOpenAI (or AsyncAzureOpenAI) over the transport of transport.py, or what stands for it."""
+        from arena_hard.calling.providers.transport import DirectClient, http_client
 
         _check_headers()
-        options: dict[str, Any] = {
-            "api_key": connection.api_key,
-            "timeout": connection.timeout,
-            "max_retries": 0,  # retries happen in one place, the call loop
-            "http_client": http_client(connection.base_url or OWN_ADDRESS, connection.verify),
-        }
-        if connection.api_type == "azure":
-            return openai.AsyncAzureOpenAI(
-                azure_endpoint=str(connection.base_url), api_version=connection.api_version, **options
-            )
-        return openai.AsyncOpenAI(base_url=connection.base_url, **options)
+        http = http_client(connection.base_url or OWN_ADDRESS, connection.verify)
+        make = functools.partial(_sdk_client, connection, http)
+        is_late = isinstance(http, DirectClient) and can_wait(connection)
+        return LateOpenAI(connection, http, make) if is_late else make()
 
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
         """The JSON of one call, in the terms that this server has asked for."""
@@ -64,15 +58,35 @@ class OpenAIChat:
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
         """POST /chat/completions through the SDK."""
-        import openai
-
-        if isinstance(client, openai.AsyncAzureOpenAI):
+        if is_azure(client):
             body = {"seed": AZURE_SEED} | body
-        return await post(openai, client, "/chat/completions", body, read_completion)
+        return await post("openai", client, "/chat/completions", body, read_completion)
 
     async def close(self, client: Any) -> None:
         """Close its connections."""
         await client.close()
+
+
+def _sdk_client(connection: Connection, http: Any) -> Any:
+    import openai
+
+    options: dict[str, Any] = {
+        "api_key": connection.api_key,
+        "timeout": connection.timeout,
+        "max_retries": 0,  # retries happen in one place, the call loop
+        "http_client": http,
+    }
+    if connection.api_type == "azure":
+        return openai.AsyncAzureOpenAI(
+            azure_endpoint=str(connection.base_url), api_version=connection.api_version, **options
+        )
+    return openai.AsyncOpenAI(base_url=connection.base_url, **options)
+
+
+def is_azure(client: Any) -> bool:
+    """Whether a client is the SDK's for Azure."""
+    sdk = sys.modules.get("openai")  # of which there is no client before it is imported
+    return sdk is not None and isinstance(client, sdk.AsyncAzureOpenAI)
 
 
 def _check_headers() -> None:

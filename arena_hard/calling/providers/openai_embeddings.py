@@ -38,9 +38,7 @@ class OpenAIEmbeddings(OpenAIChat):
 
     async def send(self, client: Any, body: dict[str, Any]) -> Reply:
         """POST /embeddings through the SDK."""
-        import openai
-
-        return await post(openai, client, "/embeddings", body, read_vectors)
+        return await post("openai", client, "/embeddings", body, read_vectors)
 
 
 def read_vectors(found: Any, asked: dict[str, Any]) -> Reply:

@@ -20,7 +20,7 @@ from arena_hard.calling.providers.direct import Came, Sendable
 from arena_hard.data.environment import Proxy, proxy_for
 from arena_hard.data.records import UserError
 
-CONNECT_SECONDS = 30.0
+TIMEOUT = httpx2.Timeout(None, connect=30.0)
 HEADER_BYTES = 65_536  # some gateways send policies and cookies longer than aiohttp's 8 KB
 
 
@@ -44,7 +44,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         call = direct.CALL.get()
         content = await request.aread()
         try:
-            sendable = self._sendable(request)
+            sendable = self.sendable(request)
             if call:
                 call.sees(self, sendable, content)
             came = call and call.take() or await self.send(sendable, content)
@@ -56,7 +56,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             call.heard(came.headers)
         return httpx2.Response(came.status, headers=came.raw_headers, content=came.content, request=request)
 
-    def _sendable(self, request: httpx2.Request) -> Sendable:
+    def sendable(self, request: httpx2.Request) -> Sendable:
         """A request in aiohttp's terms. Raises UserError."""
         waits = request.extensions.get("timeout", {})
         return Sendable(
@@ -160,20 +160,26 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
+class DirectClient(httpx2.AsyncClient):
+    """A client without a proxy."""
+
+    def __init__(self, transport: AiohttpTransport) -> None:
+        super().__init__(transport=transport, timeout=TIMEOUT, follow_redirects=True)
+        self._direct = transport
+
+    def prepared(self, method: str, url: str, headers: dict[str, str], timeout: float) -> direct.Prepared:
+        """A request as this client would send it, but for its body."""
+        sendable = self._direct.sendable(self.build_request(method, url, headers=headers, timeout=timeout))
+        sendable.headers.popall("content-length", None)  # that of the body comes, behind all others
+        return direct.Prepared(self._direct, sendable)
+
+
 def http_client(address: str, verify: tls.Verify = True) -> httpx2.AsyncClient:
     """The client for a server. Raises UserError for a proxy or certificate that cannot be used."""
-    return httpx2.AsyncClient(
-        transport=_transport(address, verify),
-        timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
-        follow_redirects=True,
-    )
-
-
-def _transport(address: str, verify: tls.Verify) -> httpx2.AsyncBaseTransport:
     proxy = proxy_for(address)
-    if proxy is None:
-        direct = AiohttpTransport(verify)
-        if address.startswith("https:"):
-            direct.prepare_tls()  # a mistake in it is said before anything is asked
-        return direct
-    return ProxiedTransport(proxy, verify)
+    if proxy is not None:
+        return httpx2.AsyncClient(transport=ProxiedTransport(proxy, verify), timeout=TIMEOUT, follow_redirects=True)
+    transport = AiohttpTransport(verify)
+    if address.startswith("https:"):
+        transport.prepare_tls()  # a mistake in it is said before anything is asked
+    return DirectClient(transport)

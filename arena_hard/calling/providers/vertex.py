@@ -32,10 +32,9 @@ _HOSTS = {  # other regions have their name in front
 
 @dataclass(frozen=True)
 class Client:
-    """One region of a project: the SDK with its client, for Claude or for others, and the tokens."""
+    """One region of a project: an SDK's client, for Claude or for others, and the tokens."""
 
     through: Any
-    sdk: Any
     claude: bool
     tokens: Tokens
     timeout: float
@@ -57,8 +56,8 @@ class Vertex:
         """Find the credentials; the first token is fetched with the first call. Raises UserError."""
         fetch = _given(connection.api_key) if connection.api_key else _google_tokens(connection.verify)
         claude = connection.options["claude"]
-        sdk, through = _anthropic(connection) if claude else _openai(connection)
-        return Client(through, sdk, claude, Tokens(fetch), connection.timeout)
+        through = _anthropic(connection) if claude else _openai(connection)
+        return Client(through, claude, Tokens(fetch), connection.timeout)
 
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
         """As Anthropic's, or as OpenAI's; Gemini's names are written with their publisher there."""
@@ -71,9 +70,10 @@ class Vertex:
         """One call with a token that lives. One that is refused all the same is replaced for the next try."""
         token = await client.tokens.get()
         options: Any = {"headers": {"Authorization": f"Bearer {token}"}}
-        path, read = ("/v1/messages", read_message) if client.claude else ("/chat/completions", read_completion)
+        claude = ("anthropic", client.through, "/v1/messages", body, read_message)
+        others = ("openai", client.through, "/chat/completions", body, read_completion)
         try:
-            return await post(client.sdk, client.through, path, body, read, options=options)
+            return await post(*(claude if client.claude else others), options=options)
         except CallError as error:
             if getattr(error.__cause__, "status_code", None) == 401 and client.tokens.refused(token):
                 raise CallError("transient", error.message) from None
@@ -91,8 +91,8 @@ def _base_of(connection: Connection) -> str:
     return connection.base_url or f"https://{host}/v1"
 
 
-def _openai(connection: Connection) -> tuple[Any, Any]:
-    """The SDK and its client for Gemini, and for models that a project has deployed itself."""
+def _openai(connection: Connection) -> Any:
+    """The SDK's client for Gemini, and for models that a project has deployed itself."""
     import openai
 
     from arena_hard.calling.providers.transport import http_client
@@ -100,7 +100,7 @@ def _openai(connection: Connection) -> tuple[Any, Any]:
     base = _base_of(connection)
     if "/endpoints/" not in base:
         base += "/projects/{project}/locations/{region}/endpoints/openapi".format_map(connection.options)
-    return openai, openai.AsyncOpenAI(
+    return openai.AsyncOpenAI(
         api_key=NO_KEY,  # each request carries the token of its time
         base_url=base,
         timeout=connection.timeout,
@@ -109,15 +109,14 @@ def _openai(connection: Connection) -> tuple[Any, Any]:
     )
 
 
-def _anthropic(connection: Connection) -> tuple[Any, Any]:
-    """The SDK and its client for Claude."""
-    import anthropic
+def _anthropic(connection: Connection) -> Any:
+    """The SDK's client for Claude."""
     from anthropic.lib.vertex import AsyncAnthropicVertex
 
     from arena_hard.calling.providers.transport import http_client
 
     base = _base_of(connection)
-    return anthropic, AsyncAnthropicVertex(
+    return AsyncAnthropicVertex(
         region=connection.options["region"],
         project_id=connection.options["project"],
         base_url=base,
