@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import gzip
 import json
+import platform
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
 
-from arena_hard.calling.providers import direct
+from arena_hard.calling.providers import direct, openai_chat
 from arena_hard.calling.providers.base import CallError, Request
+from arena_hard.calling.providers.late_openai import of_this_machine
 from arena_hard.calling.providers.registry import PROVIDERS
 from tests.calling.test_errors_with_200 import ERRORS
 from tests.calling.test_odd_replies import ODD as ODD_FIELDS
 from tests.calling.test_odd_replies import ODD_ANTHROPIC, WRAPPED
 from tests.support.odd_bodies import anthropic, openai, said
-from tests.support.raw_wire import KEY, asked, response
+from tests.support.pipeline_bench import ROOT
+from tests.support.raw_wire import KEY, Heard, asked, response
 
 OURS = [name for name in PROVIDERS if PROVIDERS[name].adapter in ("openai_chat", "anthropic_messages")]
 T = TypeVar("T")
@@ -78,6 +83,54 @@ def test_the_same_bytes_are_sent_for_vectors(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch, lambda: asked("openai", [GOOD], lambda adapter: [adapter.body(request, set())] * 2, embeds=True)
     )
     assert past.requests == through.requests and len(past.requests) == 2
+
+
+ODD_BASES = ("/v1/", "/V1%20x", "/v1?a=b", "/v1#x", "//v1", "/ü", "/v1/./x")
+
+
+@pytest.mark.parametrize("odd", [*ODD_BASES, "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "machine"])
+def test_the_same_bytes_are_sent_where_the_sdk_adds_its_own(monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+    """It is asked, unless it is known what it does."""
+
+    def base(root: str) -> str:
+        return root + (odd if "/" in odd else "/v1")
+
+    if odd.startswith("OPENAI"):
+        monkeypatch.setenv(odd, "x-own: 1")
+    with monkeypatch.context() as patched:
+        if odd == "machine":
+            patched.setattr(platform, "machine", lambda: "riscv64")
+        of_this_machine.cache_clear()
+        found = asked("openai", [GOOD], some_bodies, base=base)
+    of_this_machine.cache_clear()
+    monkeypatch.setattr(openai_chat, "can_wait", lambda _: False)
+    of_sdk = asked("openai", [GOOD], some_bodies, base=base)
+    found.requests = [each.replace(b"arch: other:riscv64", b"arch: x64") for each in found.requests]
+    assert found.requests == of_sdk.requests and len(found.requests) == 5
+    assert found.through_sdk == (1 if odd in ("/v1/", "/v1/./x") else 3)
+
+
+def test_the_same_bytes_look_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look() -> Heard:
+        return asked("openai", [GOOD], lambda _: [], looks=True)
+
+    late = look()
+    monkeypatch.setattr(openai_chat, "can_wait", lambda _: False)
+    assert late.requests == look().requests and late.requests[0].startswith(b"GET /v1/models ")
+
+
+@pytest.mark.slow
+def test_where_all_goes_well_the_sdk_is_not_even_imported() -> None:
+    program = (
+        "import sys; from tests.support.raw_wire import asked, response\n"
+        "bodies = lambda adapter: [{'model': 'm', 'messages': []}] * 2\n"
+        f"heard = asked('openai', [{GOOD!r}], bodies, looks=True)\n"
+        "print(len(heard.requests), len(heard.outcomes), 'openai' in sys.modules)\n"
+        "asked('openai', [response(401, b'no')], bodies)\n"
+        "print('openai' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("3 2 False\nTrue\n", 0), done.stderr
 
 
 # -------------------------------------------------------------------------------------- what comes

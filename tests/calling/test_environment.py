@@ -169,7 +169,8 @@ def test_the_vocabulary_that_cannot_be_fetched_says_which_variable_is_wrong(scra
     empty.mkdir()
     (empty / "sitecustomize.py").write_text(  # as where the packages that have it are not installed
         "import importlib.util as util\nfind = util.find_spec\n"
-        "util.find_spec = lambda name, *more: None if name.startswith('tiktoken_ext.') else find(name, *more)\n"
+        "absent = ('tiktoken_ext.', 'quicktok')\n"
+        "util.find_spec = lambda name, *more: None if name.startswith(absent) else find(name, *more)\n"
     )
     bundle = {"TIKTOKEN_CACHE_DIR": str(empty), "REQUESTS_CA_BUNDLE": "/nowhere.pem", "PYTHONPATH": str(empty)}
     done = scratch.run("gen_answer.py", HTTPS_PROXY="http://127.0.0.1:9", **bundle)

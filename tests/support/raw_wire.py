@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from arena_hard.calling.providers.addresses import looked_at
 from arena_hard.calling.providers.base import CallError, Connection, Reply
 from arena_hard.calling.providers.registry import adapter_of, embedding_adapter_of
 from arena_hard.data.settings import ModelSettings
@@ -47,12 +48,13 @@ def asked(
     embeds: bool = False,
     base: Callable[[str], str] | None = None,
     key: str = KEY,
+    looks: bool = False,
     **options: Any,
 ) -> Heard:
     """Send bodies one after the other through one client, each answered with these bytes; the last goes on.
 
     An answer that is cut short, or empty, is followed by a hang-up; b"..." is silence. base: the address to ask, from
-    the server's.
+    the server's; looks: whether to look first which models there are.
     """
     heard = Heard()
 
@@ -83,6 +85,8 @@ def asked(
         address = base(root) if base else root + ("" if api_type == "azure" else "/v1")
         client = adapter.open(Connection(api_type, address, key, "2024-10-21", timeout, options=options))
         async with server:
+            if looks:
+                await looked_at(client, f"{address}/models")
             await _send_all(adapter, client, bodies(adapter), heard)
             await adapter.close(client)
         heard.host = f"127.0.0.1:{port}"
@@ -93,12 +97,15 @@ def asked(
 
 
 async def _send_all(adapter: Any, client: Any, bodies: Iterable[dict[str, Any]], heard: Heard) -> None:
-    sdk = getattr(client, "through", client)
-    post = sdk.post
+    sdk = vars(client).get("through", client)
 
     def counting(*args: Any, **how: Any) -> Any:
         heard.through_sdk += 1
-        return post(*args, **how)
+        del sdk.post  # what is there without this one, which may be made when it is asked for
+        try:
+            return sdk.post(*args, **how)
+        finally:
+            sdk.post = counting
 
     sdk.post = counting
     for body in bodies:

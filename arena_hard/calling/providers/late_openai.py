@@ -65,7 +65,7 @@ class LateOpenAI:
             "Authorization": f"Bearer {self._key}",
             "Accept": "application/json",
             **more,
-            **_of_this_machine(),
+            **of_this_machine(),
             "X-Stainless-Async": "async:asyncio",
             "x-stainless-retry-count": "0",
             "x-stainless-read-timeout": str(seconds),
@@ -78,11 +78,11 @@ def can_wait(connection: Connection) -> bool:
     plain_url = _URL.fullmatch(connection.base_url or "") is not None
     plain_key = key.isascii() and key.isprintable() and key == key.strip() != ""
     told = any(name.startswith("OPENAI_") and name not in _USED for name in os.environ)
-    return connection.api_type != "azure" and plain_url and plain_key and not told and bool(_of_this_machine())
+    return connection.api_type != "azure" and plain_url and plain_key and not told and bool(of_this_machine())
 
 
 @functools.cache
-def _of_this_machine() -> dict[str, str]:
+def of_this_machine() -> dict[str, str]:
     """What the SDK tells of itself and of this machine; empty for a machine of which that is not known."""
     system, machine = _SYSTEMS.get(sys.platform), _MACHINES.get(platform.machine().lower())
     if not system or not machine or hasattr(sys, "getandroidapilevel"):

@@ -33,8 +33,9 @@ class OpenAIChat:
         _check_headers()
         http = http_client(connection.base_url or OWN_ADDRESS, connection.verify)
         make = functools.partial(_sdk_client, connection, http)
-        is_late = isinstance(http, DirectClient) and can_wait(connection)
-        return LateOpenAI(connection, http, make) if is_late else make()
+        if isinstance(http, DirectClient) and can_wait(connection):
+            return LateOpenAI(connection, http, make)
+        return make()
 
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
         """The JSON of one call, in the terms that this server has asked for."""
