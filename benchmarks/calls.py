@@ -77,7 +77,7 @@ def measured_script(latency: float, parallel: int, count: int, models: int = 1) 
     """The whole script; `count` requests a model."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_server(latency=latency, reply="size=4096", keep_requests=10) as server,
+        running_server(latency=latency, reply="size=4096", keep_requests=10, keys=["k"]) as server,
     ):
         write_bench(Path(folder), server.openai_base, parallel, count, models)
         command = [sys.executable, str(ROOT / "gen_answer.py")]
@@ -90,7 +90,7 @@ def measured_script(latency: float, parallel: int, count: int, models: int = 1) 
 
 def measured_caller(python: str, way: str, latency: float, parallel: int, count: int) -> Measured:
     """A way of callers.py."""
-    with running_server(latency=latency, reply="size=4096", keep_requests=10) as server:
+    with running_server(latency=latency, reply="size=4096", keep_requests=10, keys=["k"]) as server:
         command = [python, str(ROOT / "benchmarks/callers.py"), way, server.openai_base]
         usage = used_by([*command, "--count", str(count), "--parallel", str(parallel)], None)
     return usage["wall"], usage["cpu"] / count, usage["peak_mb"]

@@ -13,8 +13,9 @@ from arena_hard.calling.context import LISTING, Context, Prompts, fit_line, refu
 from arena_hard.calling.models import Endpoint, Model, Models
 from arena_hard.calling.providers import context_length
 from arena_hard.calling.providers.addresses import looked_at
-from arena_hard.calling.providers.base import CallError
+from arena_hard.calling.providers.base import NO_KEY, CallError
 from arena_hard.calling.providers.context_length import Listed
+from arena_hard.calling.providers.late_openai import LateOpenAI
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings
 
@@ -47,22 +48,35 @@ async def _ask(endpoint: Endpoint, model_name: str) -> None:
             there.api_type in LISTING or (there.api_type == "openai" and there.base_url)
         ):
             return
-        found = await _told(endpoint, model_name)
+        (is_listed, found), knows_us = await asyncio.gather(_told(endpoint, model_name), _knows_us(endpoint))
+        if is_listed and knows_us:
+            endpoint.gate.trust()
     endpoint.engine = found.engine if found else ""
     if found and found.length:
         silent = found.engine == context_length.OLLAMA
         endpoint.context = Context(found.length, f"{found.field} of {endpoint.host}", found.engine, counts=silent)
 
 
-async def _told(endpoint: Endpoint, model_name: str) -> Listed | None:
-    base = str(endpoint.client.base_url).rstrip("/")
-    found = context_length.listed(await looked_at(endpoint.client, f"{base}/models"), model_name)
+async def _knows_us(endpoint: Endpoint) -> bool:
+    """Whether a server that lists its models does so for our key alone."""
+    client, key = endpoint.client, endpoint.connection.api_key
+    return isinstance(client, LateOpenAI) and key != NO_KEY and await client.refuses_strangers(_listing(endpoint))
+
+
+def _listing(endpoint: Endpoint) -> str:
+    return f"{str(endpoint.client.base_url).rstrip('/')}/models"
+
+
+async def _told(endpoint: Endpoint, model_name: str) -> tuple[bool, Listed | None]:
+    """Whether the server lists a model, and what it tells of it."""
+    listing = _listing(endpoint)
+    found = context_length.listed(await looked_at(endpoint.client, listing), model_name)
     place = context_length.PLACES.get(found.engine) if found and not found.length else None
     if found is None or place is None:
-        return found
-    parts = urlsplit(base)
-    root = f"{parts.scheme}://{parts.netloc}{re.sub(r'/v1$', '', parts.path)}"
-    return context_length.told_by(found.engine, await looked_at(endpoint.client, root + place), model_name)
+        return found is not None, found
+    parts = urlsplit(listing)
+    root = f"{parts.scheme}://{parts.netloc}{re.sub(r'(/v1)?/models$', '', parts.path)}"
+    return True, context_length.told_by(found.engine, await looked_at(endpoint.client, root + place), model_name)
 
 
 def planned_line(settings: ModelSettings, prompts: Prompts) -> str | None:

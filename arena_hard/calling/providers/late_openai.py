@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from arena_hard.calling.providers.addresses import LOOK_SECONDS
 from arena_hard.calling.providers.base import Connection
 from arena_hard.calling.providers.direct import Prepared
 
@@ -55,6 +56,18 @@ class LateOpenAI:
         seconds = options["timeout"]
         response = await self._http.get(url, headers=self._headers(seconds, {}), timeout=seconds)
         return response.raise_for_status()
+
+    async def refuses_strangers(self, url: str) -> bool:
+        """Whether a server does not answer a GET without a key."""
+        import httpx2
+
+        headers = self._headers(LOOK_SECONDS, {})
+        del headers["Authorization"]
+        try:
+            response = await self._http.get(url, headers=headers, timeout=LOOK_SECONDS)
+        except httpx2.HTTPError:
+            return False
+        return response.status_code in (401, 403)
 
     async def close(self) -> None:
         """Close its connections."""

@@ -1,0 +1,109 @@
+"""A server that lists its models for our key alone has shown that the key is right, and gets many requests sooner."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from typing import Any
+
+import pytest
+
+from arena_hard.calling.context_check import look
+from arena_hard.calling.gate import Gate
+from arena_hard.calling.models import Models
+from arena_hard.calling.providers.base import CallError
+from arena_hard.data.settings import EndpointSettings, ModelSettings
+from tests.loopback import Server
+from tests.support.gates import granted, queue, settle, too_many
+from tests.support.imagined_time import run_imagined
+
+
+def sent_while_unanswered(gate: Gate, *times: float) -> list[int]:
+    """How many requests have gone after so many seconds, in imagined time, if none is answered."""
+
+    async def scene() -> list[int]:
+        tasks = queue(gate, 600)
+        found: list[int] = []
+        for before, now in itertools.pairwise((0.0, *times)):
+            await asyncio.sleep(now - before)
+            await settle()
+            found.append(granted(tasks))
+        for task in tasks:
+            task.cancel()
+        return found
+
+    return run_imagined(scene)
+
+
+def test_all_go_after_a_quarter_of_a_second() -> None:
+    gate = Gate(512)
+    gate.trust()
+    assert sent_while_unanswered(gate, 0.01, 0.2, 0.3) == [4, 4, 512]
+    assert sent_while_unanswered(Gate(512), 0.01, 0.2, 0.3)[-1] <= 2
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.2])
+def test_an_empty_account_costs_few_requests_all_the_same(seconds: float) -> None:
+    async def scene() -> None:
+        gate = Gate(200)
+        gate.trust()
+        tasks = queue(gate, 300)
+        await asyncio.sleep(seconds)
+        gate.failed(tasks[0].result(), CallError("final", "no quota", endpoint_wide=True))
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert sum(not isinstance(each, BaseException) for each in outcomes) <= 4
+
+    run_imagined(scene)
+
+
+def test_after_a_429_few_go_again_at_first() -> None:
+    async def scene() -> None:
+        gate = Gate(50)
+        gate.trust()
+        tasks = queue(gate, 100)
+        await asyncio.sleep(0.2)
+        for task in tasks[:4]:
+            gate.failed(task.result(), too_many(1.0))
+        await asyncio.sleep(1.1)
+        assert granted(tasks) <= 8
+        for task in tasks:
+            task.cancel()
+
+    run_imagined(scene)
+
+
+async def is_trusted(server: Server, key: str = "sk-good", **more: Any) -> bool:
+    models = Models()
+    entry = {"name": "m", "model_name": "m", "endpoints": [EndpointSettings(server.openai_base, api_key=key)]}
+    try:
+        model = models.open(ModelSettings(**entry | more))
+        gate = model.endpoints[0].gate
+        trusted: list[bool] = []
+        gate.trust = lambda: trusted.append(True)
+        await look(model)
+        return bool(trusted)
+    finally:
+        await models.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "trusted"),
+    [
+        ({"keys": ["sk-good"]}, "sk-good", True),
+        ({"keys": ["sk-good"], "served_models": ["m", "n"]}, "sk-good", True),
+        ({"keys": ["sk-good"], "served_models": ["n", "o"]}, "sk-good", False),  # the model may be wrong
+        ({"keys": ["sk-good"]}, "sk-wrong", False),
+        ({}, "sk-good", False),  # takes any key to list its models, and may not take it for more
+        ({}, "EMPTY", False),
+    ],
+)
+def test_who_is_trusted(wire: Server, settings: dict[str, Any], key: str, trusted: bool) -> None:
+    wire.configure(**settings)
+    assert asyncio.run(is_trusted(wire, key)) == trusted
+
+
+def test_a_server_that_is_not_there_is_not_trusted(wire: Server) -> None:
+    with contextlib.suppress(OSError):
+        endpoints = [EndpointSettings("http://127.0.0.1:9/v1", api_key="sk-good")]
+        assert not asyncio.run(is_trusted(wire, endpoints=endpoints))
