@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.callers import MOST_TOKENS, PROMPT  # noqa: E402
 from tests.loopback import running_server  # noqa: E402
 
-SETTINGS = ((0.05, 64, 1.9), (1.0, 256, 1.35), (5.0, 512, 1.15))  # latency, in flight, goal
+SETTINGS = ((0.05, 64, 1.25), (1.0, 256, 1.12), (5.0, 512, 1.08))  # latency, in flight, goal
 
 
 def main() -> int:
