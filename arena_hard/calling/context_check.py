@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 from arena_hard.calling.context import LISTING, Context, Prompts, fit_line, refusal_line, stated
 from arena_hard.calling.models import Endpoint, Model, Models
 from arena_hard.calling.providers import context_length
-from arena_hard.calling.providers.addresses import looked_at
+from arena_hard.calling.providers.addresses import looked_at, refuses_strangers
 from arena_hard.calling.providers.base import NO_KEY, CallError
 from arena_hard.calling.providers.context_length import Listed
-from arena_hard.calling.providers.late_openai import LateOpenAI
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings
 
@@ -59,8 +58,8 @@ async def _ask(endpoint: Endpoint, model_name: str) -> None:
 
 async def _knows_us(endpoint: Endpoint) -> bool:
     """Whether a server that lists its models does so for our key alone."""
-    client, key = endpoint.client, endpoint.connection.api_key
-    return isinstance(client, LateOpenAI) and key != NO_KEY and await client.refuses_strangers(_listing(endpoint))
+    has_key = endpoint.connection.api_key != NO_KEY
+    return has_key and await refuses_strangers(endpoint.client, _listing(endpoint))
 
 
 def _listing(endpoint: Endpoint) -> str:

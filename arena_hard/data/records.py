@@ -7,7 +7,6 @@ Each `*_from_row` function reads either one; the `*_row` functions write v0.1 wi
 from __future__ import annotations
 
 import hashlib
-import operator
 from typing import Any
 
 import msgspec
@@ -35,13 +34,15 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     batched: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        one, two = msgspec.structs.astuple(self.whole()), msgspec.structs.astuple(other.whole())
-        return Usage(*map(operator.add, one, two))
+        return Usage(*map(sum, zip(msgspec.structs.astuple(self.whole()), msgspec.structs.astuple(other.whole()))))
 
     def whole(self) -> Usage:
         """With no part above its whole: some count cached tokens beside the prompt, and thoughts beside the answer."""
-        counts = msgspec.structs.astuple(self)
-        if min(counts) >= 0 and counts[2] + counts[3] <= counts[0] and counts[4] <= counts[1]:
+        if (
+            min(counts := msgspec.structs.astuple(self)) >= 0
+            and counts[2] + counts[3] <= counts[0]
+            and counts[4] <= counts[1]
+        ):
             return self
         prompt, completion, *parts = (max(0, count) for count in counts)
         prompt += parts[0] + parts[1] if parts[0] + parts[1] > prompt else 0

@@ -120,3 +120,9 @@ async def looked_at(client: Any, url: str) -> Any:
         return response.json()
     except Exception:  # of many kinds, from two SDKs; all mean that nothing was found there
         return None
+
+
+async def refuses_strangers(client: Any, url: str) -> bool:
+    """Whether a server is known not to answer a GET without a key, as far as a client can ask without one."""
+    ask = getattr(client, "status_without_key", None)
+    return ask is not None and await ask(url) in (401, 403)

@@ -57,8 +57,8 @@ class LateOpenAI:
         response = await self._http.get(url, headers=self._headers(seconds, {}), timeout=seconds)
         return response.raise_for_status()
 
-    async def refuses_strangers(self, url: str) -> bool:
-        """Whether a server does not answer a GET without a key."""
+    async def status_without_key(self, url: str) -> int | None:
+        """The status of a GET without a key; None where nothing came."""
         import httpx2
 
         headers = self._headers(LOOK_SECONDS, {})
@@ -66,8 +66,8 @@ class LateOpenAI:
         try:
             response = await self._http.get(url, headers=headers, timeout=LOOK_SECONDS)
         except httpx2.HTTPError:
-            return False
-        return response.status_code in (401, 403)
+            return None
+        return response.status_code
 
     async def close(self) -> None:
         """Close its connections."""
