@@ -216,10 +216,10 @@ def ask(context: Context, rows: Table, out: Output) -> bool:
         kept.folder.mkdir(parents=True, exist_ok=True)
         context.account.open(_bill(model), model)
         with serving(model, context.bench.log_file(model.name)) as served:
-            progress = asyncio.run(_ask(context, served, list(batches_of(iter(missing))), kept))
+            progress, notes = asyncio.run(_ask(context, served, list(batches_of(iter(missing))), kept))
         left = sum(key not in kept for key, _ in missing)
         out.say(f"{model.name}: {counted(len(missing) - left, 'vector')} received, {left} not")
-        out.lines += failure_lines(progress.failures)
+        out.lines += [*(f"note: {note}" for note in notes), *failure_lines(progress.failures)]
     given_up = kept.given_up()
     if any(key not in kept and key not in given_up for key, _ in missing):
         out.say("Rerun the same command to ask for the missing ones alone; what came is kept.")
@@ -233,7 +233,10 @@ def ask(context: Context, rows: Table, out: Output) -> bool:
     return True
 
 
-async def _ask(context: Context, settings: ModelSettings, batches: list[Batch], kept: Kept) -> Progress:
+async def _ask(
+    context: Context, settings: ModelSettings, batches: list[Batch], kept: Kept
+) -> tuple[Progress, list[str]]:
+    """Ask for the vectors of all batches. Returns what failed, and notes of endpoints that answered nothing."""
     models = Models()
     progress = Progress(len(batches), "requests", models)
     bill, refused, first = _bill(settings), list[tuple[str, str]](), set[str]()
@@ -275,7 +278,7 @@ async def _ask(context: Context, settings: ModelSettings, batches: list[Batch], 
         await models.close()
         if refused and len(kept):  # a server that takes nothing says nothing of a text
             await asyncio.to_thread(kept.refuse, refused)
-    return progress
+    return progress, models.idle_notes([reason for _, reason in progress.failures])
 
 
 async def _halves(batch: Batch, work: Any) -> None:

@@ -90,7 +90,7 @@ async def ask_for_labels(stage: LabelStage, model: ModelSettings, had: LabelRun)
             try:
                 await run.make([group], lambda job: stage.most_it_may_cost(job.question), get, stage.questions)
             finally:
-                had.done, had.failures = run.progress.done, run.progress.failures
+                had.done, had.failures, had.idle_notes = run.progress.done, run.progress.failures, run.idle_notes
     finally:
         await models.close()
 
@@ -237,7 +237,7 @@ class LabelWays:
 class LabelRun:
     """What a run over missing labels came to: how many were written, what failed, and the tally of its file.
 
-    is_shown: whether its progress is.
+    is_shown: whether its progress is, and its idle_notes of endpoints that answered nothing, or no more.
     """
 
     tally: RunTally
@@ -245,6 +245,7 @@ class LabelRun:
     done: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     is_shown: bool = True
+    idle_notes: list[str] = field(default_factory=list[str])
 
     @property
     def ended(self) -> tuple[int, int]:
@@ -263,6 +264,8 @@ def report(stage: LabelStage, runs: Sequence[tuple[str, LabelRun]]) -> int:
         print(line)
     for line in remark_lines([(name, run.tally) for name, run in runs], "labels", of_replies=True):
         print(line)
+    for note in dict.fromkeys(note for _, run in runs if not run.is_shown for note in run.idle_notes):
+        print(f"note: {note}")
     if failures:
         print("\n".join(failure_lines(failures)))
         print("Failed requests were not saved; rerun the same command to retry only those.")

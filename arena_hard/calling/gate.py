@@ -77,7 +77,8 @@ class Gate:
         self.closed_by = ""
         self.said = ""  # in the server's words, why it took no more
         self.dead: CallError | None = None
-        self.answered, self.failure = 0, ""  # how many replies came, and the last failure in words
+        self.answered, self.failures = 0, 0
+        self.failure = ""  # the last one in words, that which ended it where one did
         self.given = {"requests": GivenPace(requests_per_minute), "tokens": GivenPace(tokens_per_minute)}
         self._announced = {"requests": AnnouncedQuota(), "tokens": AnnouncedQuota()}
         self._learnt = LearntPace(settled=self.width.restore)
@@ -91,9 +92,9 @@ class Gate:
         self._alone_until = 0.0
 
     @property
-    def is_useless(self) -> bool:
-        """Whether requests went here, and no reply came."""
-        return self._requests > 0 and not self.answered and bool(self.failure)
+    def is_out(self) -> bool:
+        """Whether requests went here and no reply came, or none goes here any more."""
+        return self.failures > 0 and (not self.answered or self.dead is not None)
 
     @property
     def has_moved(self) -> bool:
@@ -181,7 +182,8 @@ class Gate:
 
     def failed(self, slot: Slot, error: CallError) -> None:
         """A call failed: give the slot back; close, slow down or shut the gate as the error demands."""
-        self.failure = error.message
+        self.failures += 1
+        self.failure = self.failure if self.dead else error.message
         if error.busy:
             self._refused(slot, error)
         elif not error.endpoint_wide:

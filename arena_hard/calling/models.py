@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,7 @@ from arena_hard.calling.providers.registry import adapter_of, connections, embed
 from arena_hard.calling.spending import Purse, Unwatched
 from arena_hard.calling.waiting_line import Line
 from arena_hard.data.certificates import check_key_log
+from arena_hard.data.name_lists import counted
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings, short_hash
 
@@ -66,6 +67,15 @@ class Endpoint:
         """How the endpoint is called in messages."""
         base = getattr(self.client, "base_url", None) or self.connection.base_url
         return host_of(str(base)) if base else self.connection.api_type
+
+    def ended(self) -> str:
+        """How an endpoint ended that takes no more, or took nothing."""
+        gate = self.gate
+        why = gate.failure.rstrip(". ")
+        if not gate.answered:
+            return f"answered none of {counted(gate.failures, 'request')} ({why})"
+        asked = f"answered {counted(gate.answered, 'request')}, failed at {gate.failures}"
+        return f"{asked}, and was asked no more ({why})"
 
     async def explain(self, error: CallError) -> None:
         """Say what is behind an error: that the run's own server has ended, or which address would be right.
@@ -111,13 +121,23 @@ class Model:
         """The endpoint that a gate stands before."""
         return next(endpoint for endpoint in self.endpoints if endpoint.gate is gate)
 
-    def idle_notes(self) -> list[str]:
-        """Endpoints that gave no reply while others did: a wrong key or address costs nobody a record."""
-        idle = [endpoint for endpoint in self.endpoints if endpoint.gate.is_useless]
-        if len(idle) == len(self.endpoints):
-            return []  # the failures say so
-        said = [f"{endpoint.host} answered nothing ({endpoint.gate.failure.rstrip('. ')})" for endpoint in idle]
-        return [f"{self.settings.name}: {each}; other endpoints did its part." for each in said]
+    def idle_notes(self, failed: Collection[str] = ()) -> list[str]:
+        """Endpoints that gave no reply, or none any more, as with a key that was withdrawn.
+
+        Where others did their part that costs nobody a record. failed: why records could not be had, which is said
+        anyway.
+        """
+        out = [endpoint for endpoint in self.endpoints if endpoint.gate.is_out]
+        others = "" if len(out) == len(self.endpoints) else "; other endpoints did its part"
+        untold = (each for each in out if others or not any(each.gate.failure in reason for reason in failed))
+        return [f"{self.settings.name}: {self._title(each)} {each.ended()}{others}." for each in untold]
+
+    def _title(self, endpoint: Endpoint) -> str:
+        """An endpoint's host, with its place in the entry where several are there, each with a key of its own."""
+        hosts = [each.host for each in self.endpoints]
+        if hosts.count(endpoint.host) == 1:
+            return endpoint.host
+        return f"{endpoint.host} (endpoint {self.endpoints.index(endpoint) + 1} of {len(hosts)})"
 
 
 class Models:
@@ -127,6 +147,7 @@ class Models:
         self._endpoints: dict[tuple[Any, ...], Endpoint] = {}
         self.opened: list[Model] = []
         self.probes: dict[str, Probed] = {}  # by the name of the entry
+        self._noted = set[str]()
 
     def open(self, model: ModelSettings, embeds: bool = False) -> Model:
         """A model ready to be called. Raises UserError for a missing key or address.
@@ -163,6 +184,13 @@ class Models:
     def endpoints(self) -> list[Endpoint]:
         """Every endpoint, once."""
         return list(self._endpoints.values())
+
+    def idle_notes(self, failed: Collection[str] = ()) -> list[str]:
+        """Those of all models, each once, although waves of a run ask for it again."""
+        found = dict.fromkeys(note for model in self.opened for note in model.idle_notes(failed))
+        notes = [note for note in found if note not in self._noted]
+        self._noted.update(notes)
+        return notes
 
     async def close(self) -> None:
         """Give all connections back."""

@@ -116,7 +116,8 @@ class RecordRun(Generic[J]):
         self.unit, self.outputs = unit, outputs
         self.models, self.account, self.bench, self.args = models, account, bench, args
         self.progress: Progress
-        self.is_shown = True  # whether the progress is, else somebody else tells it
+        self.is_shown = True  # whether the progress is, else somebody else tells it, and of idle endpoints too
+        self.idle_notes: list[str] = []
         self._numbers: dict[str, int] = {}  # of the questions in the benchmark, by which people know them
         self._contexts = ContextChecks()
         self._writer = RecordWriter(_say)
@@ -199,8 +200,9 @@ class RecordRun(Generic[J]):
         finally:
             for output in self.outputs:
                 end_run(output.tally)
-        for note in (note for group in groups for note in group.model.idle_notes()):
-            _note(note)
+            self.idle_notes = self.models.idle_notes([reason for _, reason in self.progress.failures])
+            for note in self.idle_notes if self.is_shown else []:
+                _note(note)
         for output in self.outputs:
             self._writer.finish(output.path)
             put_in_order(output.path, questions)
