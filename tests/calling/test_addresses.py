@@ -137,15 +137,6 @@ def test_a_page_that_comes_now_and_then_passes() -> None:
     assert isinstance(reply, Reply) and reply.content == "fine"
 
 
-def test_a_redirection_says_where_to() -> None:
-    def there() -> web.Response:
-        return web.Response(status=301, headers={"location": "/new/v1/chat/completions"})
-
-    server = Routes(paths={"POST /v1/chat/completions": there})
-    (error,) = server.ask("http://{}/v1")
-    assert "(redirected: write api_base: http://127.0.0.1:" in str(error) and "/new/v1)" in str(error)
-
-
 @pytest.mark.parametrize(
     ("pasted", "base"),
     [

@@ -47,6 +47,19 @@ def test_what_is_no_token_is_one_failed_call_at_any_renewal(google: Google, body
     assert "no access token of Google from 127.0.0.1:" in second.message and "ya29" not in second.message
 
 
+def test_what_stands_for_an_account_is_sent_on_to_nobody(google: Google) -> None:  # noqa: F811
+    asked: list[Got] = []
+
+    def moved(got: Got) -> Answered:
+        asked.append(got)
+        return 307, {"location": "/elsewhere"}, b""
+
+    google.on_token = moved
+    (error,) = outcomes(settings(google, attempts=3))
+    assert len(asked) == 1 and "redirects, which is not followed. Is token_uri" in error.message
+    assert "tries)" not in error.message
+
+
 def test_certificates_that_are_not_there_are_said_before_a_call(
     google: Google,  # noqa: F811
     tmp_path: Path,

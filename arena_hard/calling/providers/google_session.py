@@ -29,12 +29,14 @@ class TokenServer:
 
         session = requests.Session()
         session.trust_env = False
+        session.max_redirects = 0  # what it sends is for the server that the credentials name alone
         session.verify = self.trusted
         session.proxies = {"https": self.proxy.url} if self.proxy else {}
         return session
 
     def failure(self, error: Exception) -> CallError:
         """Why no token came, and what may help."""
+        import requests
         from google.auth import exceptions
 
         said = without_secrets(str(error.args[0] if error.args else error)).rstrip(". ")
@@ -48,7 +50,10 @@ class TokenServer:
         else:
             passing = True
             said = f"its reply holds none ({type(error).__name__}: {said}). Is token_uri in the credentials right?"
-        passing = passing and unusable is None
+        is_moved = any(isinstance(each, requests.TooManyRedirects) for each in error.args)
+        if is_moved:
+            said = "it redirects, which is not followed. Is token_uri in the credentials right?"
+        passing = passing and unusable is None and not is_moved
         kind = "transient" if passing else "final"
         text = f"no access token of Google from {host}: {said}"
         return CallError(kind, text, endpoint_wide=not passing, not_taken=True)

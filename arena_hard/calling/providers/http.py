@@ -208,9 +208,8 @@ def status_error(status: int, headers: Mapping[str, str], body: Any, text: str) 
     if status == 400:
         return CallError("final", message, endpoint_wide=_key_is_wrong(names, lowered))
     flagged = status == 403 and ("moderation" in lowered or "flagged" in lowered or "flagged_input" in str(inner))
-    return CallError(
-        "final", message, endpoint_wide=status in _ENDPOINT_WIDE and not flagged, wrong_address=no_such_path
-    )
+    for_all = status < 400 or status in _ENDPOINT_WIDE  # a redirection that leads nowhere is none of one request
+    return CallError("final", message, endpoint_wide=for_all and not flagged, wrong_address=no_such_path)
 
 
 def _path_is_unknown(status: int, lowered: str) -> bool:

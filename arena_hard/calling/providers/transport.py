@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from typing import Any
 
 import aiohttp
 import httpx2
 from multidict import CIMultiDict
 from yarl import URL
 
-from arena_hard.calling.providers import direct, tls
+from arena_hard.calling.providers import direct, redirects, tls
 from arena_hard.calling.providers.direct import Came, Sendable
 from arena_hard.data.environment import Proxy, proxy_for
 from arena_hard.data.records import UserError
@@ -160,11 +161,18 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
+_USUAL: dict[str, Any] = {
+    "timeout": TIMEOUT,
+    "follow_redirects": True,
+    "event_hooks": {"request": [redirects.leave_behind], "response": [redirects.look]},
+}
+
+
 class DirectClient(httpx2.AsyncClient):
     """A client without a proxy."""
 
     def __init__(self, transport: AiohttpTransport) -> None:
-        super().__init__(transport=transport, timeout=TIMEOUT, follow_redirects=True)
+        super().__init__(transport=transport, **_USUAL)
         self._direct = transport
 
     def prepared(self, method: str, url: str, headers: dict[str, str], timeout: float) -> direct.Prepared:
@@ -178,7 +186,7 @@ def http_client(address: str, verify: tls.Verify = True) -> httpx2.AsyncClient:
     """The client for a server. Raises UserError for a proxy or certificate that cannot be used."""
     proxy = proxy_for(address)
     if proxy is not None:
-        return httpx2.AsyncClient(transport=ProxiedTransport(proxy, verify), timeout=TIMEOUT, follow_redirects=True)
+        return httpx2.AsyncClient(transport=ProxiedTransport(proxy, verify), **_USUAL)
     transport = AiohttpTransport(verify)
     if address.startswith("https:"):
         transport.prepare_tls()  # a mistake in it is said before anything is asked
