@@ -251,7 +251,7 @@ def report(progress: Progress, counter: TokenCounter, plans: list[ModelPlan]) ->
     tallies = [plan.output.tally for plan in plans]
     for line in remark_lines([(plan.settings.name, plan.output.tally) for plan in plans], "answers", of_replies=True):
         print(line)
-    return report_failures(progress, tallies)
+    return report_failures(progress, tallies, "answers")
 
 
 if __name__ == "__main__":

@@ -262,7 +262,7 @@ def report(progress: Progress, ways: VerdictWays, candidates: list[Candidate], j
         print(line)
     for remark in notes_together(candidate.tally for candidate in candidates).remarks("judgments"):
         print(f"  {judge}: {remark}")
-    return report_failures(progress, [candidate.tally for candidate in candidates])
+    return report_failures(progress, [candidate.tally for candidate in candidates], "judgments")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from arena_hard.calling.local_server import serving
 from arena_hard.calling.manifest import finish_killed
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.origins import origins
-from arena_hard.calling.progress import failure_lines
+from arena_hard.calling.progress import failure_lines, kept_line
 from arena_hard.calling.providers.base import CallError, Reply
 from arena_hard.calling.record_run import Group, Job, RecordRun, Row, RunOutput
 from arena_hard.calling.run_tally import RunTally, remark_lines
@@ -91,6 +91,7 @@ async def ask_for_labels(stage: LabelStage, model: ModelSettings, had: LabelRun)
                 await run.make([group], lambda job: stage.most_it_may_cost(job.question), get, stage.questions)
             finally:
                 had.done, had.failures, had.idle_notes = run.progress.done, run.progress.failures, run.idle_notes
+                had.unfinished = run.progress.unfinished
     finally:
         await models.close()
 
@@ -237,6 +238,7 @@ class LabelWays:
 class LabelRun:
     """What a run over missing labels came to: how many were written, what failed, and the tally of its file.
 
+    unfinished: how many replies are kept of labels that were not finished, by what the progress calls them;
     is_shown: whether its progress is, and its idle_notes of endpoints that answered nothing, or no more.
     """
 
@@ -246,6 +248,7 @@ class LabelRun:
     failures: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     is_shown: bool = True
     idle_notes: list[str] = field(default_factory=list[str])
+    unfinished: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
     def ended(self) -> tuple[int, int]:
@@ -263,6 +266,8 @@ def report(stage: LabelStage, runs: Sequence[tuple[str, LabelRun]]) -> int:
     for line in ways.lines():
         print(line)
     for line in remark_lines([(name, run.tally) for name, run in runs], "labels", of_replies=True):
+        print(line)
+    for line in kept_line({label: count for _, run in runs for label, count in run.unfinished.items()}, "labels"):
         print(line)
     for note in dict.fromkeys(note for _, run in runs if not run.is_shown for note in run.idle_notes):
         print(f"note: {note}")

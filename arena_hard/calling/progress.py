@@ -8,10 +8,11 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from arena_hard.calling.models import Clock, Models
+from arena_hard.data.name_lists import counted
 
 TICK_SECONDS = 0.5
 LATE_SECONDS = 60.0
@@ -47,6 +48,7 @@ class Progress:
         self._started = self._said = time.monotonic()
         self._clocks: dict[str, Clock] = {}
         self.failures: list[tuple[str, str]] = []
+        self.unfinished: dict[str, int] = {}  # how many replies are kept of records that are not on disk, by label
         self.done = 0
 
     def begin(self, label: str, name: str = "") -> Clock:
@@ -57,6 +59,7 @@ class Progress:
     def finish(self, label: str) -> None:
         """A record is on disk."""
         self._clocks.pop(label, None)
+        self.unfinished.pop(label, None)
         self.done += 1
         self._bar.update(1)
 
@@ -140,6 +143,17 @@ def state_of(models: Models) -> Iterator[str]:
     backing_off = sum(model.backing_off for model in models.opened)
     if backing_off:
         yield f"{backing_off} wait to retry"
+
+
+def kept_line(unfinished: Mapping[str, int], unit: str) -> Iterator[str]:
+    """What was received, and paid for, of records that were not finished; nothing where nothing was."""
+    if not unfinished:
+        return
+    replies = counted(sum(unfinished.values()), "reply of", "replies of")
+    records = counted(len(unfinished), f"unfinished {unit.removesuffix('s')}", f"unfinished {unit}")
+    is_one = sum(unfinished.values()) == 1
+    what = "was received and is kept" if is_one else "were received and are kept"
+    yield f"{replies} {records} {what}; the same command goes on from {'it' if is_one else 'them'}."
 
 
 def failure_lines(failures: list[tuple[str, str]]) -> Iterator[str]:

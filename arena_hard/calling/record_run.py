@@ -26,7 +26,7 @@ from arena_hard.calling.kept_replies import KeptReplies, unfinished_file
 from arena_hard.calling.manifest import begin_run, end_run
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.probe import Probed, asking
-from arena_hard.calling.progress import Progress, failure_lines
+from arena_hard.calling.progress import Progress, failure_lines, kept_line
 from arena_hard.calling.providers.base import CallError, Message, Reply
 from arena_hard.calling.providers.batches import batches_of
 from arena_hard.calling.providers.recorded import recording_row
@@ -227,6 +227,8 @@ class RecordRun(Generic[J]):
             _note(await self._contexts.learn(error, output.path))
             return
         finally:
+            if job.replies and (output.kept or self.args.batch):
+                self.progress.unfinished[job.label] = len(job.replies)
             output.tally.saw(job.replies)
             output.tally.paid(*purse.take_counts())
         writing = self._writer.writing(output.path, row)
@@ -330,8 +332,10 @@ def _say(text: str) -> None:
     tqdm.write(text, file=sys.stderr)
 
 
-def report_failures(progress: Progress, tallies: Sequence[RunTally]) -> int:
-    """List what failed, and what to do about it. Returns the exit code."""
+def report_failures(progress: Progress, tallies: Sequence[RunTally], unit: str) -> int:
+    """Say what is kept of unfinished records, list what failed, and what to do about it. Returns the exit code."""
+    for line in kept_line(progress.unfinished, unit):
+        print(line)
     if not progress.failures:
         return 0
     print("\n".join(failure_lines(progress.failures)))

@@ -23,13 +23,17 @@ from arena_hard.money.surplus import STRANGER_TOKENS, Lessons
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """What was sent on one bill, and how many records were not asked for. unknown: dollars for silent requests."""
+    """What was sent on one bill, and how many records the limit left undone, `begun` of them after a request.
+
+    unknown: dollars for silent requests.
+    """
 
     requests: int = 0
     silent: int = 0
     usage: Usage = Usage()
     unknown: float = 0.0
     not_sent: int = 0
+    begun: int = 0
 
 
 @dataclass
@@ -126,7 +130,7 @@ class Account:
             raise UserError(f"--max-cost {limit:g}: must be a number of dollars, 0 or more.")
         self.limit = limit
         self.bills: dict[str, Bill] = {}
-        self.not_sent = 0
+        self.not_sent, self.begun = 0, 0
         self._room = Room(limit)
         self._by_batch = by_batch
         self._half_price = by_batch and not may_go_live
@@ -155,7 +159,7 @@ class Account:
     def spent(self, label: str) -> Spent:
         """What this process has spent on a bill."""
         bill = self.bills[label]
-        return Spent(bill.requests, bill.silent, bill.usage, bill.unknown, self.not_sent)
+        return Spent(bill.requests, bill.silent, bill.usage, bill.unknown, self.not_sent, self.begun)
 
     def add(self, label: str, spent: Spent) -> None:
         """Add to a bill what another process has spent on it."""
@@ -165,6 +169,7 @@ class Account:
         bill.usage += spent.usage
         bill.elsewhere += spent.unknown
         self.not_sent += spent.not_sent
+        self.begun += spent.begun
         known = bill.price.cost(spent.usage) if bill.price else 0.0
         self._room.paid += picodollars(known + spent.unknown)
 
@@ -205,6 +210,7 @@ class Account:
             raise
         except NoRoom:
             self.not_sent += 1
+            self.begun += bool(purse and purse.has_asked)
             raise
         finally:
             if purse:
@@ -236,11 +242,11 @@ class Account:
                 "usage may have cost."
             )
         if self.not_sent:
-            lines.append(
-                f"--max-cost {self.limit:g}: stopped before exceeding it; "
-                f"{counted(self.not_sent, 'record was', 'records were')} not asked "
-                "for. Rerun with a higher limit to continue."
-            )
+            counts = {"not asked for": self.not_sent - self.begun, "begun and not finished": self.begun}
+            told = (f"{counted(n, 'record was', 'records were')} {what}" for what, n in counts.items() if n)
+            said = " and ".join(told)
+            stopped = f"--max-cost {self.limit:g}: stopped before exceeding it; {said}."
+            lines.append(f"{stopped} Rerun with a higher limit to continue.")
         return lines
 
 

@@ -116,6 +116,7 @@ class RecordPurse:
         self._left = 0
         self.requests = 0
         self.usage = Usage()
+        self.has_asked = False
 
     def fill(self, dollars: float) -> None:
         """Set room aside for the record; whether there is any was asked before."""
@@ -179,6 +180,7 @@ class RecordPurse:
 
     def note(self, outcome: Outcome | None) -> None:
         """A request of this record was sent, and has ended."""
+        self.has_asked = True
         self.requests += 1
         self.usage += (outcome.usage if outcome else None) or Usage()
 

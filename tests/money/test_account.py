@@ -267,6 +267,9 @@ def test_a_try_that_nobody_expected_asks_before_it_is_sent() -> None:
     with pytest.raises(NoRoom):
         asyncio.run(ask_on())
     assert account.bills["judge"].dollars == pytest.approx(0.2) and account.not_sent == 1
+    assert account.lines()[-1].startswith(
+        "--max-cost 0.25: stopped before exceeding it; 1 record was begun and not fin"
+    )
 
 
 def test_records_that_wait_for_each_other_do_not_wait_forever() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.billing_server import Billing, bench, billing_server, quoted_at_most
+from tests.support.pipeline_bench import question
 
 pytestmark = pytest.mark.slow
 
@@ -95,3 +97,19 @@ def test_what_was_had_before_the_limit_is_kept(tmp_path: Path) -> None:
         assert made.run("gen_answer.py", "--max-cost", "10").returncode == 0
     assert 0 < first < 30 and len(made.answered_ids()) == 30
     assert len({str(body) for body in billing.bodies}) == billing.requests  # nothing was asked for twice
+
+
+@pytest.mark.parametrize(("script", "unit"), [("gen_answer.py", "answers"), ("gen_judgment.py", "judgments")])
+def test_what_is_kept_of_records_that_the_limit_broke_off_is_said(tmp_path: Path, script: str, unit: str) -> None:
+    """All but the first request fail after the work, so that records cost more than was set aside for them."""
+    with billing_server(Billing(("well", *["500"] * 20))) as billing:
+        made = bench(tmp_path, billing, script, parallel=1, questions=4, attempts=8)
+        if script == "gen_answer.py":
+            made.set_questions([question(number, "Turn 1?", "Turn 2?") for number in range(1, 5)])
+        done = made.run(script, "--max-cost", "0.05")
+        assert done.returncode == 1 and f"0 {unit} written, 0 failed." in done.stdout, done.stdout
+        assert f"1 reply of 1 unfinished {unit[:-1]} was received and is kept; the same command goes" in done.stdout
+        assert re.search(r"\d records? w\w+ not asked for and \d records? w\w+ begun and not finished", done.stdout)
+        billing.ways = ("well",)
+        assert made.run(script, "--max-cost", "1").returncode == 0
+    assert billing.replies == 8
