@@ -63,6 +63,7 @@ def plan_model(
     before = {question.question_id for question in wanted} & answers.keys()
     tally = RunTally(file, short_hash(shaping), endpoints=origins(model), before=before)
     tally.redo_name = redo_name(args, model.name)
+    tally.new = {question.question_id for question in wanted} - before
     existing = len(today.keys() & found.keys())
     account.open(model.name, model)
     one_choice = settings.num_choices == 1 and not model.retry_truncated

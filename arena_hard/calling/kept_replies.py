@@ -72,8 +72,8 @@ class KeptReplies:
     """The replies of one stage and model whose records are not written yet.
 
     written: the labels of the records that are there; what is kept for them is out of date. anew: those of records that
-    a --redo of this name makes anew; of them, what it has kept itself counts. beside: such files of other runs, which
-    are only read.
+    a --redo of this name makes anew; of them, what it has kept itself counts. all_anew: whether this run is of that
+    --redo, so that it counts of all. beside: such files of other runs, which are only read.
     """
 
     def __init__(
@@ -83,10 +83,11 @@ class KeptReplies:
         written: Set[str],
         redo: str = "",
         anew: Set[str] = frozenset(),
+        all_anew: bool = False,
         beside: Sequence[Path] = (),
     ) -> None:
         self._file, self._writer, self._written = file, writer, set(written)
-        self._redo, self._anew = redo, anew
+        self._redo, self._anew, self._all_anew = redo, anew, all_anew
         writer.open(file)
         files = [*(each for each in beside if each.is_file()), file]
         rows = [row for each in files for row in jsonl.read(each, dict[str, Any]) if self._counts(row)]
@@ -96,7 +97,10 @@ class KeptReplies:
     def _counts(self, row: dict[str, Any]) -> bool:
         """Whether the record of a line is still to be written, and the line belongs to it."""
         label = row["label"]
-        return label not in self._written and (label not in self._anew or row.get("redo") == self._redo)
+        return label not in self._written and (not self._is_anew(label) or row.get("redo") == self._redo)
+
+    def _is_anew(self, label: str) -> bool:
+        return self._all_anew or label in self._anew
 
     def find(self, key: str) -> Reply | None:
         """The reply that an earlier run was given, or None."""
@@ -105,7 +109,7 @@ class KeptReplies:
     async def keep(self, key: str, label: str, reply: Reply) -> Reply:
         """Put a reply on disk; returns it with its key. Raises UserError when it cannot be written."""
         named = replace(reply, key=key)
-        of_record = {"label": label, "redo": self._redo} if label in self._anew else {"label": label}
+        of_record = {"label": label, "redo": self._redo} if self._is_anew(label) else {"label": label}
         await self._writer.write(self._file, lambda: {**of_record, **reply_row(named)})
         return named
 
@@ -119,7 +123,7 @@ class KeptReplies:
         if not self._file.exists():  # nothing was kept
             return
         rows = jsonl.read(self._file, dict[str, Any])
-        lines = [jsonl.encode(row) for row in rows if self._counts(row)]
+        lines = [jsonl.encode(row) for row in rows if row["label"] not in self._written]
         if lines:
             jsonl.replace(self._file, lines)
         else:

@@ -30,7 +30,7 @@ from arena_hard.calling.progress import Progress, failure_lines, kept_line
 from arena_hard.calling.providers.base import CallError, Message, Reply
 from arena_hard.calling.providers.batches import batches_of
 from arena_hard.calling.providers.recorded import recording_row
-from arena_hard.calling.run_tally import RunTally, remedy
+from arena_hard.calling.run_tally import RunTally, begins_anew, remedy
 from arena_hard.calling.spending import Budget, CountingPurse, NoRoom
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import put_in_order
@@ -80,6 +80,7 @@ class Job:
 
 Row = Callable[[], dict[str, Any]]  # the line of a record that was had, made by the thread that writes it
 J = TypeVar("J", bound=Job)
+_TAKE_IN = "Take their replies in by the same command without --redo, then ask anew."
 _CANCELS, _WRITE_SECONDS = 4, 5.0  # how often, and for how long, a run that is stopped waits for what is being written
 
 
@@ -191,7 +192,7 @@ class RecordRun(Generic[J]):
                         await self._ask(job, get, purse)
 
         try:
-            with self._posting([group.model for group in groups]) as mailboxes:
+            with self._posting(groups) as mailboxes:
                 async with self.progress.shown():
                     side_by_side = [(group.jobs, width(group.model)) for group in groups]
                     await run_exchanges(side_by_side, work, mailboxes)
@@ -283,29 +284,29 @@ class RecordRun(Generic[J]):
             written=output.written.keys() - labels,
             redo=redo.name if redo else "",
             anew=labels,
+            all_anew=bool(output.tally.redo_name),
             beside=[unfinished_file(file) for file in output.beside],
         )
 
     @contextlib.contextmanager
-    def _posting(self, models: Sequence[Model]) -> Iterator[list[Mailbox]]:
+    def _posting(self, groups: Sequence[Group[J]]) -> Iterator[list[Mailbox]]:
         """With --batch, a mailbox for each model; it is put away when all records are written. Raises UserError."""
         with contextlib.ExitStack() as stack:
             boxes: list[Mailbox] = []
-            for model in models if self.args.batch else []:
+            for group in groups if self.args.batch else []:
+                model = group.model
                 batches = batches_of(model.settings.api_type, model.endpoints[0].client)
                 if batches is None:
                     raise UserError(f"{model.settings.name}: no batches for api_type {model.settings.api_type}.")
                 folder = self.bench.folder / "batch" / self._batch_name(model.settings.name)
                 box = Mailbox(folder, batches, model.adapter, _say, self.args.finish_live, model=model.settings)
                 model.mailbox = stack.enter_context(box)
-                if self._begins_anew and not model.mailbox.busy:
-                    model.mailbox.archive()  # to ask anew is not to read the old replies again
+                if begins_anew(output.tally for output in group.outputs):  # which is not to read the old replies again
+                    if model.mailbox.busy:
+                        raise UserError(f"--redo: {folder} has open batches of an earlier run. {_TAKE_IN}")
+                    model.mailbox.archive()
                 boxes.append(model.mailbox)
             yield boxes
-
-    @property
-    def _begins_anew(self) -> bool:
-        return bool(self.args.redo) and not any(output.tally.goes_on for output in self.outputs)
 
     def _batch_name(self, model: str) -> str:
         """Batches against further baselines, or of one part, have a folder of their own, put away when all are in."""

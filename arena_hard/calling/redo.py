@@ -7,7 +7,7 @@ has not made yet when it is repeated. It stands in the entries of its runs in th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +19,54 @@ from arena_hard.data import jsonl
 class Redo(msgspec.Struct):
     """name: of all runs of one redo; ids: the question ids that it is about; done: those whose records it has made.
 
-    size: bytes of the record file when its last run began; what stands behind them is that run's.
+    size: bytes of the record file when its last run began; what stands behind them is that run's. failed: those that
+    had no record before, and got none: any run asks for them again.
     """
 
     name: str
     ids: list[str]
     done: list[str] = []
     size: int = 0
+    failed: list[str] = []
+
+    @property
+    def left(self) -> set[str]:
+        """Those that it is still to make."""
+        return set(self.ids) - {*self.done, *self.failed}
 
     @property
     def is_open(self) -> bool:
         """Whether something is left to make."""
-        return not set(self.ids) <= set(self.done)
+        return bool(self.left)
 
-    def with_more(self, written: Iterable[str]) -> Redo:
-        """The redo after these records were written."""
-        return Redo(self.name, self.ids, sorted({*self.done, *set(written) & set(self.ids)}), self.size)
+    def with_more(self, written: Iterable[str], failed: Iterable[str] = ()) -> Redo:
+        """The redo after these records were written, and others failed that were not there before."""
+        ids = set(self.ids)
+        done, lost = {*self.done, *ids & set(written)}, {*self.failed, *ids & set(failed)}
+        return Redo(self.name, self.ids, sorted(done), self.size, sorted(lost - done))
 
 
-def begun(before: Redo | None, ids: set[str], name: str) -> Redo:
-    """The redo of records with these question ids: a new one of that name, or the one that was broken off before."""
+def begun(before: Redo | None, ids: set[str], name: str, new: Set[str] = frozenset()) -> Redo:
+    """The redo of records with these question ids: a new one of that name, or the one that was broken off before.
+
+    new: the ids of further records that it makes, which were not there.
+    """
     goes_on = before and (before.name == name or (before.is_open and not ids & set(before.done)))
     if before and goes_on:
-        return Redo(before.name, sorted(ids | set(before.ids)), before.done)
-    return Redo(name, sorted(ids))
+        return Redo(before.name, sorted(ids | new | set(before.ids)), before.done, failed=before.failed)
+    return Redo(name, sorted(ids | new))
 
 
-def left_of(before: Redo | None, ids: Iterable[str]) -> set[str]:
-    """Those of the records to make anew that the redo which was broken off has not made; all where it made each."""
+def left_of(before: Redo | None, ids: Iterable[str], missing: Set[str] = frozenset()) -> set[str]:
+    """Those of the records to make anew that the redo which was broken off has not made; all where it made each.
+
+    missing: the ids of records that are not there; while it is still to make one of them, nothing is made once more.
+    """
     ids = set(ids)
-    done = set(before.done) if before and before.is_open else set[str]()
-    return ids - done or ids
+    if before is None or not before.is_open:
+        return ids
+    left = ids - set(before.done)
+    return left if left or before.left & missing else ids
 
 
 def written_since(records: Path, size: int) -> set[str]:

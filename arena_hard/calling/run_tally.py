@@ -40,10 +40,10 @@ class Earlier:
 class RunTally:
     """What one run did for one record file.
 
-    before: the question ids of the records that it was to replace; replaced: those of them, which an earlier run
-    had failed to replace, that it did; ids: the question ids of the records that it wrote. redo_name: of the --redo
-    that the run was told to do, if it was; redo: that, or the one that waits to go on. size: bytes of the record file
-    when the run began.
+    before: the question ids of the records that it was to replace; new: of those that it was to make beside them;
+    replaced: those of the former, which an earlier run had failed to replace, that it did; ids: the question ids of the
+    records that it wrote. redo_name: of the --redo that the run was told to do, if it was; redo: that, or the one that
+    waits to go on. size: bytes of the record file when the run began.
     """
 
     records: Path
@@ -62,6 +62,7 @@ class RunTally:
     failed: dict[str, str] = field(default_factory=dict)
     endpoints: list[str] = field(default_factory=list)
     before: set[str] = field(default_factory=set)
+    new: set[str] = field(default_factory=set)
     replaced: list[str] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     notes: ReplyNotes = field(default_factory=ReplyNotes)
@@ -72,7 +73,8 @@ class RunTally:
 
     def begin(self, before: Redo | None) -> None:
         """The run begins. before: the last --redo of its records."""
-        self.redo = begun(before, self.before, self.redo_name) if self.redo_name and self.before else before
+        is_redo = self.redo_name and (self.before or self.new)
+        self.redo = begun(before, self.before, self.redo_name, self.new) if is_redo else before
         self.size = self.records.stat().st_size
         if self.redo:
             self.redo.size = self.size
@@ -118,7 +120,8 @@ class RunTally:
 
     def entry(self, ended: float | None) -> dict[str, Any]:
         """The run as it stands in the manifest; `ended` is None while it runs."""
-        redo = self.redo and msgspec.to_builtins(self.redo.with_more(self.ids))
+        lost = self.failed.keys() - self.before
+        redo = self.redo and msgspec.to_builtins(self.redo.with_more(self.ids, lost))
         return {
             "settings_hash": self.settings_hash,
             "started": _iso(self.started),
@@ -202,6 +205,12 @@ def remedy(tallies: Iterable[RunTally]) -> str:
     if any(key in tally.before for tally in tallies for key in tally.failed):
         return "The failed records are still the old ones; rerun with --only-failed to retry only those."
     return "Failed requests were not saved; rerun the same command to retry only those."
+
+
+def begins_anew(tallies: Iterable[RunTally]) -> bool:
+    """Whether a --redo begins with this run, and none goes on."""
+    tallies = list(tallies)
+    return any(tally.redo_name for tally in tallies) and not any(tally.goes_on for tally in tallies)
 
 
 def notes_together(tallies: Iterable[RunTally]) -> ReplyNotes:

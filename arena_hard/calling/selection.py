@@ -134,7 +134,8 @@ def records_to_redo(
     """
     other = manifest.differing(found, today.mapped(settings.short_hash))
     if name in args.redo:
-        return {*changed, *other} or left_of(manifest.broken_off_redo(file), found.keys() & today.keys())
+        there, missing = found.keys() & today.keys(), today.keys() - found.keys()
+        return {*changed, *other} or left_of(manifest.broken_off_redo(file), there, missing)
     if other and not args.keep_mixed:
         raise UserError(manifest.mixed_message(file, name, other, found, today))
     if changed and not args.keep_mixed:

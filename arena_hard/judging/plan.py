@@ -118,6 +118,7 @@ def plan_candidate(
             candidate.missing.append(question)
         else:
             candidate.without_answer.append(question)
+    candidate.tally.new = {question.question_id for question in candidate.missing} - candidate.tally.before
     return candidate
 
 

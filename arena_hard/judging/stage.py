@@ -210,9 +210,8 @@ def only(candidate: Candidate, keys: set[str]) -> Candidate:
     """The candidate with no more to judge than these questions."""
     missing = [question for question in candidate.missing if question.question_id in keys]
     old = candidate.tally
-    tally = RunTally(
-        candidate.file, old.settings_hash, endpoints=old.endpoints, before=old.before, redo_name=old.redo_name
-    )
+    same = {"endpoints": old.endpoints, "before": old.before, "new": old.new, "redo_name": old.redo_name}
+    tally = RunTally(candidate.file, old.settings_hash, **same)
     left_out = [question for question in candidate.without_answer if question.question_id in keys]
     return replace(candidate, missing=missing, without_answer=left_out, tally=tally)
 

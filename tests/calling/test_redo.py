@@ -10,7 +10,7 @@ import pytest
 
 from arena_hard.calling.redo import Redo, begun, left_of, written_since
 from tests.loopback import Server
-from tests.support.pipeline_bench import Scratch, asked, question, rows
+from tests.support.pipeline_bench import Scratch, asked, question, rows, write_rows
 from tests.support.processes import wait_until
 
 
@@ -115,3 +115,60 @@ def test_a_redo_that_a_limit_stops_goes_on(six: Scratch, wire: Server) -> None:
     assert stopped.returncode == 1 and 0 < wire.stats()["requests"] < 6
     assert six.run("gen_answer.py", "--redo", "m").returncode == 0
     assert sorted(asked(wire)) == [f"Question {number}?" for number in range(1, 7)]
+
+
+def test_a_redo_is_open_for_what_it_was_to_make_beside() -> None:
+    """While that is left, nothing that it made is made once more; what failed is left to any run."""
+    first = begun(None, {"a"}, "one", {"b", "c"})
+    stopped = first.with_more("ab")
+    assert stopped.is_open and left_of(stopped, "ab", {"c"}) == set()
+    assert begun(stopped, set(), "two", {"c"}) == stopped
+    assert left_of(stopped, "ab") == {"a", "b"} and not first.with_more("ab", "c").is_open
+    ended = first.with_more("ab", "c")
+    assert left_of(ended, "ab", {"c"}) == {"a", "b"} and begun(ended, {"a", "b"}, "two", {"c"}).name == "two"
+    assert first.with_more("a", "c").with_more("c").failed == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_redo_takes_no_reply_that_a_run_before_it_has_kept_but_its_own(
+    six: Scratch, wire: Server, written: int
+) -> None:
+    """Also of a record that no run has finished: all games are asked for anew, and by one redo once."""
+    flags = ("gen_judgment.py", "--limit", str(written + 1))
+    wire.script([*[None] * (2 * written + 1), "content_filter_400"])
+    assert six.run(*flags).returncode == 1
+    wire.reset()
+    wire.script([None, "hang"])
+    with six.start(*flags, "--redo", "m") as process:
+        wait_until(lambda: wire.stats()["requests"] == 2)
+        process.kill()
+        process.communicate()
+    kept = rows(six.judgment_file().with_suffix(".unfinished"))
+    assert ["redo" in row for row in kept] == [False, True]
+    assert six.run(*flags, "--redo", "m").returncode == 0
+    first, broken_off, *others = asked(wire)
+    assert sorted({first, *others}) == sorted([first, *others]) and broken_off in others
+    assert len(others) == 2 * written + 1
+    assert len(rows(six.judgment_file())) == written + 1
+    assert not six.judgment_file().with_suffix(".unfinished").exists()
+
+
+@pytest.mark.slow
+def test_what_a_stopped_redo_has_not_come_to_stays_for_a_run_without_it(six: Scratch, wire: Server) -> None:
+    wire.script([None, "content_filter_400"])
+    assert six.run("gen_judgment.py", "--limit", "1").returncode == 1
+    assert six.run("gen_judgment.py", "--limit", "1", "--redo", "m", "--max-cost", "0").returncode == 1
+    wire.reset()
+    assert six.run("gen_judgment.py", "--limit", "1").returncode == 0
+    assert wire.stats()["requests"] == 1
+
+
+@pytest.mark.slow
+def test_a_redo_by_batch_does_not_take_the_batches_of_a_run_before_it(six: Scratch, wire: Server) -> None:
+    folder = six.bench / "batch" / "answers by m"
+    write_rows(folder / "batch.jsonl", [{"step": "prepared", "marker": "one", "keys": ["k"]}])
+    wire.reset()
+    done = six.run("gen_answer.py", "--batch", "--redo", "m")
+    assert done.returncode == 2 and wire.stats()["requests"] == 0
+    assert "answers by m has open batches of an earlier run. Take their replies in by the same" in done.stderr
