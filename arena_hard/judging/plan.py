@@ -24,7 +24,7 @@ from arena_hard.judging.cache_order import in_blocks
 from arena_hard.judging.label_question import ROOM, tokens_beside_prompt
 from arena_hard.judging.shown import can_be_shown, needed_answers, prompts_of
 from arena_hard.judging.stage import AtHand, Candidate, Stage, bill_label, label_of, load_judged
-from arena_hard.judging.unchanged import changed_judgments
+from arena_hard.judging.unchanged import changed_judgments, in_words
 
 FEWER_ATTEMPTS = "number_of_judgment_attempts: 1 in the judge's config"
 
@@ -125,13 +125,12 @@ def plan_candidate(
 def judgments_to_redo(stage: Stage, candidate: Candidate) -> set[str]:
     """The judgments to make again: those that --redo and --retry-unreadable name.
 
-    Raises UserError where judgments were made with other settings, or of answers that have changed.
+    Raises UserError where judgments were made with other settings, or of texts that have changed.
     """
     group = stage.group(candidate.questions)
     found = mapped(candidate.judged, lambda each: each.settings_hash)
     changed = changed_judgments(stage, candidate)
-    changes = "of answers that have changed since"
-    what = f"judgment is {changes}", f"judgments are {changes}"
+    what = in_words(stage, candidate, changed)
     again = records_to_redo(stage.args, candidate.file, candidate.name, found, group.shapings, changed, what)
     any_label = not stage.settings.baseline
     unreadable = where(candidate.judged, lambda each: not is_readable(each, any_label))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 
 import msgspec
@@ -84,6 +84,23 @@ def has_changed(stage: Stage, candidate: Candidate, question: Question) -> bool:
     messages = opening_messages(stage.settings, question, abridged(pair, judged.kept), references)
     today = (mark_of([text]) for text in (user_prompt(messages), first_user_prompt(messages)))
     return candidate.known.prompts[question.question_id] not in today
+
+
+def in_words(stage: Stage, candidate: Candidate, changed: Set[str]) -> tuple[str, str]:
+    """What judgments are that have changed, for one and for several: of edited questions, where the answers tell so."""
+    edited: set[str] = set()
+    for answers in _sources(stage, candidate) if changed else []:
+        edited |= changed & answers.to_other_words(candidate.questions)
+    if not edited:
+        return "judgment is of answers that have changed since", "judgments are of answers that have changed since"
+    first = f"first ask for {'its' if len(edited) == 1 else 'their'} answers again: gen_answer.py --redo"
+    if edited == changed:
+        return (
+            f"judgment is of a question that was edited since ({first})",
+            f"judgments are of questions that were edited since ({first})",
+        )
+    both = f"of answers that have changed since, or of questions that were edited ({len(edited)}; {first})"
+    return f"judgment is {both}", f"judgments are {both}"
 
 
 def _sources(stage: Stage, candidate: Candidate) -> list[Answers]:

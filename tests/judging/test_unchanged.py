@@ -118,6 +118,24 @@ def test_an_edited_text_is_noticed(made: Scratch, what: str) -> None:
     assert ("of answers that have changed since" in str(outcome(made))) == (what != "taken back")
 
 
+@pytest.mark.parametrize("whose", ["m", "base"])
+def test_an_edited_question_is_told_where_an_answer_says_what_it_answers(made: Scratch, whose: str) -> None:
+    questions, answers = rows(made.bench / "question.jsonl"), rows(made.answer_file(whose))
+    asked = {question.question_id: question.hash for question in stage(made).questions}
+    put(made.answer_file(whose), [each | {"question_hash": asked[each["question_id"]]} for each in answers])
+    for number in (0, 1):
+        questions[number]["turns"][0]["content"] += " Why?"
+    put(made.bench / "question.jsonl", questions)
+    judged = (
+        "2 judgments are of questions that were edited since (first ask for their answers again: gen_answer.py --redo)"
+    )
+    assert judged in outcome(made) and "--redo m asks for them again" in outcome(made)
+    put(made.answer_file("m"), json.loads(json.dumps(rows(made.answer_file("m"))).replace(" says 3", " said 3")))
+    assert "3 judgments are of answers that have changed since, or of questions that were edited (2; " in outcome(made)
+    kept = plan.plan_judge(stage(made, "--keep-mixed", model_list=["m"]))
+    assert [each.missing for each in kept] == [[]]
+
+
 EDITS: dict[str, Callable[[list[dict[str, Any]], random.Random], object]] = {
     "left out": lambda found, rng: found and found.pop(rng.randrange(len(found))),
     "twice": lambda found, rng: found and found.append(json.loads(json.dumps(rng.choice(found)))),

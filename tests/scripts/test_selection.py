@@ -328,7 +328,7 @@ def test_an_answer_to_other_words_is_neither_kept_nor_judged_in_silence(
     done = judged.run("gen_answer.py")
     assert done.returncode == 2 and "1 answer is to questions that were edited since. --redo m" in done.stderr
     done = judged.run("gen_judgment.py")
-    assert done.returncode == 2 and "1 judgment is of answers that have changed since" in done.stderr
+    assert done.returncode == 2 and "1 judgment is of a question that was edited since (first ask" in done.stderr
     assert "Nothing to generate." in judged.run("gen_answer.py", "--keep-mixed").stdout
     judged.judgment_file().unlink()
     done = judged.run("gen_judgment.py")
