@@ -24,7 +24,7 @@ from arena_hard.building.label_files import Kept, Shard, add_better, label_file
 from arena_hard.building.label_shard import ShardResult, ShardTask, label_shard, rows_there, stop
 from arena_hard.building.label_stage import LabelStage
 from arena_hard.building.labelling import LabelRun, check_alone, report
-from arena_hard.building.shards import cluster
+from arena_hard.building.shards import cluster, wait_for_any
 from arena_hard.calling.manifest import begin_run, end_run
 from arena_hard.calling.progress import LINE_SECONDS, NARROW, WIDE, is_wide
 from arena_hard.calling.providers.base import without_secrets
@@ -34,7 +34,6 @@ from arena_hard.data.records import UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
 from arena_hard.data.writer import RecordWriter
 
-WORKER_SECONDS = 60.0  # in which a cluster has to have a worker
 STOP_SECONDS = 15.0  # in which the workers bring back what they have, when the run is stopped
 
 
@@ -54,7 +53,7 @@ def label_on_cluster(stage: LabelStage, address: str | None, processes: int) -> 
     check_alone(stage)
     settings = with_keys(stage.model)
     with cluster(address, processes) as client:
-        workers = _workers(client)
+        workers: list[str] = sorted(client.nthreads())
         with _token(stage.folder) as token:
             common = ShardTask(
                 replace(stage.instrument, model=settings),
@@ -113,15 +112,6 @@ def part_of(model: ModelSettings, number: int, count: int) -> ModelSettings:
         requests_per_minute=divided(model.requests_per_minute),
         tokens_per_minute=divided(model.tokens_per_minute),
     )
-
-
-def _workers(client: Any) -> list[str]:
-    """The addresses of the workers. Raises UserError where there is none."""
-    try:
-        client.wait_for_workers(1, timeout=WORKER_SECONDS)
-    except (TimeoutError, asyncio.TimeoutError):  # two of them in Python 3.10
-        raise UserError("--backend dask: the cluster has no worker. Start some: dask worker HOST:PORT") from None
-    return sorted(client.nthreads())
 
 
 @contextlib.contextmanager
@@ -207,8 +197,6 @@ def _results(
     client: Any, stage: LabelStage, tasks: Sequence[ShardTask], workers: Sequence[str]
 ) -> list[tuple[Shard, ShardResult]]:
     """What came of each shard; what a worker has had that died is used where the folder is the same."""
-    from distributed.client import as_completed
-
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sending large graph")
         futures = {
@@ -225,8 +213,10 @@ def _results(
         results.append((futures[future], result))
 
     try:
-        for future in as_completed(list(futures)):
-            take(future)
+        while waiting:
+            wait_for_any(client, list(waiting))
+            for future in [each for each in waiting if each.done()]:
+                take(future)
     except KeyboardInterrupt:
         client.run(stop, tasks[0].token, on_error="ignore")
         _take_what_comes(waiting, take)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import hashlib
 import pickle
 import signal
+import sys
 import tempfile
+import time
 import uuid
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -27,6 +30,9 @@ A = TypeVar("A")
 B = TypeVar("B")
 BACKENDS = ("loky", "dask")
 _AHEAD = 2  # pieces for each worker that wait or are done
+CONNECT_SECONDS = 20.0
+NOTE_SECONDS, WORKER_SECONDS = 3.0, 60.0  # without a worker, until that is said, and until the run ends
+_LOOK_SECONDS = 0.5
 
 
 class Shards(Generic[K]):
@@ -69,9 +75,9 @@ class Shards(Generic[K]):
         for piece in pieces:
             waiting.append(self._client.submit(function, known, piece, pure=False))
             if len(waiting) > most:
-                yield waiting.popleft().result()
+                yield result_of(self._client, waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield result_of(self._client, waiting.popleft())
 
 
 def _with_known(function: Callable[[Any, A], B], file: str, piece: A) -> B:
@@ -89,10 +95,43 @@ def cluster(address: str | None, processes: int) -> Iterator[Any]:
     client = _client(address, processes)
     try:
         if address is not None:  # else the scheduler is in this process, and would take the package from there as well
+            wait_for_workers(client)
             _send_package(client)
         yield client
     finally:
         client.close()
+
+
+def wait_for_workers(client: Any) -> None:
+    """Until a cluster has a worker, which is said to be missing. Raises UserError where none comes."""
+    began, is_said = time.monotonic(), False
+    while not client.nthreads():
+        waited = time.monotonic() - began
+        start = f"Start some: dask worker {client.scheduler.address}"
+        if waited >= WORKER_SECONDS:
+            raise UserError(f"--backend dask: the cluster had no worker for {WORKER_SECONDS:.0f} s. {start}")
+        if waited >= NOTE_SECONDS and not is_said:
+            print(f"note: the Dask cluster has no worker; waiting for one. {start}", file=sys.stderr, flush=True)
+            is_said = True
+        time.sleep(_LOOK_SECONDS)
+
+
+def result_of(client: Any, future: Any) -> Any:
+    """What a worker makes, as long as there is one. Raises what the worker raised, and UserError."""
+    wait_for_any(client, [future])
+    return future.result()
+
+
+def wait_for_any(client: Any, futures: Sequence[Any]) -> None:
+    """Until one of them has ended, as long as there is a worker. Raises UserError."""
+    from distributed.client import wait
+
+    while True:
+        try:
+            wait(futures, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED")
+            return
+        except (TimeoutError, asyncio.TimeoutError):  # two of them in Python 3.10
+            wait_for_workers(client)
 
 
 @contextlib.contextmanager
@@ -153,7 +192,7 @@ def _client(address: str | None, processes: int) -> Any:
         with _deaf():
             return Client(n_workers=processes, threads_per_worker=1, dashboard_address=None)
     try:
-        return Client(address, timeout=20)
+        return Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(

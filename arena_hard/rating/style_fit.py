@@ -7,6 +7,7 @@ scikit-learn's default penalty. v2.0: tokens as (a−b)/(a+b), the other three a
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import math
 import warnings
@@ -29,6 +30,7 @@ CHOICES = {"length": ("tokens",), "markdown": ("headers", "lists", "bold")}
 FORMULAS = ("v0.1", "v2.0")
 BACKENDS = ("loky", "dask", "ray")
 _ROUNDS_OF_TASK = 10
+WORKER_SECONDS = 60.0  # in which a Dask cluster has to have a worker
 
 
 @dataclass(frozen=True)
@@ -318,7 +320,7 @@ def _connect(backend: str, jobs: int, address: str | None) -> Callable[[], None]
             from distributed import Client
 
             local: dict[str, Any] = {"n_workers": max(jobs, 1), "threads_per_worker": 1, "dashboard_address": None}
-            return (Client(address) if address else Client(**local)).close
+            return (_joined(address) if address else Client(**local)).close
         if backend == "ray":
             import ray
             from ray.util.joblib import register_ray
@@ -330,3 +332,18 @@ def _connect(backend: str, jobs: int, address: str | None) -> Callable[[], None]
         package = "dask distributed" if backend == "dask" else "ray"
         raise UserError(f"--backend {backend} needs more packages: pip install {package}") from None
     return lambda: None
+
+
+def _joined(address: str) -> Any:
+    """A client of a cluster that is there, and has a worker. Raises UserError."""
+    from distributed import Client
+
+    try:
+        client: Any = Client(address, timeout=20)
+        client.wait_for_workers(1, timeout=WORKER_SECONDS)
+    except (OSError, ValueError, asyncio.TimeoutError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(
+            f"--address {address}: no Dask scheduler with a worker answers ({reason}). Start both."
+        ) from None
+    return client

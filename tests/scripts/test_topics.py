@@ -193,23 +193,35 @@ def test_on_a_cluster_of_two_processes_vectors_are_the_same_bits(tmp_path: Path)
     pytest.importorskip("distributed")
     here, there = Build(tmp_path / "here"), Build(tmp_path / "there")
     assert here.run().returncode == 0
-    port = free_port()
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port),
-               "--no-dashboard"]  # fmt: skip
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", f"127.0.0.1:{port}", "--nworkers", "2",
-              "--nthreads", "1", "--no-dashboard"]  # fmt: skip
+    address = f"127.0.0.1:{free_port()}"
+    module = [sys.executable, "-m"]
+    command = [
+        *module,
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        address[10:],
+        "--no-dashboard",
+    ]
+    worker = [*module, "distributed.cli.dask_worker", address, "--nworkers", "2", "--nthreads", "1", "--no-dashboard"]
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
-    processes = [subprocess.Popen(each, env=clean_environment(), **quiet) for each in (command, worker)]
+    processes = [subprocess.Popen(command, env=clean_environment(), **quiet)]
     try:
-        done = there.run("--backend", "dask", "--address", f"127.0.0.1:{port}")
+        flags = ("--until", "embed", "--backend", "dask", "--address", address)
+        with start_script(there.folder, "build_bench.py", *there.write(), *flags) as waiting:
+            assert waiting.stderr is not None
+            assert any("has no worker; waiting for one" in line for line in waiting.stderr)
+            waiting.send_signal(signal.SIGINT)
+            assert waiting.wait(20) == 130
+        processes.append(subprocess.Popen(worker, env=clean_environment(), **quiet))
+        done = there.run("--backend", "dask", "--address", address)
         assert done.returncode == 0, done.stderr
     finally:
         for process in processes[::-1]:
             end_process(process)
     vectors = [(each.building / "embeddings.npy").read_bytes() for each in (here, there)]
     assert vectors[0] == vectors[1]
-    nobody = there.run("--backend", "dask", "--address", f"127.0.0.1:{free_port()}", "--from", "embed")
-    assert nobody.returncode == 2 and "no Dask scheduler answers" in nobody.stderr
 
 
 ON_A_CLUSTER_HERE = """
