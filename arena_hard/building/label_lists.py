@@ -26,7 +26,7 @@ _ITEMS = {  # how a criterion may be called; groups: its number, its name
     "name": re.compile(rf"()({_NAME})"),
     "[name]": re.compile(rf"()\[({_NAME})\]"),
 }
-_BARE_NUMBER = "number"
+_BARE_NUMBER, _LONE_RANGE = "number", "range"
 _ON_LINES = ("number name", "[number] name", "(number) name")  # kinds that may stand in lines with blank ones between
 _PAIRS = (  # signs beside the items of a table of all criteria
     ("✅", "❌"),
@@ -44,6 +44,7 @@ _SIGN_BEFORE = re.compile(rf"({_SIGN})\s+(\S.*)", re.IGNORECASE | re.DOTALL)
 _SIGN_AFTER = re.compile(rf"(.*?\S)(?:\s*[:=]\s*|\s+[-–—]\s+|\s+|\s*\()({_SIGN})(\)?)", re.IGNORECASE | re.DOTALL)
 _SEPARATOR = re.compile(r"\s*[,;、]\s*(?:(?:and|&)\s+)?|\s+(?:and|&)\s+", re.IGNORECASE)
 _LAST_SEPARATOR = re.compile(r"\s*[,;、]\s*\Z")
+_RANGE = re.compile(r"(\d{1,2})[-–](\d{1,2})")
 _SPACED = re.compile(r"\d{1,3}(?:\s+\d{1,3})+|\[\d{1,3}\](?:\s*\[\d{1,3}\])+")
 _IN_BRACKETS = re.compile(r"(?:\[([^\[\]]*)\]|\(((?:[^()\[\]]|\([^()\[\]]*\))*)\)|\{([^{}\[\]]*)\})\.?[ \t]*(?=\n|\Z)")
 _BULLET = re.compile(r"([-+•–—])\s+")
@@ -90,9 +91,18 @@ def in_brackets(lines: Sequence[str], names: Sequence[str]) -> Found | None:
     return None if label is None else Found(label, text[found.end() :].split("\n")[1:])
 
 
+def of_numbers(text: str, names: Sequence[str]) -> Found | None:
+    """The same for numbers on one line alone, two or more: one may as well say how many are met."""
+    items = items_of(text.removesuffix("."), names)
+    if not items or "\n" in text or _is_count(items) or {item.kind for item in items} != {_BARE_NUMBER}:
+        return None
+    label = label_of(items, names)
+    return None if label is None else Found(label, [])
+
+
 def _is_count(items: Sequence[Item]) -> bool:
-    """Whether a lone number may as well say how many are met."""
-    return [item.kind for item in items] == [_BARE_NUMBER]
+    """Whether a lone number, or a range, may as well say how many are met."""
+    return [item.kind for item in items] == [_BARE_NUMBER] or any(item.kind == _LONE_RANGE for item in items)
 
 
 def _none_is_met(lines: Sequence[str], names: Sequence[str]) -> Found | None:
@@ -148,9 +158,23 @@ def items_of(text: str, names: Sequence[str]) -> list[Item] | None:
     text = text.strip()
     spaced = _SPACED.fullmatch(text)
     parts = re.findall(r"\[?\d+\]?", text) if spaced else _SEPARATOR.split(_LAST_SEPARATOR.sub("", text))
-    items = [item_of(part, names) for part in parts]
-    known = [item for item in items if item is not None]
-    return known if len(known) == len(items) else None
+    items: list[Item] = []
+    for part in parts:
+        span = _span(part, names)
+        found = item_of(part, names)
+        if not span and found is None:
+            return None
+        items += span if span else [found] if found else []
+    is_lone = len(parts) == 1 and len(items) > 1
+    return [item._replace(kind=_LONE_RANGE) for item in items] if is_lone else items
+
+
+def _span(text: str, names: Sequence[str]) -> list[Item]:
+    """The criteria from one number to another; of all of them it may be the form that was asked for, repeated."""
+    found = _RANGE.fullmatch(text.strip())
+    first, last = (int(found[1]), int(found[2])) if found else (0, 0)
+    is_some = 1 <= first < last <= len(names) and last - first + 1 < len(names)
+    return [Item(number - 1, _BARE_NUMBER) for number in range(first, last + 1)] if is_some else []
 
 
 def item_of(text: str, names: Sequence[str]) -> Item | None:

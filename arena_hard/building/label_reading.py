@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from arena_hard.building.label_lists import Label, in_brackets, list_of
+from arena_hard.building.label_lists import Label, in_brackets, list_of, of_numbers
 from arena_hard.building.label_objects import objects_in
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.providers.template_remains import END_TOKEN, without_end
@@ -21,8 +21,15 @@ _CUT = {"length": "the reply was cut at max_tokens", "content_filter": "the repl
 _FENCE = re.compile(r"```\s*\w*\s*")
 _MARKUP = re.compile(r"[*`]+|(?<!\w)_+|_+(?!\w)")
 _ESCAPED = re.compile(r"\\([\[\]()_*`#])")  # as Markdown has it
+_BOXED = re.compile(
+    r"\$?\\boxed\{\s*(?:\[([^\[\]{}$]*)\]|(\d{1,3}(?:\s*,\s*\d{1,3})+))\s*\}\$?"
+)  # a list as LaTeX has it
+_TAGGED = re.compile(r"((?:(?!</?answer>).)*)<answer>((?:(?!</?answer>).)*)</answer>\s*", re.DOTALL | re.IGNORECASE)
 _END = re.compile(rf"-{{2,}}|{END_TOKEN}")  # a rule, and tokens that end a turn
 
+_ANSWER = re.compile(  # before a list that is the whole reply
+    r"(?:(?:my|the)\s+)?(?:final\s+)?(?:answer|decision|verdict)(?:\s*:|\s+is\b\s*:?)\s*", re.IGNORECASE
+)
 _MARK = re.compile(r"\bcriteria\s+(?:(?:that|which)\s+are\s+)?(?:met|satisfied)\b", re.IGNORECASE)
 _LEAD = re.compile(  # what may stand before the mark in its line: an ordinal, a heading, the end of a sentence
     r"(?:[-+•–—]\s+|\d{1,2}[.)]\s+)?"
@@ -55,10 +62,12 @@ _FAREWELL = re.compile(
     r"|feel\s+free\s+to\s[a-z'’ ]*|is\s+there\s+anything\s+else[a-z'’ ]*)[.!?]*",
     re.IGNORECASE,
 )
-_SHOWING = r"examples?|templates?|formats?|form|samples?|schema|following"
+_SHOWING = r"examples?|templates?|formats?|form|samples?|schema|following|looks? like"
 _SHOWS = re.compile(rf"\b(?:{_SHOWING}|as follows)\b", re.IGNORECASE)
 _SUPPOSED = re.compile(  # in a heading above such an object
-    rf"\b(?:{_SHOWING}|e\.g|instance|provided|user|expected|annotator|previous|if|would|not)\b|n['’]t\b", re.IGNORECASE
+    rf"\b(?:{_SHOWING}|such as|e\.g|instance|provided|user|expected|annotator|previous|original|if|would|should|could|"
+    r"might|not)\b|n['’]t\b|^\W*(?:the\s+)?(?:given\s+|input\s+)?(?:prompt|input|question|request|task)\W*$",
+    re.IGNORECASE,
 )
 _RECONSIDERED = re.compile(  # beside a criterion's name, behind an object that decides it
     r"\b(?:not|no|never|false|true|yes|met|unmet|fails?|lacks?|strike|remove|update|[01])\b|n['’]t\b|[✗✘❌☐✓✔✅☑→]",
@@ -96,7 +105,7 @@ def read_label(reply: Reply, names: Sequence[str]) -> Reading:
 
 def read_text(text: str, names: Sequence[str]) -> Reading:
     """The one label in a text that is whole."""
-    text = without_end(unicodedata.normalize("NFKC", text).replace("\ufe0f", ""))
+    text = _unwrapped(without_end(unicodedata.normalize("NFKC", text).replace("\ufe0f", "")))
     lines = _plain_lines(text)
     if whole := _whole(lines, names):
         return Reading(whole)
@@ -112,6 +121,13 @@ def read_text(text: str, names: Sequence[str]) -> Reading:
     return Reading(labels.pop()) if labels else Reading(None, "the reply holds no list of criteria")
 
 
+def _unwrapped(text: str) -> str:
+    """A text without the tags and boxes that some models put an answer into."""
+    text = _BOXED.sub(lambda found: f"[{found[1] if found[1] is not None else found[2]}]", text)
+    tagged = _TAGGED.fullmatch(text)
+    return f"{tagged[1]}\n{tagged[2].strip()}" if tagged else text
+
+
 def _plain_lines(text: str) -> list[str]:
     """The lines without the marks of Markdown."""
     lines = (line for line in text.splitlines() if not _FENCE.fullmatch(line.strip()))
@@ -119,11 +135,12 @@ def _plain_lines(text: str) -> list[str]:
 
 
 def _whole(lines: Sequence[str], names: Sequence[str]) -> Label | None:
-    """The label of a reply that is a list in brackets, or "none", and nothing else."""
+    """The label of a reply that is a list in brackets, or of numbers, or "none", and nothing else."""
     said = "\n".join(lines).strip()
+    said = said[lead.end() :] if (lead := _ANSWER.match(said)) else said
     if said.removesuffix(".").strip("\"'").lower() in ("none", "none of them"):
         return (False,) * len(names)
-    found = in_brackets(said.split("\n"), names)
+    found = in_brackets(said.split("\n"), names) or of_numbers(said, names)
     return found.label if found and not found.below else None
 
 

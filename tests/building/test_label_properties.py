@@ -24,8 +24,20 @@ def joined(separator: str, spell: Callable[[int], str] = str) -> Render:
     return lambda met: separator.join(map(spell, met))
 
 
+def ranges(met: list[int]) -> str:
+    """Numbers with each run of them as one."""
+    runs: list[list[int]] = []
+    for number in met:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
 INSIDE: list[Render] = [
     joined(", "),
+    lambda met: found if "," in (found := ranges(met)) else joined(", ")(met),
     joined(","),
     joined("; "),
     joined("、"),
@@ -37,12 +49,20 @@ INSIDE: list[Render] = [
     joined(", ", lambda number: f"{number} ({name(number)})"),
 ]
 OPEN: list[Render] = [  # for lists that are not empty, and do not look like a count
-    *(lambda met, inside=inside: f" {inside(met)}" for inside in INSIDE[4:]),
+    *(lambda met, inside=inside: f" {inside(met)}" for inside in INSIDE[5:]),
     joined("", lambda number: f"\n- {name(number)}"),
     joined("", lambda number: f"\n{number}. {name(number)}"),
     joined("\n", lambda number: f"\n- {number}. {name(number)}"),
     lambda met: " " + joined(", ", lambda number: f"[{number}]")(met),
     lambda met: " " + joined(" and ", lambda number: f"[{number}] {name(number)}")(met),
+]
+ALONE = [
+    "[{}]",
+    "Answer: [{}]",
+    "Final answer: [{}].",
+    "\\boxed{{[{}]}}",
+    "<answer>[{}]</answer>",
+    "<answer>\n[{}]\n</answer>",
 ]
 TABLES: list[tuple[str, str]] = [("✅", "❌"), ("✓", "✗"), ("☑", "☐"), ("[x]", "[ ]")]
 
@@ -61,7 +81,10 @@ def replies(draw: st.DrawFn) -> tuple[list[int], str]:
     below = draw(
         st.sampled_from(["", "", "\n", ".\n\nLet me know if you need anything else.", "\n\nAll others are not met."])
     )
-    kind = draw(st.sampled_from(["brackets", "open", "table", "object", "list object"]))
+    kind = draw(st.sampled_from(["brackets", "open", "table", "object", "list object", "alone"]))
+    if kind == "alone":
+        forms = ALONE + ["{}", "Answer: {}", "\\boxed{{{}}}"] * (len(met) > 1)
+        return met, draw(st.sampled_from(forms)).format(", ".join(map(str, met)))
     if kind == "object":
         said = json.dumps({each: "yes" if at in met else "no" for at, each in enumerate(CRITERIA, 1)})
         return met, f"{REASONS}{said}\n"

@@ -52,6 +52,11 @@ BELOW_REASONS = [
     "Criteria met: [1. Specificity, 2. Domain knowledge, 6. Technical accuracy]",
     "Criteria met: [1 (specificity), 2 (domain_knowledge), 6 (technical_accuracy)]",
     "Criteria met: [1] specificity, [2] domain_knowledge, [6] technical_accuracy",
+    "Criteria met: [1-2, 6]",
+    "Criteria met: [1–2, 6]",
+    "Criteria met: 1-2, 6",
+    "Criteria met: \\boxed{[1, 2, 6]}",
+    "<answer>Criteria met: [1, 2, 6]</answer>",
     '{"criteria": [1, 2, 6]}',
     '{\n  "criteria_met": ["specificity", "domain_knowledge", "technical_accuracy"]\n}',
     '{"met": [1, 2, 6], "not_met": [3, 4, 5, 7]}',
@@ -81,6 +86,22 @@ BELOW_REASONS = [
     "Criteria met: 1 (yes), 2 (yes), 3 (no), 4 (no), 5 (no), 6 (yes), 7 (no)",
 ]
 WHOLE_REPLIES = [
+    "1, 2, 6",
+    "1,2,6.",
+    "1 2 6",
+    "**1, 2, 6**",
+    "1-2, 6",
+    "[1-2, 6]",
+    "Answer: [1, 2, 6]",
+    "Final answer: [1, 2, 6]",
+    "**Final Answer:** 1, 2, 6",
+    "The answer is [1, 2, 6].",
+    "\\boxed{[1, 2, 6]}",
+    "$\\boxed{[1,2,6]}$",
+    "\\boxed{1, 2, 6}",
+    "Answer: \\boxed{[1, 2, 6]}",
+    "<answer>[1, 2, 6]</answer>",
+    "<answer>\n1, 2, 6\n</answer>",
     "[1,2,6]",
     "[1, 2, 6]",
     "[1 2 6].",
@@ -119,6 +140,9 @@ def test_a_list_without_the_mark_is_read_where_nothing_else_is_said(text: str) -
         "Criteria met:\n\n(none)",
         "Criteria met: none of them",
         "none",
+        "Answer: none",
+        "<answer>[]</answer>",
+        "\\boxed{[]}",
         "[none]",
         '{"criteria": []}',
     ],
@@ -188,7 +212,6 @@ def test_what_is_not_certain_is_no_label(text: str, why: str) -> None:
     "text",
     [
         # headings that may deny, in any language
-        "Final answer: [1, 2, 6]",
         "The prompt satisfies [1, 2, 6].",
         "Criteria the prompt doesn’t meet:\n[3, 4]",
         "Nicht erfüllt:\n[3, 4]",
@@ -224,7 +247,28 @@ def test_what_is_not_certain_is_no_label(text: str, why: str) -> None:
         "Criteria met: [1, 2]\nNot met: none",
         "Criteria met: 1, 2\n\n3. complexity",
         f"{NAMED}\n\n3. complexity, partially",
+        "Answer: [1, 2, 6] perhaps",
+        "Answer: [1, 2]\nAnswer: [1, 2, 6]",
+        "Which are not met? Answer: [3, 4]",
+        "<answer>[1, 2]</answer> <answer>[1]</answer>",
+        "<answer>[1, 2]</answer> is wrong.",
+        "\\boxed{[1]} or \\boxed{[2]}",
+        # no range that is certain
+        "Criteria met: [1-7]",
+        "Criteria met: [3-1]",
+        "Criteria met: [2-2]",
+        "Criteria met: [1 - 3]",
+        "Criteria met: [0-3]",
+        "Criteria met: [1-3-5]",
+        "Criteria met: [1-3, 2]",
         # counts
+        "Criteria met: 5-7",
+        "Criteria met: (5-6)",
+        "Criteria met: 5-6\n- 1\n- 2",
+        "5",
+        "Answer: 5",
+        "5-6",
+        "\\boxed{5}",
         "Total criteria met: 5",
         "Criteria met: 5",
         "Criteria met: (5)",
@@ -327,6 +371,11 @@ WHOLE = (
         WHOLE + "\n\nPlease disregard the above.",
         WHOLE + "\n\nThe above is only a template.",
         "Output format:\n" + WHOLE,
+        "Given prompt:\n" + WHOLE,
+        "**The Prompt:**\n\n```json\n" + WHOLE + "\n```",
+        "The output should look like this:\n" + WHOLE,
+        "It looks like this.\n" + WHOLE,
+        "A verdict such as:\n" + WHOLE,
         "Template:\n" + WHOLE,
         "A previous annotator said:\n" + WHOLE,
         "The user provided:\n" + WHOLE,
@@ -338,9 +387,15 @@ def test_a_list_that_is_shown_or_taken_back_is_no_label(text: str) -> None:
     assert numbers(text) is None
 
 
+def test_a_range_in_square_brackets_is_a_list() -> None:
+    assert numbers("Criteria met: [1-3]") == numbers("[1–3]") == numbers("Criteria met:\n- 1\n- 2\n- 3") == [1, 2, 3]
+    assert numbers("Criteria met: [1, 2, 3]\nCriteria not met: [4-7]") == [1, 2, 3]
+
+
 def test_what_ends_a_turn_and_reasons_in_an_object_are_no_matter() -> None:
     assert numbers("Criteria Met: [1, 2, 6]</s>") == numbers("Criteria Met: [1, 2, 6]<|im_end|>") == [1, 2, 6]
     assert numbers('{"reasoning": "short", "criteria_met": [1, 2]}') == numbers("Final Criteria Met: [1, 2]") == [1, 2]
+    assert numbers("Evaluation of the given prompt:\n" + WHOLE) == numbers("Answer:\n" + WHOLE) == [1, 2, 3, 6]
     assert numbers(WHOLE + "\n\nComplexity: it asks for several steps.") == [1, 2, 3, 6]
 
 
