@@ -15,7 +15,7 @@ import msgspec
 
 import utils
 from arena_hard.answering.plan import ModelPlan, most_it_may_cost, plan_model, prompts_to_send
-from arena_hard.answering.requests import opening_messages, prompts_of, room_for_reply
+from arena_hard.answering.requests import opening_messages, prompts_of, replies_shown_again, room_for_reply
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
 from arena_hard.calling.context_check import print_context
@@ -31,7 +31,7 @@ from arena_hard.data.records import Answer, AnswerTurn, Question, answer_row
 from arena_hard.data.settings import AnswerSettings
 from arena_hard.data.tokens import TokenCounter
 from arena_hard.money.account import Account, print_costs
-from arena_hard.money.quotes import output_seen_in_answers, quote, quote_lines
+from arena_hard.money.quotes import output_seen_in_answers, quote, quote_lines, texts_seen_in_answers
 
 EXAMPLES = """\
   python gen_answer.py
@@ -138,9 +138,11 @@ def print_quote(account: Account, plans: list[ModelPlan], settings: AnswerSettin
     quotes = []
     for plan in plans:
         prompts = (prompt for q in plan.missing for prompt in prompts_of(plan.settings, q) * settings.num_choices)
-        seen = output_seen_in_answers(load_answers(plan.output.path).values())
+        answers = load_answers(plan.output.path).values()
+        seen, shown = output_seen_in_answers(answers), texts_seen_in_answers(answers)
         worst = sum(most_it_may_cost(account, plan.settings, settings, question) for question in plan.missing)
-        quotes.append(quote(plan.settings, prompts, settings.max_tokens, seen, worst))
+        earlier = settings.num_choices * sum(map(replies_shown_again, plan.missing))
+        quotes.append(quote(plan.settings, prompts, settings.max_tokens, seen, worst, earlier=earlier, shown=shown))
     print("\n".join(quote_lines(quotes, "answers by")))
 
 

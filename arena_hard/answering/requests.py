@@ -47,6 +47,11 @@ def prompts_of(model: ModelSettings, question: Question) -> list[list[Message]]:
     return [[*opening_messages(model), *turns[: end + 1]] for end in range(len(turns))]
 
 
+def replies_shown_again(question: Question) -> int:
+    """How many replies its requests hold together besides: the third turn shows those to the first two."""
+    return len(question.turns) * (len(question.turns) - 1) // 2
+
+
 def answer_shaping_settings(model: ModelSettings, settings: AnswerSettings) -> dict[str, object]:
     """All that shapes an answer besides the question: equal settings, equal hash."""
     return {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from arena_hard.calling.batch import EMPTY_TRIES
-from arena_hard.calling.prompt_tokens import PromptCounter
+from arena_hard.calling.prompt_tokens import MESSAGE_TOKENS, PromptCounter
 from arena_hard.calling.providers.base import Message
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.records import Answer, Usage
@@ -44,6 +44,7 @@ class Output:
         return max(0.0, middle - 2 * spread), min(middle + 2 * spread, limit)
 
 
+NOTHING_SEEN = Output(0.0, 0.0, 0)
 AS_COUNTED = Output(1.0, 0.0, 1)  # the input of a record where it is its first prompt, as we count it
 
 
@@ -101,21 +102,24 @@ def quote(
     worst: float,
     inputs: Output = AS_COUNTED,
     further: float = 0.0,
+    earlier: int = 0,
+    shown: Output = NOTHING_SEEN,
 ) -> Quote:
     """The quote for records that begin with these prompts. Raises UserError for a bad `price:`.
 
     output: tokens of a record. inputs: its input tokens for one of its first prompt as we count it. further: input
     tokens of a second request that any of them may take. worst: dollars if each request, with what may have to be asked
-    again, is answered at full length.
+    again, is answered at full length. earlier: how many replies to earlier turns all prompts will hold besides, of the
+    tokens that are `shown`.
     """
     counter = PromptCounter(model.model_name)
     sizes = [counter.count(prompt) for prompt in prompts]
     number, tokens, most = len(sizes), sum(sizes), longest_reply(model, max_tokens)
     times = 1 + bool(further)
-    ratio = input_range(inputs, tokens, number)
+    ratio, before = input_range(inputs, tokens + earlier * MESSAGE_TOKENS, number), shown.total(earlier, most)
     expected = Expected(
         requests=(number, number * times),
-        input=(ratio[0], ratio[1] + (tokens + number * further) * bool(further)),
+        input=(ratio[0] + before[0], ratio[1] + before[1] + (tokens + number * further) * bool(further)),
         output=output.total(number, most * times),
         seen=output.seen,
         longest=output.longest / times,
@@ -193,7 +197,7 @@ def _paced(model: ModelSettings, expected: Expected, end: int) -> float:
 def output_of(lengths: Sequence[float]) -> Output:
     """What is expected after records that took so many tokens each, or so many for one that was counted."""
     if not lengths:
-        return Output(0.0, 0.0, 0)
+        return NOTHING_SEEN
     mean = sum(lengths) / len(lengths)
     if len(lengths) == 1:  # which says nothing of the others
         return Output(mean, mean, 1, mean)
@@ -214,6 +218,13 @@ def output_seen_in_answers(answers: Iterable[Answer]) -> Output:
         else:
             lengths += [answer.token_len / len(answer.turns)] * len(answer.turns)
     return output_of(lengths)
+
+
+def texts_seen_in_answers(answers: Collection[Answer]) -> Output:
+    """Tokens of the texts of cached answers, which later turns show again; they are fewer where a model thought."""
+    turns = (turn for answer in answers for choice in answer.choices for turn in choice)
+    lengths = [float(turn.token_len) for turn in turns if turn.token_len is not None]
+    return output_of(lengths) if lengths else output_seen_in_answers(answers)
 
 
 def quote_lines(quotes: Sequence[Quote], unit: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from arena_hard.calling.prompt_tokens import PromptCounter
 from tests.loopback import Server
 from tests.support.pipeline_bench import Scratch, question, rows, sent
 
@@ -44,6 +45,42 @@ def test_a_quote_sends_nothing(bench: Scratch, wire: Server, script: str, reques
     assert done.returncode == 0, done.stderr
     assert f" {requests} " in done.stdout
     assert "$" in done.stdout and wire.stats()["requests"] == 0
+
+
+def quoted_input(text: str, name: str) -> tuple[float, float]:
+    """The least and the most input tokens of a row of a quote."""
+    found = re.search(rf"^{name} +[\d,]+ +([\d,]+)(?: to ([\d,]+))?", text, re.MULTILINE)
+    assert found, text
+    low, high = (float(each.replace(",", "")) for each in (found[1], found[2] or found[1]))
+    return low, high
+
+
+@pytest.mark.slow
+def test_a_quote_of_several_turns_counts_the_replies_that_later_turns_show(bench: Scratch, wire: Server) -> None:
+    bench.set_questions(
+        [question(number, *(f"Turn {turn}?" for turn in range(4))) for number in range(1, QUESTIONS + 1)]
+    )
+    bench.answers |= {"model_list": ["m", "base"], "num_choices": 1}
+    bench.models["base"]["price"] = PRICE
+    unseen = quoted_input(run(bench, "gen_answer.py", "--models", "m", "--quote").stdout, "m")
+    assert unseen[1] - unseen[0] == QUESTIONS * 6 * 500  # from empty replies to such of max_tokens
+    assert run(bench, "gen_answer.py", "--limit", "4").returncode == 0
+    seen = quoted_input(run(bench, "gen_answer.py", "--models", "m", "--quote").stdout, "m")
+    wire.reset()
+    wire.configure(reply="size=400")
+    assert run(bench, "gen_answer.py", "--models", "m").returncode == 0
+    counter = PromptCounter("m")
+    asked_for = sum(counter.count(body["messages"]) for body in sent(wire))
+    assert seen[0] * 0.995 <= asked_for <= seen[1] * 1.005
+    assert asked_for > 2 * unseen[0] * 8 / QUESTIONS  # mostly replies
+    bench.answer_file("base").unlink()
+    assert run(bench, "gen_answer.py", "--models", "base").returncode == 0
+    turns = [f"{{question_{number}}}" for number in range(1, 5)] + [f"{{answer_{number}}}" for number in range(1, 9)]
+    bench.judging |= {"model_list": ["m"], "prompt_template": [" ".join(turns)]}
+    judged = quoted_input(run(bench, "gen_judgment.py", "--quote").stdout, "m")
+    wire.reset()
+    assert run(bench, "gen_judgment.py").returncode == 0
+    assert judged[0] == sum(counter.count(body["messages"]) for body in sent(wire))
 
 
 @pytest.mark.slow
