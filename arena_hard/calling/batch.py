@@ -16,7 +16,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ import filelock
 from arena_hard.calling.batch_sizes import Lots, Refused
 from arena_hard.calling.form_probes import untried_form
 from arena_hard.calling.kept_replies import reply_from_row, reply_row
+from arena_hard.calling.open_batches import Batch, begun_in, notes_of
 from arena_hard.calling.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
 from arena_hard.calling.providers.batches import Batches, Line, TooMuch, understood, unstreamed
 from arena_hard.calling.providers.constraints import in_choices
@@ -45,16 +46,6 @@ T = TypeVar("T")
 
 class Waiting(Exception):
     """The reply will come with a batch."""
-
-
-@dataclass
-class Batch:
-    """One batch: what went into it, and how far it is."""
-
-    marker: str
-    keys: list[str]
-    batch_id: str | None = None
-    fresh: bool = True  # prepared by this run: the provider cannot have it yet
 
 
 class Mailbox:
@@ -330,19 +321,11 @@ class Mailbox:
         return {row["key"]: restored(row) for row in jsonl.read(self._input(batch), dict)}
 
     def _note(self, row: dict[str, Any]) -> None:
-        append_rows(self._folder / "batch.jsonl", [row])
+        append_rows(notes_of(self._folder), [row])
 
     def _load(self) -> None:
         """Where an earlier run stopped."""
-        found: dict[str, Batch] = {}
-        for row in rows_in(self._folder / "batch.jsonl"):
-            if row["step"] == "prepared":
-                found[row["marker"]] = Batch(row["marker"], row["keys"], fresh=False)
-            elif row["step"] == "submitted":
-                found[row["marker"]].batch_id = row["id"]
-                self._known.add(row["id"])
-            else:
-                found.pop(row["marker"], None)
-        self._open = list(found.values())
+        self._open, known = begun_in(self._folder)
+        self._known |= known
         for row in rows_in(self._folder / "replies.jsonl"):
             self._replies[row["key"]] = reply_from_row(row)

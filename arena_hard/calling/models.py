@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -186,11 +186,14 @@ class Models:
         return list(self._endpoints.values())
 
     def idle_notes(self, failed: Collection[str] = ()) -> list[str]:
-        """Those of all models, each once, although waves of a run ask for it again."""
-        found = dict.fromkeys(note for model in self.opened for note in model.idle_notes(failed))
-        notes = [note for note in found if note not in self._noted]
-        self._noted.update(notes)
-        return notes
+        """Those of all models."""
+        return self.unsaid(note for model in self.opened for note in model.idle_notes(failed))
+
+    def unsaid(self, notes: Iterable[str | None]) -> list[str]:
+        """Those of some notes that were not said before, each once: the waves of a run come with the same again."""
+        new = [note for note in dict.fromkeys(notes) if note and note not in self._noted]
+        self._noted.update(new)
+        return new
 
     async def close(self) -> None:
         """Give all connections back."""

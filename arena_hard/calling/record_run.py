@@ -25,6 +25,7 @@ from arena_hard.calling.job_queue import run_exchanges
 from arena_hard.calling.kept_replies import KeptReplies, unfinished_file
 from arena_hard.calling.manifest import begin_run, end_run
 from arena_hard.calling.models import Clock, Model, Models
+from arena_hard.calling.open_batches import check_division, note_of_open
 from arena_hard.calling.probe import Probed, asking
 from arena_hard.calling.progress import Progress, failure_lines, kept_line
 from arena_hard.calling.providers.base import CallError, Message, Reply
@@ -293,12 +294,17 @@ class RecordRun(Generic[J]):
         """With --batch, a mailbox for each model; it is put away when all records are written. Raises UserError."""
         with contextlib.ExitStack() as stack:
             boxes: list[Mailbox] = []
-            for group in groups if self.args.batch else []:
+            for group in groups:
                 model = group.model
+                folder = self.bench.folder / "batch" / self._batch_name(model.settings.name)
+                if not self.args.batch:
+                    for note in self.models.unsaid([note_of_open(folder)]):
+                        _note(note)
+                    continue
                 batches = batches_of(model.settings.api_type, model.endpoints[0].client)
                 if batches is None:
                     raise UserError(f"{model.settings.name}: no batches for api_type {model.settings.api_type}.")
-                folder = self.bench.folder / "batch" / self._batch_name(model.settings.name)
+                check_division(folder)
                 box = Mailbox(folder, batches, model.adapter, _say, self.args.finish_live, model=model.settings)
                 model.mailbox = stack.enter_context(box)
                 if begins_anew(output.tally for output in group.outputs):  # which is not to read the old replies again

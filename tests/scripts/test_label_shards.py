@@ -13,6 +13,7 @@ from arena_hard.building.label_files import Shard
 from tests.loopback import Server
 from tests.support.batch_server import batch_server
 from tests.support.label_bench import LabelBench, Planted, planted, tables
+from tests.support.pipeline_bench import write_rows
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.slow
@@ -134,6 +135,18 @@ def test_by_batch_each_shard_has_a_mailbox_of_its_own_and_a_second_opinion_its_s
         assert bench.run().returncode == 0
     assert (len(server.batched), len(server.live)) == (7, 7)
     assert (bench.building / "opinion.agreement.json").is_file()
+
+
+def test_an_open_batch_of_another_division_is_taken_in_first(tmp_path: Path, server: Server) -> None:
+    bench = LabelBench(tmp_path, server.openai_base, planted({1: [7, 6, 6, 5, 5, 6, 7]}))
+    box = bench.building.parent / "batch" / "labels by judge, shard 1 of 2"
+    write_rows(box / "batch.jsonl", [{"step": "prepared", "marker": "one", "keys": ["k"]}])
+    for flags in (["--shard", "1/3"], []):
+        done = bench.run("--batch", *flags)
+        assert done.returncode == 2 and "Run the same command with --shard 1/2 first" in done.stderr, done.stderr
+    assert server.stats()["requests"] == 0
+    done = bench.run("--shard", "1/2")
+    assert done.returncode == 0 and "shard 1 of 2 has open batches, which --batch takes in;" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1", "1/0", "a/b", "1/2/3"])
