@@ -33,9 +33,10 @@ from arena_hard.building.thresholds import thresholds_of  # noqa: E402
 from arena_hard.calling.providers.base import Message, Reply  # noqa: E402
 from arena_hard.calling.providers.recorded import recording_row  # noqa: E402
 from arena_hard.data import jsonl  # noqa: E402
-from arena_hard.data.records import Question, Usage, UserError  # noqa: E402
+from arena_hard.data.records import Question, UserError  # noqa: E402
 from arena_hard.data.settings import JudgeSettings  # noqa: E402
 from arena_hard.data.tokens import TokenCounter  # noqa: E402
+from arena_hard.data.usage import Usage  # noqa: E402
 from arena_hard.judging import prompts  # noqa: E402
 
 FOLDER = ROOT / "data" / "demo-conversations"

@@ -23,13 +23,9 @@ import utils  # noqa: E402
 from arena_hard.calling.providers.base import Message, Reply  # noqa: E402
 from arena_hard.calling.providers.recorded import recording_row  # noqa: E402
 from arena_hard.data import jsonl  # noqa: E402
-from arena_hard.data.records import (  # noqa: E402
-    Question,
-    Usage,
-    UserError,  # noqa: E402
-    question_from_row,
-)
+from arena_hard.data.records import Question, UserError, question_from_row  # noqa: E402
 from arena_hard.data.tokens import TokenCounter  # noqa: E402
+from arena_hard.data.usage import Usage  # noqa: E402
 from arena_hard.judging import prompts  # noqa: E402
 
 DEMO = ROOT / "data" / "demo"

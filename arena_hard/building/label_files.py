@@ -19,7 +19,8 @@ from arena_hard.data import jsonl
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import file_name
 from arena_hard.data.record_values import is_object
-from arena_hard.data.records import Usage, UserError, usage_row
+from arena_hard.data.records import UserError
+from arena_hard.data.usage import Usage, usage_row
 
 FOLDER = "labels"
 _SHARD = re.compile(r"\.shard-[1-9]\d*-of-[1-9]\d*\.jsonl")

@@ -16,7 +16,8 @@ from arena_hard.building.label_stage import LabelStage
 from arena_hard.building.labelling import LabelRun, ask_for_labels, tally_of
 from arena_hard.calling.providers.base import without_secrets
 from arena_hard.data.paths import Bench
-from arena_hard.data.records import Question, Usage, UserError
+from arena_hard.data.records import Question, UserError
+from arena_hard.data.usage import Usage
 from arena_hard.money.account import Account, Spent
 
 LOOK_SECONDS = 0.2  # how often a worker looks whether it is to stop, and says how far it is

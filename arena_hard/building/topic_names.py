@@ -34,8 +34,9 @@ from arena_hard.calling.run_tally import RunTally
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import file_name
-from arena_hard.data.records import Question, UserError, usage_row
+from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import ModelSettings, later_shaping, short_hash
+from arena_hard.data.usage import usage_row
 from arena_hard.money.quotes import Output as Expected
 from arena_hard.money.quotes import quote, quote_lines
 

@@ -23,8 +23,9 @@ from arena_hard.calling.reading import read_reply
 from arena_hard.calling.spending import NoRoom, Outrun, Ticket, ticket_for
 from arena_hard.calling.time_limits import timeout
 from arena_hard.calling.waiting_line import NoSlot
-from arena_hard.data.records import Usage, UserError
+from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings
+from arena_hard.data.usage import Usage
 
 GIVE_UP_AFTER = 10  # records in a row that got nothing but errors from an endpoint
 LONGEST_WAIT = 60.0

@@ -17,7 +17,7 @@ import msgspec
 from arena_hard.calling.providers.base import Reply, Request
 from arena_hard.calling.providers.token_odds import tokens_from_row, tokens_row
 from arena_hard.data import jsonl
-from arena_hard.data.records import usage_from_row, usage_row
+from arena_hard.data.usage import usage_from_row, usage_row
 from arena_hard.data.writer import RecordWriter
 
 _LATER = ("stop", "choices", "fields", "logprobs", "embeds")

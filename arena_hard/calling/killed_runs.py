@@ -11,7 +11,7 @@ import msgspec
 
 from arena_hard.calling.redo import rows_since
 from arena_hard.data.name_lists import counted
-from arena_hard.data.records import Usage, usage_row
+from arena_hard.data.usage import Usage, usage_row
 from arena_hard.data.writer import is_being_written
 
 

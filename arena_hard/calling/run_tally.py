@@ -21,7 +21,7 @@ from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.redo import Redo, begun
 from arena_hard.calling.reply_notes import ReplyNotes
 from arena_hard.data.name_lists import counted, first_lines
-from arena_hard.data.records import Usage, usage_row
+from arena_hard.data.usage import Usage, usage_row
 
 _PACKAGES = ("openai", "anthropic", "boto3", "google-auth", "httpx2", "aiohttp", "msgspec", "tiktoken")
 _ROOT = Path(__file__).resolve().parents[2]

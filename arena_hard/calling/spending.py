@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from arena_hard.calling.providers.base import CallError, Reply, Request
-from arena_hard.data.records import Usage
+from arena_hard.data.usage import Usage
 
 Outcome = Reply | CallError
 

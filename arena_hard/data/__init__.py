@@ -3,6 +3,7 @@
 For the scripts and the other rooms:
 
 records        the shapes of rows, in both formats; UserError
+usage          tokens that calls have cost
 record_values  what their fields hold, of whatever type
 paths          where the files of a bench are
 bench_files    questions, answers, judgments by question_id

@@ -13,6 +13,7 @@ import msgspec
 
 from arena_hard.data import record_values
 from arena_hard.data.record_values import holds_nothing, is_list, is_object, said_in, text_in, token_count, with_names
+from arena_hard.data.usage import Usage, usage_from_row, usage_row
 
 
 class UserError(Exception):
@@ -21,32 +22,6 @@ class UserError(Exception):
 
 class NothingSaid(ValueError):
     """A record holds no text where one should be, only null or an empty list: what a failed call may leave."""
-
-
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tokens of one or more calls, as the server counted them; `batched` of them were bought by batch."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    cache_write_tokens: int = 0
-    reasoning_tokens: int = 0
-    batched: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(*map(sum, zip(msgspec.structs.astuple(self.whole()), msgspec.structs.astuple(other.whole()))))
-
-    def whole(self) -> Usage:
-        """With no part above its whole: some count cached tokens beside the prompt, and thoughts beside the answer."""
-        if (
-            min(counts := msgspec.structs.astuple(self)) >= 0
-            and counts[2] + counts[3] <= counts[0]
-            and counts[4] <= counts[1]
-        ):
-            return self
-        prompt, completion, *parts = (max(0, count) for count in counts)
-        prompt += parts[0] + parts[1] if parts[0] + parts[1] > prompt else 0
-        return Usage(prompt, completion + (parts[2] if parts[2] > completion else 0), *parts)
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -179,14 +154,6 @@ def question_from_row(row: dict[str, Any]) -> Question:
     return Question(question_id, turns, category, _optional(row, "cluster"))
 
 
-def usage_from_row(row: Any) -> Usage | None:
-    """The token counts of a record, or None when it carries none that can be read."""
-    if not is_object(row):
-        return None
-    counts = {name: token_count(row[name]) for name in Usage.__struct_fields__ if name in row}
-    return None if None in counts.values() else Usage(**{name: int(count or 0) for name, count in counts.items()})
-
-
 def answer_from_row(row: dict[str, Any]) -> Answer:
     """An answer from a row of either format. Raises ValueError with the key that is wrong."""
     row = with_names(row)
@@ -298,11 +265,6 @@ def _game_from_row(game: Any) -> Game | None:
         thought=said_in(game.get("thought")) or None,
         **record_values.how_had(game),
     )
-
-
-def usage_row(usage: Usage | None) -> dict[str, int] | None:
-    """A usage as it stands in a record: only the counts that are not zero."""
-    return None if usage is None else msgspec.to_builtins(usage)
 
 
 def answer_row(answer: Answer) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from functools import partial
 
 from arena_hard.calling.calls import finish_reason_of, total_usage
 from arena_hard.calling.providers.base import CallError, Message, Reply
-from arena_hard.data.records import Game, Usage
+from arena_hard.data.records import Game
 from arena_hard.data.settings import JudgeSettings
+from arena_hard.data.usage import Usage
 from arena_hard.judging.label_question import in_text, is_to_be_asked, label_question
 from arena_hard.judging.plan import JudgmentJob
 from arena_hard.judging.prompts import asked_again, first_user_prompt, opening_messages, user_prompt

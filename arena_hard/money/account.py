@@ -13,8 +13,9 @@ from arena_hard.calling.batch import Waiting
 from arena_hard.calling.providers.base import OUTPUT_LIMITS, Reply, Request
 from arena_hard.calling.spending import NoRoom, Outcome, may_be_billed
 from arena_hard.data.name_lists import counted, shortened
-from arena_hard.data.records import Usage, UserError
+from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings
+from arena_hard.data.usage import Usage
 from arena_hard.money.prices import Price, money, price_of
 from arena_hard.money.purses import PER_DOLLAR, PaidTicket, RecordPurse, Room, picodollars
 from arena_hard.money.surplus import STRANGER_TOKENS, Lessons

@@ -13,8 +13,9 @@ from arena_hard.data import jsonl
 from arena_hard.data.bench_files import answer_if_any
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.record_folder import record_files
-from arena_hard.data.records import Judgment, Usage, judgment_from_row
+from arena_hard.data.records import Judgment, judgment_from_row
 from arena_hard.data.settings import ModelSettings
+from arena_hard.data.usage import Usage
 from arena_hard.money.account import Bill, bill_lines
 from arena_hard.money.prices import price_by_name, price_of, source_note
 

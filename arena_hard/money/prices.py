@@ -15,8 +15,9 @@ import msgspec
 
 from arena_hard.calling.providers.registry import provider_of
 from arena_hard.data.name_lists import suggestion
-from arena_hard.data.records import Usage, UserError
+from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings
+from arena_hard.data.usage import Usage
 
 PRICE_KEYS = ("input", "output", "cached_input", "cache_write", "batch_input", "batch_output")
 BATCH_SHARE = 0.5  # what the providers that sell batches take for them

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from arena_hard.calling.providers.base import Request
 from arena_hard.calling.spending import NoRoom, Outcome
-from arena_hard.data.records import Usage
+from arena_hard.data.usage import Usage
 
 PER_DOLLAR = 10**12
 

@@ -10,8 +10,9 @@ from arena_hard.calling.batch import EMPTY_TRIES
 from arena_hard.calling.prompt_tokens import MESSAGE_TOKENS, PromptCounter
 from arena_hard.calling.providers.base import Message
 from arena_hard.data.name_lists import shortened
-from arena_hard.data.records import Answer, Usage
+from arena_hard.data.records import Answer
 from arena_hard.data.settings import ModelSettings
+from arena_hard.data.usage import Usage
 from arena_hard.money.prices import Price, money, price_of
 
 AT_MOST = (

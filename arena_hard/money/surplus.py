@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from arena_hard.data.records import Usage
+from arena_hard.data.usage import Usage
 
 STRANGER_TOKENS = 16_384  # beyond the known bound, each way, until a server has shown how it counts
 

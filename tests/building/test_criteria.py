@@ -19,8 +19,9 @@ from arena_hard.calling.providers.base import CallError, Reply
 from arena_hard.calling.record_run import RunOutput
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.data.paths import Bench
-from arena_hard.data.records import Question, Usage, UserError
+from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import ModelSettings
+from arena_hard.data.usage import Usage
 from arena_hard.money.account import Account
 from tests.support.label_bench import CRITERIA
 from tests.support.pipeline_bench import ROOT

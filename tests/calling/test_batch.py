@@ -15,8 +15,9 @@ from arena_hard.calling.gate import Gate
 from arena_hard.calling.models import Clock, Endpoint, Model
 from arena_hard.calling.providers.base import CallError, Connection, Reply
 from arena_hard.calling.providers.openai_chat import OpenAIChat
-from arena_hard.data.records import Usage, UserError
+from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings
+from arena_hard.data.usage import Usage
 from arena_hard.money.account import Account
 from tests.support.mailboxes import Provider, ask, contents, mailbox, play
 

@@ -18,8 +18,9 @@ pytest.importorskip("boto3")
 
 from arena_hard.calling.calls import request_body
 from arena_hard.calling.providers.base import CallError, without_secrets
-from arena_hard.data.records import Usage, UserError
+from arena_hard.data.records import UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
+from arena_hard.data.usage import Usage
 from tests.support.cloud_server import Answered, CloudServer, Got, aws_error, converse_reply, running, signature_fault
 from tests.support.direct_calls import outcomes
 from tests.support.pipeline_bench import Scratch, rows

@@ -13,7 +13,7 @@ from arena_hard.calling.providers.anthropic_messages import read_message
 from arena_hard.calling.providers.base import CallError, Reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
 from arena_hard.calling.providers.openai_chat import read_completion
-from arena_hard.data.records import Usage
+from arena_hard.data.usage import Usage
 from tests.support.odd_bodies import TEN, USAGE, anthropic, batched, by, live, openai, said
 from tests.support.small_server import ask
 

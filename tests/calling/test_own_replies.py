@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from arena_hard.calling.providers.base import CallError
-from arena_hard.data.records import Usage
 from arena_hard.data.settings import EndpointSettings, ModelSettings
+from arena_hard.data.usage import Usage
 from tests.calling.test_own_provider import OAuth, chat_reply, oauth, provider, settings  # noqa: F401
 from tests.support.direct_calls import outcomes
 

@@ -14,8 +14,9 @@ from arena_hard.calling.models import Model, Models
 from arena_hard.calling.providers.base import host_of, without_secrets
 from arena_hard.calling.providers.http import retry_after, status_error
 from arena_hard.data import secrets
-from arena_hard.data.records import Usage, UserError
+from arena_hard.data.records import UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
+from arena_hard.data.usage import Usage
 from tests.support.small_server import KEY, Answer, Answered, ask, completion, error
 
 OPENAI_RATE = (

@@ -11,8 +11,8 @@ from arena_hard.calling import reading
 from arena_hard.calling.calls import GIVE_UP_AFTER, chat_completion
 from arena_hard.calling.models import Models
 from arena_hard.calling.providers.base import CallError, Dialect, Reply, Request
-from arena_hard.data.records import Usage
 from arena_hard.data.settings import EndpointSettings, ModelSettings
+from arena_hard.data.usage import Usage
 
 REPLY = Reply("fine", "stop", Usage(10, 20), "m")
 

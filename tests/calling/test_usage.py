@@ -11,7 +11,7 @@ from arena_hard.calling.providers.base import CallError, Reply
 from arena_hard.calling.providers.bedrock import read_response
 from arena_hard.calling.providers.openai_chat import read_completion
 from arena_hard.calling.providers.own_reply import sound_error, sound_reply
-from arena_hard.data.records import Usage
+from arena_hard.data.usage import Usage
 from tests.support.odd_bodies import anthropic, openai
 
 

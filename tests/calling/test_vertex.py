@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip("google.auth")
 
 from arena_hard.calling.providers.base import CallError
-from arena_hard.data.records import Usage
 from arena_hard.data.settings import EndpointSettings, ModelSettings
+from arena_hard.data.usage import Usage
 from arena_hard.money.prices import price_of
 from tests.support.cloud_server import Account, Answered, CloudServer, Got, path_of, running
 from tests.support.direct_calls import outcomes

@@ -27,16 +27,15 @@ from arena_hard.data.records import (
     AnswerTurn,
     Game,
     Judgment,
-    Usage,
     UserError,
     answer_from_row,
     answer_row,
     judgment_from_row,
     judgment_row,
     question_from_row,
-    usage_from_row,
 )
 from arena_hard.data.typed_jsonl import Reader
+from arena_hard.data.usage import Usage, usage_from_row
 from arena_hard.data.writer import RecordWriter
 from tests.support.pipeline_bench import answer, question, write_rows
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from arena_hard.calling.providers.base import CallError, Reply, TooLong, Unforeseen
-from arena_hard.data.records import Game, Usage
+from arena_hard.data.records import Game
+from arena_hard.data.usage import Usage
 from arena_hard.judging.game import play
 from arena_hard.judging.plan import JudgmentJob, output_of
 from arena_hard.judging.shown import shown_texts

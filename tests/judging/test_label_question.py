@@ -9,8 +9,9 @@ import pytest
 
 from arena_hard.calling.providers.base import CallError, Reply, Token
 from arena_hard.calling.reading import read_reply
-from arena_hard.data.records import Game, Judgment, Usage, UserError
+from arena_hard.data.records import Game, Judgment, UserError
 from arena_hard.data.settings import JudgeSettings, ModelSettings
+from arena_hard.data.usage import Usage
 from arena_hard.data.verdicts import LABELS
 from arena_hard.judging.label_question import (
     QUOTED,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from arena_hard.calling.prompt_tokens import PromptCounter
-from arena_hard.data.records import Game, Judgment, Usage, judgment_row
+from arena_hard.data.records import Game, Judgment, judgment_row
+from arena_hard.data.usage import Usage
 from arena_hard.judging.quoting import games_of, quote_of
 from arena_hard.judging.shown import prompts_of
 from arena_hard.judging.stage import Stage

@@ -14,8 +14,9 @@ from arena_hard.calling.providers.base import CallError, Reply, Request
 from arena_hard.calling.spending import NoRoom
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench
-from arena_hard.data.records import Usage, UserError
+from arena_hard.data.records import UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
+from arena_hard.data.usage import Usage
 from arena_hard.money.account import Account
 from arena_hard.money.past_costs import past_bills, report_lines
 from arena_hard.money.prices import price_by_name, price_of, source_note

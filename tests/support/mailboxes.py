@@ -10,7 +10,7 @@ from arena_hard.calling.kept_replies import key_of
 from arena_hard.calling.providers.base import CallError, Reply, Request
 from arena_hard.calling.providers.batches import Limits, Line, Status, TooMuch
 from arena_hard.calling.providers.openai_chat import ADAPTER
-from arena_hard.data.records import Usage
+from arena_hard.data.usage import Usage
 
 
 class Provider:

@@ -11,8 +11,8 @@ from arena_hard.calling.kept_replies import key_of
 from arena_hard.calling.models import Models
 from arena_hard.calling.providers.base import CallError, Reply, Request
 from arena_hard.calling.providers.batches import batches_of
-from arena_hard.data.records import Usage
 from arena_hard.data.settings import EndpointSettings, ModelSettings
+from arena_hard.data.usage import Usage
 from tests.support.batch_server import batch_server
 from tests.support.small_server import ask
 

@@ -52,8 +52,8 @@ from arena_hard.calling.providers.base import Adapter, CallError, Connection, Di
 from arena_hard.calling.providers.http import http_error
 from arena_hard.calling.providers.threads import in_thread
 from arena_hard.calling.providers.tokens import Tokens
-from arena_hard.data.records import Usage
 from arena_hard.data.secrets import know as keep_secret
+from arena_hard.data.usage import Usage
 
 if TYPE_CHECKING:
     import httpx2

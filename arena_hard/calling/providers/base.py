@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from arena_hard.calling.providers.quotas import Quota
 from arena_hard.data import secrets
-from arena_hard.data.records import Usage
+from arena_hard.data.usage import Usage
 
 Message = dict[str, str]
 Note = tuple[str, str]  # what a reply is remarkable for: "field", "thought", "template", "finish" or "end", and which

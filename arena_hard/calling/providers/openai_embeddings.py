@@ -13,7 +13,7 @@ from arena_hard.calling.providers.fields import Fields, whole_number
 from arena_hard.calling.providers.http import error_told, post
 from arena_hard.calling.providers.openai_chat import OpenAIChat
 from arena_hard.calling.providers.usage import openai_usage
-from arena_hard.data.records import Usage
+from arena_hard.data.usage import Usage
 
 
 class WrongVectors(CallError):

@@ -15,7 +15,8 @@ import msgspec
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Message, Reply, Request
 from arena_hard.calling.providers.token_odds import tokens_from_row, tokens_row
 from arena_hard.data import jsonl
-from arena_hard.data.records import UserError, usage_from_row, usage_row
+from arena_hard.data.records import UserError
+from arena_hard.data.usage import usage_from_row, usage_row
 
 
 class Recordings:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from arena_hard.calling.providers.fields import Fields
-from arena_hard.data.records import Usage
+from arena_hard.data.usage import Usage
 
 _OPENAI = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"), "total_tokens")
 _ANTHROPIC = (("input_tokens",), ("output_tokens",), "total_tokens")
