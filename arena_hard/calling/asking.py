@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,10 +48,14 @@ class Asking:
         self.body = self.model.adapter.body(self.request, self.endpoint.dialect)
         return self.body
 
+    def turn(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Where a form is to be tried first, one at a time."""
+        if not self.request.choices:
+            return contextlib.nullcontext()
+        return self.model.turns.turn(self.forms_untried, self.seconds_left)
+
     def forms_untried(self) -> list[bool]:
         """Of each endpoint, whether it would be asked in a form of constraint that is not known there."""
-        if not self.request.choices:
-            return [False]
         dialects = [endpoint.dialect for endpoint in self.model.endpoints]
         return [untried_form(self.model.adapter.body(self.request, each), each) is not None for each in dialects]
 

@@ -20,7 +20,7 @@ from arena_hard.calling.providers.base import OUTPUT_LIMITS, CallError, Message,
 from arena_hard.calling.providers.constraints import in_choices
 from arena_hard.calling.providers.registry import adapter_of, provider_of
 from arena_hard.calling.reading import read_reply
-from arena_hard.calling.spending import NoRoom, Outrun, Ticket, ticket_for
+from arena_hard.calling.spending import NoRoom, Outrun, Ticket, TicketFor
 from arena_hard.calling.time_limits import timeout
 from arena_hard.calling.waiting_line import NoSlot
 from arena_hard.data.records import UserError
@@ -127,8 +127,7 @@ async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
     empty = 0
     while True:
         try:
-            turn = model.turns.turn(asking.forms_untried, asking.seconds_left)
-            async with turn, ticket_for(clock.purse, request) as ticket:
+            async with asking.turn(), TicketFor(clock.purse, request) as ticket:
                 reply = await _call(asking, ticket)
                 ticket.settle(reply)
             asking.answered()
@@ -197,9 +196,7 @@ async def _call(asking: Asking, ticket: Ticket) -> Reply:
     endpoint = asking.endpoint
     asking.clock.start()
     try:
-        await endpoint.forms.wait(asking.begin, endpoint.dialect, asking.seconds_left)
-        with endpoint.forms.trying(asking.begin(), endpoint.dialect):
-            reply = await _send(asking, ticket)
+        reply = await (_tried if asking.request.choices else _sent)(asking, ticket)
     except CallError as error:
         if error.lesson in asking.spoken:  # the server says it again: it does not help
             error.lesson, error.kind = None, "final"
@@ -215,9 +212,17 @@ async def _call(asking: Asking, ticket: Ticket) -> Reply:
     return reply
 
 
-async def _send(asking: Asking, ticket: Ticket) -> Reply:
+async def _tried(asking: Asking, ticket: Ticket) -> Reply:
+    """The same for a reply of some choices, which may have to wait until another one has tried the server's form."""
+    endpoint = asking.endpoint
+    await endpoint.forms.wait(asking.begin, endpoint.dialect, asking.seconds_left)
+    with endpoint.forms.trying(asking.begin(), endpoint.dialect):
+        return await _sent(asking, ticket)
+
+
+async def _sent(asking: Asking, ticket: Ticket) -> Reply:
     """One request within its timeout, and its reply. Whatever goes wrong is a CallError: it ends no other call."""
-    model, endpoint, body = asking.model, asking.endpoint, asking.body
+    model, endpoint, body = asking.model, asking.endpoint, asking.begin()
     seconds = max(min(_longest(model.settings, body), asking.seconds_left()), 0.0)
     try:
         async with timeout(seconds):

@@ -7,7 +7,7 @@ waits for a slot, so that nothing is sent without room, and whatever way it ends
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -99,21 +99,23 @@ class Unwatched:
     def receive(self, key: str, outcomes: Sequence[Outcome]) -> None: ...
 
 
-@contextlib.asynccontextmanager
-async def ticket_for(purse: Purse, request: Request) -> AsyncIterator[Ticket]:
+class TicketFor:
     """A ticket for one try: the body settles it with a reply; an error or the end of the wait is seen here.
 
     Raises NoRoom before the body runs.
     """
-    ticket = await purse.draw(request)
-    try:
-        yield ticket
-    except CallError as error:
-        ticket.settle(error)
-        raise
-    except BaseException:
-        ticket.settle(None)
-        raise
+
+    def __init__(self, purse: Purse, request: Request) -> None:
+        self._purse, self._request = purse, request
+        self._ticket: Ticket
+
+    async def __aenter__(self) -> Ticket:
+        self._ticket = await self._purse.draw(self._request)
+        return self._ticket
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._ticket.settle(error if isinstance(error, CallError) else None)
 
 
 def may_be_billed(outcome: Outcome | None) -> bool:
