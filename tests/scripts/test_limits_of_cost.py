@@ -103,7 +103,7 @@ def test_what_was_had_before_the_limit_is_kept(tmp_path: Path) -> None:
 def test_what_is_kept_of_records_that_the_limit_broke_off_is_said(tmp_path: Path, script: str, unit: str) -> None:
     """All but the first request fail after the work, so that records cost more than was set aside for them."""
     with billing_server(Billing(("well", *["500"] * 20))) as billing:
-        made = bench(tmp_path, billing, script, parallel=1, questions=4, attempts=8)
+        made = bench(tmp_path, billing, script, parallel=1, questions=4, attempts=8, timeout=20)
         if script == "gen_answer.py":
             made.set_questions([question(number, "Turn 1?", "Turn 2?") for number in range(1, 5)])
         done = made.run(script, "--max-cost", "0.05")
