@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +14,9 @@ from arena_hard.rating.arrays import FloatArray, IntArray, weight_sums
 from arena_hard.rating.battles import Battles, Cells
 
 T = TypeVar("T")
+
+_STEP = 1 << 15  # draws whose codes stay in the processor's cache
+_MANY = 1 << 16  # draws; fewer are counted as quickly without a second thread
 
 
 def row_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterator[FloatArray]:
@@ -25,10 +30,59 @@ def row_counts(battles: Battles, cells: Cells, rounds: int, seed: int) -> Iterat
     if battles.game is not None:
         yield from _game_counts(battles, cells, rounds, generator, np.zeros(len(battles), dtype=np.int64))
         return
-    of_rows = cells.of_rows(battles).astype(np.intp)
+    of_rows = cells.of_rows(battles)
+    counts_of_draws = _counts_of_many if len(of_rows) >= _MANY else _counts_of_few
+    yield from counts_of_draws(of_rows, len(cells), rounds, generator)
+
+
+def _counts_of_few(of_rows: IntArray, size: int, rounds: int, generator: np.random.RandomState) -> Iterator[FloatArray]:
+    """How often each code below `size` is drawn [size] in each round, the draws being of rows with codes [n]."""
     for _ in range(rounds):
         drawn = generator.randint(0, len(of_rows), size=len(of_rows))
-        yield np.bincount(of_rows[drawn], minlength=len(cells)).astype(float)
+        yield np.bincount(of_rows[drawn], minlength=size).astype(float)
+
+
+def _counts_of_many(
+    of_rows: IntArray, size: int, rounds: int, generator: np.random.RandomState
+) -> Iterator[FloatArray]:
+    """The same, count by count, in half the time and on two threads.
+
+    randint takes the lowest bits of the generator's words one after the other, and passes over those of n and more.
+    Here all words are looked up at once, those being code `size`, and a round ends with its n-th other one.
+    """
+    n, bits = len(of_rows), (len(of_rows) - 1).bit_length()
+    code_of = np.full(1 << bits, size, dtype=np.min_scalar_type(size))
+    code_of[:n] = of_rows
+    counts, missing = np.zeros(size), n
+    for words in _words(generator, bits, max(size, _STEP)):
+        codes = code_of[words]
+        found = np.bincount(codes, minlength=size + 1)
+        while (drawn := len(codes) - int(found[size])) >= missing:
+            end = int(np.flatnonzero(codes < size)[missing - 1]) + 1
+            of_round = np.bincount(codes[:end], minlength=size + 1)
+            yield counts + of_round[:size]
+            rounds -= 1
+            if not rounds:
+                return
+            codes, found, counts, missing = codes[end:], found - of_round, np.zeros(size), n
+        counts, missing = counts + found[:size], missing - drawn
+
+
+def _words(generator: np.random.RandomState, bits: int, step: int) -> Iterator[IntArray]:
+    """The lowest bits of the generator's words, for ever, `step` at a time."""
+    for words in _ahead(lambda: generator.randint(0, 1 << bits, size=8 * step)):
+        for start in range(0, len(words), step):
+            yield words[start : start + step]
+
+
+def _ahead(work: Callable[[], T]) -> Iterator[T]:
+    """The results of some work, again and again, two of them on the way while another is used."""
+    with ThreadPoolExecutor(1) as pool:
+        begun: deque[Future[T]] = deque(pool.submit(work) for _ in range(2))
+        while True:
+            found = begun.popleft().result()
+            begun.append(pool.submit(work))
+            yield found
 
 
 def times_drawn(generator: np.random.RandomState | np.random.Generator, rows: FloatArray) -> IntArray:

@@ -35,6 +35,30 @@ def test_counts_are_the_originals_draws_over_repeated_rows() -> None:
         assert counts.tolist() == by_hand
 
 
+@pytest.mark.parametrize("step", [1, 5, 64, 10_000])
+@pytest.mark.parametrize("n", [1, 2, 3, 127, 128, 129, 1000])
+def test_many_rows_are_drawn_as_few_are(n: int, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the range of draws is a power of two or just not, and where rounds end within what is looked up at once."""
+    monkeypatch.setattr(bootstrap, "_STEP", step)
+    of_rows = np.random.default_rng(n).integers(0, 6, n)
+    many = bootstrap._counts_of_many(of_rows, 6, 5, np.random.RandomState(42))
+    few = bootstrap._counts_of_few(of_rows, 6, 5, np.random.RandomState(42))
+    assert np.array(list(many)).tolist() == np.array(list(few)).tolist()
+
+
+def test_more_kinds_of_rows_than_are_looked_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_STEP", "_MANY"):
+        monkeypatch.setattr(bootstrap, name, 16)
+    zeros = np.zeros(300, dtype=np.int32)
+    names, models = [str(place) for place in range(300)], np.arange(300, dtype=np.int32) + 1
+    battles = Battles(["base", *names], names, zeros, models, zeros, zeros.astype(np.int8), zeros + 1)
+    cells, state = battle.cells_of(battles), np.random.RandomState(1)
+    counts = list(bootstrap.row_counts(battles, cells, 3, seed=1))
+    assert len(counts) == 3
+    for found in counts:
+        assert found.tolist() == np.bincount(state.randint(0, 300, 300), minlength=300).tolist()
+
+
 def test_drawn_questions_keep_their_games_together() -> None:
     battles = simulated(np.random.default_rng(2), 40)
     cells = battle.cells_of(battles)
