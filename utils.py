@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import functools
+import gc
 import signal
 import sys
 import warnings
@@ -50,6 +51,7 @@ def __getattr__(name: str) -> Any:
 
 def run_main(main: Callable[[], int]) -> None:
     """Run a script: a user's mistake is one message and exit code 2, Ctrl-C is 130."""
+    gc.freeze()  # what was imported stays, and is shared with copies of the process
     streams.prepare()
     secret_sources.know_environment()
     warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)

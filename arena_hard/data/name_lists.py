@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -32,6 +31,8 @@ def first_lines(lines: Sequence[str], what: str, shown: int = SHOWN) -> list[str
 
 def nearest(word: str, known: Iterable[str], cutoff: float = _NEAR) -> str | None:
     """The known word that was probably meant, whatever its case, hyphens and underscores; None where none is near."""
+    import difflib
+
     folded = {re.sub(r"[\s_-]", "", each).lower(): each for each in sorted(known, reverse=True)}
     near = difflib.get_close_matches(re.sub(r"[\s_-]", "", word).lower(), folded, n=1, cutoff=cutoff)
     return folded[near[0]] if near else None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from arena_hard.rating import ratings
 from arena_hard.rating.arrays import FloatArray, IntArray, weight_sums
 from arena_hard.rating.battles import Battles, Cells
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -77,6 +79,8 @@ def _words(generator: np.random.RandomState, bits: int, step: int) -> Iterator[I
 
 def _ahead(work: Callable[[], T]) -> Iterator[T]:
     """The results of some work, again and again, two of them on the way while another is used."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1) as pool:
         begun: deque[Future[T]] = deque(pool.submit(work) for _ in range(2))
         while True:

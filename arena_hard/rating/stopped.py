@@ -30,7 +30,6 @@ from arena_hard.data.records import UserError
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.outcomes import Outcomes
 from arena_hard.rating.pair_rule import score_with_ends
-from arena_hard.rating.paired import differences
 from arena_hard.rating.sequential import ALPHA, PLACES, boundaries, tail_of
 
 _FARTHEST = 60.0  # standard errors of all questions, beyond which no drift is looked for
@@ -180,6 +179,8 @@ def difference_after(
     n = int((found.judged[found.models.index(pair[0])] & found.judged[found.models.index(pair[1])]).sum())
     if n < 2:
         return None
+    from arena_hard.rating.paired import differences
+
     nominal = 2.0 * NormalDist().cdf(boundary_now(looked, n, level)) - 1.0
     (one,) = differences(found, pair, nominal)
     z = math.copysign(_as_normal(one.p_value), one.value)

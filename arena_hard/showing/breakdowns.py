@@ -54,8 +54,6 @@ def plural(by: str) -> str:
 
 def sections_of(args: argparse.Namespace, parts: Sequence[Part], questions: Sequence[Question]) -> list[list[Section]]:
     """The breakdowns of each part that were asked for (--breakdown, --models). Raises UserError for unknown models."""
-    if args.breakdown is None and args.format != "html":
-        return [[] for _ in parts]
     _check_models(args.models, parts)
     file = Bench(args.data_dir, args.bench_name).question_file
     groups = {

@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from arena_hard.data.name_lists import counted
-from arena_hard.rating import battles, paired, planning, ratings, stopped
+from arena_hard.rating import battles, ratings, stopped
 from arena_hard.rating.categories import Part
 from arena_hard.rating.games import select
 from arena_hard.rating.outcomes import Outcomes, outcomes
-from arena_hard.rating.paired import Difference
 from arena_hard.rating.same_place import without_models
 from arena_hard.rating.stopped import AfterLooks
 from arena_hard.showing import unequal_sets
 from arena_hard.showing.leaderboard import score_text
 from arena_hard.showing.notes import Items, Note, Text
 from arena_hard.showing.sections import Section, plain_data, signed, signed_ends
+
+if TYPE_CHECKING:
+    from arena_hard.rating.paired import Difference
 
 _BY_PLACE = "because the judge preferred the same position in all games, in both orders"
 
@@ -33,6 +36,8 @@ def ranks_of(args: argparse.Namespace, part: Part) -> tuple[dict[str, tuple[int,
     """The rank interval of each model (--ranks), from paired tests on the same questions, and notes on them."""
     if not args.ranks or part.table is None:
         return None, []
+    from arena_hard.rating import paired
+
     found = _outcomes(args, part, part.baseline)
     if len(found.models) < 2:
         return {}, []
@@ -106,6 +111,8 @@ def looks_sections(after: Sequence[AfterLooks], level: float = 0.95) -> list[Sec
 
 def differences(args: argparse.Namespace, part: Part) -> Section:
     """--compare: paired differences on common questions, the baseline if it is named. Raises UserError."""
+    from arena_hard.rating import paired
+
     found = _outcomes(args, part, part.baseline if part.baseline in args.compare else None)
     silent = [name for name in dict.fromkeys(args.compare) if name in part.silent]
     judged = part.table.models if part.category and part.table is not None else []
@@ -157,6 +164,8 @@ def _row(one: Difference) -> Sequence[str]:
 
 def plan(args: argparse.Namespace, part: Part) -> Section:
     """--plan: how many questions a difference takes. Raises UserError."""
+    from arena_hard.rating import planning
+
     found = _outcomes(args, part)
     left_out: list[Text] = [Note(["Left out: ", Items(part.silent), f", {_BY_PLACE}."])] if part.silent else []
     try:

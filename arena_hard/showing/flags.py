@@ -8,7 +8,6 @@ from pathlib import Path
 
 from arena_hard.data.presets import DEFAULT_BASELINE, DEFAULT_BENCH, DEFAULT_JUDGE
 from arena_hard.data.records import UserError
-from arena_hard.rating import planning
 from arena_hard.rating.caches import Draw
 from arena_hard.rating.intervals import KINDS, Rule
 from arena_hard.showing.config_values import CONFIG
@@ -167,6 +166,8 @@ def check(args: argparse.Namespace) -> None:
     if args.plot and find_spec("matplotlib") is None:
         raise UserError("--plot needs one more package: pip install matplotlib")
     if args.plan is not None:
+        from arena_hard.rating import planning
+
         planning.check(args.plan)
     _check_together(args)
 

@@ -14,7 +14,7 @@ from arena_hard.data.records import Question
 from arena_hard.data.typed_jsonl import InputFile
 from arena_hard.rating.categories import Part
 from arena_hard.rating.intervals import Fit
-from arena_hard.showing import breakdowns, leaderboard
+from arena_hard.showing import leaderboard
 from arena_hard.showing.analyses import sections_of
 from arena_hard.showing.leaderboard import Row, row_dict
 from arena_hard.showing.notes import Text, one_line, printed, whole
@@ -35,8 +35,12 @@ class Page:
     ) -> None:
         self.args, self.results, self.inputs, self.notes, self.overall = args, results, inputs, notes, overall
         parts = [result.part for result in results]
-        broken_down = breakdowns.sections_of(args, parts, questions)
-        self.sections = [[*sections_of(args, part), *further] for part, further in zip(parts, broken_down)]
+        self.sections = [sections_of(args, part) for part in parts]
+        if args.breakdown is not None or args.format == "html":
+            from arena_hard.showing import breakdowns
+
+            broken_down = breakdowns.sections_of(args, parts, questions)
+            self.sections = [[*each, *further] for each, further in zip(self.sections, broken_down)]
 
     def title_of(self, number: int) -> str:
         """The heading of a part; empty where there is but one."""

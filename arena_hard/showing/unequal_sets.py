@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,9 +11,11 @@ from arena_hard.data.name_lists import counted
 from arena_hard.rating.arrays import IntArray, occurring
 from arena_hard.rating.coverage import Coverage
 from arena_hard.rating.games import GameTable, select
-from arena_hard.rating.paired import Difference, RankInterval
 from arena_hard.showing.notes import Items, Note, Text
 from arena_hard.showing.sections import signed
+
+if TYPE_CHECKING:
+    from arena_hard.rating.paired import Difference, RankInterval
 
 FEW_GROUPS = 4
 _MOST_READ = 0.9  # of the games of the judge with most, below which the judges' shares of a score are not alike
