@@ -16,6 +16,7 @@ from pathlib import Path
 
 from arena_hard.data import streams
 from arena_hard.data.bench_files import load_questions
+from arena_hard.data.beside import Copy, copying
 from arena_hard.data.expected import Expected
 from arena_hard.data.lengths import AnswerLengths, lengths_ahead
 from arena_hard.data.name_lists import counted, shortened
@@ -71,8 +72,9 @@ def main() -> int:
     if args.costs:
         return print_costs(args, bench)
 
-    with lengths_ahead(bench, [] if args.battles else args.judge_name) as lengths_of:
-        parts, inputs, notes = load(args, expected)
+    with copying() as copy:
+        lengths_of = lengths_ahead(bench, [] if args.battles else args.judge_name, copy)
+        parts, inputs, notes = load(args, expected, copy)
         questions, unknown = questions_of(args, bench)
         results = [rate(args, bench, part, inputs, questions, lengths_of) for part in parts]
     overall, said = over_categories(args, results)
@@ -92,16 +94,22 @@ def main() -> int:
 # --------------------------------------------------------------------------- judgments → battles
 
 
-def load(args: argparse.Namespace, expected: Expected) -> tuple[list[Part], tuple[InputFile, ...], list[Text]]:
-    """The parts to rate, the files they come from, and notes. Raises UserError."""
+def load(
+    args: argparse.Namespace, expected: Expected, copy: Copy
+) -> tuple[list[Part], tuple[InputFile, ...], list[Text]]:
+    """The parts to rate, the files they come from, and notes. copy: of this process, to leave work to.
+
+    Raises UserError.
+    """
     if args.battles:
         found = battle_files.read_battles(args.battles)
         return [Part("", anchor_of(found, args.battles, args.baseline or expected.baseline()), found)], (), []
     if args.load_battles:
+        copy.begin()
         return load_cached(args, expected)
     bench = expected.bench
     wanted = [args.baseline] if args.baseline else expected.judged_against(args.judge_name)
-    judgments = read_judgments(bench, args.judge_name, wanted, args.soft)
+    judgments = read_judgments(bench, args.judge_name, wanted, args.soft, copy)
     parts: list[Part] = []
     notes: list[Text] = []
     for category, baseline, every, said in cut(judgments.table, expected, args.baseline, args.category):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from arena_hard.data.bench_files import ERROR_MARK
-from arena_hard.data.beside import beside
+from arena_hard.data.beside import Copy
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.record_folder import is_there, record_files
 from arena_hard.data.record_values import token_count
@@ -77,18 +76,18 @@ def answer_lengths(bench: Bench, model: str) -> AnswerLengths:
     return _average(file)
 
 
-@contextlib.contextmanager
-def lengths_ahead(bench: Bench, judges: Sequence[str]) -> Generator[Callable[[str], AnswerLengths]]:
-    """What gives `answer_lengths` of a model; those of the models that were judged are read meanwhile where they are
-    large, beside what the caller does.
+def lengths_ahead(bench: Bench, judges: Sequence[str], copy: Copy) -> Callable[[str], AnswerLengths]:
+    """What gives `answer_lengths` of a model; those of the models that were judged are left to a copy of this process
+    where they are large.
     """
     folders = [each.folder for judge in judges for each in bench.judgment_sets(judge)]
     names = {name_of(file) for folder in folders for file in record_files(folder)}
     files = [file for file in map(bench.answer_file, sorted(names)) if file.is_file()]
-    is_large = sum(file.stat().st_size for file in files) >= _LARGE
-    with beside(lambda: {name: answer_lengths(bench, name) for name in names}, is_large) as read:
-        known = functools.cache(lambda: read() or {})
-        yield lambda model: known().get(model) or answer_lengths(bench, model)
+    if sum(file.stat().st_size for file in files) < _LARGE:
+        return lambda model: answer_lengths(bench, model)
+    read = copy.leave(lambda: {name: answer_lengths(bench, name) for name in names})
+    known = functools.cache(lambda: read() or {})
+    return lambda model: known().get(model) or answer_lengths(bench, model)
 
 
 def _average(file: Path) -> AnswerLengths:

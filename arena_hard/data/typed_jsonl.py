@@ -1,7 +1,7 @@
 """Typed reading of large JSONL files: only the declared fields are kept, the texts are passed over.
 
 A file is read in blocks of whole lines, so that memory stays small, and its fingerprint is taken from
-the same bytes on a second thread.
+the same bytes, on a second thread where a core is left for it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Container, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
 from arena_hard.data import jsonl
+from arena_hard.data.beside import is_core_left
 from arena_hard.data.line_notes import LineNotes
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 T = TypeVar("T")
 
@@ -38,7 +41,7 @@ class Reader(Generic[T]):
     def __init__(self, row: type[T], fingerprints: bool = False) -> None:
         self._fingerprints = fingerprints
         self._decoder = msgspec.json.Decoder(row)
-        self._pool = ThreadPoolExecutor(1)
+        self._thread = _thread() if fingerprints and is_core_left() else None
         self._pending: list[tuple[Path, Any, Future[None] | None]] = []
 
     def blocks(self, file: Path) -> Iterator[list[T]]:
@@ -55,8 +58,10 @@ class Reader(Generic[T]):
                 place += len(block)
                 if last is not None:
                     last.result()  # one block in flight is enough, and keeps memory small
-                if self._fingerprints:
-                    last = self._pool.submit(digest.update, block)
+                if self._thread is not None:
+                    last = self._thread.submit(digest.update, block)
+                elif self._fingerprints:
+                    digest.update(block)
                 yield self._decode(file, block)
             jsonl.warn(notes.said(file))
         except OSError as error:
@@ -107,6 +112,12 @@ class Reader(Generic[T]):
             status = file.stat()
             files.append(InputFile(name_in(base, file), status.st_size, status.st_mtime_ns, digest.hexdigest()))
         return tuple(files)
+
+
+def _thread() -> Executor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(1)
 
 
 def _has_lines(block: bytes, count: int) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from arena_hard.data.baselines import judgment_files, no_judgments
-from arena_hard.data.beside import beside
+from arena_hard.data.beside import Copy, beside
 from arena_hard.data.jsonl import Remark, warn
 from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.owners import owners
@@ -256,24 +256,27 @@ class _Builder:
 
 
 def read_judgments(
-    bench: Bench, judges: Sequence[str], baselines: Sequence[str] = (), with_probabilities: bool = False
+    bench: Bench,
+    judges: Sequence[str],
+    baselines: Sequence[str] = (),
+    with_probabilities: bool = False,
+    copy: Copy | None = None,
 ) -> Judgments:
     """The judgments of one or more judges, files in sorted order, rows in the order of the files.
 
-    baselines: those whose own folders are read too; with_probabilities: read those of the labels, which takes longer.
-    Raises UserError for a judge without judgments or a broken line.
+    baselines: those whose own folders are read too; with_probabilities: read those of the labels, which takes longer;
+    copy: which reads half of large ones first. Raises UserError for a judge without judgments or a broken line.
     """
     files: list[tuple[str, Path, str]] = []
     for judge in judges:
-        found = judgment_files(bench, judge, baselines)
-        if not found:
+        if not (found := judgment_files(bench, judge, baselines)):
             raise no_judgments(bench, judge)
         files += [(judge, file, baseline) for file, baseline in found.items()]
-    half = len(files) if with_probabilities else second_half([file for _, file, _ in files])
-    with beside(lambda: _Builder(bench, False).add_all(files[half:]).half(bench.data_dir), half < len(files)) as read:
-        builder = _Builder(bench, with_probabilities).add_all(files[:half])
+    rest = [] if with_probabilities else files[second_half([file for _, file, _ in files]) :]
+    with beside(lambda: _Builder(bench, False).add_all(rest).half(bench.data_dir), bool(rest), copy) as read:
+        builder = _Builder(bench, with_probabilities).add_all(files[: len(files) - len(rest)])
         others = read()
-    builder = builder.add_all(files[half:]) if others is None else builder.with_half(others)
+    builder = builder.add_all(rest) if others is None else builder.with_half(others)
     judgments = builder.judgments(bench.data_dir)
     if empty := builder.empty_files():
         named = shortened([str(file) for file in empty])

@@ -35,6 +35,16 @@ for work in (here, warns, fails, is_killed):
 began = time.monotonic()
 with module.beside(lambda: time.sleep(60), True):
     pass
+with module.copying() as copy:
+    last, first = copy.leave(here), copy.leave(lambda: b"x" * 3_000_000, first=True)
+    odd = copy.leave(warns)
+    copy.begin()
+    late = copy.leave(here)
+    print(last() not in (None, os.getpid()), len(first()), odd(), late(), last() == last())
+with module.copying() as copy:
+    dying, behind = copy.leave(is_killed), copy.leave(here)
+    copy.begin()
+    print(behind(), dying())
 print(time.monotonic() - began < 30)
 try:
     os.waitpid(-1, os.WNOHANG)
@@ -48,7 +58,8 @@ except ChildProcessError:
 def test_what_a_copy_brings_home() -> None:
     done = subprocess.run([sys.executable, "-c", CASES], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:4] == ["written before elsewhere", "None", "None", "None"]
-    assert done.stdout.split("\n")[4:] == ["True", "none is left", "the end", ""]
+    assert done.stdout.split("\n")[4:6] == ["True 3000000 None None True", "None None"]
+    assert done.stdout.split("\n")[6:] == ["True", "none is left", "the end", ""]
     assert done.stderr == ""
 
 

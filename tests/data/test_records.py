@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import subprocess
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena_hard.browse.index import BenchIndex
-from arena_hard.data import jsonl
+from arena_hard.data import jsonl, typed_jsonl
 from arena_hard.data.bench_files import load_answers
 from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.lengths import served_length
@@ -338,3 +339,15 @@ def test_null_in_the_place_of_an_answer_is_no_answer(tmp_path: Path, nothing: di
 def test_a_folder_that_is_gone_is_no_full_disk(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a.jsonl cannot be written: .* Bring back its folder"):
         jsonl.replace(tmp_path / "gone" / "a.jsonl", [b"{}\n"])
+
+
+@pytest.mark.parametrize("is_core_left", [False, True])
+def test_the_fingerprint_of_a_file_is_that_of_all_its_bytes(
+    tmp_path: Path, is_core_left: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(typed_jsonl, "is_core_left", lambda: is_core_left)
+    monkeypatch.setattr(typed_jsonl, "BLOCK_BYTES", 64)
+    (file := tmp_path / "rows.jsonl").write_bytes(b"".join(b'{"a": %d}\n' % number for number in range(99)))
+    reader = Reader(_Row, fingerprints=True)
+    assert sum(map(len, reader.blocks(file))) == 99
+    assert [each.sha256 for each in reader.inputs(tmp_path)] == [hashlib.sha256(file.read_bytes()).hexdigest()]

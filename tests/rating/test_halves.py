@@ -45,7 +45,7 @@ def in_two(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     handed: list[object] = []
 
     @contextlib.contextmanager
-    def beside(work: Callable[[], object], is_large: bool) -> Generator[Callable[[], object]]:
+    def beside(work: Callable[[], object], is_large: bool, copy: None) -> Generator[Callable[[], object]]:
         assert is_large
         handed.append(pickle.loads(pickle.dumps(work())))
         yield lambda: handed[-1]
