@@ -43,9 +43,3 @@ sandwich         standard errors clustered by question
 style_fit        its formulas, fit and rounds
 style_newton     the fit's maximum, from sums over pairs of models
 """
-
-import os
-
-# Threads of numpy's matrices wait for work at full speed, by default some 26 ms after each piece and at the start: time
-# that another process needs. It is read when numpy is loaded.
-os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")  # 2^16 cycles
