@@ -24,7 +24,6 @@ class Copy:
     def __init__(self) -> None:
         self._works: list[Work] = []
         self._found: dict[int, Any] = {}
-        self._number = 0
         self._process = 0
         self._stream: BinaryIO | None = None
 
@@ -35,10 +34,10 @@ class Copy:
         an error or a warning: whoever wants the result then does the work, and so says what there is to say in its
         place.
         """
-        self._number += 1
-        number = self._number
-        if not self._process:
-            self._works.insert(0 if first else len(self._works), (number, work))
+        if self._process:
+            return lambda: None
+        number = len(self._works)
+        self._works.insert(0 if first else number, (number, work))
         return lambda: self._result(number)
 
     def begin(self) -> None:
