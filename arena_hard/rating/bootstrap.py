@@ -71,8 +71,8 @@ def _counts_of_many(
 
 
 def _words(generator: np.random.RandomState, bits: int, step: int) -> Iterator[IntArray]:
-    """The lowest bits of the generator's words, for ever, `step` at a time."""
-    for words in _ahead(lambda: generator.randint(0, 1 << bits, size=8 * step)):
+    """The lowest bits of the generator's words, for ever, at most `step` at a time."""
+    for words in _ahead(lambda: generator.randint(0, 1 << bits, size=max(step, 8 * _STEP))):
         for start in range(0, len(words), step):
             yield words[start : start + step]
 
