@@ -42,7 +42,7 @@ def main() -> None:
     files = sorted((args.folder / BENCH / "model_judgment" / JUDGE).glob("*.jsonl"))
     size = sum(file.stat().st_size for file in files) / 1e6
     print(f"{len(files)} models, {size:.0f} MB of judgments, {ROUNDS} rounds, tokens counted, cold process")
-    ours, plain = measure_ours(args.folder), measure_pass(files)
+    ours, plain = measure_ours(args.folder, files)
     models = len(files) if args.full else min(args.slice, len(files))
     theirs = measure_original(args.folder, models)
     half = None if args.full else measure_original(args.folder, models // 2)
@@ -71,9 +71,12 @@ def script(data_dir: Path, *more: str) -> list[str]:
     return [sys.executable, str(ROOT / "show_result.py"), "--data-dir", str(data_dir.resolve()), *more]
 
 
-def measure_ours(data_dir: Path) -> tuple[float, float, float]:
-    """Median seconds, median seconds of CPU, largest peak in MB of runs that write their caches anew."""
-    runs = []
+def measure_ours(data_dir: Path, files: list[Path]) -> tuple[tuple[float, float, float], float]:
+    """(median seconds, median seconds of CPU, largest peak in MB) of runs that write their caches anew, and the median
+    seconds of a process that reads each line of files with Python's json; in turns, for a machine that others use.
+    """
+    code = "import json, sys\nfor file in sys.argv[1:]:\n    for line in open(file, 'rb'):\n        json.loads(line)"
+    runs, passes = [], []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(REPETITIONS):
             for cache in ("arena_hard_battles", "bootstrapping_results"):
@@ -81,15 +84,9 @@ def measure_ours(data_dir: Path) -> tuple[float, float, float]:
                     file.unlink()
             shutil.rmtree(data_dir / BENCH / "cache", ignore_errors=True)
             runs.append(run(script(data_dir), Path(folder))[:3])
+            passes.append(run([sys.executable, "-c", code, *map(str, files)], ROOT)[0])
     wall, cpu, memory = (sorted(column) for column in zip(*runs))
-    return wall[len(wall) // 2], cpu[len(cpu) // 2], memory[-1]
-
-
-def measure_pass(files: list[Path]) -> float:
-    """Median seconds of a process that reads each line of files with Python's json."""
-    code = "import json, sys\nfor file in sys.argv[1:]:\n    for line in open(file, 'rb'):\n        json.loads(line)"
-    command = [sys.executable, "-c", code, *map(str, files)]
-    return sorted(run(command, ROOT)[0] for _ in range(REPETITIONS))[REPETITIONS // 2]
+    return (wall[len(wall) // 2], cpu[len(cpu) // 2], memory[-1]), sorted(passes)[REPETITIONS // 2]
 
 
 def measure_original(data_dir: Path, models: int) -> dict[str, Any]:
