@@ -82,7 +82,7 @@ async def _ask(model: Model, request: Request, clock: Clock, label: str, rounds:
         if model.mailbox is not None:
             posted = await _posted(model, model.mailbox, key, request, clock, rounds)
             if posted:
-                _learn_size(model, request, posted)
+                model.learn_size(request, posted)
             return posted or model.mailbox.keep(key, await persistently(model, request, clock))
         assert clock.kept is not None
         found = clock.kept.find(key)
@@ -131,7 +131,7 @@ async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
                 reply = await _call(asking, ticket)
                 ticket.settle(reply)
             asking.answered()
-            _learn_size(model, request, reply)
+            model.learn_size(request, reply)
             usage = reply.usage and paid_for([reply, *asking.errors])
             return reply if usage is reply.usage else replace(reply, usage=usage)
         except Outrun:
@@ -148,11 +148,6 @@ async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
                 asking.doubts.withdrawn()
                 raise _given_up(asking) from None
             await _sleep(model, wait)
-
-
-def _learn_size(model: Model, request: Request, reply: Reply) -> None:
-    if reply.usage:
-        model.sizes.note(request.messages, reply.usage.prompt_tokens)
 
 
 def _request(

@@ -26,6 +26,7 @@ from arena_hard.calling.providers.base import (
     Dialect,
     Message,
     Reply,
+    Request,
     host_of,
     without_secrets,
 )
@@ -120,6 +121,11 @@ class Model:
     def endpoint_behind(self, gate: Gate) -> Endpoint:
         """The endpoint that a gate stands before."""
         return next(endpoint for endpoint in self.endpoints if endpoint.gate is gate)
+
+    def learn_size(self, request: Request, reply: Reply) -> None:
+        """A prompt was answered, in which the server may have counted the tokens."""
+        if reply.usage:
+            self.sizes.note(request.messages, reply.usage.prompt_tokens)
 
     def idle_notes(self, failed: Collection[str] = ()) -> list[str]:
         """Endpoints that gave no reply, or none any more, as with a key that was withdrawn.
