@@ -13,6 +13,7 @@ it and inspect_ai are measured on fewer requests, for they are slow. The server 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import resource
@@ -28,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.callers import MOST_TOKENS, PROMPT  # noqa: E402
-from tests.loopback import running_server  # noqa: E402
+from tests.loopback import Server, running_server  # noqa: E402
 
 SETTINGS = ((0.05, 64, 1.25), (1.0, 256, 1.12), (5.0, 512, 1.08))  # latency, in flight, goal
 
@@ -77,7 +78,7 @@ def measured_script(latency: float, parallel: int, count: int, models: int = 1) 
     """The whole script; `count` requests a model."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_server(latency=latency, reply="size=4096", keep_requests=10, keys=["k"]) as server,
+        serving(latency, models) as server,
     ):
         write_bench(Path(folder), server.openai_base, parallel, count, models)
         command = [sys.executable, str(ROOT / "gen_answer.py")]
@@ -88,9 +89,15 @@ def measured_script(latency: float, parallel: int, count: int, models: int = 1) 
     return usage["wall"], usage["cpu"] / count / models, usage["peak_mb"]
 
 
+def serving(latency: float, models: int = 1) -> contextlib.AbstractContextManager[Server]:
+    """A server that knows one key and the models m0, m1 and so on, as those of providers do."""
+    names = [f"m{number}" for number in range(models)]
+    return running_server(latency=latency, reply="size=4096", keep_requests=10, keys=["k"], served_models=names)
+
+
 def measured_caller(python: str, way: str, latency: float, parallel: int, count: int) -> Measured:
     """A way of callers.py."""
-    with running_server(latency=latency, reply="size=4096", keep_requests=10, keys=["k"]) as server:
+    with serving(latency) as server:
         command = [python, str(ROOT / "benchmarks/callers.py"), way, server.openai_base]
         usage = used_by([*command, "--count", str(count), "--parallel", str(parallel)], None)
     return usage["wall"], usage["cpu"] / count, usage["peak_mb"]

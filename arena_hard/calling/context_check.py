@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 from arena_hard.calling.context import LISTING, Context, Prompts, fit_line, refusal_line, stated
 from arena_hard.calling.models import Endpoint, Model, Models
 from arena_hard.calling.providers import context_length
-from arena_hard.calling.providers.addresses import looked_at, refuses_strangers
-from arena_hard.calling.providers.base import NO_KEY, CallError
+from arena_hard.calling.providers.addresses import looked_at
+from arena_hard.calling.providers.base import CallError
 from arena_hard.calling.providers.context_length import Listed
+from arena_hard.calling.trust import trust
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings
 
@@ -47,35 +48,23 @@ async def _ask(endpoint: Endpoint, model_name: str) -> None:
             there.api_type in LISTING or (there.api_type == "openai" and there.base_url)
         ):
             return
-        (is_listed, found), knows_us = await asyncio.gather(_told(endpoint, model_name), _knows_us(endpoint))
-        if is_listed and knows_us:
-            endpoint.gate.trust()
+        found = await _told(endpoint, model_name)
     endpoint.engine = found.engine if found else ""
     if found and found.length:
         silent = found.engine == context_length.OLLAMA
         endpoint.context = Context(found.length, f"{found.field} of {endpoint.host}", found.engine, counts=silent)
 
 
-async def _knows_us(endpoint: Endpoint) -> bool:
-    """Whether a server that lists its models does so for our key alone."""
-    has_key = endpoint.connection.api_key != NO_KEY
-    return has_key and await refuses_strangers(endpoint.client, _listing(endpoint))
-
-
-def _listing(endpoint: Endpoint) -> str:
-    return f"{str(endpoint.client.base_url).rstrip('/')}/models"
-
-
-async def _told(endpoint: Endpoint, model_name: str) -> tuple[bool, Listed | None]:
-    """Whether the server lists a model, and what it tells of it."""
-    listing = _listing(endpoint)
-    found = context_length.listed(await looked_at(endpoint.client, listing), model_name)
+async def _told(endpoint: Endpoint, model_name: str) -> Listed | None:
+    listing = await looked_at(endpoint.client, endpoint.listing)
+    endpoint.lists_model = context_length.lists(listing, model_name)
+    found = context_length.listed(listing, model_name)
     place = context_length.PLACES.get(found.engine) if found and not found.length else None
     if found is None or place is None:
-        return found is not None, found
-    parts = urlsplit(listing)
+        return found
+    parts = urlsplit(endpoint.listing)
     root = f"{parts.scheme}://{parts.netloc}{re.sub(r'(/v1)?/models$', '', parts.path)}"
-    return True, context_length.told_by(found.engine, await looked_at(endpoint.client, root + place), model_name)
+    return context_length.told_by(found.engine, await looked_at(endpoint.client, root + place), model_name)
 
 
 def planned_line(settings: ModelSettings, prompts: Prompts) -> str | None:
@@ -155,7 +144,9 @@ class ContextChecks:
             if prompts is not None:
                 checks.append(ContextCheck(model, prompts))
                 self._checks.update(dict.fromkeys(files, checks[-1]))
-        return list(filter(None, await asyncio.gather(*(check.begin() for check in checks))))
+        lines = await asyncio.gather(*(check.begin() for check in checks))
+        await trust(endpoint for check in checks for endpoint in check.model.endpoints)
+        return list(filter(None, lines))
 
     async def learn(self, error: CallError, file: Path) -> str | None:
         """A line after the first refusal of a prompt's length, where none was said before."""

@@ -55,6 +55,7 @@ class Endpoint:
     context_asked: bool = False
     forms: FormProbes = field(default_factory=FormProbes)
     engine: str = ""  # who runs the server, as its list of models tells
+    lists_model: bool = False  # whether that list was seen, with the model in it
 
     def check_owner(self) -> None:
         """Whether a reply came from the server that the run has started, where it has. Raises CallError."""
@@ -77,6 +78,11 @@ class Endpoint:
             return f"answered none of {counted(gate.failures, 'request')} ({why})"
         asked = f"answered {counted(gate.answered, 'request')}, failed at {gate.failures}"
         return f"{asked}, and was asked no more ({why})"
+
+    @property
+    def listing(self) -> str:
+        """Where a server lists its models in the OpenAI protocol."""
+        return f"{str(self.client.base_url).rstrip('/')}/models"
 
     async def explain(self, error: CallError) -> None:
         """Say what is behind an error: that the run's own server has ended, or which address would be right.

@@ -128,9 +128,11 @@ def test_where_all_goes_well_the_sdk_is_not_even_imported() -> None:
         "print(len(heard.requests), len(heard.outcomes), 'openai' in sys.modules)\n"
         "asked('openai', [response(401, b'no')], bodies)\n"
         "print('openai' in sys.modules)\n"
+        "asked('openai', [response(301, b'', 'location: /x')], bodies)\n"
+        "print('openai' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert (done.stdout, done.returncode) == ("3 2 False\nTrue\n", 0), done.stderr
+    assert (done.stdout, done.returncode) == ("3 2 False\nFalse\nTrue\n", 0), done.stderr
 
 
 # -------------------------------------------------------------------------------------- what comes
@@ -187,10 +189,21 @@ ODD = {
     "no HTTP": [b"SSH-2.0-OpenSSH_9.6\r\n"],
     "a packed refusal": [response(400, gzip.compress(NO), "content-encoding: gzip")],
     "a page of a proxy": [response(502, b"<html><title>Bad Gateway</title></html>", "content-type: text/html")],
+    "a refusal without words": [response(500)],
+    "a refusal of nothing": [response(500, b"{}")],
+    "a refusal of null": [response(400, b"null")],
+    "a refusal of an empty list": [response(429, b" [] ")],
+    "a refusal in latin-1": [response(400, LATIN, "content-type: application/json; charset=latin-1")],
+    "a refusal that is cut": [response(500, NO[:30], "content-type: application/json")],
+    "a refusal with a cookie": refused(401, "set-cookie: a=1"),
+    "a refusal that is not gzip": refused(400, "content-encoding: gzip"),
     "busy": refused(429, "retry-after: 7"),
     "busy for milliseconds": refused(503, "retry-after-ms: 1500"),
     **{str(status): refused(status) for status in (400, 401, 403, 404, 409, 413, 422, 429, 500, 529)},
 }  # fmt: skip
+
+
+SDKS = ("a refusal with a cookie", "a refusal that is not gzip")  # of refusals
 
 
 @pytest.mark.parametrize("api_type", ["openai", "anthropic"])
@@ -200,7 +213,11 @@ def test_what_comes_is_the_same(monkeypatch: pytest.MonkeyPatch, api_type: str, 
     past, through = both(monkeypatch, lambda: asked(api_type, answers, lambda adapter: [body_of(adapter)] * 2))
     assert past.told() == through.told() and len(past.outcomes) == 2
     assert past.requests == through.requests
-    assert past.through_sdk == (name in ODD) * 2 + (api_type == "anthropic")
+    is_refused = all(each.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5")) for each in answers)
+    if name in PLAIN or is_refused and name not in SDKS:
+        assert past.through_sdk == (api_type == "anthropic") * (1 if name in PLAIN else 3)
+    else:
+        assert past.through_sdk > 0
 
 
 BODIES = [row[0] for row in [*ODD_FIELDS.values(), *ODD_ANTHROPIC.values(), *WRAPPED.values(), *ERRORS]]

@@ -13,6 +13,7 @@ from arena_hard.calling.context_check import look
 from arena_hard.calling.gate import Gate
 from arena_hard.calling.models import Models
 from arena_hard.calling.providers.base import CallError
+from arena_hard.calling.trust import trust
 from arena_hard.data.settings import EndpointSettings, ModelSettings
 from tests.loopback import Server
 from tests.support.gates import granted, queue, settle, too_many
@@ -82,6 +83,7 @@ async def is_trusted(server: Server, key: str = "sk-good", **more: Any) -> bool:
         trusted: list[bool] = []
         gate.trust = lambda: trusted.append(True)
         await look(model)
+        await trust(model.endpoints)
         return bool(trusted)
     finally:
         await models.close()
@@ -90,12 +92,13 @@ async def is_trusted(server: Server, key: str = "sk-good", **more: Any) -> bool:
 @pytest.mark.parametrize(
     ("settings", "key", "trusted"),
     [
-        ({"keys": ["sk-good"]}, "sk-good", True),
+        ({"keys": ["sk-good"], "served_models": ["m"]}, "sk-good", True),
         ({"keys": ["sk-good"], "served_models": ["m", "n"]}, "sk-good", True),
         ({"keys": ["sk-good"], "served_models": ["n", "o"]}, "sk-good", False),  # the model may be wrong
-        ({"keys": ["sk-good"]}, "sk-wrong", False),
-        ({}, "sk-good", False),  # takes any key to list its models, and may not take it for more
-        ({}, "EMPTY", False),
+        ({"keys": ["sk-good"]}, "sk-good", False),  # lists another one
+        ({"keys": ["sk-good"], "served_models": ["m"]}, "sk-wrong", False),
+        ({"served_models": ["m"]}, "sk-good", False),  # lists for any key, and may not take it for more
+        ({"served_models": ["m"]}, "EMPTY", False),
     ],
 )
 def test_who_is_trusted(wire: Server, settings: dict[str, Any], key: str, trusted: bool) -> None:

@@ -116,13 +116,18 @@ async def looked_at(client: Any, url: str) -> Any:
     import httpx2
 
     try:
-        response = await client.get(url, cast_to=httpx2.Response, options={"timeout": LOOK_SECONDS})
-        return response.json()
+        looking = client.get(url, cast_to=httpx2.Response, options={"timeout": LOOK_SECONDS})
+        return (await asyncio.wait_for(looking, 2 * LOOK_SECONDS)).json()  # where it comes drop by drop, too
     except Exception:  # of many kinds, from two SDKs; all mean that nothing was found there
         return None
 
 
 async def refuses_strangers(client: Any, url: str) -> bool:
-    """Whether a server is known not to answer a GET without a key, as far as a client can ask without one."""
-    ask = getattr(client, "status_without_key", None)
-    return ask is not None and await ask(url) in (401, 403)
+    """Whether a server is known not to answer a GET with a key that it does not know, if a client can ask with one."""
+    ask = getattr(client, "status_of_stranger", None)
+    if ask is None:
+        return False
+    try:
+        return await asyncio.wait_for(ask(url), LOOK_SECONDS) in (401, 403)
+    except Exception:  # of as many kinds
+        return False

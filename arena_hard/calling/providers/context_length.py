@@ -117,6 +117,12 @@ def listed(found: Any, model_name: str) -> Listed | None:
     return Listed(min(filter(None, (lengths.get(field), least)), default=None), engine, field)
 
 
+def lists(found: Any, model_name: str) -> bool:
+    """Whether the answer to /models names a model."""
+    rows = found.get("data") if isinstance(found, Mapping) else found
+    return isinstance(rows, list) and any(isinstance(row, Mapping) and row.get("id") == model_name for row in rows)
+
+
 # Where servers tell it that do not in their list of models, from the root of the server.
 PLACES = {LLAMA_CPP: "/props", OLLAMA: "/api/ps", LM_STUDIO: "/api/v0/models", TGI: "/info"}
 

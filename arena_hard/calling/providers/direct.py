@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import ssl
 
     import aiohttp
+    import httpx2
     from multidict import CIMultiDict, CIMultiDictProxy
     from yarl import URL
 
@@ -71,12 +72,24 @@ class Prepared(NamedTuple):
 
 
 @runtime_checkable
-class CanPrepare(Protocol):
-    """A client that knows what its SDK would send."""
+class CanWait(Protocol):
+    """A client that knows what its SDK would send, so that this need not be there before something odd comes."""
 
     def prepared(self, path: str) -> Prepared:
         """A plain POST, but for its body."""
         ...
+
+    async def ready(self) -> None:
+        """Have the SDK there. Raises UserError where it cannot be had."""
+        ...
+
+
+class Refused(Exception):
+    """A response that tells why there is no reply, for which no SDK is needed."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        super().__init__(f"status {response.status_code}")
+        self.response = response
 
 
 # What a client has prepared, by all that its URL and headers depend on; None where its bodies are not ours.
@@ -126,10 +139,11 @@ def encoded(body: Mapping[str, Any]) -> bytes:
 
 
 async def post(client: Any, path: str, body: dict[str, Any], **how: Any) -> Any:
-    """The response to a POST of an SDK's client, or what that raises."""
+    """The response to a POST of an SDK's client, or what that raises; of one that can wait for its SDK also Refused."""
+    can_wait = isinstance(client, CanWait)
     known = _KNOWN.setdefault(client, {})
     key = (path, str(body.get("model")), str(body.get("stream")), str(how) if how else "")
-    if key not in known and not how and not body.get("stream") and isinstance(client, CanPrepare):
+    if can_wait and key not in known and not how and not body.get("stream"):
         known[key] = client.prepared(path)
     if key not in known:
         call = Call(key, body, known, _nothing())
@@ -138,12 +152,16 @@ async def post(client: Any, path: str, body: dict[str, Any], **how: Any) -> Any:
             return response
     prepared = known.get(key)
     came = await _sent(prepared, body) if prepared else None
+    if can_wait and came and (refusal := _refusal(came)):
+        raise Refused(refusal)
     return came and _plain(came) or await _through_sdk(client, path, Call(key, body, known, came), how)
 
 
 async def _through_sdk(client: Any, path: str, call: Call, how: dict[str, Any]) -> Any:
     import httpx2
 
+    if hasattr(client, "ready"):
+        await client.ready()
     token = CALL.set(call)
     try:
         return await client.post(path, body=call.body, cast_to=httpx2.Response, **how)
@@ -186,6 +204,18 @@ def _plain(came: Came | Exception) -> Response | None:
         except httpx2.DecodingError:
             return None
     return Response(content, came.headers, _charset(", ".join(came.headers.getall("content-type", []))))
+
+
+def _refusal(came: Came | Exception) -> httpx2.Response | None:
+    """A response with an error's status, which an SDK would hand on as it is; None for everything else."""
+    import httpx2
+
+    if isinstance(came, Exception) or came.status < 400 or "set-cookie" in came.headers:
+        return None
+    try:
+        return httpx2.Response(came.status, headers=came.raw_headers, content=came.content)
+    except httpx2.DecodingError:
+        return None
 
 
 @functools.lru_cache

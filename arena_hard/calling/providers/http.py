@@ -136,6 +136,8 @@ async def post(sdk: str, client: Any, path: str, body: dict[str, Any], read: Rea
     """POST through the client of the SDK of this name; what came is decoded here, once, and read. Raises CallError."""
     try:
         response = await direct.post(client, path, body, **how)
+    except direct.Refused as refused:
+        raise _refusal(refused.response, body) from refused
     except Exception as error:
         module = sys.modules.get(sdk)  # whose errors there are none of before it is imported
         if not isinstance(error, ValueError) and not (module and isinstance(error, module.APIError)):
@@ -153,11 +155,7 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
     from arena_hard.calling.providers.tls import Unusable
 
     if isinstance(error, sdk.APIStatusError):
-        told = _told(error)
-        text = without_secrets(message_of(told or error.message) + _moved(error.response))
-        found = status_error(error.status_code, error.response.headers, told, text)
-        teach(found, error.status_code, told, text, body)
-        return found
+        return _refusal(error.response, body)
     if isinstance(error, sdk.APITimeoutError):
         unreached = isinstance(error.__cause__, httpx2.ConnectTimeout)
         return CallError("transient", f"no answer within {client.timeout:g} s", not_taken=unreached, unheard=True)
@@ -171,12 +169,21 @@ def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallE
     return CallError("final", f"the request cannot be sent: {reason}", endpoint_wide=True)
 
 
-def _told(error: Any) -> Any:
+def _refusal(response: Any, body: dict[str, Any]) -> CallError:
+    """The CallError for a response that is an error, to a request with this body."""
+    told, status = _told(response), response.status_code
+    text = without_secrets(message_of(told or f"Error code: {status}") + _moved(response))
+    found = status_error(status, response.headers, told, text)
+    teach(found, status, told, text, body)
+    return found
+
+
+def _told(response: Any) -> Any:
     """The body of a refusal; the SDKs read it in the declared charset, which is often not that of the text."""
     try:
-        return readable(error.response.content, error.response.charset_encoding)
+        return readable(response.content, response.charset_encoding)
     except CallError:  # a web page, or half of the JSON
-        return error.body
+        return response.text.strip()
 
 
 def http_error(status: int, headers: Mapping[str, str], body: Any) -> CallError:

@@ -7,11 +7,14 @@ that is known; in all other cases the SDK is there from the beginning.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import platform
 import re
+import secrets
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from arena_hard.calling.providers.addresses import LOOK_SECONDS
 from arena_hard.calling.providers.base import Connection
 from arena_hard.calling.providers.direct import Prepared
+from arena_hard.data.records import UserError
 
 if TYPE_CHECKING:
     import httpx2
@@ -37,14 +41,26 @@ class LateOpenAI:
     def __init__(self, connection: Connection, http: DirectClient, make: Callable[[], Any]) -> None:
         self.base_url = f"{str(connection.base_url).rstrip('/')}/"
         self._http, self._make = http, make
+        self._made: Any = None
+        self._making = threading.Lock()
         self._key, self._timeout = connection.api_key, connection.timeout
 
-    @functools.cached_property
-    def _made(self) -> Any:
-        return self._make()
+    def _sdks(self) -> Any:
+        """The SDK's client, made once; several threads may ask for it."""
+        with self._making:
+            if self._made is None:
+                self._made = self._make()
+        return self._made
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._made, name)
+        return getattr(self._sdks(), name)
+
+    async def ready(self) -> None:
+        """Have the SDK's client there; its import takes too long for the loop. Raises UserError."""
+        try:
+            await asyncio.to_thread(self._sdks)
+        except ImportError as error:
+            raise UserError(f"{error}. Run: pip install -r requirements.txt") from None
 
     def prepared(self, path: str) -> Prepared:
         """A POST as the SDK would send it, but for its body."""
@@ -57,17 +73,10 @@ class LateOpenAI:
         response = await self._http.get(url, headers=self._headers(seconds, {}), timeout=seconds)
         return response.raise_for_status()
 
-    async def status_without_key(self, url: str) -> int | None:
-        """The status of a GET without a key; None where nothing came."""
-        import httpx2
-
-        headers = self._headers(LOOK_SECONDS, {})
-        del headers["Authorization"]
-        try:
-            response = await self._http.get(url, headers=headers, timeout=LOOK_SECONDS)
-        except httpx2.HTTPError:
-            return None
-        return response.status_code
+    async def status_of_stranger(self, url: str) -> int:
+        """The status of a GET with a key that nobody has. Raises what comes of it otherwise."""
+        headers = self._headers(LOOK_SECONDS, {}) | {"Authorization": f"Bearer unknown-{secrets.token_hex(16)}"}
+        return await self._http.status("GET", url, headers, LOOK_SECONDS)
 
     async def close(self) -> None:
         """Close its connections."""

@@ -181,6 +181,11 @@ class DirectClient(httpx2.AsyncClient):
         sendable.headers.popall("content-length", None)  # that of the body comes, behind all others
         return direct.Prepared(self._direct, sendable)
 
+    async def status(self, method: str, url: str, headers: dict[str, str], timeout: float) -> int:
+        """That of a response that leaves nothing here and is not followed. Raises what comes of it otherwise."""
+        request = httpx2.Request(method, url, headers=headers, extensions={"timeout": {"read": timeout}})
+        return (await self._direct.send(self._direct.sendable(request), b"")).status
+
 
 def http_client(address: str, verify: tls.Verify = True) -> httpx2.AsyncClient:
     """The client for a server. Raises UserError for a proxy or certificate that cannot be used."""
