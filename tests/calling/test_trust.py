@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from arena_hard.calling.context_check import look
 from arena_hard.calling.gate import Gate
@@ -18,6 +20,8 @@ from arena_hard.data.settings import EndpointSettings, ModelSettings
 from tests.loopback import Server
 from tests.support.gates import granted, queue, settle, too_many
 from tests.support.imagined_time import run_imagined
+from tests.support.pipeline_bench import Scratch
+from tests.support.threaded_server import serving
 
 
 def sent_while_unanswered(gate: Gate, *times: float) -> list[int]:
@@ -106,7 +110,49 @@ def test_who_is_trusted(wire: Server, settings: dict[str, Any], key: str, truste
     assert asyncio.run(is_trusted(wire, key)) == trusted
 
 
-def test_a_server_that_is_not_there_is_not_trusted(wire: Server) -> None:
-    with contextlib.suppress(OSError):
-        endpoints = [EndpointSettings("http://127.0.0.1:9/v1", api_key="sk-good")]
-        assert not asyncio.run(is_trusted(wire, endpoints=endpoints))
+ODD_REFUSALS = ("drop by drop", "a cookie", "to nowhere", "to a long name", "to a port that is none", "500", "hangs up")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("odd", ODD_REFUSALS)
+def test_whatever_a_stranger_is_told_the_run_goes_on(tmp_path: Path, odd: str) -> None:
+    """And what a stranger is given is not shown again by those who have a key."""
+    cookies: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "POST":
+            cookies.append(request.headers.get("cookie", ""))
+            return web.json_response({"choices": [{"message": {"content": "fine"}, "finish_reason": "stop"}]})
+        if request.headers["authorization"] == "Bearer sk-secret-m-0123456789":
+            return web.json_response({"data": [{"id": "m"}]})
+        return await to_stranger(request, odd)
+
+    with serving(answer) as root:
+        made = Scratch(tmp_path, f"{root}/v1")
+        began = time.monotonic()
+        done = made.run("gen_answer.py")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert time.monotonic() - began < 20  # of thirty for all drops
+    assert cookies == [""] * 3
+
+
+async def to_stranger(request: web.BaseRequest, odd: str) -> web.StreamResponse:
+    if odd == "hangs up":
+        assert request.transport is not None
+        request.transport.close()
+    if odd == "drop by drop":
+        response = web.StreamResponse(status=401)
+        await response.prepare(request)
+        for _ in range(30):
+            await response.write(b".")
+            await asyncio.sleep(1.0)
+        return response
+    names = {"to nowhere": "a..b", "to a long name": "a" * 64, "to a port that is none": "a:99999"}
+    places = {kind: f"http://{name}/" for kind, name in names.items()}
+    headers = {"set-cookie": "session=anon; Path=/"} | ({"location": places[odd]} if odd in places else {})
+    return web.Response(status=302 if odd in places else int(odd) if odd.isdigit() else 401, headers=headers)
+
+
+@pytest.mark.parametrize("base", ["http://my-host..svc:8000/v1", f"http://{'a' * 64}:8000/v1", "http://127.0.0.1:9/v1"])
+def test_an_address_that_is_none_is_no_error_here(wire: Server, base: str) -> None:
+    assert not asyncio.run(is_trusted(wire, endpoints=[EndpointSettings(base, api_key="sk-good")]))

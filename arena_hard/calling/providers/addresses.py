@@ -20,6 +20,7 @@ _DEPLOYMENT = re.compile(r"/openai(?:/v1|/deployments(?:/(?P<name>[^/]+))?)?$")
 _CALLS = {"openai": ("/chat/completions", "/models"), "anthropic": ("/v1/messages", "/v1/models")}  # and the listing
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 LOOK_SECONDS = 5.0
+STRANGER_SECONDS = 1.0  # a run waits for it
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,6 @@ async def refuses_strangers(client: Any, url: str) -> bool:
     if ask is None:
         return False
     try:
-        return await asyncio.wait_for(ask(url), LOOK_SECONDS) in (401, 403)
+        return await asyncio.wait_for(ask(url), STRANGER_SECONDS) in (401, 403)
     except Exception:  # of as many kinds
         return False
