@@ -17,7 +17,6 @@ from arena_hard.data.bench_files import answer_if_any, load_answers, read_answer
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
 from arena_hard.data.record_index import (
-    MARK,
     Column,
     Records,
     Row,
@@ -30,6 +29,7 @@ from arena_hard.data.record_index import (
     stamp_of,
 )
 from arena_hard.data.records import Answer, Game, Judgment, Question, UserError, judgment_from_row
+from arena_hard.data.saved import MARK
 from arena_hard.data.verdicts import standard_label
 
 NO_MARK = bytes(MARK)

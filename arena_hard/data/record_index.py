@@ -1,20 +1,20 @@
 """What is known of a record file that has not changed since it was read: the id and the facts of each record, no texts.
 
-Kept in data/BENCH/cache/index/, a file for each record file. It counts only while the record file is provably the same
-(inode, size, both its times); one that was written within the last seconds could change once more without showing it,
-and one of which something has to be said to people is read each time, so that it is said each time. An index may be
-deleted, torn, or written by two runs at once: what does not fit its own digest is no index.
+Kept in data/BENCH/cache/index/, a file for each record file and each kind of reader. It counts only while the record
+file is provably the same (inode, size, both its times); one that was written within the last seconds could change once
+more without showing it, and one of which something has to be said to people is read each time, so that it is said each
+time. An index may be deleted, torn, or written by two runs at once: what does not fit its own digest is no index.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import os
 import time
 from array import array
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -23,16 +23,15 @@ import msgspec
 from arena_hard import __version__
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench
+from arena_hard.data.saved import MARK, digest_of, opened, save
 
 V = TypeVar("V")
 W = TypeVar("W")
 K = TypeVar("K", bound=Hashable)
 
-MARK = 16  # bytes of a digest
 FRESH_SECONDS = 2.0  # the coarsest clock that a file system may have
 SMALL = 1 << 17  # bytes of a file that is read as quickly as its index
-_FORMAT = f"1 {__version__}"  # how a record is read belongs to the version
-_MAGIC = b"arenaidx"
+_FORMAT = f"2 {__version__}"  # how a record is read belongs to the version
 _IDS_KEPT = 8  # lists of ids; the files of a bench mostly have the same
 
 
@@ -55,6 +54,9 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     size: int
     written: int
     changed: int
+
+
+NO_STAMP = Stamp(0, 0, 0, 0)
 
 
 def stamp_of(file: Path) -> Stamp | None:
@@ -137,13 +139,38 @@ def mapped(values: Mapping[str, V], function: Callable[[V], W]) -> Mapping[str, 
 Row = tuple[str, K, tuple[bytes, ...]]  # a record's id, what it has in common with many others, digests of its own
 
 
+@dataclass(frozen=True)
+class Gathered(Generic[K]):
+    """The records of a file as they were read: the id, and the code of the kind, of each.
+
+    marks: columns of MARK bytes a record; whole: what is known of the file as a whole.
+    """
+
+    ids: Sequence[str]
+    kinds: Sequence[K]
+    codes: Sequence[int]
+    marks: Sequence[bytes] = ()
+    whole: Any = None
+
+
 class Records(Generic[K]):
-    """What is known of a record file. marks: columns of MARK bytes a record; digest: of all of it."""
+    """What is known of a record file. marks: columns of MARK bytes a record; digest: of all of it.
+
+    stamp: that of the file, where there is one; whole: what is known of the file as a whole.
+    """
 
     def __init__(
-        self, places: Places, kinds: Sequence[K], codes: Sequence[int], marks: Sequence[bytes], digest: bytes
+        self,
+        places: Places,
+        kinds: Sequence[K],
+        codes: Sequence[int],
+        marks: Sequence[bytes],
+        digest: bytes,
+        stamp: Stamp = NO_STAMP,
+        whole: Any = None,
     ) -> None:
         self.places, self.kinds, self.codes, self.marks, self.digest = places, kinds, codes, marks, digest
+        self.stamp, self.whole = stamp, whole
 
     @property
     def by_id(self) -> Column[K]:
@@ -170,6 +197,7 @@ class _Head(msgspec.Struct, array_like=True):
     wide: bool
     marks: list[bytes]
     ids: bytes
+    whole: msgspec.Raw
     digest: bytes = b""
 
 
@@ -182,12 +210,16 @@ def index_file(bench: Bench, file: Path, ending: str = ".index") -> Path | None:
     return bench.folder / "cache" / "index" / inside.with_name(inside.name.removesuffix(".jsonl") + ending)
 
 
+Read = Callable[[list[jsonl.Remark]], "Iterable[Row[K]] | Gathered[K]"]
+
+
 def known(
-    index: Path | None, file: Path, kind: type[K], read: Callable[[list[jsonl.Remark]], Iterable[Row[K]]]
+    index: Path | None, file: Path, kind: type[K], read: Read[K], keep: bool = True
 ) -> tuple[Records[K], list[jsonl.Remark]]:
     """What is known of a file: by its index, else read and, where that can be trusted later, kept.
 
-    read: its records; adds to the list what there is to say of them, which is handed on.
+    read: its records; adds to the list what there is to say of them, which is handed on. keep: whether an index may be
+    written.
     """
     before = stamp_of(file)
     if not is_large(before):
@@ -196,8 +228,8 @@ def known(
         return found, []
     said: list[jsonl.Remark] = []
     head, ids = _head_of(read(said))
-    if index and not said and is_settled(file, before):
-        head.stamp = before or head.stamp
+    head.stamp = before or head.stamp
+    if index and keep and not said and is_settled(file, before):
         save(index, msgspec.msgpack.encode(head), ids)
     return _records(head, ids, kind), said
 
@@ -219,8 +251,8 @@ def is_settled(file: Path, before: Stamp | None) -> bool:
     return old and stamp_of(file) == before
 
 
-def _head_of(rows: Iterable[Row[K]]) -> tuple[_Head, bytes]:
-    """The index of some records, without a stamp, and their ids."""
+def _gathered(rows: Iterable[Row[K]]) -> Gathered[K]:
+    """Records that come one after the other."""
     numbers: dict[K, int] = {}
     keys: list[str] = []
     codes = array("I")
@@ -231,12 +263,18 @@ def _head_of(rows: Iterable[Row[K]]) -> tuple[_Head, bytes]:
         marks = marks or [bytearray() for _ in own]
         for column, mark in zip(marks, own):
             column += mark
-    wide = len(numbers) > 256
-    packed = codes.tobytes() if wide else bytes(codes.tolist())
-    ids = b"".join(map(_packed, keys))
-    kinds = msgspec.Raw(msgspec.msgpack.encode(list(numbers)))
-    head = _Head(_FORMAT, Stamp(0, 0, 0, 0), kinds, packed, wide, list(map(bytes, marks)), _digest(ids))
-    head.digest = _digest(msgspec.msgpack.encode(head))
+    return Gathered(keys, list(numbers), codes, list(map(bytes, marks)))
+
+
+def _head_of(rows: Iterable[Row[K]] | Gathered[K]) -> tuple[_Head, bytes]:
+    """The index of some records, without a stamp, and their ids."""
+    found = rows if isinstance(rows, Gathered) else _gathered(rows)
+    wide = len(found.kinds) > 256
+    packed = array("I", found.codes).tobytes() if wide else bytes(list(found.codes))
+    ids = b"".join(map(_packed, found.ids))
+    kinds, whole = (msgspec.Raw(msgspec.msgpack.encode(each)) for each in (list(found.kinds), found.whole))
+    head = _Head(_FORMAT, NO_STAMP, kinds, packed, wide, list(found.marks), digest_of(ids), whole)
+    head.digest = digest_of(msgspec.msgpack.encode(head))
     return head, ids
 
 
@@ -248,7 +286,8 @@ def _packed(key: str) -> bytes:
 def _records(head: _Head, ids: bytes, kind: type[K]) -> Records[K]:
     kinds = [msgspec.convert(each, kind) for each in msgspec.msgpack.decode(head.kinds)]
     codes: Sequence[int] = array("I", head.codes) if head.wide else head.codes
-    return Records(_places(head.ids, ids), kinds, codes, head.marks, head.digest)
+    whole = msgspec.msgpack.decode(head.whole)
+    return Records(_places(head.ids, ids), kinds, codes, head.marks, head.digest, head.stamp, whole)
 
 
 _known_places: dict[bytes, Places] = {}
@@ -271,41 +310,6 @@ def _unpacked(ids: bytes) -> Iterator[str]:
         place = end
 
 
-def _digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=MARK).digest()
-
-
-# ------------------------------------------------------------------------------------------ on disk
-
-
-def save(file: Path, head: bytes, rest: bytes = b"") -> None:
-    """Write something that may be lost, in one step; a disk that is full or may only be read stays as it is."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as stream:
-            stream.write(_MAGIC + len(head).to_bytes(8, "little") + _digest(head) + head + rest)
-        os.replace(temporary, file)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def opened(file: Path) -> Generator[tuple[bytes, Callable[[], bytes]]]:
-    """What `save` has written: the head, and what reads the rest. Raises ValueError and OSError for anything else."""
-    start = len(_MAGIC) + 8 + MARK
-    with open(file, "rb") as stream:
-        begin = stream.read(start)
-        size = int.from_bytes(begin[len(_MAGIC) : len(_MAGIC) + 8], "little")
-        if not begin.startswith(_MAGIC) or len(begin) < start or size > os.fstat(stream.fileno()).st_size:
-            raise ValueError("not what was saved here")
-        head = stream.read(size)
-        if _digest(head) != begin[-MARK:]:
-            raise ValueError("torn")
-        yield head, stream.read
-
-
 def _load(index: Path, stamp: Stamp, kind: type[K]) -> Records[K] | None:
     """The records of an index that has this stamp; None for any other, or none."""
     try:
@@ -314,7 +318,7 @@ def _load(index: Path, stamp: Stamp, kind: type[K]) -> Records[K] | None:
             if head.format != _FORMAT or head.stamp != stamp:
                 return None
             ids = b"" if head.ids in _known_places else rest()
-            if ids and _digest(ids) != head.ids:
+            if ids and digest_of(ids) != head.ids:
                 return None
             return _records(head, ids, kind)
     except (OSError, ValueError, msgspec.DecodeError):

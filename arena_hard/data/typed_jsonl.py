@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Container, Iterator
+from array import array
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_OPENS, _CLOSES = b"{}"
 BLOCK_BYTES = 1 << 17  # what is read, looked at, hashed and decoded one after the other stays in the processor's cache
 
 
@@ -36,43 +38,62 @@ class InputFile(msgspec.Struct, frozen=True):
 
 
 class Reader(Generic[T]):
-    """Reads files of one kind of row; with `fingerprints` it remembers theirs for `inputs`."""
+    """Reads files of one kind of row; with `fingerprints` it knows that of the file that it has read last."""
 
     def __init__(self, row: type[T], fingerprints: bool = False) -> None:
         self._fingerprints = fingerprints
         self._decoder = msgspec.json.Decoder(row)
         self._thread = _thread() if fingerprints and is_core_left() else None
-        self._pending: list[tuple[Path, Any, Future[None] | None]] = []
+        self._digest = hashlib.sha256()
+        self._last: Future[None] | None = None
 
-    def blocks(self, file: Path) -> Iterator[list[T]]:
-        """The rows of a file, a block at a time; a torn one is passed over with a warning.
+    def blocks(
+        self, file: Path, said: list[jsonl.Remark] | None = None, places: array[int] | None = None
+    ) -> Iterator[list[T]]:
+        """The rows of a file, a block at a time; a torn one is passed over with a warning, given here or to `said`.
 
+        places: gets of each row where it begins in the file and its bytes, as a Span has them.
         Raises UserError with the line that cannot be read.
         """
-        digest = hashlib.sha256()
-        last: Future[None] | None = None
+        tell = jsonl.say if said is None else said.extend
+        digest = self._digest = hashlib.sha256()
         notes, place = LineNotes(), 0
         try:
             for block in blocks_of(file):
                 notes.look(block, place)
-                place += len(block)
-                if last is not None:
-                    last.result()  # one block in flight is enough, and keeps memory small
+                self.fingerprint()  # one block in flight is enough, and keeps memory small
                 if self._thread is not None:
-                    last = self._thread.submit(digest.update, block)
+                    self._last = self._thread.submit(digest.update, block)
                 elif self._fingerprints:
                     digest.update(block)
-                yield self._decode(file, block)
-            jsonl.warn(notes.said(file))
+                yield self._decode(file, block, place, tell, places)
+                place += len(block)
+            tell(map(jsonl.Remark, notes.said(file)))
         except OSError as error:
             raise jsonl.unreadable(file, error) from None
-        self._pending.append((file, digest, last))
 
-    def _decode(self, file: Path, block: bytes) -> list[T]:
-        """All lines at once where each is one record in strict JSON, else line by line."""
+    def fingerprint(self) -> str:
+        """The SHA-256 of what was read of the last file."""
+        if self._last is not None:
+            self._last.result()
+        return self._digest.hexdigest()
+
+    def _decode(
+        self,
+        file: Path,
+        block: bytes,
+        start: int,
+        tell: Callable[[Iterable[jsonl.Remark]], None],
+        places: array[int] | None,
+    ) -> list[T]:
+        """All lines at once where each is one record in strict JSON, else line by line. start: the block's place."""
         try:
             rows = self._decoder.decode_lines(block.removeprefix(jsonl.BOM))
-            if _has_lines(block, len(rows)):
+            if places is None and _has_lines(block, len(rows)):
+                return rows
+            if places is not None and len(ends := _line_ends(block)) == len(rows):
+                for begin, end in zip([0, *ends], ends):
+                    places.extend((start + begin, end - begin))
                 return rows
         except jsonl.BROKEN:
             pass
@@ -80,8 +101,10 @@ class Reader(Generic[T]):
         for span in jsonl.spans(io.BytesIO(block), self._decoder.decode):
             if span.error is None:
                 found.append(span.value)
+                if places is not None:
+                    places.extend((start + span.start, span.end - span.start))
             elif span.is_torn:
-                jsonl.say([jsonl.torn_line(file, span)])
+                tell([jsonl.torn_line(file, span)])
             else:
                 raise jsonl.span_error(file, self._in_file(file, span))
         return found
@@ -103,16 +126,6 @@ class Reader(Generic[T]):
             line = self.line_of(file, lambda row: not (getattr(row, "question_id", "") or getattr(row, "uid", "")))
             raise jsonl.line_error(file, line, ValueError("the key question_id or uid is missing"))
 
-    def inputs(self, base: Path) -> tuple[InputFile, ...]:
-        """The files read so far, named relative to `base` where they lie in it."""
-        files: list[InputFile] = []
-        for file, digest, last in self._pending:
-            if last is not None:
-                last.result()
-            status = file.stat()
-            files.append(InputFile(name_in(base, file), status.st_size, status.st_mtime_ns, digest.hexdigest()))
-        return tuple(files)
-
 
 def _thread() -> Executor:
     from concurrent.futures import ThreadPoolExecutor
@@ -129,6 +142,21 @@ def _has_lines(block: bytes, count: int) -> bool:
         count -= 1
         place = block.find(b"\n", place + 1)
     return count == 0 and place < 0
+
+
+def _line_ends(block: bytes) -> list[int]:
+    """The places behind the newlines of a block; none where a line is not {…}, which may hold a part of a record.
+
+    In JSON no { comes right after a }, so that each line holds whole records.
+    """
+    ends: list[int] = []
+    start = 0
+    while end := block.find(b"\n", start) + 1:
+        if block[start] != _OPENS or block[end - 2] != _CLOSES:
+            return []
+        ends.append(end)
+        start = end
+    return ends if start == len(block) else []
 
 
 def blocks_of(file: Path) -> Iterator[bytes]:

@@ -15,19 +15,9 @@ import msgspec
 
 from arena_hard import __version__
 from arena_hard.data.known_records import Answers
-from arena_hard.data.record_index import (
-    MARK,
-    different,
-    index_file,
-    is_large,
-    is_settled,
-    mark_of,
-    opened,
-    save,
-    stamp_of,
-    where,
-)
+from arena_hard.data.record_index import different, index_file, is_large, is_settled, mark_of, stamp_of, where
 from arena_hard.data.records import Question
+from arena_hard.data.saved import MARK, opened, save
 from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import abridged, can_be_shown, needed_answers, shown_for, shown_texts
 from arena_hard.judging.stage import Candidate, Stage

@@ -33,6 +33,7 @@ benchmarks       sources for --correlate, matched by model
 Inside:
 
 itself           how games came out that name no baseline
+game_records     the judgments of one file: known by its index, or read
 halves           judgment files read in two processes
 game_codes       what is read of judgment files
 pair_rule        interval and p-value of paired differences

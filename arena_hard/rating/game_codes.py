@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from arena_hard.data.verdicts import LABELS, probabilities_in, standard_label
 from arena_hard.rating.arrays import FloatArray, IntArray
+
+K = TypeVar("K", bound=Hashable)
 
 UNREADABLE = -1
 ABSENT = -2
@@ -60,12 +62,16 @@ class JudgmentWithProbabilities(JudgmentHead, frozen=True, gc=False):
     games: Sequence[GameWithProbabilities | None] | None = None
 
 
-class Codes(dict[str, int]):
-    """Names to integers, in the order in which they are first met."""
+class Numbers(dict[K, int]):
+    """Whatever to integers, in the order in which they are first met."""
 
-    def __missing__(self, name: str) -> int:
-        self[name] = code = len(self)
-        return code
+    def __missing__(self, key: K) -> int:
+        self[key] = number = len(self)
+        return number
+
+
+class Codes(Numbers[str]):
+    """Names to integers."""
 
 
 class VerdictCodes(dict[object, int]):

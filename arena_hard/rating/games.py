@@ -6,20 +6,21 @@ Texts are not kept: a judgment of 2.6 kB becomes two rows of a few bytes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from arena_hard.data.baselines import judgment_files, no_judgments
-from arena_hard.data.beside import Copy, beside
-from arena_hard.data.jsonl import Remark, warn
+from arena_hard.data.beside import Copy
+from arena_hard.data.jsonl import Remark, say, warn
 from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, name_of
+from arena_hard.data.record_index import Places
 from arena_hard.data.records import UserError
-from arena_hard.data.typed_jsonl import InputFile, Reader
+from arena_hard.data.typed_jsonl import InputFile
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
 from arena_hard.rating.game_codes import (
     ABSENT,
@@ -30,11 +31,9 @@ from arena_hard.rating.game_codes import (
     ForeignScores,
     GameHead,
     JudgmentHead,
-    JudgmentWithProbabilities,
-    ProbabilityCodes,
-    VerdictCodes,
 )
-from arena_hard.rating.halves import Half, join, second_half
+from arena_hard.rating.game_records import FileGames, GameReader
+from arena_hard.rating.halves import LARGE, read_all, size_of
 from arena_hard.rating.same_records import Overruled, counting, named_elsewhere, ranks
 
 
@@ -90,96 +89,77 @@ class Judgments:
 
 
 class _Builder:
-    """Gathers the rows of judgment files as columns of codes."""
+    """Gathers the judgments of files as columns of codes."""
 
-    def __init__(self, bench: Bench, with_probabilities: bool) -> None:
-        self.bench = bench
-        row = JudgmentWithProbabilities if with_probabilities else JudgmentHead
-        self.reader: Reader[JudgmentHead] = Reader(row, fingerprints=True)
+    def __init__(self, bench: Bench, reader: GameReader) -> None:
+        self.bench, self.reader = bench, reader
         self.names = {column: Codes() for column in ("question", "model", "judge", "baseline", "category")}
-        self.verdicts = VerdictCodes()
-        self.probabilities = ProbabilityCodes() if with_probabilities else None
-        self.of_games = {("first", "second"): self.verdicts.of_games}
-        if self.probabilities is not None:
-            self.of_games["first probabilities", "second probabilities"] = self.probabilities.of_games
-        columns = (*self.names, "file", "shortened", *(column for pair in self.of_games for column in pair))
-        self.columns: dict[str, list[int]] = {column: [] for column in columns}
-        self.unnamed: list[str] = []
+        self.columns: dict[str, list[IntArray]] = {}
         self.files: list[Path] = []
+        self.inputs: list[InputFile] = []
         self.is_renamed = False
-        self.further: tuple[InputFile, ...] = ()  # inputs that another process has read
+        self._of_places: tuple[Places, IntArray] | None = None
 
-    def half(self, base: Path) -> Half:
-        """What was read so far, for another process."""
-        columns: dict[str, IntArray] = {name: np.array(values, dtype=np.int32) for name, values in self.columns.items()}
-        names, inputs = {name: list(codes) for name, codes in self.names.items()}, self.reader.inputs(base)
-        return Half(names, columns, self.unnamed, self.files, self.is_renamed, inputs)
+    def add(self, judge: str, found: FileGames, unnamed: str = "") -> None:
+        """Put the judgments of a file behind the others. unnamed: whom records without a baseline are against.
 
-    def with_half(self, half: Half) -> _Builder:
-        """With what another process has read behind what this one has."""
-        join(self.names, self.columns, half, len(self.files))
-        self.unnamed, self.files = self.unnamed + half.unnamed, self.files + half.files
-        self.is_renamed, self.further = self.is_renamed or half.is_renamed, half.inputs
-        return self
-
-    def add_all(self, files: Iterable[tuple[str, Path, str]]) -> _Builder:
-        """Read files, each with its judge and with whom records without a baseline are against. Raises UserError."""
-        for file in files:
-            self.add(*file)
-        return self
-
-    def add(self, judge: str, file: Path, unnamed: str = "") -> None:
-        """Read one file. Raises UserError with the line of a broken row."""
-        self.unnamed.append(unnamed)
-        start = len(self.columns["model"])
-        for rows in self.reader.blocks(file):
-            self._add_rows(self.names["judge"][judge], len(self.files), rows)
-        self.files.append(file)
-        self.reader.check_ids(file, self.names["question"])
-        self._give_to_owners(file, start)
-
-    def _give_to_owners(self, file: Path, start: int) -> None:
-        """Code the rows of a file, which begin at `start`, by whose they are; a warning where that is odd."""
-        names, codes = list(self.names["model"]), self.columns["model"][start:]
-        if {names[code] for code in set(codes)} <= {name_of(file)}:
-            return
-        questions: dict[str, set[int]] = {}
-        for code, question in zip(codes, self.columns["question"][start:]):
-            questions.setdefault(names[code], set()).add(question)
-        whose = owners(self.bench, file, questions)
-        warn(whose.notes)
-        if any(name != model for name, model in whose.of.items()):
-            self.is_renamed = True
-            self.columns["model"][start:] = [self.names["model"][whose.of[names[code]]] for code in codes]
-
-    def _add_rows(self, judge: int, file: int, rows: list[JudgmentHead]) -> None:
-        question, model = self.names["question"], self.names["model"]
+        What there is to say of the file is said here.
+        """
+        say(found.said)
+        kinds, n = found.records.kinds, len(found.records.codes)
         baseline, category = self.names["baseline"], self.names["category"]
-        columns = self.columns
-        columns["question"] += [question[row.question_id or row.uid] for row in rows]
-        columns["model"] += [model[row.model or ""] for row in rows]
-        columns["baseline"] += [baseline[row.baseline or self.unnamed[file]] for row in rows]
-        columns["category"] += [category[row.category or ""] for row in rows]
-        columns["judge"] += [judge] * len(rows)
-        columns["file"] += [file] * len(rows)
-        played = [row.games or () for row in rows]
-        columns["shortened"] += [any(game and game.truncated for game in games) for games in played]
-        for pair, of_games in self.of_games.items():
-            for position, column in enumerate(pair):
-                columns[column] += of_games(played, position)
+        question = self._questions(found.records.places)
+        columns = {
+            "question": question,
+            "model": self._models(found, question),
+            "judge": np.full(n, self.names["judge"][judge], dtype=np.int32),
+            "baseline": found.column(baseline[kind.baseline or unnamed] for kind in kinds),
+            "category": found.column(category[kind.category] for kind in kinds),
+            "file": np.full(n, len(self.files), dtype=np.int32),
+            "shortened": found.column((kind.shortened for kind in kinds), bool),
+            "first": found.column((kind.first for kind in kinds), np.int8),
+            "second": found.column((kind.second for kind in kinds), np.int8),
+        }
+        if found.first is not None and found.second is not None:
+            columns |= {"first probabilities": found.first, "second probabilities": found.second}
+        for name, values in columns.items():
+            self.columns.setdefault(name, []).append(values)
+        self.files.append(found.file)
+        self.inputs.append(found.input(self.bench.data_dir))
+
+    def _questions(self, places: Places) -> IntArray:
+        """[n] codes of the questions of a file's records; most files have the same."""
+        if self._of_places is None or self._of_places[0] is not places:
+            codes = self.names["question"]
+            self._of_places = places, np.array([codes[key] for key in places.ids], dtype=np.int32)
+        return self._of_places[1]
+
+    def _models(self, found: FileGames, question: IntArray) -> IntArray:
+        """[n] codes of the models that a file's records are of; a warning where these are odd. question: [n] codes."""
+        named = [kind.model for kind in found.records.kinds]
+        whose = {name: name for name in named}
+        if not whose.keys() <= {name_of(found.file)}:
+            place = found.column(list(whose).index(name) for name in named)
+            questions = {name: set(question[place == code].tolist()) for code, name in enumerate(whose)}
+            known = owners(self.bench, found.file, questions)
+            warn(known.notes)
+            whose = known.of
+            self.is_renamed |= any(name != model for name, model in whose.items())
+        codes = self.names["model"]
+        return found.column(codes[whose[name]] for name in named)
 
     def empty_files(self) -> list[Path]:
         """The files in which no record was found."""
-        return [self.files[code] for code in sorted(set(range(len(self.files))) - set(self.columns["file"]))]
+        return [file for file, rows in zip(self.files, self.columns["file"]) if not len(rows)]
 
     def _foreign(self, columns: dict[str, IntArray]) -> ForeignScores | None:
         """The scores that are no verdict, of the rows that count."""
         odd = np.column_stack([columns["first"], columns["second"]]) == UNKNOWN
-        return self._first(columns, odd, lambda game: self.verdicts.of(game) == UNKNOWN, lambda game: game.score)
+        return self._first(columns, odd, lambda game: self.reader.verdicts.of(game) == UNKNOWN, lambda game: game.score)
 
     def _no_probabilities(self, columns: dict[str, IntArray]) -> ForeignScores | None:
         """What cannot be used as label probabilities, and why the first cannot."""
-        known = self.probabilities
+        known = self.reader.probabilities
         if known is None:
             return None
         odd = np.column_stack([columns["first probabilities"], columns["second probabilities"]]) == UNUSABLE
@@ -205,12 +185,13 @@ class _Builder:
             found.extend(said(game) for game in (row.games or [])[:2] if game and is_odd(game))
             return bool(found)
 
-        line = self.reader.line_of(file, has_it)
+        line = self.reader.typed.line_of(file, has_it)
         return ForeignScores(int(odd.sum()), found[0], file, line)
 
-    def judgments(self, base: Path) -> Judgments:
+    def judgments(self) -> Judgments:
         """What was gathered: one row for each judge, model, question and baseline."""
-        columns: dict[str, IntArray] = {name: np.array(values, dtype=np.int32) for name, values in self.columns.items()}
+        columns = {name: np.concatenate(parts) for name, parts in self.columns.items()}
+        self.columns.clear()
         keys = [columns["judge"], columns["model"], columns["question"], self._baselines(columns)]
         named = ranks(self.files, columns["file"], list(self.names["model"]), columns["model"])
         found = counting(keys, named, columns["file"], self.files)
@@ -219,8 +200,7 @@ class _Builder:
         table = self._table(columns)
         table = _recoded(table) if found.overruled or self.is_renamed else table
         odd = self._foreign(columns), nothing, self._no_probabilities(columns)
-        inputs = self.reader.inputs(base) + self.further
-        return Judgments(table, inputs, found.duplicates, found.overruled, *odd)
+        return Judgments(table, tuple(self.inputs), found.duplicates, found.overruled, *odd)
 
     def _baselines(self, columns: dict[str, IntArray]) -> IntArray:
         """[n] baselines that tell rows apart; in a file where not all rows name theirs, they tell nothing."""
@@ -249,10 +229,10 @@ class _Builder:
         )
 
     def _probabilities(self, columns: dict[str, IntArray], played: BoolArray) -> FloatArray | None:
-        if self.probabilities is None:
+        if self.reader.probabilities is None:
             return None
         codes = np.column_stack([columns["first probabilities"], columns["second probabilities"]])
-        return self.probabilities.rows(codes.ravel()[played])
+        return self.reader.probabilities.rows(codes.ravel()[played])
 
 
 def read_judgments(
@@ -261,24 +241,30 @@ def read_judgments(
     baselines: Sequence[str] = (),
     with_probabilities: bool = False,
     copy: Copy | None = None,
+    keep: bool = False,
 ) -> Judgments:
     """The judgments of one or more judges, files in sorted order, rows in the order of the files.
 
     baselines: those whose own folders are read too; with_probabilities: read those of the labels, which takes longer;
-    copy: which reads half of large ones first. Raises UserError for a judge without judgments or a broken line.
+    copy: which reads half of large ones first; keep: whether the indexes of large files may be written.
+    Raises UserError for a judge without judgments or a broken line.
     """
     files: list[tuple[str, Path, str]] = []
     for judge in judges:
         if not (found := judgment_files(bench, judge, baselines)):
             raise no_judgments(bench, judge)
         files += [(judge, file, baseline) for file, baseline in found.items()]
-    rest = [] if with_probabilities else files[second_half([file for _, file, _ in files]) :]
-    with beside(lambda: _Builder(bench, False).add_all(rest).half(bench.data_dir), bool(rest), copy) as read:
-        builder = _Builder(bench, with_probabilities).add_all(files[: len(files) - len(rest)])
-        others = read()
-    builder = builder.add_all(rest) if others is None else builder.with_half(others)
-    judgments = builder.judgments(bench.data_dir)
-    if empty := builder.empty_files():
+    every = [file for _, file, _ in files]
+    reader = GameReader(bench, with_probabilities, keep and size_of(every) >= LARGE)
+    known = {file: games for file in every if (games := reader.at_hand(file))}
+    others = [file for file in dict.fromkeys(every) if file not in known]
+    known |= zip(others, read_all(others, reader.read, not with_probabilities, copy))
+    builder = _Builder(bench, reader)
+    for judge, file, baseline in files:
+        builder.add(judge, known[file], baseline)
+    empty = builder.empty_files()
+    judgments = builder.judgments()
+    if empty:
         named = shortened([str(file) for file in empty])
         warnings.warn(f"Without any judgment, so that its model may be missing: {named}.", Remark, stacklevel=1)
     if len(judgments.table) == 0:

@@ -1,47 +1,41 @@
-"""Judgment files read in two processes: how they are divided, and how the second half's codes join the first's."""
+"""Judgment files read in two processes, by bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import TypeVar
 
-import numpy as np
+from arena_hard.data.beside import Copy, beside
 
-from arena_hard.data.typed_jsonl import InputFile
-from arena_hard.rating.arrays import IntArray
-from arena_hard.rating.game_codes import Codes
+T = TypeVar("T")
 
-_LARGE = 16 << 20  # bytes of judgments; fewer are read as quickly as another process begins
-
-
-@dataclass(frozen=True)
-class Half:
-    """What was read of some files: columns of codes, whose names are those of `names` in the order of their codes."""
-
-    names: Mapping[str, Sequence[str]]
-    columns: Mapping[str, IntArray]
-    unnamed: list[str]
-    files: list[Path]
-    is_renamed: bool
-    inputs: tuple[InputFile, ...]
+LARGE = 16 << 20  # bytes of judgments; fewer are read as quickly as another process begins, and as their index
 
 
-def second_half(files: Sequence[Path]) -> int:
+def size_of(files: Sequence[Path]) -> int:
+    """The bytes of some files."""
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def read_all(
+    files: Sequence[Path], read: Callable[[Path], T], may_divide: bool = True, copy: Copy | None = None
+) -> list[T]:
+    """What `read` says of each file; where they are large, the second half is read in a copy of this process.
+
+    copy: which does it first and then what else was left to it; it begins in any case.
+    """
+    half = _second_half(files) if may_divide else len(files)
+    with beside(lambda: [read(file) for file in files[half:]], half < len(files), copy) as others:
+        found = [read(file) for file in files[:half]]
+        rest = others()
+    return found + ([read(file) for file in files[half:]] if rest is None else rest)
+
+
+def _second_half(files: Sequence[Path]) -> int:
     """The place of the first file of the second half, by bytes; behind the last where all are small."""
-    sizes = list(accumulate(file.stat().st_size if file.is_file() else 0 for file in files))
-    if not sizes or sizes[-1] < _LARGE:
+    sizes = list(accumulate(map(size_of, ([file] for file in files))))
+    if not sizes or sizes[-1] < LARGE:
         return len(files)
     return next(place for place, size in enumerate(sizes, 1) if 2 * size >= sizes[-1])
-
-
-def join(names: Mapping[str, Codes], columns: Mapping[str, list[int]], half: Half, files: int) -> None:
-    """Put a half behind what is there, with names in the order of one reading of all. files: how many were read."""
-    for column, values in half.columns.items():
-        if column in names:
-            known = np.array([names[column][name] for name in half.names[column]], dtype=np.int32)
-            values = known[values]
-        elif column == "file":
-            values = values + files
-        columns[column].extend(values.tolist())
