@@ -73,7 +73,7 @@ def main() -> int:
         return print_costs(args, bench)
 
     with copying() as copy:
-        lengths_of = lengths_ahead(bench, [] if args.battles else args.judge_name, copy)
+        lengths_of = lengths_ahead(bench, [] if args.battles else args.judge_name, copy, writes(args))
         parts, inputs, notes = load(args, expected, copy)
         questions, unknown = questions_of(args, bench)
         results = [rate(args, bench, part, inputs, questions, lengths_of) for part in parts]
@@ -109,7 +109,7 @@ def load(
         return load_cached(args, expected)
     bench = expected.bench
     wanted = [args.baseline] if args.baseline else expected.judged_against(args.judge_name)
-    judgments = read_judgments(bench, args.judge_name, wanted, args.soft, copy)
+    judgments = read_judgments(bench, args.judge_name, wanted, args.soft, copy, writes(args))
     parts: list[Part] = []
     notes: list[Text] = []
     for category, baseline, every, said in cut(judgments.table, expected, args.baseline, args.category):
@@ -143,12 +143,17 @@ def case_of(args: argparse.Namespace, category: str, baseline: str) -> caches.Ca
     return caches.Case(args.bench_name, judges, baseline, args.weight, args.first_game_only, category, args.soft)
 
 
+def writes(args: argparse.Namespace) -> bool:
+    """Whether a run leaves something in the data folder; not with v2.0's rule, which leaves some judgments out."""
+    return args.interval != "v2.0"
+
+
 def write_battles(
     args: argparse.Namespace, bench: Bench, parts: Sequence[Part], judgments: Judgments, notes: Sequence[Text]
 ) -> list[str]:
     """Write the battles for --load-battles and for other tools; a folder that takes no file is but a note."""
     problems = []
-    for part in parts if args.interval != "v2.0" else ():  # of which some judgments are left out
+    for part in parts if writes(args) else ():
         case = case_of(args, part.category, part.baseline)
         lines = battle_files.game_lines(part.battles) if args.soft else battle_files.battle_lines(part.battles)
         said, most = [as_data(part.said), as_data(notes)], part.battles.most

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from arena_hard.data import jsonl
 from arena_hard.data.bench_files import ERROR_MARK
 from arena_hard.data.beside import Copy
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.record_folder import is_there, record_files
+from arena_hard.data.record_index import Gathered, Records, found_in, index_file, known
 from arena_hard.data.record_values import token_count
 from arena_hard.data.typed_jsonl import Reader
 
-_LARGE = 16 << 20  # bytes of answers; fewer are read as quickly as another process begins
+_LARGE = 16 << 20  # bytes of answers; fewer are read as quickly as another process begins, and as their index
+CUT_OFF = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length"})
 _ERROR_MARK = msgspec.Raw(msgspec.json.encode(ERROR_MARK))
 
 Odd = list[Any] | str | float | bool | None  # what public files hold where an object is meant; nobody needs it
@@ -44,7 +48,8 @@ class _Usage(msgspec.Struct):
 
 
 class AnswerRow(msgspec.Struct, gc=False):
-    """What the length of an answer is read from: a count for each turn, one for all of them, or the server's."""
+    """What the length of an answer is read from (a count for each turn, one for all of them, or the server's), and its
+    reason to end."""
 
     question_id: str = ""
     uid: str = ""
@@ -52,6 +57,18 @@ class AnswerRow(msgspec.Struct, gc=False):
     metadata: _Metadata | Odd = None
     conv_metadata: _Metadata | Odd = None
     usage: _Usage | Odd = None
+    finish_reason: Any = None
+
+
+class AnswerKind(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of an answer: its tokens, None where nobody counted them, and whether the server did; whether the
+    original wrote it for a call that failed; whether it ended because max_tokens was reached.
+    """
+
+    tokens: float | None
+    by_server: bool
+    has_failed: bool
+    is_cut_off: bool
 
 
 class AnswerLengths(msgspec.Struct, frozen=True):
@@ -65,60 +82,104 @@ class AnswerLengths(msgspec.Struct, frozen=True):
     of: int = 0
 
 
-def answer_lengths(bench: Bench, model: str) -> AnswerLengths:
-    """The average length of a model's answers; of several for one question the last counts.
+def answer_lengths(bench: Bench, model: str, keep: bool = False) -> AnswerLengths:
+    """The average length of a model's answers; of several for one question the last counts. keep: as in known_answers.
 
     Raises UserError for a broken line.
     """
     file = bench.answer_file(model)
     if not is_there(file):
         return AnswerLengths(None)
-    return _average(file)
+    records, said = known_answers(bench, file, keep)
+    jsonl.say(said)
+    return _lengths_in(records)
 
 
-def lengths_ahead(bench: Bench, judges: Sequence[str], copy: Copy) -> Callable[[str], AnswerLengths]:
+def lengths_ahead(
+    bench: Bench, judges: Sequence[str], copy: Copy, keep: bool = False
+) -> Callable[[str], AnswerLengths]:
     """What gives `answer_lengths` of a model; those of the models that were judged are left to a copy of this process
-    where they are large.
+    where they are large. keep: whether indexes may be written, where all are large together.
     """
     folders = [each.folder for judge in judges for each in bench.judgment_sets(judge)]
     names = {name_of(file) for folder in folders for file in record_files(folder)}
-    files = [file for file in map(bench.answer_file, sorted(names)) if file.is_file()]
-    if sum(file.stat().st_size for file in files) < _LARGE:
-        return lambda model: answer_lengths(bench, model)
-    read = copy.leave(lambda: {name: answer_lengths(bench, name) for name in names})
-    known = functools.cache(lambda: read() or {})
-    return lambda model: known().get(model) or answer_lengths(bench, model)
+    files = {name: file for name in sorted(names) if (file := bench.answer_file(name)).is_file()}
+    keep = keep and _is_large(files.values())
+    at_hand = {name: _lengths_in(found) for name, file in files.items() if (found := answers_at_hand(bench, file))}
+    others = [name for name in files if name not in at_hand]
+    if _is_large(files[name] for name in others):
+        read = copy.leave(lambda: {name: answer_lengths(bench, name, keep) for name in others})
+        known = functools.cache(lambda: at_hand | (read() or {}))
+    else:
+        known = functools.cache(lambda: at_hand)
+    return lambda model: known().get(model) or answer_lengths(bench, model, keep)
 
 
-def _average(file: Path) -> AnswerLengths:
-    lengths: dict[str, tuple[float, bool] | None] = {}
-    failed: set[str] = set()
+def _is_large(files: Iterable[Path]) -> bool:
+    return sum(file.stat().st_size for file in files) >= _LARGE
+
+
+# ------------------------------------------------------------------------------------------- of a file
+
+
+def known_answers(bench: Bench, file: Path, keep: bool) -> tuple[Records[AnswerKind], list[jsonl.Remark]]:
+    """What is known of a file's answers, and what there is to say of it. keep: whether an index may be written.
+
+    Its marks are where each record lies: its first byte, and how many they are. Raises UserError for a broken line.
+    """
+    return known(_index(bench, file), file, AnswerKind, lambda said: _gather(file, said), keep)
+
+
+def answers_at_hand(bench: Bench, file: Path) -> Records[AnswerKind] | None:
+    """What is known of a file's answers by its index; None where there is none that fits."""
+    return found_in(_index(bench, file), file, AnswerKind)
+
+
+def _index(bench: Bench, file: Path) -> Path | None:
+    return index_file(bench, file, ".lengths")
+
+
+def _gather(file: Path, said: list[jsonl.Remark]) -> Gathered[AnswerKind]:
+    ids: list[str] = []
+    codes, places = array("I"), array("q")
+    numbers: dict[tuple[float | None, bool, bool, bool], int] = {}
     reader: Reader[AnswerRow] = Reader(AnswerRow)
-    for rows in reader.blocks(file):
-        ids, turns = [row.question_id or row.uid for row in rows], [_turns_of(row) for row in rows]
-        lengths.update((key, _length(row, said)) for key, row, said in zip(ids, rows, turns))
-        failed |= {key for key, said in zip(ids, turns) if _has_failed(said)}
-    reader.check_ids(file, lengths)
-    known = [length for length in lengths.values() if length is not None]
-    there = len(lengths) - sum(lengths[key] is None for key in failed)
+    for rows in reader.blocks(file, said, places):
+        ids += [row.question_id or row.uid for row in rows]
+        codes.extend(numbers.setdefault(_kind_of(row), len(numbers)) for row in rows)
+    reader.check_ids(file, ids)
+    kinds = [AnswerKind(*each) for each in numbers]
+    return Gathered(ids, kinds, codes, [places.tobytes()], _average(ids, kinds, codes))
+
+
+def _kind_of(row: AnswerRow) -> tuple[float | None, bool, bool, bool]:
+    turns, why = _turns_of(row), row.finish_reason
+    tokens, by_server = _length(row, turns) or (None, False)
+    return tokens, by_server, _has_failed(turns), isinstance(why, str) and why in CUT_OFF
+
+
+def _average(ids: Sequence[str], kinds: Sequence[AnswerKind], codes: Sequence[int]) -> AnswerLengths:
+    last = dict(zip(ids, codes))
+    lost = {code for code, kind in enumerate(kinds) if kind.has_failed}
+    failed = {key for key, code in zip(ids, codes) if code in lost} if lost else ()
+    there = len(last) - sum(kinds[last[key]].tokens is None for key in failed)
+    known = [kind for code in last.values() if (kind := kinds[code]).tokens is not None]
     if not known:
         return AnswerLengths(None, of=there)
-    total = sum(length for length, _ in known)
-    return AnswerLengths(total / len(known), len(known), sum(server for _, server in known), there)
+    total = sum(kind.tokens or 0 for kind in known)
+    return AnswerLengths(total / len(known), len(known), sum(kind.by_server for kind in known), there)
 
 
-def is_failed(row: AnswerRow) -> bool:
-    """Whether the original wrote this record for a call that failed."""
-    return _has_failed(_turns_of(row))
+def _lengths_in(records: Records[AnswerKind]) -> AnswerLengths:
+    return msgspec.convert(records.whole, AnswerLengths)
+
+
+# ------------------------------------------------------------------------------------------ of an answer
 
 
 def _has_failed(turns: _Turns) -> bool:
+    """Whether the original wrote this record for a call that failed."""
     return any(turn.content == _ERROR_MARK if isinstance(turn, _Turn) else turn == ERROR_MARK for turn in turns)
-
-
-def length_of(row: AnswerRow) -> tuple[float, bool] | None:
-    """(tokens of all turns of the first choice, whether the server counted them); None where nobody did."""
-    return _length(row, _turns_of(row))
 
 
 def _length(row: AnswerRow, turns: _Turns) -> tuple[float, bool] | None:
