@@ -33,6 +33,7 @@ from arena_hard.rating.games import Judgments, read_judgments, without_own
 from arena_hard.rating.intervals import Fit
 from arena_hard.rating.stopped import looked_in
 from arena_hard.showing import comparisons, config_values, flags, footnotes, formats, leaderboard, rounds_bar
+from arena_hard.showing.kept_page import KeptPage
 from arena_hard.showing.notes import Text, as_data, from_data
 from utils import load_judge_settings, parser, run_main
 
@@ -72,15 +73,15 @@ def main() -> int:
     if args.costs:
         return print_costs(args, bench)
 
-    with copying() as copy:
-        lengths_of = lengths_ahead(bench, [] if args.battles else args.judge_name, copy, writes(args))
-        parts, inputs, notes = load(args, expected, copy)
-        questions, unknown = questions_of(args, bench)
-        results = [rate(args, bench, part, inputs, questions, lengths_of) for part in parts]
-    overall, said = over_categories(args, results)
-    page = formats.Page(args, results, inputs, [*notes, *unknown, *said], overall, questions)
     show = streams.print_document if args.format in flags.DOCUMENTS else print
-    show(formats.FORMATS[args.format](page))
+    kept = KeptPage(args, expected)
+    if page := kept.text():
+        show(page)
+        return 0
+    with kept.making() as keep:
+        results, page = result_of(args, expected)
+        keep(page, results)
+    show(page)
     if args.output:
         write_csv(args, results)
     if args.plot:
@@ -89,6 +90,19 @@ def main() -> int:
         for line in draw_parts(results, args.plot, args.level):
             print(line, file=sys.stderr)
     return 0
+
+
+def result_of(args: argparse.Namespace, expected: Expected) -> tuple[list[Result], str]:
+    """All parts of the bench, rated, and the page of them. Raises UserError."""
+    bench = expected.bench
+    with copying() as copy:
+        lengths_of = lengths_ahead(bench, [] if args.battles else args.judge_name, copy, flags.leaves_files(args))
+        parts, inputs, notes = load(args, expected, copy)
+        questions, unknown = questions_of(args, bench)
+        results = [rate(args, bench, part, inputs, questions, lengths_of) for part in parts]
+    overall, said = over_categories(args, results)
+    page = formats.Page(args, results, inputs, [*notes, *unknown, *said], overall, questions)
+    return results, formats.FORMATS[args.format](page)
 
 
 # --------------------------------------------------------------------------- judgments → battles
@@ -109,7 +123,7 @@ def load(
         return load_cached(args, expected)
     bench = expected.bench
     wanted = [args.baseline] if args.baseline else expected.judged_against(args.judge_name)
-    judgments = read_judgments(bench, args.judge_name, wanted, args.soft, copy, writes(args))
+    judgments = read_judgments(bench, args.judge_name, wanted, args.soft, copy, flags.leaves_files(args))
     parts: list[Part] = []
     notes: list[Text] = []
     for category, baseline, every, said in cut(judgments.table, expected, args.baseline, args.category):
@@ -137,24 +151,13 @@ def anchor_of(found: Battles, file: Path, baseline: str) -> str:
     return baseline
 
 
-def case_of(args: argparse.Namespace, category: str, baseline: str) -> caches.Case:
-    """What a cache of this run depends on."""
-    judges = tuple(args.judge_name)
-    return caches.Case(args.bench_name, judges, baseline, args.weight, args.first_game_only, category, args.soft)
-
-
-def writes(args: argparse.Namespace) -> bool:
-    """Whether a run leaves something in the data folder; not with v2.0's rule, which leaves some judgments out."""
-    return args.interval != "v2.0"
-
-
 def write_battles(
     args: argparse.Namespace, bench: Bench, parts: Sequence[Part], judgments: Judgments, notes: Sequence[Text]
 ) -> list[str]:
     """Write the battles for --load-battles and for other tools; a folder that takes no file is but a note."""
     problems = []
-    for part in parts if writes(args) else ():
-        case = case_of(args, part.category, part.baseline)
+    for part in parts if flags.leaves_files(args) else ():
+        case = flags.case(args, part.category, part.baseline)
         lines = battle_files.game_lines(part.battles) if args.soft else battle_files.battle_lines(part.battles)
         said, most = [as_data(part.said), as_data(notes)], part.battles.most
         note = caches.Note(case, judgments.inputs, judged=part.judged, most=most, said=said, silent=tuple(part.silent))
@@ -168,7 +171,7 @@ def load_cached(args: argparse.Namespace, expected: Expected) -> tuple[list[Part
     inputs: tuple[InputFile, ...] = ()
     notes: list[Text] = [footnotes.JUDGES_IN_ONE] if len(args.judge_name) > 1 else []
     for category in cached_categories(args, expected):
-        case = case_of(args, category, args.baseline or assumed_baseline(expected, args.judge_name, category))
+        case = flags.case(args, category, args.baseline or assumed_baseline(expected, args.judge_name, category))
         file, note = caches.find_battles(expected.bench, case)
         parts.append(cached_part(file, note or caches.Note(case, ())))
         if note is None:
@@ -190,7 +193,7 @@ def cached_categories(args: argparse.Namespace, expected: Expected) -> list[str]
     """The categories asked for, else those that a run without --category has rated on their own; "" is all in one."""
     if args.category:
         return [""] if args.category == [NO_CATEGORIES] else args.category
-    cases = [case_of(args, name, baseline) for name, baseline in expected.categories(args.baseline)]
+    cases = [flags.case(args, name, baseline) for name, baseline in expected.categories(args.baseline)]
     return [case.category for case in cases if caches.battle_file(expected.bench, case).is_file()] or [""]
 
 
@@ -222,11 +225,15 @@ def rate(
 
         fit, notes = controlled_fit(args, bench, part)
     else:
-        rounds, notes = cached_rounds(args, bench, part)
+        given, notes = cached_rounds(args, bench, part)
+        case, draw = flags.case(args, part.category, part.baseline), flags.draw(args)
+        is_cached = given is None and bool(inputs) and flags.leaves_files(args)
+        file = caches.RoundFile(bench, case, draw, part.battles, part.anchor) if is_cached else None
+        rounds = file.known() if file else given
         cells = battles.cells_of(part.battles)
         fit = intervals.fit_with_intervals(part.battles, cells, part.anchor, rule, rounds, rounds_bar.rounds_with_bar)
-        if rounds is None and fit.rounds is not None and inputs and args.interval != "v2.0":
-            notes = write_rounds(args, bench, part, fit, inputs)
+        if file and fit.rounds is not None:
+            notes = [problem for problem in [file.save(fit.rounds, inputs)] if problem]
     fit = intervals.without_ends(fit, part.silent)
     lengths = {model: lengths_of(model) for model in fit.models}
     tokens = {model: length.average for model, length in lengths.items()}
@@ -255,23 +262,11 @@ def cached_rounds(args: argparse.Namespace, bench: Bench, part: Part) -> tuple[F
     """The bootstrap rounds of an earlier run, where they are wanted. Raises UserError."""
     if not args.load_bootstrap:
         return None, []
-    file, note = caches.find_rounds(bench, case_of(args, part.category, part.baseline), flags.draw(args))
+    file, note = caches.find_rounds(bench, flags.case(args, part.category, part.baseline), flags.draw(args))
     rounds = caches.read_rounds(file, part.battles.models)
     rounds = rounds + ratings.ANCHOR_RATING - rounds[:, [part.anchor]]
     unknown = f"{file} does not record its inputs; its {counted(len(rounds), 'round')} are used as they are."
     return rounds, [] if note else [unknown]
-
-
-def write_rounds(
-    args: argparse.Namespace, bench: Bench, part: Part, fit: Fit, inputs: Sequence[InputFile]
-) -> list[str]:
-    """Write the bootstrap rounds for --load-bootstrap and for other tools."""
-    case, draw = case_of(args, part.category, part.baseline), flags.draw(args)
-    lines = caches.round_lines(fit.models, fit.rounds) if fit.rounds is not None else []
-    problem = caches.save(
-        caches.round_file(bench, case, draw.interval), lines, caches.Note(case, tuple(inputs), draw=draw)
-    )
-    return [problem] if problem else []
 
 
 # ------------------------------------------------------------------------------------- the output

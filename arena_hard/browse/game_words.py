@@ -9,7 +9,8 @@ import numpy as np
 from arena_hard.browse import game_selection
 from arena_hard.browse.commands import Commands
 from arena_hard.browse.game_selection import Pair
-from arena_hard.browse.record_file import CUT_OFF, NO_GAME, UNREADABLE
+from arena_hard.browse.record_file import NO_GAME, UNREADABLE
+from arena_hard.data.lengths import CUT_OFF
 from arena_hard.data.records import Game
 from arena_hard.data.verdicts import LABELS, labels_in, outcome
 

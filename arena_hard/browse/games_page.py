@@ -12,7 +12,8 @@ from arena_hard.browse.address import View
 from arena_hard.browse.commands import Commands
 from arena_hard.browse.game_selection import Pair, Selection
 from arena_hard.browse.index import BenchIndex
-from arena_hard.browse.record_file import CUT_OFF, NO_GAME, UNREADABLE
+from arena_hard.browse.record_file import NO_GAME, UNREADABLE
+from arena_hard.data.lengths import CUT_OFF
 from arena_hard.data.records import Game
 from arena_hard.data.settings import DEFAULT_PATTERN, JudgeSettings
 from arena_hard.data.verdicts import LABELS

@@ -1,7 +1,7 @@
 """Where every record of a bench lies in its file: byte offsets and verdicts, no texts.
 
-A judgment of 2.6 kB becomes some 30 bytes. Files are read again only when their size or time changed,
-so that judgments which are being written appear with the next page.
+A judgment of 2.6 kB becomes some 40 bytes. Files are read again only when they changed, so that judgments which are
+being written appear with the next page; what is large is read while pages are shown.
 """
 
 from __future__ import annotations
@@ -10,38 +10,32 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import msgspec
 import numpy as np
 
 from arena_hard.browse.commands import Commands
 from arena_hard.browse.judged import Judged
-from arena_hard.browse.record_file import (
-    NO_GAME,
-    UNREADABLE,
-    AnswerHead,
-    JudgmentHead,
-    RecordFile,
-    answer_facts,
-    each_once,
-    part_of,
-    read_record,
-    spans_of,
-    stamp_of,
-    verdict_code,
-)
+from arena_hard.browse.reading import LARGE, Reading, Scan, Scans, Wanted
+from arena_hard.browse.record_file import UNREADABLE, RecordFile, each_once, part_of, read_record, spans_of
 from arena_hard.data import jsonl
 from arena_hard.data.baselines import Origin, Standing, standing
 from arena_hard.data.bench_files import answer_if_any
+from arena_hard.data.lengths import AnswerKind
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, JudgmentSet, by_name
 from arena_hard.data.record_folder import in_place_of, look_into
+from arena_hard.data.record_index import Places, Stamp, stamp_of
 from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row, question_from_row
-from arena_hard.rating.arrays import BoolArray
+from arena_hard.rating.arrays import BoolArray, IntArray
+from arena_hard.rating.game_codes import UNKNOWN
+from arena_hard.rating.game_records import GameKind, codes_of
 from arena_hard.rating.same_records import Overruled
 from arena_hard.showing.footnotes import overruled_notes
 from arena_hard.showing.notes import whole
+
+Facts = tuple[int, int, int, int, int]  # a row of RecordFile.facts
+K = TypeVar("K")
 
 
 @dataclass
@@ -68,7 +62,7 @@ class BenchIndex:
         self._most_named: dict[str, dict[str, str]] = {}
         self._codes: dict[str, int] = {}
         self._baseline_codes: dict[str, int] = {}
-        self._question_stamp: tuple[int, int] | None = None
+        self._question_stamp: Stamp | None = None
         self._model_codes: dict[str, int] = {}
         self._judgment_files: dict[tuple[str, str], RecordFile] = {}
         self._question_problems: list[str] = []
@@ -77,15 +71,19 @@ class BenchIndex:
         self._overruled: list[Overruled] = []
         self._owner_notes: list[str] = []
         self._lock = threading.Lock()
+        self._scans = Scans(self.bench)
+        self._of_places: tuple[Places, IntArray] = Places([]), np.zeros(0, dtype=np.int32)
 
     # ------------------------------------------------------------------------------- building
 
-    def refresh(self) -> bool:
-        """Read what changed since the last time. Returns whether anything did."""
+    def refresh(self, in_background: bool = False) -> bool:
+        """Read what changed since the last time. Returns whether anything did.
+
+        in_background: what is large is read while pages are shown, and is there with a later call (`reading`).
+        """
         with self._lock:
             changed = self._refresh_questions()
-            changed |= self._refresh_answers()
-            changed |= self._refresh_judgments()
+            changed |= self._refresh_files(self._files_of_answers(), self._files_of_judgments(), in_background)
             if changed:
                 self._assemble()
                 self.version += 1
@@ -116,59 +114,62 @@ class BenchIndex:
         self._question_stamp = stamp
         return True
 
-    def _refresh_answers(self) -> bool:
+    def _files_of_answers(self) -> dict[str, Path]:
         found = look_into(self.bench.answer_folder, self.bench.judged_names())
         self._folder_notes = {"answers": found.notes}
-        files = by_name(found.files)
-        return self._refresh_files(self.answers, files, AnswerHead, answer_facts)
+        return by_name(found.files)
 
-    def _refresh_judgments(self) -> bool:
+    def _files_of_judgments(self) -> dict[tuple[str, str], Path]:
         self.sets = {each.label: each for each in self.bench.judgment_sets()}
         files: dict[tuple[str, str], Path] = {}
         for label, each in self.sets.items():
             found = look_into(each.folder)
             self._folder_notes[label] = found.notes
             files |= {(label, name): path for name, path in by_name(found.files).items()}
-        return self._refresh_files(self._judgment_files, files, JudgmentHead, self._judgment_facts)
+        return files
 
     def _refresh_files(
-        self, known: dict[Any, RecordFile], files: dict[Any, Path], head: type, facts: Callable[[Any], Any]
+        self, answers: dict[str, Path], judgments: dict[tuple[str, str], Path], in_background: bool
     ) -> bool:
-        """Bring `known` in line with the files on disk. Returns whether anything changed."""
-        gone = known.keys() - files.keys()
-        for key in gone:
-            del known[key]
-        changed = bool(gone)
-        for key, path in files.items():
-            stamp = stamp_of(path)
-            if stamp is not None and (key not in known or known[key].stamp != stamp):
-                known[key] = self._scan(path, stamp, head, facts)
-                changed = True
-        return changed
+        """Bring what is known in line with the files on disk. Returns whether anything changed."""
+        stamps = {path: stamp for path in (*answers.values(), *judgments.values()) if (stamp := stamp_of(path))}
+        known = {file.path: file.stamp for file in self._files()}
+        judged = set(judgments.values())
+        new = [Wanted(path, stamp, path in judged) for path, stamp in stamps.items() if known.get(path) != stamp]
+        is_large = sum(stamp.size for stamp in stamps.values()) >= LARGE
+        scans = {scan.path: scan for scan in self._scans.of(new, in_background, is_large)}
+        before = (self.answers.keys(), self._judgment_files.keys())
+        self.answers = self._with(scans, answers, self.answers, _answer_facts)
+        self._judgment_files = self._with(scans, judgments, self._judgment_files, self._judgment_facts)
+        return bool(scans) or before != (self.answers.keys(), self._judgment_files.keys())
 
-    def _scan(self, path: Path, stamp: tuple[int, int], head: type, facts: Callable[[Any], Any]) -> RecordFile:
-        decode = msgspec.json.Decoder(head).decode
-        codes: list[int] = []
-        places: list[tuple[int, int]] = []
-        values: list[tuple[int, ...]] = []
-        problems: list[str] = []
-        notes: list[str] = []
-        for span in spans_of(path, decode, problems, notes):
-            try:
-                codes.append(self._code(span.value.question_id or span.value.uid))
-            except ValueError as error:
-                problems.append(f"{path}:{span.number}: {error}")
-                continue
-            places.append((span.start, span.end - span.start))
-            values.append(facts(span.value))
-        place = np.array(places, dtype=np.int64).reshape(-1, 2)
-        fact = np.array(values, dtype=np.int32).reshape(-1, 5)
-        codes_of = np.array(codes, dtype=np.int32)
-        return RecordFile(path, stamp, codes_of, place[:, 0], place[:, 1], fact, problems, notes)
+    def _with(
+        self, scans: dict[Path, Scan], paths: dict[K, Path], known: dict[K, RecordFile], facts: Callable[[Any], Facts]
+    ) -> dict[K, RecordFile]:
+        """The files that are known by now, in the order of their paths. facts: of each kind of record."""
+        found: dict[K, RecordFile] = {}
+        for key, path in paths.items():
+            if path in scans:
+                found[key] = self._record_file(scans[path], facts)
+            elif key in known:
+                found[key] = known[key]
+        return found
+
+    def _record_file(self, scan: Scan, facts_of: Callable[[Any], Facts]) -> RecordFile:
+        records = scan.records
+        question = self._codes_of(records.places)
+        place = np.frombuffer(b"".join(records.marks), dtype=np.int64).reshape(-1, 2)
+        facts = np.array([facts_of(kind) for kind in records.kinds], dtype=np.int32).reshape(-1, 5)
+        fact = facts[codes_of(records.codes)]
+        return RecordFile(scan.path, scan.stamp, question, place[:, 0], place[:, 1], fact, scan.problems, scan.notes)
+
+    def _codes_of(self, places: Places) -> IntArray:
+        """[n] codes of the questions of a file's records; most files have the same."""
+        if self._of_places[0] is not places:
+            self._of_places = places, np.array([self._code(key) for key in places.ids], dtype=np.int32)
+        return self._of_places[1]
 
     def _code(self, question_id: str) -> int:
-        if not question_id:
-            raise ValueError("the key question_id or uid is missing")
         code = self._codes.get(question_id)
         if code is None:
             code = self._codes[question_id] = len(self.question_ids)
@@ -176,15 +177,12 @@ class BenchIndex:
             self.questions.append(None)
         return code
 
-    def _judgment_facts(self, row: JudgmentHead) -> tuple[int, ...]:
-        games = (row.games or [])[:2]
-        verdicts = [UNREADABLE if game is None else verdict_code(game.score) for game in games]
-        verdicts += [NO_GAME] * (2 - len(verdicts))
-        model = self._model_codes.setdefault(row.model or "", len(self._model_codes))
-        shortened = any(game and game.truncated for game in games)
-        return verdicts[0], verdicts[1], self._baseline_code(row.baseline), model, int(shortened)
+    def _judgment_facts(self, kind: GameKind) -> Facts:
+        model = self._model_codes.setdefault(kind.model, len(self._model_codes))
+        verdicts = [UNREADABLE if code == UNKNOWN else code for code in (kind.first, kind.second)]
+        return verdicts[0], verdicts[1], self._baseline_code(kind.baseline), model, int(kind.shortened)
 
-    def _baseline_code(self, name: str | None) -> int:
+    def _baseline_code(self, name: str) -> int:
         if not name:
             return -1
         code = self._baseline_codes.setdefault(name, len(self.baselines))
@@ -224,6 +222,9 @@ class BenchIndex:
     def _parts_by_model(self, name: str, file: RecordFile) -> Iterator[tuple[str, RecordFile]]:
         """A file's rows by the model that they are of."""
         names, models = list(self._model_codes), file.facts[:, 3]
+        if len(models) and (models == models[0]).all() and names[models[0]] == name:
+            yield name, file
+            return
         rows = {names[code]: models == code for code in np.unique(models).tolist()}
         questions = {own: set(file.question[mask].tolist()) for own, mask in rows.items()}
         whose = owners(self.bench, file.path, questions)
@@ -235,6 +236,11 @@ class BenchIndex:
             yield name, file
 
     # -------------------------------------------------------------------------------- reading
+
+    @property
+    def reading(self) -> Reading | None:
+        """How far it is, while files are read that are not in the index yet."""
+        return self._scans.reading
 
     @property
     def judges(self) -> list[str]:
@@ -322,3 +328,8 @@ class BenchIndex:
         if file is not None:
             result[file.question] = values(file)
         return result
+
+
+def _answer_facts(kind: AnswerKind) -> Facts:
+    tokens = -1 if kind.tokens is None else int(kind.tokens)
+    return tokens, int(kind.is_cut_off), int(kind.has_failed), 0, 0

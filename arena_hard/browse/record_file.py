@@ -11,16 +11,15 @@ import numpy as np
 
 from arena_hard.data import jsonl
 from arena_hard.data.foreign_files import misfit
-from arena_hard.data.lengths import AnswerRow, is_failed, length_of
 from arena_hard.data.line_notes import LineNotes
 from arena_hard.data.record_folder import rank
+from arena_hard.data.record_index import Stamp
 from arena_hard.data.verdicts import LABELS, standard_label
 from arena_hard.rating.arrays import BoolArray, IntArray
 from arena_hard.rating.same_records import Overruled
 
 UNREADABLE = -1  # the judge wrote, but no verdict could be read
 NO_GAME = -2  # there is no such game, or no judgment at all
-CUT_OFF = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length"})
 
 
 class _GameHead(msgspec.Struct):
@@ -38,12 +37,6 @@ class JudgmentHead(msgspec.Struct):
     baseline: str | None = None
 
 
-class AnswerHead(AnswerRow):
-    """What the index keeps of an answer."""
-
-    finish_reason: Any = None
-
-
 class RecordFile(NamedTuple):
     """One record file: a row for each record, in the file's order.
 
@@ -54,7 +47,7 @@ class RecordFile(NamedTuple):
     """
 
     path: Path
-    stamp: tuple[int, int]
+    stamp: Stamp
     question: IntArray
     offset: IntArray
     length: IntArray
@@ -106,21 +99,6 @@ def verdict_code(label: Any) -> int:
     """Index of a verdict in LABELS, in whatever spelling; UNREADABLE for anything else."""
     known = standard_label(label)
     return UNREADABLE if known is None else LABELS.index(known)
-
-
-def answer_facts(row: AnswerHead) -> tuple[int, ...]:
-    """Tokens as the leaderboard counts them, or -1; whether the answer was cut off; whether the call failed; 0, 0."""
-    length = length_of(row)
-    cut = isinstance(row.finish_reason, str) and row.finish_reason in CUT_OFF
-    return -1 if length is None else int(length[0]), int(cut), int(is_failed(row)), 0, 0
-
-
-def stamp_of(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
 
 
 def spans_of(path: Path, decode: Callable[[bytes], Any], problems: list[str], notes: list[str]) -> Iterator[jsonl.Span]:

@@ -146,13 +146,14 @@ def _gather(file: Path, said: list[jsonl.Remark]) -> Gathered[AnswerKind]:
     reader: Reader[AnswerRow] = Reader(AnswerRow)
     for rows in reader.blocks(file, said, places):
         ids += [row.question_id or row.uid for row in rows]
-        codes.extend(numbers.setdefault(_kind_of(row), len(numbers)) for row in rows)
+        codes.extend(numbers.setdefault(answer_kind(row), len(numbers)) for row in rows)
     reader.check_ids(file, ids)
     kinds = [AnswerKind(*each) for each in numbers]
     return Gathered(ids, kinds, codes, [places.tobytes()], _average(ids, kinds, codes))
 
 
-def _kind_of(row: AnswerRow) -> tuple[float | None, bool, bool, bool]:
+def answer_kind(row: AnswerRow) -> tuple[float | None, bool, bool, bool]:
+    """What an AnswerKind says of an answer."""
     turns, why = _turns_of(row), row.finish_reason
     tokens, by_server = _length(row, turns) or (None, False)
     return tokens, by_server, _has_failed(turns), isinstance(why, str) and why in CUT_OFF

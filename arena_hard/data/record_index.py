@@ -11,15 +11,18 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import sys
 import time
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+import arena_hard
 from arena_hard import __version__
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench
@@ -32,6 +35,7 @@ K = TypeVar("K", bound=Hashable)
 FRESH_SECONDS = 2.0  # the coarsest clock that a file system may have
 SMALL = 1 << 17  # bytes of a file that is read as quickly as its index
 _FORMAT = f"2 {__version__}"  # how a record is read belongs to the version
+_COMPUTED_WITH = ("numpy", "scipy", "msgspec")
 _IDS_KEPT = 8  # lists of ids; the files of a bench mostly have the same
 
 
@@ -66,6 +70,15 @@ def stamp_of(file: Path) -> Stamp | None:
     except OSError:
         return None
     return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def program() -> Iterator[str]:
+    """This program's files, and those that tell the versions of what it computes with, each with its stamp."""
+    package = Path(arena_hard.__file__).parent
+    others = (Path(spec.origin) for name in _COMPUTED_WITH if (spec := find_spec(name)) and spec.origin)
+    yield sys.version
+    for file in (*sorted(package.rglob("*.py")), *sorted(package.parent.glob("*.py")), *others):
+        yield f"{file} {stamp_of(file)}"
 
 
 def is_large(stamp: Stamp | None) -> bool:

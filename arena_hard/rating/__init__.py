@@ -4,6 +4,8 @@ For the scripts and the other rooms:
 
 arrays           the kinds of arrays, with their types
 games            judgments as integer codes
+game_codes       what is read of judgment files
+game_records     the judgments of one file: known by its index, or read
 game_rows        a game as rows of battles, certain or expected
 same_records     which of several records of one judgment counts
 battles          games as rows of the fit
@@ -33,9 +35,7 @@ benchmarks       sources for --correlate, matched by model
 Inside:
 
 itself           how games came out that name no baseline
-game_records     the judgments of one file: known by its index, or read
 halves           judgment files read in two processes
-game_codes       what is read of judgment files
 pair_rule        interval and p-value of paired differences
 group_rule       interval and p-value of groups of questions
 unseen           bounds where games have no spread

@@ -7,6 +7,7 @@ A file without its note (the original's) is believed; one whose note does not fi
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ from arena_hard.data.baselines import judgment_files
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.data.presets import DEFAULT_BASELINE, DEFAULT_BENCH, DEFAULT_JUDGE
+from arena_hard.data.record_index import program
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader, is_unchanged, name_in
 from arena_hard.rating import battle_files
@@ -29,6 +31,7 @@ from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles, most_rows
 from arena_hard.rating.coverage import JudgedQuestions
 
+MANY_DRAWS = 10_000_000  # of rows, in all rounds
 INFINITE = 1e6  # stands for a rating without an end in the file of rounds, which is plain JSON
 
 
@@ -57,7 +60,7 @@ class Note(msgspec.Struct, frozen=True):
 
     judged: beside battles, what was judged; a question without a readable verdict has no battle. most: how many rows a
     question is at most. said: what had to be said of the judgments, in a form that only those who said it know;
-    silent: models of which the games say nothing.
+    silent: models of which the games say nothing. made_of: beside many rounds, a digest of what they come from.
     """
 
     case: Case
@@ -68,6 +71,7 @@ class Note(msgspec.Struct, frozen=True):
     most: int | None = None
     said: Any = None
     silent: tuple[str, ...] = ()
+    made_of: str = ""
 
 
 def default_battle_file(bench: Bench) -> Path:
@@ -208,6 +212,19 @@ def read_rounds(file: Path, models: Sequence[str]) -> FloatArray:
     return np.where(np.abs(values) >= INFINITE, np.copysign(np.inf, values), values)
 
 
+def _rounds_made_of(battles: Battles, anchor: int, draw: Draw) -> str:
+    """A digest of all that rounds come from, to their last digit; empty where so few are drawn as quickly as found."""
+    if battles.n_rows * draw.rounds < MANY_DRAWS:
+        return ""
+    found = hashlib.blake2b(digest_size=16)
+    codes = (battles.model_a, battles.model_b, battles.question, battles.winner, battles.rows, battles.game)
+    for column in codes:
+        found.update(str(column.dtype).encode() + column.tobytes() if column is not None else b"none")
+    rest = [repr((battles.models, battles.n_questions, anchor, draw)), *program()]
+    found.update("\n".join(rest).encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
+
+
 def round_lines(models: Sequence[str], rounds: FloatArray) -> Iterable[bytes]:
     """The original's file of rounds: one line for each, {model: rating}; no rating is null."""
     for row in np.clip(rounds, -INFINITE, INFINITE).tolist():
@@ -247,3 +264,31 @@ def save(file: Path, lines: Iterable[bytes], note: Note) -> str | None:
 def _made_from(note: Note) -> tuple[list[tuple[str, str]], Note]:
     contents = [(one.name, one.sha256) for one in note.inputs]  # a file that was only touched is the same
     return contents, msgspec.structs.replace(note, inputs=(), itself=None)
+
+
+class RoundFile:
+    """The rounds of a case as the last run has left them: taken where they would come out the same, else written."""
+
+    def __init__(self, bench: Bench, case: Case, draw: Draw, battles: Battles, anchor: int) -> None:
+        self.file = round_file(bench, case, draw.interval)
+        self.case, self.draw, self.battles, self.anchor = case, draw, battles, anchor
+
+    @functools.cached_property
+    def _made_of(self) -> str:
+        return _rounds_made_of(self.battles, self.anchor, self.draw)
+
+    def known(self) -> FloatArray | None:
+        """The rounds [rounds, p] of the file; None where it holds others, or is not as it was written."""
+        note = read_note(self.file)
+        if note is None or note.itself is None or not note.made_of or note.made_of != self._made_of:
+            return None
+        try:
+            is_whole = hashlib.sha256(self.file.read_bytes()).hexdigest() == note.itself.sha256
+            return read_rounds(self.file, self.battles.models) if is_whole else None
+        except (OSError, UserError):
+            return None
+
+    def save(self, rounds: FloatArray, inputs: Sequence[InputFile]) -> str | None:
+        """Write the rounds for the next run, --load-bootstrap and other tools, as `save` does."""
+        note = Note(self.case, tuple(inputs), draw=self.draw, made_of=self._made_of)
+        return save(self.file, round_lines(self.battles.models, rounds), note)

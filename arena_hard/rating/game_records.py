@@ -39,6 +39,11 @@ class GameKind(msgspec.Struct, frozen=True, array_like=True):
     shortened: bool
 
 
+def codes_of(codes: Sequence[int]) -> IntArray:
+    """The codes of records as an array [n]."""
+    return np.frombuffer(codes, np.uint8) if isinstance(codes, bytes) else np.array(codes, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class FileGames:
     """The judgments of a file, and what there is to say of it.
@@ -59,8 +64,7 @@ class FileGames:
     @property
     def codes(self) -> IntArray:
         """[n] which of the kinds each record is of."""
-        codes = self.records.codes
-        return np.frombuffer(codes, np.uint8) if isinstance(codes, bytes) else np.array(codes, dtype=np.int64)
+        return codes_of(self.records.codes)
 
     def input(self, base: Path) -> InputFile:
         """The file as it was when it was read, named relative to `base`."""
@@ -71,15 +75,18 @@ class FileGames:
 class GameReader:
     """Reads files of judgments; those whose index fits are not read. keep: whether an index may be written.
 
-    with_probabilities: reads those of the labels too, which no index has.
+    with_probabilities: reads those of the labels too, which no index has; fingerprints: of files that are read, which
+    an index needs.
     """
 
-    def __init__(self, bench: Bench, with_probabilities: bool = False, keep: bool = False) -> None:
+    def __init__(
+        self, bench: Bench, with_probabilities: bool = False, keep: bool = False, fingerprints: bool = True
+    ) -> None:
         self.bench, self.keep = bench, keep
         self.verdicts = VerdictCodes()
         self.probabilities = ProbabilityCodes() if with_probabilities else None
         row = JudgmentWithProbabilities if with_probabilities else JudgmentHead
-        self.typed: Reader[JudgmentHead] = Reader(row, fingerprints=True)
+        self.typed: Reader[JudgmentHead] = Reader(row, fingerprints)
 
     def _index(self, file: Path) -> Path | None:
         return index_file(self.bench, file, ".games") if self.probabilities is None else None

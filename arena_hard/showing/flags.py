@@ -8,7 +8,7 @@ from pathlib import Path
 
 from arena_hard.data.presets import DEFAULT_BASELINE, DEFAULT_BENCH, DEFAULT_JUDGE
 from arena_hard.data.records import UserError
-from arena_hard.rating.caches import Draw
+from arena_hard.rating.caches import Case, Draw
 from arena_hard.rating.intervals import KINDS, Rule
 from arena_hard.showing.config_values import CONFIG
 
@@ -222,6 +222,17 @@ def _check_format(args: argparse.Namespace) -> None:
 def rule(args: argparse.Namespace) -> Rule:
     """The rule of intervals that was asked for."""
     return Rule(args.interval, args.level, args.num_rounds, args.seed, args.compat_unanchored)
+
+
+def case(args: argparse.Namespace, category: str, baseline: str) -> Case:
+    """What cached battles of a run depend on."""
+    judges = tuple(args.judge_name)
+    return Case(args.bench_name, judges, baseline, args.weight, args.first_game_only, category, args.soft)
+
+
+def leaves_files(args: argparse.Namespace) -> bool:
+    """Whether a run leaves its battles in the data folder; not by v2.0's rule, which leaves some judgments out."""
+    return args.interval != "v2.0"
 
 
 def draw(args: argparse.Namespace) -> Draw:

@@ -1,0 +1,139 @@
+"""The page of a large benchmark, as it was printed last: printed again while nothing that it comes from has changed.
+
+What it comes from: every file of the benchmark, the options and the config, the day, and this program with what it
+computes with. It is kept where results are kept anyway, for runs that read judgments and write nothing but these, and
+only where nothing was said beside the page. The file may be deleted or torn, and belongs to one set of options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import os
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arena_hard.data import secrets
+from arena_hard.data.expected import Expected
+from arena_hard.data.paths import Bench
+from arena_hard.data.record_index import Stamp, is_settled, mark_of, program, stamp_of
+from arena_hard.data.saved import opened, save
+from arena_hard.rating import caches
+from arena_hard.showing import flags
+
+LARGE = 16 << 20  # bytes of a benchmark; the result of fewer is computed as quickly
+MOST = 30  # pages of a benchmark
+_DEEPEST = 4  # folders: model_judgment/JUDGE/vs_BASELINE, and one more
+_OTHER_SOURCES = ("battles", "load_battles", "load_bootstrap", "output", "plot")
+
+Stamps = dict[str, Stamp | None]
+
+
+class _Kept(msgspec.Struct, array_like=True):
+    """of: digest of what the page comes from; left: the files that its run left, as they were."""
+
+    of: bytes
+    left: Stamps
+    page: str
+
+
+class KeptPage:
+    """The page of one run."""
+
+    def __init__(self, args: argparse.Namespace, expected: Expected) -> None:
+        self.args, self.bench = args, expected.bench
+        self._stamps: Stamps = {}
+        self.is_kept = flags.leaves_files(args) and not any(getattr(args, name) for name in _OTHER_SOURCES)
+        if not self.is_kept:
+            return
+        self._stamps = _stamps_in(self.bench)
+        self.is_kept = sum(stamp.size for stamp in self._stamps.values() if stamp) >= LARGE
+        options = mark_of([repr(sorted(vars(args).items())), repr(expected)])
+        self._file = self.bench.folder / "cache" / "pages" / f"{options.hex()}.page"
+        self._options = options
+
+    def text(self) -> str | None:
+        """The page, if it would come out the same now."""
+        if not self.is_kept:
+            return None
+        with contextlib.suppress(OSError, ValueError, msgspec.DecodeError), opened(self._file) as (data, _):
+            kept = msgspec.msgpack.decode(data, type=_Kept)
+            if kept.of == self._made_of() and all(stamp_of(Path(name)) == was for name, was in kept.left.items()):
+                return kept.page
+        return None
+
+    @contextlib.contextmanager
+    def making(self) -> Generator[Callable[[str, Sequence[Any]], None]]:
+        """Make the page in the body; what is given keeps it, with the results' files, if nothing was said."""
+        said: list[object] = []
+        show = warnings.showwarning
+
+        def noted(*warning: Any) -> None:
+            said.append(warning)
+            show(*warning)
+
+        def keep(page: str, results: Sequence[Any]) -> None:
+            if self.is_kept and not said and secrets.mask(page) == page:
+                self._keep(page, {str(file): stamp_of(file) for file in self._left(results)})
+
+        warnings.showwarning = noted
+        try:
+            yield keep
+        finally:
+            warnings.showwarning = show
+
+    def _keep(self, page: str, left: Stamps) -> None:
+        is_same = _stamps_in(self.bench) == self._stamps
+        files = ((self.bench.folder / name, stamp) for name, stamp in self._stamps.items() if stamp)
+        if not is_same or None in left.values() or not all(is_settled(file, stamp) for file, stamp in files):
+            return
+        save(self._file, msgspec.msgpack.encode(_Kept(self._made_of(), left, page)))
+        _tidy(self._file.parent)
+
+    def _left(self, results: Sequence[Any]) -> Iterator[Path]:
+        """The files that results leave in the data folder."""
+        for result in results:
+            case = flags.case(self.args, result.part.category, result.part.baseline)
+            files = [caches.battle_file(self.bench, case)]
+            if result.fit.rounds is not None and not self.args.control_features:
+                files.append(caches.round_file(self.bench, case, self.args.interval))
+            yield from (*files, *map(caches.note_file, files))
+
+    def _made_of(self) -> bytes:
+        files = (f"{name} {stamp}" for name, stamp in self._stamps.items())
+        return mark_of([self._options.hex(), str(datetime.date.today()), *program(), *files])
+
+
+def _stamps_in(bench: Bench) -> Stamps:
+    """The stamp of every file of a benchmark by its place in it; folders have none. Without what is cached."""
+    found: Stamps = {}
+    folders: list[tuple[str, int]] = [("", 0)]
+    while folders:
+        inside, depth = folders.pop()
+        for name, is_folder in _entries(bench.folder / inside):
+            place = f"{inside}{name}"
+            if place == "cache":
+                continue
+            found[place] = None if is_folder else stamp_of(bench.folder / place)
+            folders += [(f"{place}/", depth + 1)] * (is_folder and depth < _DEEPEST)
+    return found
+
+
+def _entries(folder: Path) -> list[tuple[str, bool]]:
+    """The names in a folder in order, and whether each is a folder or a link to one."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return sorted((entry.name, entry.is_dir()) for entry in entries)
+    return []
+
+
+def _tidy(folder: Path) -> None:
+    """Leave the newest pages alone."""
+    with contextlib.suppress(OSError):
+        pages: Sequence[Path] = sorted(folder.glob("*.page"), key=lambda file: file.stat().st_mtime_ns)
+        for file in pages[:-MOST]:
+            file.unlink(missing_ok=True)
