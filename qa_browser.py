@@ -123,6 +123,7 @@ def serve(site: Site, args: argparse.Namespace, auth: tuple[str, str] | None) ->
 
     from arena_hard.browse.web_guard import Guard
 
+    site.in_background = True
     hosts = LOCAL if args.host in LOCAL and not args.share else None
     app = build_app(site)
     try:

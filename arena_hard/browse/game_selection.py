@@ -302,6 +302,8 @@ def side(index: BenchIndex, model: str, role: str, question: int) -> Side:
         return Side(model, role, None, why)
     if answer is not None:
         return Side(model, role, answer)
+    if model not in index.answers and index.reading and index.bench.answer_file(model).is_file():
+        return Side(model, role, None, f"The answers of {model} have not been read yet.")
     if model not in index.answers:
         where = f"{again} makes it; published answers are fetched as README.md says (Official questions, answers …)."
         return Side(model, role, None, f"The answers of {model} are not here: there is no file {file}. {where}")

@@ -3,7 +3,9 @@
 function arenaHard(root, fetchPage, decide) {
   const room = root.querySelector("[data-room]") || root;
   const spoken = root.querySelector("[data-spoken]");
+  const SOON_MS = 300, LATER_MS = 2000;
   let newest = 0;
+  let following;
 
   root.closest("main")?.setAttribute("role", "presentation"); // Gradio's; the page has a main part of its own
 
@@ -35,6 +37,23 @@ function arenaHard(root, fetchPage, decide) {
     room.querySelectorAll(".markup pre, pre.run").forEach(copyButton);
     const shown = page();
     if (shown) document.title = shown.dataset.title;
+    follow();
+  }
+
+  // While the server still reads, the line that says how far it is; the page itself once there is something, or all.
+  function follow() {
+    clearTimeout(following);
+    if (!fetchPage || !room.querySelector("[data-reading]")) return;
+    following = setTimeout(async () => {
+      const turn = newest;
+      const html = await fetchPage(location.search).catch(() => "");
+      const line = room.querySelector("[data-reading]");
+      if (turn !== newest || !line) return;
+      const next = new DOMParser().parseFromString(html, "text/html").querySelector("[data-reading]");
+      if (html && next?.dataset.reading !== line.dataset.reading) return void go(location.search, { push: false, keep: true });
+      if (next) line.replaceWith(next);
+      follow();
+    }, room.querySelector("[data-reading=none]") ? SOON_MS : LATER_MS);
   }
 
   function formAddress(form) {

@@ -54,6 +54,11 @@ class Reading(NamedTuple):
     bytes: int
     of_bytes: int
 
+    @property
+    def words(self) -> str:
+        """For people."""
+        return f"{self.files:,} of {self.of_files:,} files, {self.bytes / 1e9:.1f} of {self.of_bytes / 1e9:.1f} GB"
+
 
 class Scans:
     """The scans of a bench's files. One thread reads what is large; what it has read waits until it is asked for.

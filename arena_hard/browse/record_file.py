@@ -78,7 +78,7 @@ def each_once(files: list[RecordFile], model: str) -> tuple[list[RecordFile], li
             mask &= ~again
             by_name = rank(file.path, model) < rank(better.path, model)
             overruled += [Overruled(file.path, better.path, int(again.sum()), by_name)] if again.any() else []
-        kept.append(part_of(file, mask))
+        kept.append(file if mask.all() else part_of(file, mask))
     return kept, overruled
 
 

@@ -57,12 +57,16 @@ DEMO = "demo"
 
 @dataclass
 class Site:
-    """All benches of a data folder. One page is rendered at a time; each is ready in milliseconds."""
+    """All benches of a data folder. One page is rendered at a time; each is ready in milliseconds.
+
+    in_background: whether pages are shown while large files are still being read.
+    """
 
     data_dir: Path
     settings: JudgeSettings | None = None
     indexes: dict[str, BenchIndex] = field(default_factory=dict)
     config_file: Path = CONFIG
+    in_background: bool = False
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -114,7 +118,7 @@ class Site:
         """The index of a bench, brought up to date."""
         if bench not in self.indexes:
             self.indexes[bench] = BenchIndex(Bench(self.data_dir, bench), commands=self._commands(bench))
-        self.indexes[bench].refresh()
+        self.indexes[bench].refresh(self.in_background)
         return self.indexes[bench]
 
     def _commands(self, bench: str) -> Commands:
