@@ -7,18 +7,20 @@ import json
 import re
 import tempfile
 import warnings
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena_hard.browse.index import BenchIndex
-from arena_hard.data import jsonl
+from arena_hard.data import jsonl, typed_jsonl
 from arena_hard.data.baselines import JudgmentFolder, named_in
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.lengths import answer_lengths
@@ -29,6 +31,7 @@ from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.data.verdicts import LABELS
 from arena_hard.rating.categories import question_categories
+from arena_hard.rating.game_codes import JudgmentHead
 from arena_hard.rating.games import read_judgments
 from arena_hard.rating.style_control import style_table
 from tests.support.checked_readers import load_judgments
@@ -112,6 +115,39 @@ def indexed(bench: Bench) -> BenchIndex:
     index.refresh()
     assert index.problems == []
     return index
+
+
+@pytest.mark.slow
+@QUIET
+@given(files("judgment"), st.integers(1, 300))
+def test_places_of_records_are_those_of_their_spans(made: File, block: int) -> None:
+    with bench_of("m.jsonl", made.data) as (_, file), pytest.MonkeyPatch.context() as context:
+        context.setattr(typed_jsonl, "BLOCK_BYTES", block)
+        places, ids = array("q"), list[str]()
+        for rows in typed_jsonl.Reader(JudgmentHead).blocks(file, [], places):
+            ids += [row.question_id for row in rows]
+        with open(file, "rb") as stream:
+            spans = [each for each in jsonl.spans(stream, msgspec.json.Decoder(JudgmentHead).decode) if not each.error]
+    assert ids == [each.value.question_id for each in spans]
+    assert list(zip(places[::2], places[1::2])) == [(each.start, each.end - each.start) for each in spans]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b'{"a":1}{"a":2}\n\n',
+        b'{"a":1} {"a":2}\n\n',
+        b'\n{"a":1} {"a":2}\n',
+        b'{"a":1}\n{"a":2}',
+    ],
+)
+def test_as_many_lines_as_records_need_not_be_theirs(tmp_path: Path, block: bytes) -> None:
+    file, places = tmp_path / "m.jsonl", array("q")
+    file.write_bytes(block)
+    rows = [row for rows in typed_jsonl.Reader(dict[str, int]).blocks(file, [], places) for row in rows]
+    found = [block[start : start + size] for start, size in zip(places[::2], places[1::2])]
+    assert rows == [{"a": 1}, {"a": 2}][-len(found) :]
+    assert [msgspec.json.decode(each) for each in found] == rows
 
 
 @pytest.mark.slow

@@ -1,0 +1,281 @@
+"""What show_result.py keeps of large benchmarks: the same output to the last byte, whatever became of the files."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import show_result
+from arena_hard.data import beside, lengths, record_index
+from arena_hard.rating import caches, games
+from arena_hard.showing import kept_page
+from tests.support.pipeline_bench import write_rows
+
+VERDICTS = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
+OPTIONS: list[tuple[str, ...]] = [
+    (),
+    ("--format", "json"),
+    ("--format", "markdown", "--full-stats"),
+    ("--format", "html"),
+    ("--interval", "sandwich", "--ranks"),
+    ("--interval", "questions", "--num-rounds", "20", "--level", "0.9"),
+    ("--breakdown",),
+    ("--judge-name", "j", "k", "--format", "json"),
+    ("--baseline", "other"),
+    ("--compare", "m", "n", "--first-game-only"),
+    ("--control-features", "length", "--num-rounds", "5"),
+    ("--soft",),
+    ("--interval", "v2.0"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _every_file_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of tests are small and new, and read in this process."""
+    monkeypatch.setattr(record_index, "SMALL", 0)
+    monkeypatch.setattr(record_index, "FRESH_SECONDS", -1.0)
+    for module, name in ((games, "LARGE"), (lengths, "_LARGE"), (kept_page, "LARGE"), (caches, "MANY_DRAWS")):
+        monkeypatch.setattr(module, name, 0)
+
+    monkeypatch.setattr(beside, "_is_possible", lambda: False)
+
+
+def judged(model: str, number: int, seed: int, **more: Any) -> dict[str, Any]:
+    """A judgment of question `number`; the seed says how its games came out."""
+    labels = VERDICTS[(seed + number) % 5], VERDICTS[(seed * number + number) % 5]
+    listed = [{"user_prompt": f"p{number}", "judgment": "…", "score": label} for label in labels]
+    return {"question_id": f"q{number}", "model": model, "judge": "j", "games": listed, **more}
+
+
+def answered(model: str, number: int) -> dict[str, Any]:
+    return {
+        "question_id": f"q{number}",
+        "model_id": model,
+        "choices": [{"index": 0, "turns": [{"content": "so", "token_len": 10 + number * len(model)}]}],
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bench of two judges with all that is odd and needs no remark: duplicates, a foreign score, a null game, lines
+    of several records, a model under another name, another baseline, shortened answers.
+    """
+    bench = tmp_path / "here" / "data" / "b"
+    questions = [
+        {"question_id": f"q{n}", "category": "b", "cluster": f"c{n % 2}", "turns": [{"content": f"{n}?"}]}
+        for n in range(1, 13)
+    ]
+    write_rows(bench / "question.jsonl", questions)
+    for name in ("base", "m", "n", "r", "other"):
+        write_rows(bench / "model_answer" / f"{name}.jsonl", [answered(name, n) for n in range(1, 13)])
+    for judge, seed in (("j", 1), ("k", 3)):
+        place = bench / "model_judgment" / judge
+        rows = [judged("m", n, seed, baseline="base") for n in range(1, 12)]
+        write_rows(place / "m.jsonl", [*rows, judged("m", 3, seed + 1, baseline="base")])
+        rows = [judged("n", n, seed + 2, baseline="base", category="b") for n in range(12, 0, -1)]
+        rows[2]["games"][0] = None
+        rows[3]["games"][1]["score"] = "tie!"
+        rows[4]["games"][0]["truncated"] = {"kept": 0.5}
+        probable = dict.fromkeys(VERDICTS, 0.2)
+        rows[5]["games"][0]["label_probabilities"] = probable
+        ends = (" " if row["question_id"] == "q5" else "\n" for row in rows)  # two of them on one line
+        text = "".join(json.dumps(row) + end for row, end in zip(rows, ends))
+        (place / "n.jsonl").write_text(text)
+        write_rows(place / "r.jsonl", [judged("org/r", n, seed + 3, baseline="base") for n in range(1, 13)])
+        write_rows(place / "vs_other" / "m.jsonl", [judged("m", n, seed + 4, baseline="other") for n in range(1, 13)])
+    monkeypatch.chdir(tmp_path / "here")
+    return bench
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[str, ...]:
+    """What a run prints, then its remarks."""
+    judges = () if "--judge-name" in options else ("--judge-name", "j")
+    baseline = () if "--baseline" in options else ("--baseline", "base")
+    monkeypatch.setattr(sys, "argv", ["show_result.py", "--bench-name", "b", *judges, *baseline, *options])
+    capsys.readouterr()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert show_result.main() == 0
+    return (capsys.readouterr().out, *(str(each.message) for each in said))
+
+
+def without_cache(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str
+) -> tuple[str, ...]:
+    """What a run prints on a copy of the bench that nobody has seen, as the program was without any cache."""
+    copy = folder.parents[2] / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy / "data" / "b", ignore=shutil.ignore_patterns("cache"))
+    with monkeypatch.context() as context:
+        context.setattr(record_index, "SMALL", 1 << 40)
+        context.setattr(kept_page, "LARGE", 1 << 40)
+        context.setattr(caches, "MANY_DRAWS", 1 << 40)
+        context.chdir(copy)
+        return shown(monkeypatch, capsys, *options)
+
+
+def never(*_: object, **__: object) -> Any:
+    raise AssertionError("this was to be kept")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
+def test_what_is_kept_is_what_comes_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    expected = without_cache(folder, monkeypatch, capsys, *options)
+    assert len(expected[0]) > 200
+    leaves_files = "v2.0" not in options
+    for _ in range(2):
+        assert shown(monkeypatch, capsys, *options) == expected
+    assert (folder / "cache" / "index").exists() == leaves_files
+    if leaves_files:
+        with monkeypatch.context() as context:
+            context.setattr(show_result, "result_of", never)
+            assert shown(monkeypatch, capsys, *options) == expected
+    shutil.rmtree(folder / "cache" / "pages", ignore_errors=True)
+    assert shown(monkeypatch, capsys, *options) == expected  # by the indexes and the rounds
+
+
+_times = itertools.count(1_700_000_000_000_000_000, 1_000_000_000)
+
+
+def touched(file: Path) -> None:
+    os.utime(file, ns=(next(_times), next(_times)))
+
+
+def edited(file: Path) -> None:
+    """As long as before, and with the time of before: only when it was changed tells."""
+    status, text = file.stat(), file.read_text()
+    changed = text.replace('"A>B"', '"B>A"', 1).replace('"token_len": 1', '"token_len": 9', 1)
+    while file.stat().st_ctime_ns == status.st_ctime_ns:
+        file.write_text(changed)
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def appended(file: Path) -> None:
+    lines = file.read_text().splitlines(keepends=True)
+    with open(file, "a") as stream:
+        stream.write(lines[0].replace('"A>B"', '"B>>A"').replace('"token_len": 1', '"token_len": 9'))
+    touched(file)
+
+
+def torn(file: Path) -> None:
+    with open(file, "a") as stream:
+        stream.write('{"question_id": "q1", "mod')
+    touched(file)
+
+
+def replaced(file: Path) -> None:
+    other = file.with_name("new")
+    other.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    other.replace(file)
+
+
+def gone(file: Path) -> None:
+    file.unlink()
+
+
+def copied(file: Path) -> None:
+    text = file.read_text().replace(f'"{file.stem}"', '"other"')
+    file.with_name("other.jsonl").write_text(text)
+
+
+CHANGES: dict[str, Callable[[Path], None]] = {
+    each.__name__: each for each in (touched, edited, appended, torn, replaced, gone, copied)
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["model_judgment/j/m.jsonl", "model_answer/m.jsonl", "question.jsonl"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changed_is_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str, change: str
+) -> None:
+    for options in ((), ("--format", "json")):
+        shown(monkeypatch, capsys, *options)
+    CHANGES[change](folder / place)
+    for options in ((), ("--format", "json")):
+        expected = without_cache(folder, monkeypatch, capsys, *options)
+        for _ in range(2):
+            assert shown(monkeypatch, capsys, *options) == expected
+
+
+@pytest.mark.slow
+def test_a_page_is_that_of_its_options_config_day_and_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[str] = []
+    real = show_result.result_of
+
+    def counted(*given: Any) -> Any:
+        made.append("once more")
+        return real(*given)
+
+    monkeypatch.setattr(show_result, "result_of", counted)
+
+    def is_made(*options: str) -> bool:
+        made.clear()
+        shown(monkeypatch, capsys, *options)
+        return bool(made)
+
+    assert is_made() and not is_made() and is_made("--weight", "2") and not is_made()
+    battles = next((folder / "cache").glob("battles*weight3.jsonl"))
+    battles.unlink()
+    assert is_made() and battles.is_file() and not is_made()
+    rounds = next((folder / "cache").glob("rounds*weight3.jsonl"))
+    rounds.write_text(rounds.read_text().replace("1", "2"))
+    assert is_made() and not is_made()
+    config = Path("config") / "judge_config.yaml"
+    config.parent.mkdir()
+    config.write_text(
+        "bench_name: b\njudge_model: j\nbaseline_model: base\nsystem_prompt: s\n"
+        "prompt_template: ['{question_1} {answer_1} {answer_2}']\n"
+    )
+    assert is_made() and not is_made()
+    page = next((folder / "cache" / "pages").glob("*.page"))
+    for file in (folder / "cache" / "pages").glob("*.page"):
+        file.write_bytes(file.read_bytes()[:-1])
+    assert page.is_file() and is_made() and not is_made()
+    monkeypatch.setattr(kept_page, "LARGE", 1 << 30)
+    assert is_made()
+
+
+@pytest.mark.slow
+def test_rounds_that_were_changed_are_drawn_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = shown(monkeypatch, capsys)
+    rounds = next((folder / "cache").glob("rounds*.jsonl"))
+    status = rounds.stat()
+    rounds.write_text(rounds.read_text().replace("9", "8"))  # as long, and as old
+    os.utime(rounds, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert shown(monkeypatch, capsys) == expected
+    shutil.rmtree(folder / "cache" / "pages")
+    assert shown(monkeypatch, capsys) == expected
+
+
+@pytest.mark.slow
+def test_a_small_bench_and_one_that_may_not_be_written_get_no_index(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as context:
+        for module, name in ((games, "LARGE"), (lengths, "_LARGE"), (kept_page, "LARGE")):
+            context.setattr(module, name, 1 << 30)
+        expected = shown(monkeypatch, capsys)
+    assert {each.name.partition("_")[0] for each in (folder / "cache").iterdir()} == {"battles", "rounds-of-rows"}
+    (folder / "cache").chmod(0o555)
+    try:
+        assert shown(monkeypatch, capsys) == expected
+        assert not (folder / "cache" / "index").exists() and not (folder / "cache" / "pages").exists()
+    finally:
+        (folder / "cache").chmod(0o755)
