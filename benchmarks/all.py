@@ -80,7 +80,7 @@ def parts(folder: Path, others: Path | None, full: bool) -> list[Part]:
         Part(
             "growth",
             "Work that grows",
-            "Planning and finishing where much is there already, over one plain pass over the files.",
+            "Planning, finishing, results and the browser where much is there, over one plain pass over the files.",
             (str(folder / ("growth-full" if full else "growth")), *size),
         ),
         Part(

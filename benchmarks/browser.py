@@ -112,27 +112,37 @@ def peak_memory(pid: int) -> float:
 @contextlib.contextmanager
 def server(data_dir: Path, figures: dict[str, float]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """qa_browser.py as a process; notes how long it takes until it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, str(ROOT / "qa_browser.py"), "--data-dir", str(data_dir), "--port", str(port)]
     start = time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}/"
     try:
-        while True:
-            try:
-                urllib.request.urlopen(address, timeout=5).close()
-                break
-            except OSError:
-                if process.poll() is not None:
-                    raise SystemExit("qa_browser.py ended") from None
-                time.sleep(0.02)
+        wait_for(address, process)
         figures["command until the server answers, s"] = round(time.monotonic() - start, 2)
         yield address, process
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(20)
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a server that was started answers."""
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            if process.poll() is not None:
+                raise SystemExit("qa_browser.py ended") from None
+            time.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -1,11 +1,12 @@
-"""How long planning, going on and finishing take where much is there already, beside one plain pass over the files.
+"""How long planning, going on, results and the browser take where much is there, beside one plain pass over the files.
 
     python benchmarks/growth.py FOLDER [--models 50] [--questions 20000] [--judges 2] [--scripts FOLDER]
 
 FOLDER is made by benchmarks/make_growth.py when it is not there (14 GB for 2 million judgments). Each line is a process
-of its own, from its start to the first request that a server on this machine sees (then it is stopped) or to its end;
-memory is the peak of that process. The pass reads the records and decodes each line as JSON, in one thread. `--scripts`
-measures those of another checkout. Ratios are of seconds of CPU, which suffer less from a busy machine.
+of its own, from its start to the first request that a server on this machine sees (then it is stopped), to its end, or
+to the first page with a game in a real Chromium, if there is one; memory is the peak of that process. The pass reads
+the records and decodes each line as JSON, in one thread. `--scripts` measures those of another checkout. Ratios are of
+seconds by the clock and of CPU to the pass's seconds of CPU; the latter suffer less from a busy machine.
 """
 
 from __future__ import annotations
@@ -133,18 +134,40 @@ class Measure:
         process.returncode = os.waitstatus_to_exitcode(status)
         self.say(what, seconds, usage)
 
-    def to_end(self, what: str, script: str, names: list[str]) -> None:
-        """From the start to the end."""
+    def to_end(self, what: str, script: str, *more: str, names: list[str] | None = None) -> None:
+        """From the start to the end. names: the models that are listed."""
         self.server.holds = False
         start = time.perf_counter()
-        process = self._start(script, names, ())
+        process = self._start(script, names or [], more)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         failed = f" (exit code {process.returncode})" if process.returncode else ""
         self.say(what + failed, time.perf_counter() - start, usage)
 
+    def to_first_game(self, what: str) -> None:
+        """From the start of the browser until a game is seen; not where there is no Chromium."""
+        from benchmarks import browser
+
+        with contextlib.suppress(ImportError, SystemExit), browser.chromium() as chromium:
+            page = chromium.new_page()
+            port = browser.free_port()
+            start = time.perf_counter()
+            process = self._start("qa_browser.py", [], ("--port", str(port)))
+            try:
+                browser.wait_for(f"http://127.0.0.1:{port}/", process)
+                page.goto(f"http://127.0.0.1:{port}/?tab=games")
+                page.wait_for_selector("#game-1", timeout=600_000)
+                seconds = time.perf_counter() - start
+                page.wait_for_function("!document.querySelector('[data-reading]')", timeout=600_000)
+            finally:
+                process.send_signal(signal.SIGINT)
+                _, _, usage = os.wait4(process.pid, 0)
+                process.returncode = 0
+            self.say(what, seconds, usage)
+
     def _start(self, script: str, names: list[str], more: tuple[str, ...]) -> subprocess.Popen[bytes]:
-        command = [sys.executable, str(self.scripts / script), "--models", *names, *more]
+        listed = ["--models", *names] if names else []
+        command = [sys.executable, str(self.scripts / script), *listed, *more]
         quiet = subprocess.DEVNULL
         return subprocess.Popen(command, cwd=self.folder, stdout=quiet, stderr=quiet)
 
@@ -152,28 +175,64 @@ class Measure:
         """Print a line."""
         memory = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
         cpu = usage.ru_utime + usage.ru_stime
-        print(f"{what:<48}{seconds:>9.2f}{cpu:>9.2f}{cpu / self.passed:>10.4f}{memory:>9.0f}", flush=True)
+        ratios = f"{seconds / self.passed:>10.4f}{cpu / self.passed:>10.4f}"
+        print(f"{what:<48}{seconds:>9.2f}{cpu:>9.2f}{ratios}{memory:>9.0f}", flush=True)
+
+    def over(self, what: str, files: list[Path]) -> None:
+        """Measure a pass over some files, to which the lines below are compared."""
+        self.passed = one_pass(files)
+        size = sum(file.stat().st_size for file in files)
+        print(f"{what}, {size / 1e9:.2f} GB; one plain pass over them takes {self.passed:.1f} s of CPU")
+        print(f"{'':<48}{'seconds':>9}{'CPU s':>9}{'s/pass':>10}{'CPU/pass':>10}{'peak MB':>9}")
 
 
 def measure_all(measure: Measure, bench: Path) -> None:
     """Print all lines."""
-    names = make_growth.names_of(measure.models)
     judged = sorted((bench / "model_judgment").rglob("*.jsonl"))
-    size = sum(file.stat().st_size for file in judged)
-    measure.passed = seconds = one_pass(judged)
-    print(
-        f"{len(judged)} files of judgments, {size / 1e9:.2f} GB; one plain pass over them takes {seconds:.1f} s of CPU"
-    )
-    print(f"{'':<48}{'seconds':>9}{'CPU s':>9}{'/ pass':>10}{'peak MB':>9}")
+    answers = sorted((bench / "model_answer").glob("*.jsonl"))
+    one_judge = sorted((bench / "model_judgment" / make_growth.JUDGES[0]).glob("*.jsonl"))
+    measure.over(f"{len(judged)} files of judgments", judged)
+    measure_planning(measure, bench)
+    measure.over(f"{len(one_judge)} files of judgments of one judge, and the answers", one_judge + answers)
+    measure_results(measure, bench, one_judge[-1])
+    measure.over("All judgments and answers", judged + answers)
+    every = make_growth.JUDGES[: measure.judges]
+    shutil.rmtree(bench / "cache")
+    measure.to_end("result of all judges, nothing known", "show_result.py", "--judge-name", *every)
+    time.sleep(SETTLED)
+    measure.to_end("result of all judges, up to date", "show_result.py", "--judge-name", *every)
+    measure.to_first_game("the browser's first game, all known")
+    shutil.rmtree(bench / "cache" / "index")
+    measure.to_first_game("the browser's first game, nothing known")
+
+
+def measure_results(measure: Measure, bench: Path, last: Path) -> None:
+    """Print the lines of results by one judge. last: the judgments of a model that comes later."""
+    judge = ("--judge-name", make_growth.JUDGES[0])
+    shutil.rmtree(bench / "cache", ignore_errors=True)
+    measure.to_end("result of one judge, nothing known", "show_result.py", *judge)
+    measure.to_end("result of one judge, up to date", "show_result.py", *judge)
+    measure.to_end("its judgments known, another level", "show_result.py", *judge, "--level", "0.9")
+    measure.to_end("its judgments known, another seed", "show_result.py", *judge, "--seed", "1")
+    last.rename(bench / "aside")
+    measure.to_end("result without one model", "show_result.py", *judge)
+    (bench / "aside").rename(last)
+    time.sleep(SETTLED)
+    measure.to_end("result with one more model", "show_result.py", *judge)
+
+
+def measure_planning(measure: Measure, bench: Path) -> None:
+    """Print the lines of planning, going on and finishing."""
+    names = make_growth.names_of(measure.models)
     shutil.rmtree(bench / "cache", ignore_errors=True)
     measure.to_first_request("judge one more model, nothing known", "gen_judgment.py")
     measure.to_first_request("judge one more model", "gen_judgment.py")
     measure.to_first_request("judge one more model, named alone", "gen_judgment.py", listed=False)
-    measure.to_end("everything judged, to the end", "gen_judgment.py", names)
+    measure.to_end("everything judged, to the end", "gen_judgment.py", names=names)
     with kept(bench, measure.judges):
-        measure.to_end("go on with the last 50 judgments, to the end", "gen_judgment.py", [*names, ALMOST])
+        measure.to_end("go on with the last 50 judgments, to the end", "gen_judgment.py", names=[*names, ALMOST])
         time.sleep(SETTLED)
-        measure.to_end("everything judged, the first time after that", "gen_judgment.py", [*names, ALMOST])
+        measure.to_end("everything judged, the first time after that", "gen_judgment.py", names=[*names, ALMOST])
     shutil.rmtree(bench / "cache" / "index" / "model_answer", ignore_errors=True)
     (bench / "model_answer" / f"{NEW}.jsonl").rename(bench / f"{NEW}.aside")
     try:

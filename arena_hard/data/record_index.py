@@ -284,11 +284,22 @@ def _head_of(rows: Iterable[Row[K]] | Gathered[K]) -> tuple[_Head, bytes]:
     found = rows if isinstance(rows, Gathered) else _gathered(rows)
     wide = len(found.kinds) > 256
     packed = array("I", found.codes).tobytes() if wide else bytes(list(found.codes))
-    ids = b"".join(map(_packed, found.ids))
+    ids = _joined(found.ids)
     kinds, whole = (msgspec.Raw(msgspec.msgpack.encode(each)) for each in (list(found.kinds), found.whole))
     head = _Head(_FORMAT, NO_STAMP, kinds, packed, wide, list(found.marks), digest_of(ids), whole)
     head.digest = digest_of(msgspec.msgpack.encode(head))
     return head, ids
+
+
+_last_joined: tuple[Sequence[str], bytes] = (), b""
+
+
+def _joined(ids: Sequence[str]) -> bytes:
+    """Ids as they are kept; those of one file are mostly those of the last."""
+    global _last_joined
+    if ids != _last_joined[0]:
+        _last_joined = ids, b"".join(map(_packed, ids))
+    return _last_joined[1]
 
 
 def _packed(key: str) -> bytes:
