@@ -87,10 +87,10 @@ class Scans:
         found += [scan for each in files if each.path not in known and (scan := reader.at_hand(each))]
         known = {scan.path for scan in found}
         others = [each for each in files if each.path not in known]
-        if not in_background or sum(each.stamp.size for each in others) < LARGE:
-            return found + list(map(reader.read, others))
-        self._begin(reader, others)
-        return found
+        if others and in_background and sum(each.stamp.size for each in others) >= LARGE:
+            self._begin(reader, others)
+            return found
+        return found + list(map(reader.read, others))
 
     def _begin(self, reader: _Reader, files: list[Wanted]) -> None:
         with self._lock:

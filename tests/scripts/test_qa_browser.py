@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.browse_bench import judgment_row, served, write_bench
+from tests.support.pipeline_bench import write_rows
 
 pytestmark = pytest.mark.slow  # a browser
 
@@ -121,6 +122,20 @@ def test_a_judgment_that_arrives_appears_on_refresh(browser: Any, tmp_path: Path
         page.reload()
         page.wait_for_selector("#game-2")
         assert "alpha is much better" in page.inner_text(".verdicts")
+        page.close()
+
+
+def test_a_page_follows_while_a_large_bench_is_read(browser: Any, tmp_path: Path) -> None:
+    bench = write_bench(tmp_path / "small")
+    row = judgment_row("gamma", "q-sum", ("B>A", "A>B"), baseline="base")
+    row["games"][0]["judgment"] = "long " * 4_000_000
+    write_rows(bench / "model_judgment" / "judy" / "gamma.jsonl", [row])
+    with served(tmp_path) as address:
+        page = browser.new_page()
+        page.goto(f"{address}?tab=games&model=alpha")
+        page.wait_for_selector("#game-1")  # which the first page has not: nothing has been read then
+        page.wait_for_function("() => !document.querySelector('[data-reading]')")
+        page.wait_for_selector("#f-model option[value=gamma]", state="attached")
         page.close()
 
 

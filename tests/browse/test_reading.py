@@ -1,0 +1,161 @@
+"""Large benches are read while pages are shown, and what an index knows is not read again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arena_hard.browse import index as index_module
+from arena_hard.browse import reading
+from arena_hard.browse.index import BenchIndex
+from arena_hard.browse.site import Site
+from arena_hard.data import record_index
+from arena_hard.data.paths import Bench
+from arena_hard.data.typed_jsonl import Reader
+from tests.support.browse_bench import answer_row, judgment_row, write_bench
+from tests.support.pipeline_bench import write_rows
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A bench that counts as large, in which this project has written before."""
+    monkeypatch.setattr(record_index, "SMALL", 0)
+    monkeypatch.setattr(record_index, "FRESH_SECONDS", -1.0)
+    monkeypatch.setattr(reading, "LARGE", 0)
+    monkeypatch.setattr(index_module, "LARGE", 0)
+    (write_bench(tmp_path / "small") / "cache").mkdir()
+    return Bench(tmp_path, "small")
+
+
+def index_of(bench: Bench) -> BenchIndex:
+    index = BenchIndex(bench)
+    index.refresh()
+    return index
+
+
+def seen(index: BenchIndex) -> list[Any]:
+    """All that pages may know of an index, with the texts that it finds."""
+    tables = {judge: [column.tolist() for column in vars(table).values()] for judge, table in index.judged.items()}
+    files = [*index.answers.values(), *(file for files in index.judgments.values() for file in files)]
+    facts = [np.delete(file.facts, 3, axis=1) for file in files]  # without codes of models, which follow the reading
+    columns = [
+        [file.path, *(column.tolist() for column in (file.question, file.offset, file.length, each))]
+        for file, each in zip(files, facts)
+    ]
+    codes = range(len(index.question_ids))
+    texts = [
+        index.judgment(judge, model, code) for judge in tables for model in range(len(index.models)) for code in codes
+    ]
+    answers = [index.answer(model, code) for model in index.models for code in codes]
+    masks = [(index.answered(model).tolist(), index.cut_off(model).tolist()) for model in index.models]
+    names = (index.models, index.question_ids, index.baselines)
+    return [tables, columns, texts, answers, masks, names, index.problems, index.notes]
+
+
+def until_read(index: BenchIndex) -> None:
+    """Wait until all is read that was waited for."""
+    deadline = time.monotonic() + 30
+    while index.reading is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+        index.refresh(in_background=True)
+
+
+def odd(bench: Bench) -> None:
+    """Lines of which something is to be said, and records that need care."""
+    rows = [judgment_row("gamma", "q-sum", ("B>A", "A>B"), baseline="base") for _ in range(2)]
+    rows[1]["games"][0] |= {"score": "who knows", "truncated": {"kept": 0.5}}
+    rows[1]["games"][1] = None
+    write_rows(bench.judgment_file("judy", "gamma"), [*rows, judgment_row("gamma", "new", ("A>B", "A=B"))])
+    with open(bench.judgment_file("judy", "beta"), "ab") as stream:
+        stream.write(b'{"question_id": 7}\n{"oops"\n\xff\xfe\n{"question_id": "q-time", "mod')
+    write_rows(bench.answer_folder / "gamma.jsonl", [answer_row("gamma", "q-sum", ["$ERROR$"])])
+
+
+@pytest.mark.parametrize("is_odd", [False, True])
+def test_what_an_index_knows_is_what_is_read(bench: Bench, monkeypatch: pytest.MonkeyPatch, is_odd: bool) -> None:
+    (odd if is_odd else str)(bench)  # type: ignore[arg-type]
+    with monkeypatch.context() as context:
+        context.setattr(index_module, "LARGE", 1 << 40)
+        expected = seen(index_of(bench))
+    assert list((bench.folder / "cache").iterdir()) == []
+    assert seen(index_of(bench)) == expected
+    assert {each.suffix for each in (bench.folder / "cache").rglob("*.*")} == {".games", ".lengths"}
+    if not is_odd:
+        monkeypatch.setattr(Reader, "blocks", lambda *_: pytest.fail("an index was there"))
+    assert seen(index_of(bench)) == expected
+
+
+def test_who_looks_at_a_folder_leaves_nothing_in_it(bench: Bench) -> None:
+    (bench.folder / "cache").rmdir()
+    before = sorted(bench.folder.rglob("*"))
+    index_of(bench)
+    assert sorted(bench.folder.rglob("*")) == before
+    (bench.folder / "cache").mkdir(mode=0o555)  # which root may write, too
+    index_of(bench)
+    assert sorted(bench.folder.rglob("*")) == sorted([*before, bench.folder / "cache"])
+
+
+@pytest.mark.parametrize("is_odd", [False, True])
+def test_what_is_read_in_the_background_is_what_is_read_at_once(bench: Bench, is_odd: bool) -> None:
+    (odd if is_odd else str)(bench)  # type: ignore[arg-type]
+    index = BenchIndex(bench)
+    index.refresh(in_background=True)
+    assert index.reading is not None
+    until_read(index)
+    (bench.folder / "cache" / "index").rename(bench.folder / "aside")
+    assert seen(index) == seen(index_of(bench))
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """What lets the reading of so many files more begin."""
+    opened = threading.Semaphore(0)
+    read: Callable[..., Any] = reading._Reader.read
+
+    def waiting(*given: Any) -> Any:
+        assert opened.acquire(timeout=30)
+        return read(*given)
+
+    monkeypatch.setattr(reading._Reader, "read", waiting)
+    return lambda files: opened.release(files)
+
+
+def test_pages_show_what_has_been_read_and_say_how_far_it_is(bench: Bench, gate: Callable[[int], None]) -> None:
+    site = Site(bench.data_dir, in_background=True)
+    page = site.show("?tab=games")
+    assert 'data-reading="none"' in page and "0 of 5 files" in page and 'id="game-1"' not in page
+    gate(2)  # alpha's answers and judgments, before those of the others
+    deadline = time.monotonic() + 30
+    while "2 of 5 files" not in page:
+        assert time.monotonic() < deadline
+        page = site.show("?tab=games")
+    assert 'data-reading="some"' in page and 'id="game-1"' in page
+    assert "alpha says turn 1" in page and "The answers of base have not been read yet." in page
+    gate(3)
+    until_read(site.indexes["small"])
+    page = site.show("?tab=games")
+    assert "data-reading" not in page and "base says turn 1" in page
+    assert page == Site(bench.data_dir).show("?tab=games")
+
+
+def test_a_file_that_changes_after_it_was_read_is_read_again(bench: Bench, gate: Callable[[int], None]) -> None:
+    index = BenchIndex(bench)
+    index.refresh(in_background=True)
+    gate(4)
+    deadline = time.monotonic() + 30
+    while (done := index._scans._progress) is None or done.files < 4:
+        assert time.monotonic() < deadline
+    file = bench.judgment_file("judy", "alpha")
+    write_rows(file, [judgment_row("alpha", "q-time", ("B>A", "A>B"), baseline="base")])
+    gate(10)
+    until_read(index)
+    index.refresh(in_background=True)
+    until_read(index)
+    assert seen(index) == seen(index_of(bench))
