@@ -278,9 +278,12 @@ class BenchIndex:
         case = (judge, baseline, category)
         if case not in self._standing:
             table = self.judged.get(judge)
-            if table is None or not ((table.row >= 0) & (table.baseline < 0)).any():
-                return Standing(True, True, Origin(baseline))  # of none anything can be said
-            self._standing[case] = standing(self.bench, self.sets[judge].judge, baseline, category)
+            is_named = table is None or not ((table.row >= 0) & (table.baseline < 0)).any()
+            self._standing[case] = (
+                Standing(True, True, Origin(baseline))  # of none anything can be said
+                if is_named
+                else standing(self.bench, self.sets[judge].judge, baseline, category)
+            )
         return self._standing[case]
 
     def most_named(self, judge: str, category: str) -> str:
