@@ -16,7 +16,7 @@ import numpy as np
 
 from arena_hard.browse.commands import Commands
 from arena_hard.browse.judged import Judged
-from arena_hard.browse.reading import LARGE, Reading, Scan, Scans, Wanted
+from arena_hard.browse.reading import Reading, Scan, Scans, Wanted
 from arena_hard.browse.record_file import UNREADABLE, RecordFile, each_once, part_of, read_record, spans_of
 from arena_hard.data import jsonl
 from arena_hard.data.baselines import Origin, Standing, standing
@@ -136,8 +136,8 @@ class BenchIndex:
         known = {file.path: file.stamp for file in self._files()}
         judged = set(judgments.values())
         new = [Wanted(path, stamp, path in judged) for path, stamp in stamps.items() if known.get(path) != stamp]
-        is_large = sum(stamp.size for stamp in stamps.values()) >= LARGE
-        scans = {scan.path: scan for scan in self._scans.of(new, in_background, is_large)}
+        size = sum(stamp.size for stamp in stamps.values())
+        scans = {scan.path: scan for scan in self._scans.of(new, in_background, size)}
         before = (self.answers.keys(), self._judgment_files.keys())
         self.answers = self._with(scans, answers, self.answers, _answer_facts)
         self._judgment_files = self._with(scans, judgments, self._judgment_files, self._judgment_facts)

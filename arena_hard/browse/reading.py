@@ -14,12 +14,12 @@ import msgspec
 from arena_hard.browse.record_file import JudgmentHead, spans_of, verdict_code
 from arena_hard.data.lengths import AnswerKind, AnswerRow, answer_kind, answers_at_hand, known_answers
 from arena_hard.data.paths import Bench, name_of
-from arena_hard.data.record_index import NO_STAMP, Records, Row, Stamp, records_of, stamp_of
+from arena_hard.data.record_index import NO_STAMP, Records, Row, Stamp, is_worth_keeping, records_of, stamp_of
 from arena_hard.data.records import UserError
 from arena_hard.rating.game_codes import ABSENT, UNREADABLE
 from arena_hard.rating.game_records import GameKind, GameReader
 
-LARGE = 16 << 20  # bytes of files that nobody should wait for, and that are worth an index
+LARGE = 16 << 20  # bytes of files that nobody should wait for
 
 Known = Records[GameKind] | Records[AnswerKind]
 
@@ -73,17 +73,17 @@ class Scans:
         self._progress: Reading | None = None
         self._lock = threading.Lock()
 
-    def of(self, files: list[Wanted], in_background: bool, is_large: bool) -> list[Scan]:
+    def of(self, files: list[Wanted], in_background: bool, size: int) -> list[Scan]:
         """The scans of those files that are known by now; without in_background, of all.
 
-        is_large: whether the bench is, so that indexes are worth it. They are written only where this project has
-        written into the bench before: who looks at a folder leaves nothing in it.
+        size: the bytes of all files of the bench, of which many are worth indexes. They are written only where this
+        project has written into the bench before: who looks at a folder leaves nothing in it.
         """
         with self._lock:
             self.reading = self._progress
             found = [scan for each in files if (scan := self._done.pop(each.path, None)) and scan.stamp == each.stamp]
         known = {scan.path for scan in found}
-        reader = _Reader(self.bench, is_large and (self.bench.folder / "cache").is_dir())
+        reader = _Reader(self.bench, is_worth_keeping(size) and (self.bench.folder / "cache").is_dir())
         found += [scan for each in files if each.path not in known and (scan := reader.at_hand(each))]
         known = {scan.path for scan in found}
         others = [each for each in files if each.path not in known]
@@ -118,7 +118,7 @@ class _Reader:
 
     def __init__(self, bench: Bench, keep: bool) -> None:
         self.bench, self.keep = bench, keep
-        self.games = GameReader(bench, keep=keep, fingerprints=keep)
+        self.games = GameReader(bench, keep=keep, with_places=True)
 
     def at_hand(self, file: Wanted) -> Scan | None:
         """What the index of a file knows of it; None where there is none that fits."""
@@ -136,7 +136,7 @@ class _Reader:
                 found = self.games.read(file.path)
                 records, said = found.records, found.said
             else:
-                records, said = known_answers(self.bench, file.path, self.keep)
+                records, said = known_answers(self.bench, file.path, self.keep, with_places=True)
             if not said:
                 return Scan(file.path, records.stamp, records, [], [])
         except UserError:

@@ -37,6 +37,7 @@ style_counts   headers, lists and bold of an answer
 foreign_files  what lies in the place of a file: a pointer, a web page, an archive
 record_folder  the record files of a folder, and what stands beside them or in their place
 record_index   what is known of a record file that has not changed since it was read
+program        which program this is, for what is kept of what it computes
 saved          files that may be lost, in one step
 known_records  answers and judgments without their texts, by the index of their files
 owners         whose judgments a file holds: by the names in its records, or its own

@@ -15,11 +15,11 @@ from arena_hard.data.bench_files import ERROR_MARK
 from arena_hard.data.beside import Copy
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.record_folder import is_there, record_files
-from arena_hard.data.record_index import Gathered, Records, found_in, index_file, known
+from arena_hard.data.record_index import Gathered, Records, found_in, index_file, is_worth_keeping, known
 from arena_hard.data.record_values import token_count
 from arena_hard.data.typed_jsonl import Reader
 
-_LARGE = 16 << 20  # bytes of answers; fewer are read as quickly as another process begins, and as their index
+_LARGE = 16 << 20  # bytes of answers; fewer are read as quickly as another process begins
 CUT_OFF = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length"})
 _ERROR_MARK = msgspec.Raw(msgspec.json.encode(ERROR_MARK))
 
@@ -104,10 +104,10 @@ def lengths_ahead(
     folders = [each.folder for judge in judges for each in bench.judgment_sets(judge)]
     names = {name_of(file) for folder in folders for file in record_files(folder)}
     files = {name: file for name in sorted(names) if (file := bench.answer_file(name)).is_file()}
-    keep = keep and _is_large(files.values())
+    keep = keep and is_worth_keeping(_size_of(files.values()))
     at_hand = {name: _lengths_in(found) for name, file in files.items() if (found := answers_at_hand(bench, file))}
     others = [name for name in files if name not in at_hand]
-    if _is_large(files[name] for name in others):
+    if _size_of(files[name] for name in others) >= _LARGE:
         read = copy.leave(lambda: {name: answer_lengths(bench, name, keep) for name in others})
         known = functools.cache(lambda: at_hand | (read() or {}))
     else:
@@ -115,19 +115,23 @@ def lengths_ahead(
     return lambda model: known().get(model) or answer_lengths(bench, model, keep)
 
 
-def _is_large(files: Iterable[Path]) -> bool:
-    return sum(file.stat().st_size for file in files) >= _LARGE
+def _size_of(files: Iterable[Path]) -> int:
+    return sum(file.stat().st_size for file in files)
 
 
 # ------------------------------------------------------------------------------------------- of a file
 
 
-def known_answers(bench: Bench, file: Path, keep: bool) -> tuple[Records[AnswerKind], list[jsonl.Remark]]:
+def known_answers(
+    bench: Bench, file: Path, keep: bool, with_places: bool = False
+) -> tuple[Records[AnswerKind], list[jsonl.Remark]]:
     """What is known of a file's answers, and what there is to say of it. keep: whether an index may be written.
 
-    Its marks are where each record lies: its first byte, and how many they are. Raises UserError for a broken line.
+    Its marks are, with_places and where there is an index, where each record lies: its first byte, and how many they
+    are. Raises UserError for a broken line.
     """
-    return known(_index(bench, file), file, AnswerKind, lambda said: _gather(file, said), keep)
+    places = array("q") if keep or with_places else None
+    return known(_index(bench, file), file, AnswerKind, lambda said: _gather(file, said, places), keep)
 
 
 def answers_at_hand(bench: Bench, file: Path) -> Records[AnswerKind] | None:
@@ -139,9 +143,9 @@ def _index(bench: Bench, file: Path) -> Path | None:
     return index_file(bench, file, ".lengths")
 
 
-def _gather(file: Path, said: list[jsonl.Remark]) -> Gathered[AnswerKind]:
+def _gather(file: Path, said: list[jsonl.Remark], places: array[int] | None) -> Gathered[AnswerKind]:
     ids: list[str] = []
-    codes, places = array("I"), array("q")
+    codes = array("I")
     numbers: dict[tuple[float | None, bool, bool, bool], int] = {}
     reader: Reader[AnswerRow] = Reader(AnswerRow)
     for rows in reader.blocks(file, said, places):
@@ -149,14 +153,16 @@ def _gather(file: Path, said: list[jsonl.Remark]) -> Gathered[AnswerKind]:
         codes.extend(numbers.setdefault(answer_kind(row), len(numbers)) for row in rows)
     reader.check_ids(file, ids)
     kinds = [AnswerKind(*each) for each in numbers]
-    return Gathered(ids, kinds, codes, [places.tobytes()], _average(ids, kinds, codes))
+    marks = [places.tobytes()] if places is not None else []
+    return Gathered(ids, kinds, codes, marks, _average(ids, kinds, codes))
 
 
 def answer_kind(row: AnswerRow) -> tuple[float | None, bool, bool, bool]:
     """What an AnswerKind says of an answer."""
     turns, why = _turns_of(row), row.finish_reason
-    tokens, by_server = _length(row, turns) or (None, False)
-    return tokens, by_server, _has_failed(turns), isinstance(why, str) and why in CUT_OFF
+    failed = _has_failed(turns)
+    tokens, by_server = (None, False) if failed else _length(row, turns)
+    return tokens, by_server, failed, isinstance(why, str) and why in CUT_OFF
 
 
 def _average(ids: Sequence[str], kinds: Sequence[AnswerKind], codes: Sequence[int]) -> AnswerLengths:
@@ -183,16 +189,15 @@ def _has_failed(turns: _Turns) -> bool:
     return any(turn.content == _ERROR_MARK if isinstance(turn, _Turn) else turn == ERROR_MARK for turn in turns)
 
 
-def _length(row: AnswerRow, turns: _Turns) -> tuple[float, bool] | None:
-    if _has_failed(turns):
-        return None
+def _length(row: AnswerRow, turns: _Turns) -> tuple[float | None, bool]:
+    """(tokens of all turns, whether the server counted them); None where nobody did."""
     counted = sum_of_counts([getattr(turn, "token_len", None) for turn in turns])
     if counted is None:
         counted = first_count([getattr(each, "token_len", None) for each in (row.metadata, row.conv_metadata)])
     if counted is not None:
         return counted, False
     served = served_length(row.usage)
-    return None if served is None else (served, True)
+    return served, served is not None
 
 
 def _turns_of(row: AnswerRow) -> _Turns:

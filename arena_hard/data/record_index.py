@@ -11,18 +11,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import sys
 import time
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-import arena_hard
 from arena_hard import __version__
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench
@@ -34,8 +31,8 @@ K = TypeVar("K", bound=Hashable)
 
 FRESH_SECONDS = 2.0  # the coarsest clock that a file system may have
 SMALL = 1 << 17  # bytes of a file that is read as quickly as its index
+_WORTH = 1 << 28  # bytes of records that are read in half a second: of fewer, who only reads leaves nothing
 _FORMAT = f"2 {__version__}"  # how a record is read belongs to the version
-_COMPUTED_WITH = ("numpy", "scipy", "msgspec")
 _IDS_KEPT = 8  # lists of ids; the files of a bench mostly have the same
 
 
@@ -49,10 +46,7 @@ def mark_of(texts: Iterable[str]) -> bytes:
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True):
-    """What tells a file and its state from others; times in nanoseconds.
-
-    The device is not in it, for its number changes from start to start of a machine.
-    """
+    """What tells a file and its state from others, in nanoseconds; a device has another number after each start."""
 
     inode: int
     size: int
@@ -63,7 +57,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
 NO_STAMP = Stamp(0, 0, 0, 0)
 
 
-def stamp_of(file: Path) -> Stamp | None:
+def stamp_of(file: Path | str) -> Stamp | None:
     """The stamp of a file; None where it is not there."""
     try:
         status = os.stat(file)
@@ -72,18 +66,14 @@ def stamp_of(file: Path) -> Stamp | None:
     return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def program() -> Iterator[str]:
-    """This program's files, and those that tell the versions of what it computes with, each with its stamp."""
-    package = Path(arena_hard.__file__).parent
-    others = (Path(spec.origin) for name in _COMPUTED_WITH if (spec := find_spec(name)) and spec.origin)
-    yield sys.version
-    for file in (*sorted(package.rglob("*.py")), *sorted(package.parent.glob("*.py")), *others):
-        yield f"{file} {stamp_of(file)}"
-
-
 def is_large(stamp: Stamp | None) -> bool:
     """Whether a file is worth an index."""
     return stamp is not None and stamp.size >= SMALL
+
+
+def is_worth_keeping(size: int) -> bool:
+    """Whether so many bytes of records are worth a file that spares somebody their reading."""
+    return size >= _WORTH
 
 
 class Places:
@@ -232,17 +222,22 @@ def known(
     """What is known of a file: by its index, else read and, where that can be trusted later, kept.
 
     read: its records; adds to the list what there is to say of them, which is handed on. keep: whether an index may be
-    written.
+    written; else the records have no digest.
     """
     before = stamp_of(file)
     if not is_large(before):
         index = None
-    if found := found_in(index, file, kind):
-        return found, []
+    if at_hand := found_in(index, file, kind):
+        return at_hand, []
     said: list[jsonl.Remark] = []
-    head, ids = _head_of(read(said))
+    found = read(said)
+    if not keep:
+        each = found if isinstance(found, Gathered) else _gathered(found)
+        places = Places(list(each.ids))
+        return Records(places, each.kinds, each.codes, each.marks, b"", before or NO_STAMP, each.whole), said
+    head, ids = _head_of(found)
     head.stamp = before or head.stamp
-    if index and keep and not said and is_settled(file, before):
+    if index and not said and is_settled(file, before):
         save(index, msgspec.msgpack.encode(head), ids)
     return _records(head, ids, kind), said
 
@@ -260,8 +255,12 @@ def records_of(rows: Iterable[Row[K]], kind: type[K]) -> Records[K]:
 
 def is_settled(file: Path, before: Stamp | None) -> bool:
     """Whether a file is the same as before, or still not there, and would show it if it were changed from now on."""
-    old = before is None or time.time_ns() - max(before.written, before.changed) > FRESH_SECONDS * 1e9
-    return old and stamp_of(file) == before
+    return (before is None or is_old(before)) and stamp_of(file) == before
+
+
+def is_old(stamp: Stamp) -> bool:
+    """Whether a file with this stamp would show it if it were changed from now on."""
+    return time.time_ns() - max(stamp.written, stamp.changed) > FRESH_SECONDS * 1e9
 
 
 def _gathered(rows: Iterable[Row[K]]) -> Gathered[K]:

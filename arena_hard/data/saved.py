@@ -21,9 +21,8 @@ def save(file: Path, head: bytes, rest: bytes = b"") -> None:
     """Write something that may be lost, in one step; a disk that is full or may only be read stays as it is."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        if not _is_writable(file.parent):
+        if not _is_open(file.parent):
             return
-        file.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as stream:
             stream.write(_MAGIC + len(head).to_bytes(8, "little") + digest_of(head) + head + rest)
         os.replace(temporary, file)
@@ -32,13 +31,19 @@ def save(file: Path, head: bytes, rest: bytes = b"") -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _is_writable(folder: Path) -> bool:
-    """Whether the permissions of a folder, or of the one that it would be made in, let somebody write; root always may.
+def _is_open(folder: Path) -> bool:
+    """Make a folder, unless the permissions of the one that it would be made in let nobody write: root always may.
 
-    Raises OSError.
+    Returns whether files may be written into it. Raises OSError.
     """
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    return bool(there.stat().st_mode & 0o222)
+    try:
+        return bool(os.stat(folder).st_mode & 0o222)
+    except FileNotFoundError:
+        there = next(each for each in folder.absolute().parents if each.exists())
+        is_writable = bool(there.stat().st_mode & 0o222)
+        if is_writable:
+            folder.mkdir(parents=True, exist_ok=True)
+        return is_writable
 
 
 @contextlib.contextmanager

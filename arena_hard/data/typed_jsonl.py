@@ -10,6 +10,7 @@ import hashlib
 import io
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -92,8 +93,7 @@ class Reader(Generic[T]):
             if places is None and _has_lines(block, len(rows)):
                 return rows
             if places is not None and len(ends := _line_ends(block)) == len(rows):
-                for begin, end in zip([0, *ends], ends):
-                    places.extend((start + begin, end - begin))
+                places.extend(chain.from_iterable((start + at, end - at) for at, end in zip([0, *ends], ends)))
                 return rows
         except jsonl.BROKEN:
             pass

@@ -23,7 +23,7 @@ from arena_hard.data.baselines import judgment_files
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.data.presets import DEFAULT_BASELINE, DEFAULT_BENCH, DEFAULT_JUDGE
-from arena_hard.data.record_index import program
+from arena_hard.data.program import program
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile, Reader, is_unchanged, name_in
 from arena_hard.rating import battle_files
@@ -31,7 +31,7 @@ from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles, most_rows
 from arena_hard.rating.coverage import JudgedQuestions
 
-MANY_DRAWS = 10_000_000  # of rows, in all rounds
+MANY_DRAWS = 100_000_000  # of rows, in all rounds
 INFINITE = 1e6  # stands for a rating without an end in the file of rounds, which is plain JSON
 
 
@@ -220,8 +220,8 @@ def _rounds_made_of(battles: Battles, anchor: int, draw: Draw) -> str:
     codes = (battles.model_a, battles.model_b, battles.question, battles.winner, battles.rows, battles.game)
     for column in codes:
         found.update(str(column.dtype).encode() + column.tobytes() if column is not None else b"none")
-    rest = [repr((battles.models, battles.n_questions, anchor, draw)), *program()]
-    found.update("\n".join(rest).encode("utf-8", "surrogatepass"))
+    rest = repr((battles.models, battles.n_questions, anchor, draw))
+    found.update(rest.encode("utf-8", "surrogatepass") + program())
     return found.hexdigest()
 
 

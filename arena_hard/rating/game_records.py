@@ -75,18 +75,18 @@ class FileGames:
 class GameReader:
     """Reads files of judgments; those whose index fits are not read. keep: whether an index may be written.
 
-    with_probabilities: reads those of the labels too, which no index has; fingerprints: of files that are read, which
-    an index needs.
+    with_probabilities: reads those of the labels too, which no index has. Of files that are read, an index needs
+    fingerprints, as results do, and the places of the records, as the browser does (with_places).
     """
 
     def __init__(
-        self, bench: Bench, with_probabilities: bool = False, keep: bool = False, fingerprints: bool = True
+        self, bench: Bench, with_probabilities: bool = False, keep: bool = False, with_places: bool = False
     ) -> None:
-        self.bench, self.keep = bench, keep
+        self.bench, self.keep, self.with_places = bench, keep, with_places or keep
         self.verdicts = VerdictCodes()
         self.probabilities = ProbabilityCodes() if with_probabilities else None
         row = JudgmentWithProbabilities if with_probabilities else JudgmentHead
-        self.typed: Reader[JudgmentHead] = Reader(row, fingerprints)
+        self.typed: Reader[JudgmentHead] = Reader(row, fingerprints=keep or not with_places)
 
     def _index(self, file: Path) -> Path | None:
         return index_file(self.bench, file, ".games") if self.probabilities is None else None
@@ -109,7 +109,7 @@ class GameReader:
 
     def _gather(self, file: Path, said: list[jsonl.Remark], columns: tuple[list[int], list[int]]) -> Gathered[GameKind]:
         ids: list[str] = []
-        codes, places = array("I"), array("q")
+        codes, places = array("I"), array("q") if self.with_places else None
         kinds: Numbers[tuple[Any, ...]] = Numbers()
         for rows in self.typed.blocks(file, said, places):
             played = [row.games or () for row in rows]
@@ -127,5 +127,5 @@ class GameReader:
                 for position, column in enumerate(columns):
                     column += self.probabilities.of_games(played, position)
         self.typed.check_ids(file, ids)
-        sha256 = self.typed.fingerprint()
-        return Gathered(ids, [GameKind(*kind) for kind in kinds], codes, [places.tobytes()], sha256)
+        marks = [places.tobytes()] if places is not None else []
+        return Gathered(ids, [GameKind(*kind) for kind in kinds], codes, marks, self.typed.fingerprint())

@@ -18,7 +18,7 @@ from arena_hard.data.jsonl import Remark, say, warn
 from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, name_of
-from arena_hard.data.record_index import Places
+from arena_hard.data.record_index import Places, is_worth_keeping
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
@@ -33,7 +33,7 @@ from arena_hard.rating.game_codes import (
     JudgmentHead,
 )
 from arena_hard.rating.game_records import FileGames, GameReader
-from arena_hard.rating.halves import LARGE, read_all, size_of
+from arena_hard.rating.halves import read_all, size_of
 from arena_hard.rating.same_records import Overruled, counting, named_elsewhere, ranks
 
 
@@ -255,7 +255,7 @@ def read_judgments(
             raise no_judgments(bench, judge)
         files += [(judge, file, baseline) for file, baseline in found.items()]
     every = [file for _, file, _ in files]
-    reader = GameReader(bench, with_probabilities, keep and size_of(every) >= LARGE)
+    reader = GameReader(bench, with_probabilities, keep and is_worth_keeping(size_of(every)))
     known = {file: games for file in every if (games := reader.at_hand(file))}
     others = [file for file in dict.fromkeys(every) if file not in known]
     known |= zip(others, read_all(others, reader.read, not with_probabilities, copy))

@@ -11,7 +11,7 @@ from arena_hard.data.beside import Copy, beside
 
 T = TypeVar("T")
 
-LARGE = 16 << 20  # bytes of judgments; fewer are read as quickly as another process begins, and as their index
+_LARGE = 16 << 20  # bytes of judgments; fewer are read as quickly as another process begins
 
 
 def size_of(files: Sequence[Path]) -> int:
@@ -36,6 +36,6 @@ def read_all(
 def _second_half(files: Sequence[Path]) -> int:
     """The place of the first file of the second half, by bytes; behind the last where all are small."""
     sizes = list(accumulate(map(size_of, ([file] for file in files))))
-    if not sizes or sizes[-1] < LARGE:
+    if not sizes or sizes[-1] < _LARGE:
         return len(files)
     return next(place for place, size in enumerate(sizes, 1) if 2 * size >= sizes[-1])

@@ -21,12 +21,12 @@ import msgspec
 from arena_hard.data import secrets
 from arena_hard.data.expected import Expected
 from arena_hard.data.paths import Bench
-from arena_hard.data.record_index import Stamp, is_settled, mark_of, program, stamp_of
+from arena_hard.data.program import program
+from arena_hard.data.record_index import Stamp, is_old, is_worth_keeping, mark_of, stamp_of
 from arena_hard.data.saved import opened, save
 from arena_hard.rating import caches
 from arena_hard.showing import flags
 
-LARGE = 16 << 20  # bytes of a benchmark; the result of fewer is computed as quickly
 MOST = 30  # pages of a benchmark
 _DEEPEST = 4  # folders: model_judgment/JUDGE/vs_BASELINE, and one more
 _OTHER_SOURCES = ("battles", "load_battles", "load_bootstrap", "output", "plot")
@@ -52,7 +52,7 @@ class KeptPage:
         if not self.is_kept:
             return
         self._stamps = _stamps_in(self.bench)
-        self.is_kept = sum(stamp.size for stamp in self._stamps.values() if stamp) >= LARGE
+        self.is_kept = is_worth_keeping(sum(stamp.size for stamp in self._stamps.values() if stamp))
         options = mark_of([repr(sorted(vars(args).items())), repr(expected)])
         self._file = self.bench.folder / "cache" / "pages" / f"{options.hex()}.page"
         self._options = options
@@ -88,9 +88,8 @@ class KeptPage:
             warnings.showwarning = show
 
     def _keep(self, page: str, left: Stamps) -> None:
-        is_same = _stamps_in(self.bench) == self._stamps
-        files = ((self.bench.folder / name, stamp) for name, stamp in self._stamps.items() if stamp)
-        if not is_same or None in left.values() or not all(is_settled(file, stamp) for file, stamp in files):
+        is_settled = all(is_old(stamp) for stamp in self._stamps.values() if stamp)
+        if None in left.values() or not is_settled or _stamps_in(self.bench) != self._stamps:
             return
         save(self._file, msgspec.msgpack.encode(_Kept(self._made_of(), left, page)))
         _tidy(self._file.parent)
@@ -106,7 +105,7 @@ class KeptPage:
 
     def _made_of(self) -> bytes:
         files = (f"{name} {stamp}" for name, stamp in self._stamps.items())
-        return mark_of([self._options.hex(), str(datetime.date.today()), *program(), *files])
+        return mark_of([self._options.hex(), str(datetime.date.today()), program().hex(), *files])
 
 
 def _stamps_in(bench: Bench) -> Stamps:
@@ -119,7 +118,7 @@ def _stamps_in(bench: Bench) -> Stamps:
             place = f"{inside}{name}"
             if place == "cache":
                 continue
-            found[place] = None if is_folder else stamp_of(bench.folder / place)
+            found[place] = None if is_folder else stamp_of(f"{bench.folder}/{place}")
             folders += [(f"{place}/", depth + 1)] * (is_folder and depth < _DEEPEST)
     return found
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arena_hard.browse import index as index_module
 from arena_hard.browse import reading
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.site import Site
@@ -28,7 +27,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setattr(record_index, "SMALL", 0)
     monkeypatch.setattr(record_index, "FRESH_SECONDS", -1.0)
     monkeypatch.setattr(reading, "LARGE", 0)
-    monkeypatch.setattr(index_module, "LARGE", 0)
+    monkeypatch.setattr(record_index, "_WORTH", 0)
     (write_bench(tmp_path / "small") / "cache").mkdir()
     return Bench(tmp_path, "small")
 
@@ -82,7 +81,7 @@ def odd(bench: Bench) -> None:
 def test_what_an_index_knows_is_what_is_read(bench: Bench, monkeypatch: pytest.MonkeyPatch, is_odd: bool) -> None:
     (odd if is_odd else str)(bench)  # type: ignore[arg-type]
     with monkeypatch.context() as context:
-        context.setattr(index_module, "LARGE", 1 << 40)
+        context.setattr(record_index, "_WORTH", 1 << 40)
         expected = seen(index_of(bench))
     assert list((bench.folder / "cache").iterdir()) == []
     assert seen(index_of(bench)) == expected

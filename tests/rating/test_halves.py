@@ -49,7 +49,7 @@ def in_two(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         handed.extend([pickle.loads(pickle.dumps(work()))] * is_large)
         yield lambda: handed[-1] if is_large else None
 
-    monkeypatch.setattr(halves, "LARGE", 0)
+    monkeypatch.setattr(halves, "_LARGE", 0)
     monkeypatch.setattr(halves, "beside", beside)
     return handed
 
@@ -71,9 +71,9 @@ def test_files_are_divided_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for file, size in zip(files, (10, 50, 30, 10)):
         file.write_bytes(b"x" * size)
     handed = in_two(monkeypatch)
-    monkeypatch.setattr(halves, "LARGE", 101)  # too small to be divided
+    monkeypatch.setattr(halves, "_LARGE", 101)  # too small to be divided
     assert halves.read_all(files, lambda file: file.name) == list("abcd") and handed == []
-    monkeypatch.setattr(halves, "LARGE", 100)
+    monkeypatch.setattr(halves, "_LARGE", 100)
     assert halves.read_all(files, lambda file: file.name) == list("abcd") and handed == [["c", "d"]]
     assert halves.read_all(files[:1], str) == [str(files[0])] and halves.read_all([], str) == [] and len(handed) == 1
     assert halves.read_all(files, str, may_divide=False) == list(map(str, files)) and len(handed) == 1
@@ -90,7 +90,7 @@ from arena_hard.rating.games import read_judgments
 copies, fork = [], os.fork
 os.fork = lambda: copies.append(1) or fork()
 os.sched_getaffinity = lambda _: {0, 1}
-halves.LARGE = 0
+halves._LARGE = 0
 warnings.showwarning = lambda message, *_: print(message)
 try:
     print(len(read_judgments(Bench(Path(sys.argv[1]), "b"), ["j", "k"]).table))

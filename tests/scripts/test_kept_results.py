@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 import show_result
-from arena_hard.data import beside, lengths, record_index
-from arena_hard.rating import caches, games
-from arena_hard.showing import kept_page
+from arena_hard.data import beside, record_index
+from arena_hard.rating import caches
 from tests.support.pipeline_bench import write_rows
 
 VERDICTS = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
@@ -43,8 +42,8 @@ def _every_file_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of tests are small and new, and read in this process."""
     monkeypatch.setattr(record_index, "SMALL", 0)
     monkeypatch.setattr(record_index, "FRESH_SECONDS", -1.0)
-    for module, name in ((games, "LARGE"), (lengths, "_LARGE"), (kept_page, "LARGE"), (caches, "MANY_DRAWS")):
-        monkeypatch.setattr(module, name, 0)
+    monkeypatch.setattr(record_index, "_WORTH", 0)
+    monkeypatch.setattr(caches, "MANY_DRAWS", 0)
 
     monkeypatch.setattr(beside, "_is_possible", lambda: False)
 
@@ -117,7 +116,7 @@ def without_cache(
     shutil.copytree(folder, copy / "data" / "b", ignore=shutil.ignore_patterns("cache"))
     with monkeypatch.context() as context:
         context.setattr(record_index, "SMALL", 1 << 40)
-        context.setattr(kept_page, "LARGE", 1 << 40)
+        context.setattr(record_index, "_WORTH", 1 << 40)
         context.setattr(caches, "MANY_DRAWS", 1 << 40)
         context.chdir(copy)
         return shown(monkeypatch, capsys, *options)
@@ -246,7 +245,7 @@ def test_a_page_is_that_of_its_options_config_day_and_files(
     for file in (folder / "cache" / "pages").glob("*.page"):
         file.write_bytes(file.read_bytes()[:-1])
     assert page.is_file() and is_made() and not is_made()
-    monkeypatch.setattr(kept_page, "LARGE", 1 << 30)
+    monkeypatch.setattr(record_index, "_WORTH", 1 << 30)
     assert is_made()
 
 
@@ -269,8 +268,7 @@ def test_a_small_bench_and_one_that_may_not_be_written_get_no_index(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as context:
-        for module, name in ((games, "LARGE"), (lengths, "_LARGE"), (kept_page, "LARGE")):
-            context.setattr(module, name, 1 << 30)
+        context.setattr(record_index, "_WORTH", 1 << 30)
         expected = shown(monkeypatch, capsys)
     assert {each.name.partition("_")[0] for each in (folder / "cache").iterdir()} == {"battles", "rounds-of-rows"}
     (folder / "cache").chmod(0o555)
