@@ -224,7 +224,7 @@ def known(
     read: its records; adds to the list what there is to say of them, which is handed on. keep: whether an index may be
     written; else the records have no digest.
     """
-    before = stamp_of(file)
+    before, began = stamp_of(file), time.time_ns()
     if not is_large(before):
         index = None
     if at_hand := found_in(index, file, kind):
@@ -237,7 +237,7 @@ def known(
         return Records(places, each.kinds, each.codes, each.marks, b"", before or NO_STAMP, each.whole), said
     head, ids = _head_of(found)
     head.stamp = before or head.stamp
-    if index and not said and is_settled(file, before):
+    if index and not said and is_settled(file, before, began):
         save(index, msgspec.msgpack.encode(head), ids)
     return _records(head, ids, kind), said
 
@@ -253,14 +253,14 @@ def records_of(rows: Iterable[Row[K]], kind: type[K]) -> Records[K]:
     return _records(*_head_of(rows), kind)
 
 
-def is_settled(file: Path, before: Stamp | None) -> bool:
-    """Whether a file is the same as before, or still not there, and would show it if it were changed from now on."""
-    return (before is None or is_old(before)) and stamp_of(file) == before
+def is_settled(file: Path, before: Stamp | None, at: int | None = None) -> bool:
+    """Whether a file is the same as before, or still not there, and would show a change since `at`, or from now on."""
+    return (before is None or is_old(before, at or time.time_ns())) and stamp_of(file) == before
 
 
-def is_old(stamp: Stamp) -> bool:
-    """Whether a file with this stamp would show it if it were changed from now on."""
-    return time.time_ns() - max(stamp.written, stamp.changed) > FRESH_SECONDS * 1e9
+def is_old(stamp: Stamp, at: int) -> bool:
+    """Whether a file with this stamp would show it if it were changed from a time on, in nanoseconds."""
+    return at - max(stamp.written, stamp.changed) > FRESH_SECONDS * 1e9
 
 
 def _gathered(rows: Iterable[Row[K]]) -> Gathered[K]:

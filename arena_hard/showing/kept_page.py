@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import datetime
 import os
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
@@ -48,6 +49,7 @@ class KeptPage:
     def __init__(self, args: argparse.Namespace, expected: Expected) -> None:
         self.args, self.bench = args, expected.bench
         self._stamps: Stamps = {}
+        self._began = time.time_ns()
         self.is_kept = flags.leaves_files(args) and not any(getattr(args, name) for name in _OTHER_SOURCES)
         if not self.is_kept:
             return
@@ -88,7 +90,7 @@ class KeptPage:
             warnings.showwarning = show
 
     def _keep(self, page: str, left: Stamps) -> None:
-        is_settled = all(is_old(stamp) for stamp in self._stamps.values() if stamp)
+        is_settled = all(is_old(stamp, self._began) for stamp in self._stamps.values() if stamp)
         if None in left.values() or not is_settled or _stamps_in(self.bench) != self._stamps:
             return
         save(self._file, msgspec.msgpack.encode(_Kept(self._made_of(), left, page)))

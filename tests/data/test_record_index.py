@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -118,6 +119,22 @@ def test_a_file_that_changes_while_it_is_read_is_not_known(file: Path) -> None:
 
     known(file.with_suffix(".index"), file, str, read)
     assert keys(file, []) == ["a", "b", "c", "d"]
+
+
+def test_a_file_that_was_just_written_when_a_long_reading_began_is_not_known(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_index, "FRESH_SECONDS", 0.2)
+    file.touch()
+
+    def read(said: list[jsonl.Remark]) -> Iterator[tuple[str, str, tuple[bytes, ...]]]:
+        time.sleep(0.3)
+        yield "a", "a kind", (bytes(16),)
+
+    known(file.with_suffix(".index"), file, str, read)
+    assert not file.with_suffix(".index").exists()
+    known(file.with_suffix(".index"), file, str, read)
+    assert file.with_suffix(".index").exists()
 
 
 def test_what_is_to_be_said_of_a_file_is_said_each_time(file: Path) -> None:
