@@ -31,7 +31,7 @@ K = TypeVar("K", bound=Hashable)
 
 FRESH_SECONDS = 2.0  # the coarsest clock that a file system may have
 SMALL = 1 << 17  # bytes of a file that is read as quickly as its index
-_WORTH = 1 << 28  # bytes of records that are read in half a second: of fewer, who only reads leaves nothing
+_WORTH = 250_000_000  # bytes of records that are read in half a second: of fewer, who only reads leaves nothing
 _FORMAT = f"2 {__version__}"  # how a record is read belongs to the version
 _IDS_KEPT = 8  # lists of ids; the files of a bench mostly have the same
 
