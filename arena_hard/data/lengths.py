@@ -109,10 +109,10 @@ def lengths_ahead(
     others = [name for name in files if name not in at_hand]
     if _size_of(files[name] for name in others) >= _LARGE:
         read = copy.leave(lambda: {name: answer_lengths(bench, name, keep) for name in others})
-        known = functools.cache(lambda: at_hand | (read() or {}))
+        found_by = functools.cache(lambda: at_hand | (read() or {}))
     else:
-        known = functools.cache(lambda: at_hand)
-    return lambda model: known().get(model) or answer_lengths(bench, model, keep)
+        found_by = functools.cache(lambda: at_hand)
+    return lambda model: found_by().get(model) or answer_lengths(bench, model, keep)
 
 
 def _size_of(files: Iterable[Path]) -> int:
@@ -170,11 +170,11 @@ def _average(ids: Sequence[str], kinds: Sequence[AnswerKind], codes: Sequence[in
     lost = {code for code, kind in enumerate(kinds) if kind.has_failed}
     failed = {key for key, code in zip(ids, codes) if code in lost} if lost else ()
     there = len(last) - sum(kinds[last[key]].tokens is None for key in failed)
-    known = [kind for code in last.values() if (kind := kinds[code]).tokens is not None]
-    if not known:
+    counted = [kind for code in last.values() if (kind := kinds[code]).tokens is not None]
+    if not counted:
         return AnswerLengths(None, of=there)
-    total = sum(kind.tokens or 0 for kind in known)
-    return AnswerLengths(total / len(known), len(known), sum(kind.by_server for kind in known), there)
+    total = sum(kind.tokens or 0 for kind in counted)
+    return AnswerLengths(total / len(counted), len(counted), sum(kind.by_server for kind in counted), there)
 
 
 def _lengths_in(records: Records[AnswerKind]) -> AnswerLengths:

@@ -93,8 +93,9 @@ class KeptPage:
         is_settled = all(is_old(stamp, self._began) for stamp in self._stamps.values() if stamp)
         if None in left.values() or not is_settled or _stamps_in(self.bench) != self._stamps:
             return
-        save(self._file, msgspec.msgpack.encode(_Kept(self._made_of(), left, page)))
-        _tidy(self._file.parent)
+        with contextlib.suppress(UnicodeEncodeError):  # names that no text holds
+            save(self._file, msgspec.msgpack.encode(_Kept(self._made_of(), left, page)))
+            _tidy(self._file.parent)
 
     def _left(self, results: Sequence[Any]) -> Iterator[Path]:
         """The files that results leave in the data folder."""

@@ -250,6 +250,20 @@ def test_a_page_is_that_of_its_options_config_day_and_files(
 
 
 @pytest.mark.slow
+def test_a_folder_whose_name_is_no_text_is_read_each_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in (folder / "model_judgment" / "j").glob("[nm].jsonl"):  # of which notes speak by their names
+        file.unlink()
+    expected = shown(monkeypatch, capsys)
+    odd = folder.parents[2] / os.fsdecode(b"caf\xe9")
+    shutil.copytree(folder.parent, odd, ignore=shutil.ignore_patterns("cache"))
+    for _ in range(2):
+        assert shown(monkeypatch, capsys, "--data-dir", str(odd)) == expected
+    assert not (odd / "b" / "cache" / "pages").exists()
+
+
+@pytest.mark.slow
 def test_rounds_that_were_changed_are_drawn_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
