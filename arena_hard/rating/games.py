@@ -277,6 +277,8 @@ def read_judgments(
 
 def select(table: GameTable, mask: BoolArray) -> GameTable:
     """The games of a mask [n]; the lists of names stay whole."""
+    if mask.all():
+        return table
     columns = ["question", "model", "judge", "baseline", "category", "game", "verdict"]
     columns += ["shortened"] * (len(table.shortened) > 0)
     columns += ["probabilities"] * (table.probabilities is not None)
