@@ -131,16 +131,16 @@ def known_answers(
     are. Raises UserError for a broken line.
     """
     places = array("q") if keep or with_places else None
-    return known(_index(bench, file), file, AnswerKind, lambda said: _gather(file, said, places), keep)
+    return known(_index(bench, file, keep), file, AnswerKind, lambda said: _gather(file, said, places), keep)
 
 
 def answers_at_hand(bench: Bench, file: Path) -> Records[AnswerKind] | None:
     """What is known of a file's answers by its index; None where there is none that fits."""
-    return found_in(_index(bench, file), file, AnswerKind)
+    return found_in(_index(bench, file, False), file, AnswerKind)
 
 
-def _index(bench: Bench, file: Path) -> Path | None:
-    return index_file(bench, file, ".lengths")
+def _index(bench: Bench, file: Path, keep: bool) -> Path | None:
+    return index_file(bench, file, ".lengths", keep)
 
 
 def _gather(file: Path, said: list[jsonl.Remark], places: array[int] | None) -> Gathered[AnswerKind]:

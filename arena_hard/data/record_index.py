@@ -204,8 +204,10 @@ class _Head(msgspec.Struct, array_like=True):
     digest: bytes = b""
 
 
-def index_file(bench: Bench, file: Path, ending: str = ".index") -> Path | None:
-    """Where the index of a record file is; None for one that lies outside the bench."""
+def index_file(bench: Bench, file: Path, ending: str = ".index", keep: bool = True) -> Path | None:
+    """Where the index of a record file is; None for one outside the bench, or that neither is there nor may come."""
+    if not keep and not (bench.folder / "cache" / "index").is_dir():
+        return None
     try:
         inside = file.relative_to(bench.folder)
     except ValueError:
@@ -233,7 +235,7 @@ def known(
     found = read(said)
     if not keep:
         each = found if isinstance(found, Gathered) else _gathered(found)
-        places = Places(list(each.ids))
+        places = _places(digest_of(ids := _joined(each.ids)), ids)
         return Records(places, each.kinds, each.codes, each.marks, b"", before or NO_STAMP, each.whole), said
     head, ids = _head_of(found)
     head.stamp = before or head.stamp

@@ -89,7 +89,7 @@ class GameReader:
         self.typed: Reader[JudgmentHead] = Reader(row, fingerprints=keep or not with_places)
 
     def _index(self, file: Path) -> Path | None:
-        return index_file(self.bench, file, ".games") if self.probabilities is None else None
+        return index_file(self.bench, file, ".games", self.keep) if self.probabilities is None else None
 
     def at_hand(self, file: Path) -> FileGames | None:
         """What the index of a file knows of it; None where there is none that fits."""
