@@ -1,4 +1,4 @@
-"""The openai SDK, imported when something comes that needs it: a refusal, a stream, a batch.
+"""The openai SDK, imported when something comes that needs it: a lost connection, a stream, a batch.
 
 To import it takes longer than all else that a script does before its first request, and most runs would have it write
 the same headers again and again. Here they are written as it does, byte for byte (tests/calling/test_direct.py), where
