@@ -84,7 +84,7 @@ def test_the_upper_end_of_a_quote_is_not_passed(tmp_path: Path, script: str, way
 
 def test_a_limit_far_away_changes_nothing(tmp_path: Path) -> None:
     with billing_server(Billing()) as billing:
-        done = bench(tmp_path, billing).run("gen_answer.py", "--max-cost", "500")
+        done = bench(tmp_path, billing, timeout=20).run("gen_answer.py", "--max-cost", "500")
     assert done.returncode == 0 and billing.requests == 30
     assert "30 requests" in done.stdout
 
