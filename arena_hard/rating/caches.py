@@ -234,11 +234,20 @@ def round_lines(models: Sequence[str], rounds: FloatArray) -> Iterable[bytes]:
 # ----------------------------------------------------------------------------------------- writing
 
 
+_unwritten: set[Path] = set()
+
+
+def was_written(file: Path) -> bool:
+    """Whether this process could leave a cache where it wanted to leave one."""
+    return file not in _unwritten
+
+
 def save(file: Path, lines: Iterable[bytes], note: Note) -> str | None:
     """Write a cache and its note (`itself` is found here), unless the same is there.
 
     Returns why it could not be written, or None.
     """
+    _unwritten.discard(file)
     old = read_note(file)
     if old is not None and _made_from(old) == _made_from(note):
         return None
@@ -257,6 +266,7 @@ def save(file: Path, lines: Iterable[bytes], note: Note) -> str | None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        _unwritten.add(file)
         return f"{file} could not be written ({error.strerror}); the result is not affected."
     return None
 

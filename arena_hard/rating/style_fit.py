@@ -191,7 +191,8 @@ def _one_thread() -> AbstractContextManager[object]:
 def _by_sklearn(rows: Rows, weight: FloatArray, free: BoolArray, penalised: bool) -> FloatArray:
     """The coefficients [p + k] where Newton's method does not settle: separated by the features, or no single maximum.
 
-    scikit-learn stops at a point far out, and says so where no single one is best.
+    scikit-learn stops at a point far out, and says so where no single one is best. Raises UserError for games of which
+    one side has won all.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -204,6 +205,11 @@ def _by_sklearn(rows: Rows, weight: FloatArray, free: BoolArray, penalised: bool
     outcome = np.repeat([1, 0], n)
     twice = 2.0 * np.concatenate([weight * rows.won, weight * (1.0 - rows.won)])
     used = twice > 0
+    if len(set(outcome[used].tolist())) < 2:
+        raise UserError(
+            "Style control needs more games: all, or all that a bootstrap round has drawn, came out for the same side. "
+            "Leave out --control-features, or judge more questions."
+        )
     with _one_thread(), warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
         penalty = 1.0 if penalised else np.inf

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import datetime
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -51,6 +52,7 @@ class KeptPage:
         self._stamps: Stamps = {}
         self._began = time.time_ns()
         self.is_kept = flags.leaves_files(args) and not any(getattr(args, name) for name in _OTHER_SOURCES)
+        self.is_kept &= not sys.warnoptions  # which may keep remarks from being said
         if not self.is_kept:
             return
         self._stamps = _stamps_in(self.bench)
@@ -91,7 +93,8 @@ class KeptPage:
 
     def _keep(self, page: str, left: Stamps) -> None:
         is_settled = all(is_old(stamp, self._began) for stamp in self._stamps.values() if stamp)
-        if None in left.values() or not is_settled or _stamps_in(self.bench) != self._stamps:
+        are_left = None not in left.values() and all(caches.was_written(Path(file)) for file in left)
+        if not (is_settled and are_left and _stamps_in(self.bench) == self._stamps):
             return
         with contextlib.suppress(UnicodeEncodeError):  # names that no text holds
             save(self._file, msgspec.msgpack.encode(_Kept(self._made_of(), left, page)))

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -291,3 +292,35 @@ def test_a_small_bench_and_one_that_may_not_be_written_get_no_index(
         assert not (folder / "cache" / "index").exists() and not (folder / "cache" / "pages").exists()
     finally:
         (folder / "cache").chmod(0o755)
+
+
+@pytest.mark.slow
+def test_a_page_whose_run_could_not_leave_its_files_is_not_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else it would go on saying so, and --load-battles would never find what fits."""
+    shown(monkeypatch, capsys)
+    edited(folder / "model_judgment" / "j" / "m.jsonl")
+
+    def full(source: str, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(caches, "os", SimpleNamespace(replace=full, getpid=os.getpid))
+        assert "could not be written" in shown(monkeypatch, capsys)[0]
+    again = shown(monkeypatch, capsys)
+    assert "could not be written" not in again[0] and again == without_cache(folder, monkeypatch, capsys)
+    shown(monkeypatch, capsys, "--load-battles")
+
+
+@pytest.mark.slow
+def test_a_page_is_not_kept_where_remarks_may_not_be_heard(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torn(folder / "model_judgment" / "j" / "m.jsonl")
+    with monkeypatch.context() as context:
+        context.setattr(sys, "warnoptions", ["ignore"])
+        context.setattr(warnings, "showwarning", never)
+        context.setattr(warnings, "warn", lambda *_, **__: None)
+        shown(monkeypatch, capsys)
+    assert any("incomplete" in remark for remark in shown(monkeypatch, capsys)[1:])

@@ -351,3 +351,14 @@ def test_style_control_without_answers_says_what_it_needs(tmp_path: Path) -> Non
     done = attempt(tmp_path, "--control-features", "length")
     assert done.returncode == 2 and "model_answer" in done.stderr
     assert attempt(tmp_path, "--control-features", "width").returncode == 2
+
+
+@pytest.mark.slow
+def test_style_control_of_games_that_all_came_out_the_same_says_so(tmp_path: Path) -> None:
+    for model in ("base", "m"):
+        turns = [{"content": "so", "token_len": 20 + len(model)}]
+        answer = {"question_id": "1", "model_id": model, "choices": [{"index": 0, "turns": turns}]}
+        write_rows(tmp_path / "data/b/model_answer" / f"{model}.jsonl", [answer])
+    write(tmp_path, "j", "m", [row("m", "1", ["A>B", "A>B"])])  # each has won once; a round may draw one of them twice
+    done = attempt(tmp_path, "--control-features", "length", "--num-rounds", "20")
+    assert done.returncode == 2 and "came out for the same side" in done.stderr and "Traceback" not in done.stderr
