@@ -191,8 +191,7 @@ def _one_thread() -> AbstractContextManager[object]:
 def _by_sklearn(rows: Rows, weight: FloatArray, free: BoolArray, penalised: bool) -> FloatArray:
     """The coefficients [p + k] where Newton's method does not settle: separated by the features, or no single maximum.
 
-    scikit-learn stops at a point far out, and says so where no single one is best. Raises UserError for games of which
-    one side has won all.
+    scikit-learn stops at a point far out, and says so where no single one is best. Raises UserError without two sides.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -205,11 +204,8 @@ def _by_sklearn(rows: Rows, weight: FloatArray, free: BoolArray, penalised: bool
     outcome = np.repeat([1, 0], n)
     twice = 2.0 * np.concatenate([weight * rows.won, weight * (1.0 - rows.won)])
     used = twice > 0
-    if len(set(outcome[used].tolist())) < 2:
-        raise UserError(
-            "Style control needs more games: all, or all that a bootstrap round has drawn, came out for the same side. "
-            "Leave out --control-features, or judge more questions."
-        )
+    if not twice[:n].any() or not twice[n:].any():
+        raise UserError("Style control needs more games: all that a fit is of came out for the same side.")
     with _one_thread(), warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
         penalty = 1.0 if penalised else np.inf
@@ -217,9 +213,8 @@ def _by_sklearn(rows: Rows, weight: FloatArray, free: BoolArray, penalised: bool
         model.fit(np.concatenate([design, design])[used], outcome[used], sample_weight=twice[used])
     if doubts:
         _doubt_once()
-    coefficients = np.zeros(len(free))
-    coefficients[free] = model.coef_[0]
-    return coefficients
+    free_ones = iter(model.coef_[0])
+    return np.array([next(free_ones) if is_free else 0.0 for is_free in free])
 
 
 @functools.cache
