@@ -76,6 +76,8 @@ def opened(index: BenchIndex, judge: str, name: str, settings: JudgeSettings | N
     check = blind_agreement.load(file)
     if check is not None:
         return check
+    if index.reading:
+        raise UserError(lacking(index, judge, settings).words)
     seed = int.from_bytes(f"{judge}/{name}".encode(), "big") % 2**32
     plan = blind_check.draw(index, judge, showable(index, judge, settings), seed)
     if not plan:
@@ -104,6 +106,8 @@ def judged_places(
 
 def lacking(index: BenchIndex, judge: str, settings: JudgeSettings | None) -> Lack:
     """What keeps games of a judge from being shown."""
+    if index.reading:
+        return Lack("A blind check can begin when all is read: its games are drawn from all models.", "", False)
     table = index.judged[judge]
     readable = (table.first >= 0) | (table.second >= 0)
     if not readable.any():

@@ -6,6 +6,9 @@ function arenaHard(root, fetchPage, decide) {
   const SOON_MS = 300, LATER_MS = 2000;
   let newest = 0;
   let following;
+  let isTouched = false; // whether the person has typed or chosen anything since the page came
+  let isReplaced = false; // while the page gives way: browsers tell then of a change in a field that goes with it
+  let folds = new Map(); // which were open when the page came
 
   root.closest("main")?.setAttribute("role", "presentation"); // Gradio's; the page has a main part of its own
 
@@ -37,10 +40,19 @@ function arenaHard(root, fetchPage, decide) {
     room.querySelectorAll(".markup pre, pre.run").forEach(copyButton);
     const shown = page();
     if (shown) document.title = shown.dataset.title;
+    isTouched = false;
+    folds = new Map([...room.querySelectorAll("details")].map((each) => [each, each.open]));
     follow();
   }
 
-  // While the server still reads, the line that says how far it is; the page itself once there is something, or all.
+  // Whether the person would lose something if another page took the place of this one.
+  function isInUse() {
+    const focused = document.activeElement;
+    return isTouched || (room.contains(focused) && focused.tabIndex >= 0) || [...folds].some(([each, open]) => each.open !== open);
+  }
+
+  // While the server still reads, the line that says how far it is; the page itself once there is something, or all,
+  // and a button that shows it where the person is busy.
   function follow() {
     clearTimeout(following);
     if (!fetchPage || !room.querySelector("[data-reading]")) return;
@@ -50,10 +62,41 @@ function arenaHard(root, fetchPage, decide) {
       const line = room.querySelector("[data-reading]");
       if (turn !== newest || !line) return;
       const next = new DOMParser().parseFromString(html, "text/html").querySelector("[data-reading]");
-      if (html && next?.dataset.reading !== line.dataset.reading) return void go(location.search, { push: false, keep: true });
-      if (next) line.replaceWith(next);
-      follow();
+      const hasMore = html && next?.dataset.reading !== line.dataset.reading;
+      if (hasMore && !isInUse()) return show(html, { keep: true });
+      if (hasMore) offer(line, next ? "There is something to show now." : "All is read.");
+      else if (next) line.replaceWith(next);
+      if (next || !hasMore) follow();
     }, room.querySelector("[data-reading=none]") ? SOON_MS : LATER_MS);
+  }
+
+  function offer(line, words) {
+    if (!line.querySelector("button")) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "button";
+      button.textContent = "Show it";
+      button.addEventListener("mousedown", (event) => event.preventDefault()); // else the field that is left sends its form
+      button.addEventListener("click", showMore);
+      line.replaceChildren("", " ", button);
+      line.dataset.reading = "offered";
+    }
+    if (line.firstChild.textContent === words) return;
+    line.firstChild.textContent = words;
+    if (spoken) spoken.textContent = words;
+  }
+
+  // The page anew, with what has been typed and not sent.
+  async function showMore() {
+    const typed = [...room.querySelectorAll("input[type=text], input[type=search]")].filter((each) => each.value !== each.defaultValue);
+    await go(location.search, { push: false, keep: true });
+    for (const { name, value } of typed) {
+      const field = room.querySelector(`input[name="${CSS.escape(name)}"]`);
+      if (!field) continue;
+      field.value = value;
+      field.closest("details")?.setAttribute("open", "");
+      isTouched = true;
+    }
   }
 
   function formAddress(form) {
@@ -63,7 +106,6 @@ function arenaHard(root, fetchPage, decide) {
 
   async function go(address, { push = true, keep = false } = {}) {
     const turn = ++newest;
-    const focus = document.activeElement && document.activeElement.name;
     room.setAttribute("aria-busy", "true");
     let html;
     try {
@@ -73,8 +115,14 @@ function arenaHard(root, fetchPage, decide) {
       html = '<div class="ah"><main><section class="empty"><h1>The server gave no page</h1>' +
         "<p>Is qa_browser.py still running? Its terminal shows the error. Start it again if it has stopped, then reload this page.</p></section></main></div>";
     }
-    if (turn !== newest) return;
+    if (turn === newest) show(html, { push, keep });
+  }
+
+  function show(html, { push = false, keep = false } = {}) {
+    const focus = document.activeElement && document.activeElement.name;
+    isReplaced = true;
     room.innerHTML = html;
+    isReplaced = false;
     room.removeAttribute("aria-busy");
     enhance();
     const shown = page();
@@ -116,9 +164,12 @@ function arenaHard(root, fetchPage, decide) {
   }
 
   if (fetchPage) {
+    for (const kind of ["input", "change", "keydown"]) {
+      root.addEventListener(kind, (event) => (isTouched ||= event.target.matches("input, select, textarea")));
+    }
     root.addEventListener("change", (event) => {
       const form = event.target.closest("form[data-go]");
-      if (form && !("late" in event.target.dataset)) go(formAddress(form), { keep: true });
+      if (form && !isReplaced && !("late" in event.target.dataset)) go(formAddress(form), { keep: true });
     });
     root.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -167,7 +167,8 @@ def _unknown_values(asked: View, view: View, index: BenchIndex) -> list[str]:
         unknown = [getattr(asked, name) for name in _unknown_filters(asked)]
         said += [f"There is no filter {value}; games are shown without it." for value in unknown]
         if asked.question not in ("", *index.question_ids):
-            said.append(f"There is no question {asked.question}; another one is shown.")
+            where = " in what has been read so far" if index.reading else ""
+            said.append(f"There is no question {asked.question}{where}; another one is shown.")
     if view.tab == "compare" and asked.model and asked.model == asked.other:
         said.append(f"{asked.model} cannot be compared with itself; another model is shown.")
     return said
@@ -189,16 +190,18 @@ def not_shown(asked: View, view: View, index: BenchIndex, settings: JudgeSetting
     if not view.judge:
         return said
     if asked.judge not in ("", view.judge):
-        said.append(f"There are no judgments by {asked.judge}; those of {view.judge} are shown.")
+        which = " that have been read yet" if index.reading else ""
+        said.append(f"There are no judgments by {asked.judge}{which}; those of {view.judge} are shown.")
     names = [name for name in dict.fromkeys((asked.model, asked.other if view.tab == "compare" else "")) if name]
     if view.tab not in INSTEAD or not names:
         return said
     comparable = game_selection.comparable(index, view.judge, settings)
     rated = game_selection.rated_models(index, view.judge, settings)
     known = {"breakdown": rated, "compare": comparable}.get(view.tab, index.models)
+    lacking = f"has no judgments by {view.judge}" + (" that have been read yet" if index.reading else "")
     for name in names if rated else ():
         if name not in known:
-            why = "is the baseline, at 50 by definition" if name in comparable else f"has no judgments by {view.judge}"
+            why = "is the baseline, at 50 by definition" if name in comparable else lacking
             said.append(f"{name} {why}; {INSTEAD[view.tab]}.")
     return said
 
