@@ -89,12 +89,14 @@ function arenaHard(root, fetchPage, decide) {
   // The page anew, with what has been typed and not sent.
   async function showMore() {
     const typed = [...room.querySelectorAll("input[type=text], input[type=search]")].filter((each) => each.value !== each.defaultValue);
+    const focus = document.activeElement.name;
     await go(location.search, { push: false, keep: true });
     for (const { name, value } of typed) {
       const field = room.querySelector(`input[name="${CSS.escape(name)}"]`);
       if (!field) continue;
       field.value = value;
       field.closest("details")?.setAttribute("open", "");
+      if (name === focus) field.focus();
       isTouched = true;
     }
   }

@@ -13,12 +13,14 @@ import pytest
 
 from arena_hard.browse import reading
 from arena_hard.browse.index import BenchIndex
-from arena_hard.browse.site import Site
+from arena_hard.browse.site import PAGES, Site
 from arena_hard.data import record_index
 from arena_hard.data.paths import Bench
 from arena_hard.data.typed_jsonl import Reader
 from tests.support.browse_bench import answer_row, judgment_row, write_bench
 from tests.support.pipeline_bench import write_rows
+
+SCRIPT = (Path(reading.__file__).parent / "page.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -131,10 +133,7 @@ def test_pages_show_what_has_been_read_and_say_how_far_it_is(bench: Bench, gate:
     page = site.show("?tab=games")
     assert 'data-reading="none"' in page and "0 of 5 files" in page and 'id="game-1"' not in page
     gate(2)  # alpha's answers and judgments, before those of the others
-    deadline = time.monotonic() + 30
-    while "2 of 5 files" not in page:
-        assert time.monotonic() < deadline
-        page = site.show("?tab=games")
+    page = once_read(site, 2)
     assert 'data-reading="some"' in page and 'id="game-1"' in page
     assert "alpha says turn 1" in page and "The answers of base have not been read yet." in page
     gate(3)
@@ -142,6 +141,75 @@ def test_pages_show_what_has_been_read_and_say_how_far_it_is(bench: Bench, gate:
     page = site.show("?tab=games")
     assert "data-reading" not in page and "base says turn 1" in page
     assert page == Site(bench.data_dir).show("?tab=games")
+
+
+def once_read(site: Site, files: int) -> str:
+    """The page of games when so many files have been read."""
+    deadline = time.monotonic() + 30
+    while f"{files} of 5 files" not in (page := site.show("?tab=games")):
+        assert time.monotonic() < deadline
+    return page
+
+
+@pytest.mark.parametrize("tab", PAGES)
+def test_what_has_not_been_read_is_not_said_to_be_missing(bench: Bench, gate: Callable[[int], None], tab: str) -> None:
+    site = Site(bench.data_dir, in_background=True)
+    address = f"?tab={tab}&model=beta&judge=nobody&question=q-time"
+    page = site.show(address)
+    assert "Still being read" in page and "python gen_" not in page and "yet</h2>" not in page
+    gate(2)
+    once_read(site, 2)
+    page = site.show(address)
+    assert "There are no judgments by nobody that have been read yet" in page and "python gen_" not in page
+    assert "has no judgments by judy;" not in page and "Only one judge" not in page
+    page = site.show("?tab=games&model=alpha&question=q-time")
+    assert "No judgment of this has been read yet." in page and "python gen_" not in page
+    gate(3)
+    until_read(site.indexes["small"])
+    assert site.show(address) == Site(bench.data_dir).show(address)
+
+
+def test_a_blind_check_begins_when_all_is_read(bench: Bench, gate: Callable[[int], None]) -> None:
+    site = Site(bench.data_dir, in_background=True)
+    site.show("")
+    gate(3)
+    once_read(site, 3)  # with those of base, so that there are games which could be shown
+    page = site.show("?tab=blind&name=ann")
+    assert "can begin when all is read" in page and "Start or resume" not in page and "data-decide" not in page
+    assert not (bench.folder / "blind_check").exists()
+    gate(2)
+    until_read(site.indexes["small"])
+    assert "Start or resume" in site.show("?tab=blind")
+    assert "data-decide" in site.show("?tab=blind&name=ann")
+
+
+@pytest.mark.slow  # a browser
+def test_a_page_in_which_a_person_is_busy_stays_until_they_want_another(
+    browser: Any, bench: Bench, gate: Callable[[int], None]
+) -> None:
+    site = Site(bench.data_dir, in_background=True)
+    site.show("")
+    gate(2)
+    part = once_read(site, 2)
+    page = browser.new_page()
+    page.set_content("<div data-room></div>")
+    page.evaluate("([file, html]) => { eval?.(file); window.html = html; window.asked = []; }", [SCRIPT, part])
+    page.evaluate("() => arenaHard(document.body, (address) => { asked.push(address); return Promise.resolve(html); })")
+    page.wait_for_selector("#game-1")
+    page.keyboard.press("/")
+    page.keyboard.type("half a wor")
+    gate(3)
+    until_read(site.indexes["small"])
+    page.evaluate("(html) => (window.html = html)", site.show("?tab=games"))
+    page.get_by_text("All is read.").wait_for()
+    field = page.locator("input[type=search]")
+    assert field.input_value() == "half a wor" and field.evaluate("(field) => field === document.activeElement")
+    page.get_by_role("button", name="Show it").click()
+    page.wait_for_selector("#f-model option[value=beta]", state="attached")
+    assert page.locator("[data-reading]").count() == 0
+    assert field.input_value() == "half a wor" and field.evaluate("(field) => field === document.activeElement")
+    assert set(page.evaluate("asked")) == {""}  # nothing was sent half typed
+    page.close()
 
 
 def test_a_file_that_changes_after_it_was_read_is_read_again(bench: Bench, gate: Callable[[int], None]) -> None:
