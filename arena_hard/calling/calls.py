@@ -191,7 +191,11 @@ async def _call(asking: Asking, ticket: Ticket) -> Reply:
     endpoint = asking.endpoint
     asking.clock.start()
     try:
-        reply = await (_tried if asking.request.choices else _sent)(asking, ticket)
+        if asking.request.choices:
+            reply = await _tried(asking, ticket)
+        else:
+            asking.begin()
+            reply = await _sent(asking, ticket)
     except CallError as error:
         if error.lesson in asking.spoken:  # the server says it again: it does not help
             error.lesson, error.kind = None, "final"
@@ -208,7 +212,7 @@ async def _call(asking: Asking, ticket: Ticket) -> Reply:
 
 
 async def _tried(asking: Asking, ticket: Ticket) -> Reply:
-    """The same for a reply of some choices, which may have to wait until another one has tried the server's form."""
+    """One request for a reply of some choices, which may have to wait until another has tried the server's form."""
     endpoint = asking.endpoint
     await endpoint.forms.wait(asking.begin, endpoint.dialect, asking.seconds_left)
     with endpoint.forms.trying(asking.begin(), endpoint.dialect):
@@ -216,8 +220,8 @@ async def _tried(asking: Asking, ticket: Ticket) -> Reply:
 
 
 async def _sent(asking: Asking, ticket: Ticket) -> Reply:
-    """One request within its timeout, and its reply. Whatever goes wrong is a CallError: it ends no other call."""
-    model, endpoint, body = asking.model, asking.endpoint, asking.begin()
+    """One request, begun by now, within its timeout. Whatever goes wrong is a CallError: it ends no other call."""
+    model, endpoint, body = asking.model, asking.endpoint, asking.body
     seconds = max(min(_longest(model.settings, body), asking.seconds_left()), 0.0)
     try:
         async with timeout(seconds):

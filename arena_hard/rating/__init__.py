@@ -42,5 +42,6 @@ unseen           bounds where games have no spread
 bootstrap        resampled ratings
 sandwich         standard errors clustered by question
 style_fit        its formulas, fit and rounds
+backends         rounds on several processes or a cluster
 style_newton     the fit's maximum, from sums over pairs of models
 """

@@ -7,14 +7,12 @@ scikit-learn's default penalty. v2.0: tokens as (a−b)/(a+b), the other three a
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -22,15 +20,13 @@ from arena_hard.data.jsonl import Remark
 from arena_hard.data.records import UserError
 from arena_hard.data.style_counts import FEATURES
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray
+from arena_hard.rating.backends import in_tasks
 from arena_hard.rating.bootstrap import times_drawn
 from arena_hard.rating.ratings import SCALE
 from arena_hard.rating.style_newton import design_of, most_likely
 
 CHOICES = {"length": ("tokens",), "markdown": ("headers", "lists", "bold")}
 FORMULAS = ("v0.1", "v2.0")
-BACKENDS = ("loky", "dask", "ray")
-_ROUNDS_OF_TASK = 10
-WORKER_SECONDS = 60.0  # in which a Dask cluster has to have a worker
 
 
 @dataclass(frozen=True)
@@ -213,8 +209,9 @@ def _by_sklearn(rows: Rows, weight: FloatArray, free: BoolArray, penalised: bool
         model.fit(np.concatenate([design, design])[used], outcome[used], sample_weight=twice[used])
     if doubts:
         _doubt_once()
-    free_ones = iter(model.coef_[0])
-    return np.array([next(free_ones) if is_free else 0.0 for is_free in free])
+    coefficients = np.zeros(len(free))
+    coefficients[free] = model.coef_[0]
+    return coefficients
 
 
 @functools.cache
@@ -270,7 +267,7 @@ def bootstrap_style(
     if rounds < 1:
         raise UserError(f"--num-rounds {rounds}: must be at least 1.")
     fits = _Fits(rows, anchor, formula)
-    found = _run(functools.partial(_some_rounds, fits, unit, seed), rounds, jobs, backend, address)
+    found = in_tasks(functools.partial(_some_rounds, fits, unit, seed), rounds, jobs, backend, address)
     ratings = np.array([one.ratings for one in found])
     coefficients = np.array([one.coefficients for one in found])
     ends = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
@@ -292,59 +289,3 @@ def at_equal_style(found: StyleRounds, equal: FloatArray, anchor: int, formula: 
     lower, upper = np.quantile(ratings, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
     rating = np.median(ratings, axis=0) if formula == "v2.0" else fitted
     return replace(found, rating=rating, lower=lower, upper=upper, ratings=ratings)
-
-
-def _run(
-    some_rounds: Callable[[Iterable[int]], list[StyleFit]], rounds: int, jobs: int, backend: str, address: str | None
-) -> list[StyleFit]:
-    """The rounds, in tasks of a few each: what they start from is sent once for a task."""
-    if backend not in BACKENDS:
-        raise UserError(f"--backend {backend}: not known. Known are {', '.join(BACKENDS)}.")
-    if backend == "loky" and jobs == 1:
-        return some_rounds(range(rounds))
-    from joblib import Parallel, delayed, parallel_config
-
-    tasks = [range(start, min(start + _ROUNDS_OF_TASK, rounds)) for start in range(0, rounds, _ROUNDS_OF_TASK)]
-    close = _connect(backend, jobs, address)
-    try:
-        with parallel_config(backend=backend, n_jobs=jobs):
-            done = Parallel()(delayed(some_rounds)(task) for task in tasks)
-            return [fit for fits in done for fit in fits]
-    finally:
-        close()
-
-
-def _connect(backend: str, jobs: int, address: str | None) -> Callable[[], None]:
-    """Join or start a cluster; returns what to call when done."""
-    try:
-        if backend == "dask":
-            from distributed import Client
-
-            local: dict[str, Any] = {"n_workers": max(jobs, 1), "threads_per_worker": 1, "dashboard_address": None}
-            return (_joined(address) if address else Client(**local)).close
-        if backend == "ray":
-            import ray
-            from ray.util.joblib import register_ray
-
-            ray.init(address=address, ignore_reinit_error=True)
-            register_ray()
-            return ray.shutdown
-    except ImportError:
-        package = "dask distributed" if backend == "dask" else "ray"
-        raise UserError(f"--backend {backend} needs more packages: pip install {package}") from None
-    return lambda: None
-
-
-def _joined(address: str) -> Any:
-    """A client of a cluster that is there, and has a worker. Raises UserError."""
-    from distributed import Client
-
-    try:
-        client: Any = Client(address, timeout=20)
-        client.wait_for_workers(1, timeout=WORKER_SECONDS)
-    except (OSError, ValueError, asyncio.TimeoutError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise UserError(
-            f"--address {address}: no Dask scheduler with a worker answers ({reason}). Start both."
-        ) from None
-    return client

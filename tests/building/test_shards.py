@@ -11,7 +11,7 @@ import pytest
 
 from arena_hard.building import shards
 from arena_hard.data.records import UserError
-from arena_hard.rating import style_fit
+from arena_hard.rating import backends
 from tests.support.processes import free_port
 
 distributed = pytest.importorskip("distributed")
@@ -58,9 +58,9 @@ def test_a_worker_that_comes_late_is_waited_for_and_one_that_goes_is_missed(
 
 @pytest.mark.slow
 def test_rounds_on_a_cluster_without_workers_end_in_a_message(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(style_fit, "WORKER_SECONDS", 0.3)
+    monkeypatch.setattr(backends, "WORKER_SECONDS", 0.3)
     with pytest.raises(UserError, match="no Dask scheduler with a worker answers .*0/1 workers"):
-        style_fit._connect("dask", 1, cluster.scheduler_address)
+        backends.connect("dask", 1, cluster.scheduler_address)
 
 
 @pytest.mark.slow

@@ -10,13 +10,14 @@ itself, and a refusal is read without it: to import an SDK then would hold up th
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import functools
 import json
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
@@ -72,17 +73,18 @@ class Prepared(NamedTuple):
     sendable: Sendable
 
 
-@runtime_checkable
-class CanWait(Protocol):
+class CanWait(abc.ABC):
     """A client that knows what its SDK would send, so that this need not be there before something odd comes."""
 
+    post: Any  # the SDK's
+
+    @abc.abstractmethod
     def prepared(self, path: str) -> Prepared:
         """A plain POST, but for its body."""
-        ...
 
+    @abc.abstractmethod
     async def ready(self) -> None:
         """Have the SDK there. Raises UserError where it cannot be had."""
-        ...
 
 
 class Refused(Exception):
@@ -161,7 +163,7 @@ async def post(client: Any, path: str, body: dict[str, Any], **how: Any) -> Any:
 async def _through_sdk(client: Any, path: str, call: Call, how: dict[str, Any]) -> Any:
     import httpx2
 
-    if hasattr(client, "ready"):
+    if isinstance(client, CanWait):
         await client.ready()
     token = CALL.set(call)
     try:

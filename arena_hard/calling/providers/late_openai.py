@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from arena_hard.calling.providers.addresses import LOOK_SECONDS
 from arena_hard.calling.providers.base import Connection
-from arena_hard.calling.providers.direct import Prepared
+from arena_hard.calling.providers.direct import CanWait, Prepared
 from arena_hard.data.records import UserError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _URL = re.compile(r"https?://[a-z0-9.-]+(?::\d{1,5})?(?:/[A-Za-z0-9._~-]+)*/?") 
 _USED = ("OPENAI_API_KEY", "OPENAI_BASE_URL")  # variables that say nothing more than the connection does
 
 
-class LateOpenAI:
+class LateOpenAI(CanWait):
     """Stands for an AsyncOpenAI; whatever else is asked of it, is asked of one that is made then."""
 
     def __init__(self, connection: Connection, http: DirectClient, make: Callable[[], Any]) -> None:
