@@ -368,7 +368,7 @@ def test_throttling_costs_no_attempt_and_waits_as_told(bedrock: CloudServer) -> 
     start = time.monotonic()
     (got,) = outcomes(settings(bedrock, attempts=1))
     assert got.content == "fine"
-    assert 1.0 <= time.monotonic() - start < 5.0
+    assert 1.0 <= time.monotonic() - start < 20.0
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_the_limit_holds(tmp_path: Path, script: str, billing: Billing, entry: d
 def test_those_who_wait_for_a_slot_ask_again_when_the_first_reply_was_dearer_than_thought(tmp_path: Path) -> None:
     """Ten times what a stranger is expected to take: what the first reply shows holds for all that were not sent."""
     with billing_server(Billing(("cut",), beyond=100_000, seconds=0.4)) as billing:
-        done = bench(tmp_path, billing, parallel=64, timeout=20).run("gen_answer.py", "--max-cost", "60")
+        done = bench(tmp_path, billing, parallel=64).run("gen_answer.py", "--max-cost", "60")
     assert done.returncode == 1 and "stopped before exceeding it" in done.stdout, done.stdout
     assert 1 <= billing.requests <= 4  # as many as go at once before a reply
 
@@ -84,7 +84,7 @@ def test_the_upper_end_of_a_quote_is_not_passed(tmp_path: Path, script: str, way
 
 def test_a_limit_far_away_changes_nothing(tmp_path: Path) -> None:
     with billing_server(Billing()) as billing:
-        done = bench(tmp_path, billing, timeout=20).run("gen_answer.py", "--max-cost", "500")
+        done = bench(tmp_path, billing).run("gen_answer.py", "--max-cost", "500")
     assert done.returncode == 0 and billing.requests == 30
     assert "30 requests" in done.stdout
 
@@ -103,7 +103,7 @@ def test_what_was_had_before_the_limit_is_kept(tmp_path: Path) -> None:
 def test_what_is_kept_of_records_that_the_limit_broke_off_is_said(tmp_path: Path, script: str, unit: str) -> None:
     """All but the first request fail after the work, so that records cost more than was set aside for them."""
     with billing_server(Billing(("well", *["500"] * 20))) as billing:
-        made = bench(tmp_path, billing, script, parallel=1, questions=4, attempts=8, timeout=20)
+        made = bench(tmp_path, billing, script, parallel=1, questions=4, attempts=8)
         if script == "gen_answer.py":
             made.set_questions([question(number, "Turn 1?", "Turn 2?") for number in range(1, 5)])
         done = made.run(script, "--max-cost", "0.05")
