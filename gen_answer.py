@@ -22,8 +22,8 @@ from arena_hard.calling.context_check import print_context
 from arena_hard.calling.local_server import serving
 from arena_hard.calling.manifest import earlier_notes, finish_killed
 from arena_hard.calling.progress import Progress
-from arena_hard.calling.record_run import Group, Job, RecordRun, Row, report_failures
-from arena_hard.calling.run_tally import remark_lines
+from arena_hard.calling.record_run import Group, Job, RecordRun, Row
+from arena_hard.calling.run_tally import remark_lines, report_failures
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
@@ -174,7 +174,7 @@ async def answer_all(stage: Stage, plans: list[ModelPlan]) -> int:
         with RecordRun[AnswerJob]("answers", outputs, models, stage.account, stage.bench, stage.args) as run:
             asked = [run.open_model(plan.settings) for plan in plans]
             groups = [group_of(stage, plan, model) for plan, model in zip(plans, asked)]
-            await run.make(groups, worst, get, stage.questions)
+            await run.make(groups, worst, get, stage.questions, counter.load)
     finally:
         await models.close()
     return report(run.progress, counter, plans)

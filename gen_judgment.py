@@ -19,8 +19,8 @@ from arena_hard.calling.context_check import print_context
 from arena_hard.calling.local_server import serving
 from arena_hard.calling.manifest import earlier_notes, finish_killed
 from arena_hard.calling.progress import Progress
-from arena_hard.calling.record_run import Group, RecordRun, Row, report_failures
-from arena_hard.calling.run_tally import notes_together, remark_lines
+from arena_hard.calling.record_run import Group, RecordRun, Row
+from arena_hard.calling.run_tally import notes_together, remark_lines, report_failures
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.config_checks import check_categories
 from arena_hard.data.name_lists import counted

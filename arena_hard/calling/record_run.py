@@ -27,11 +27,11 @@ from arena_hard.calling.manifest import begin_run, end_run
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.open_batches import check_division, note_of_open
 from arena_hard.calling.probe import Probed, asking
-from arena_hard.calling.progress import Progress, failure_lines, kept_line
+from arena_hard.calling.progress import Progress
 from arena_hard.calling.providers.base import CallError, Message, Reply
 from arena_hard.calling.providers.batches import batches_of
 from arena_hard.calling.providers.recorded import recording_row
-from arena_hard.calling.run_tally import RunTally, begins_anew, remedy
+from arena_hard.calling.run_tally import RunTally, begins_anew
 from arena_hard.calling.spending import Budget, CountingPurse, NoRoom
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import put_in_order
@@ -82,6 +82,7 @@ class Job:
 Row = Callable[[], dict[str, Any]]  # the line of a record that was had, made by the thread that writes it
 J = TypeVar("J", bound=Job)
 _TAKE_IN = "Take their replies in by the same command without --redo, then ask anew."
+_UNDER_WAY = 0.02  # seconds in which the first requests have gone out
 _CANCELS, _WRITE_SECONDS = 4, 5.0  # how often, and for how long, a run that is stopped waits for what is being written
 
 
@@ -170,11 +171,12 @@ class RecordRun(Generic[J]):
         worst: Callable[[J], float],
         get: Callable[[J, Clock], Awaitable[Row]],
         questions: list[Question],
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
         """Get all records, then put the files in the order of the questions.
 
-        worst: the most that a job may cost, in dollars; get: one record, raises CallError. What fails is in
-        `progress.failures`. Raises UserError.
+        worst: the most that a job may cost, in dollars; get: one record, raises CallError; meanwhile: what a thread
+        does while the first replies are waited for. What fails is in `progress.failures`. Raises UserError.
         """
         self.progress = Progress(sum(group.count for group in groups), self.unit, self.models, self.is_shown)
         self._numbers = {question.question_id: number for number, question in enumerate(questions, 1)}
@@ -195,6 +197,9 @@ class RecordRun(Generic[J]):
         try:
             with self._posting(groups) as mailboxes:
                 async with self.progress.shown():
+                    if meanwhile:
+                        loop = asyncio.get_running_loop()
+                        loop.call_later(_UNDER_WAY, loop.run_in_executor, None, meanwhile)
                     side_by_side = [(group.jobs, width(group.model)) for group in groups]
                     await run_exchanges(side_by_side, work, mailboxes)
                 for mailbox in mailboxes if not (self.progress.failures or self.account.not_sent) else []:
@@ -337,14 +342,3 @@ def _say(text: str) -> None:
     from tqdm import tqdm
 
     tqdm.write(text, file=sys.stderr)
-
-
-def report_failures(progress: Progress, tallies: Sequence[RunTally], unit: str) -> int:
-    """Say what is kept of unfinished records, list what failed, and what to do about it. Returns the exit code."""
-    for line in kept_line(progress.unfinished, unit):
-        print(line)
-    if not progress.failures:
-        return 0
-    print("\n".join(failure_lines(progress.failures)))
-    print(remedy(tallies))
-    return 1

@@ -17,6 +17,7 @@ import msgspec
 
 from arena_hard import __version__
 from arena_hard.calling.probe import Probed
+from arena_hard.calling.progress import Progress, failure_lines, kept_line
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.redo import Redo, begun
 from arena_hard.calling.reply_notes import ReplyNotes
@@ -205,6 +206,17 @@ def remedy(tallies: Iterable[RunTally]) -> str:
     if any(key in tally.before for tally in tallies for key in tally.failed):
         return "The failed records are still the old ones; rerun with --only-failed to retry only those."
     return "Failed requests were not saved; rerun the same command to retry only those."
+
+
+def report_failures(progress: Progress, tallies: Sequence[RunTally], unit: str) -> int:
+    """Say what is kept of unfinished records, list what failed, and what to do about it. Returns the exit code."""
+    for line in kept_line(progress.unfinished, unit):
+        print(line)
+    if not progress.failures:
+        return 0
+    print("\n".join(failure_lines(progress.failures)))
+    print(remedy(tallies))
+    return 1
 
 
 def begins_anew(tallies: Iterable[RunTally]) -> bool:

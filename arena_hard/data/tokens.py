@@ -31,13 +31,21 @@ class TokenCounter:
         self._encoding: Any = None
         self.problem: str | None = None
         self._load_lock = threading.Lock()
+        self._quick_lock = threading.Lock()
 
     @functools.cached_property
     def _quick(self) -> QuickEncoding | None:
         return quick_encoding(self._name)
 
+    def load(self) -> None:
+        """Have the quick vocabulary there, which takes an eighth of a second; the first count does it too."""
+        with self._quick_lock:  # a thread may load it while another begins to count
+            _ = self._quick
+
     def count(self, text: str) -> int | None:
         """Number of tokens, or None where they cannot be counted. Slow: call it off the event loop."""
+        if "_quick" not in self.__dict__:
+            self.load()
         quick = self._quick and self._quick.count(text)
         return self._by_tiktoken(text) if quick is None else quick
 

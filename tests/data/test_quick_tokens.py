@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import tiktoken
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gen_answer
 from arena_hard.data import quick_tokens, tokens
 from arena_hard.data.quick_tokens import QuickEncoding, quick_encoding
 from arena_hard.data.tokens import TokenCounter
 from arena_hard.data.vocabularies import within_reach
+from tests.support.pipeline_bench import Scratch, rows
+from tests.support.threaded_server import serving
 
 pytest.importorskip("quicktok")
 NAMES = ("cl100k_base", "o200k_base")
@@ -81,3 +89,39 @@ def test_without_it_tiktoken_counts(monkeypatch: pytest.MonkeyPatch, lacking: st
 def test_tiktokens_vocabulary_is_not_loaded_for_what_it_can_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "_load_encoding", lambda *_: pytest.fail("loaded"))
     assert TokenCounter().count("Grüß dich, world! 你好") == 10
+
+
+def test_a_vocabulary_that_threads_ask_for_at_once_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def slowly(name: str) -> QuickEncoding | None:
+        loaded.append(name)
+        time.sleep(0.1)
+        return quick_encoding(name)
+
+    monkeypatch.setattr(tokens, "quick_encoding", slowly)
+    counter = TokenCounter()
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(counter.load), *(pool.submit(counter.count, "a b") for _ in range(3))]
+        assert [each.result() for each in done] == [None, 2, 2, 2]
+    assert loaded == ["cl100k_base"]
+
+
+def test_it_is_loaded_while_the_first_reply_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any reply is there that could be counted."""
+    loaded = threading.Event()
+    load = TokenCounter.load
+    monkeypatch.setattr(TokenCounter, "load", lambda counter: (load(counter), loaded.set())[0])
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        if request.method == "GET" or not await asyncio.to_thread(loaded.wait, 20):
+            return web.json_response({"error": {"message": "nothing is loaded"}}, status=404)
+        return web.json_response({"choices": [{"message": {"content": "a b"}, "finish_reason": "stop"}]})
+
+    with serving(answer) as root:
+        made = Scratch(tmp_path, f"{root}/v1")
+        made.write()
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["gen_answer.py"])
+        assert gen_answer.main() == 0
+    assert [row["choices"][0]["turns"][0]["token_len"] for row in rows(made.answer_file())] == [2] * 3
