@@ -59,6 +59,11 @@ def parts(folder: Path, others: Path | None, full: bool) -> list[Part]:
             inspect,
         ),
         Part(
+            "where",
+            "Where the time of a request goes",
+            "`gen_answer.py` as above, 64 in flight at 50 ms: its CPU by module, what happens once included.",
+        ),
+        Part(
             "limits",
             "Servers with limits",
             "Over the least time that a server's limit allows, which nobody told: 1.00 is ideal. In real time.",
