@@ -31,6 +31,7 @@ from arena_hard.judging.game import play
 from arena_hard.judging.label_question import asking_notes
 from arena_hard.judging.plan import (
     JudgmentJob,
+    forget_texts,
     jobs_in_order,
     output_of,
     plan_judge,
@@ -76,6 +77,7 @@ def main() -> int:
     stages = [Stage(args, settings, judge, bench, chosen, questions, shown, account) for judge in judges]
     plans = [plan_judge(stage) for stage in stages]  # all judges are planned before one is paid
     for stage, candidates in zip(stages, plans):
+        forget_texts(stage)
         print_plan(stage, candidates)
     if args.dry_run or args.quote:
         show = print_requests if args.dry_run else print_quote
@@ -192,7 +194,6 @@ def print_requests(stage: Stage, candidates: list[Candidate]) -> None:
         question = next(iter(candidate.missing or can_be), None)
         if question is None:
             continue
-        candidate.answers.find(question.question_id)
         pair, references = shown_texts(stage, candidate, question)
         messages = opening_messages(stage.settings, question, pair, references)
         told = stage.settings

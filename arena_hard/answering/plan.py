@@ -12,9 +12,9 @@ from arena_hard.calling.origins import origins
 from arena_hard.calling.record_run import RunOutput
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.calling.selection import records_to_redo, redo_name
+from arena_hard.data.columns import Column, Places
 from arena_hard.data.known_records import Answers
 from arena_hard.data.paths import Bench
-from arena_hard.data.record_index import Column, Places
 from arena_hard.data.records import Question
 from arena_hard.data.settings import AnswerSettings, ModelSettings, short_hash
 from arena_hard.money.account import Account

@@ -21,11 +21,12 @@ from arena_hard.browse.record_file import UNREADABLE, RecordFile, each_once, par
 from arena_hard.data import jsonl
 from arena_hard.data.baselines import Origin, Standing, standing
 from arena_hard.data.bench_files import answer_if_any
+from arena_hard.data.columns import Places
 from arena_hard.data.lengths import AnswerKind
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, JudgmentSet, by_name
 from arena_hard.data.record_folder import in_place_of, look_into
-from arena_hard.data.record_index import Places, Stamp, stamp_of
+from arena_hard.data.record_index import Stamp, stamp_of
 from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row, question_from_row
 from arena_hard.rating.arrays import BoolArray, IntArray
 from arena_hard.rating.game_codes import UNKNOWN

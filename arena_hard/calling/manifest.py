@@ -20,9 +20,9 @@ from arena_hard.calling.redo import Redo, written_since
 from arena_hard.calling.run_tally import Earlier, RunTally
 from arena_hard.data import jsonl, secrets
 from arena_hard.data.bench_files import put_in_order
+from arena_hard.data.columns import different
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import manifest_file
-from arena_hard.data.record_index import different
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import short_hash
 from arena_hard.data.writer import is_being_written

@@ -15,8 +15,8 @@ from arena_hard.calling.origins import origins
 from arena_hard.calling.providers.base import Message
 from arena_hard.calling.redo import left_of
 from arena_hard.data import settings
+from arena_hard.data.columns import Column
 from arena_hard.data.name_lists import counted, suggestion
-from arena_hard.data.record_index import Column
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.sample import sample
 from arena_hard.data.settings import ModelSettings

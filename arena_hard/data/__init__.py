@@ -10,6 +10,7 @@ bench_files    questions, answers, judgments by question_id
 baselines      whom judgments are against, and where those against each baseline are
 self_play      whether judgments are of the baseline against itself
 jsonl          JSONL, checked: errors name the line
+record_lines   its lines by their records: order, compared
 typed_jsonl    JSONL, typed: large files at the speed of the disk
 writer         records that count as written once they are on disk
 yaml_files     YAML with each value as written, and the line of a mistake
@@ -36,6 +37,7 @@ tokens         counting tokens
 style_counts   headers, lists and bold of an answer
 foreign_files  what lies in the place of a file: a pointer, a web page, an archive
 record_folder  the record files of a folder, and what stands beside them or in their place
+columns        facts of many records in few bytes each
 record_index   what is known of a record file that has not changed since it was read
 program        which program this is, for what is kept of what it computes
 saved          files that may be lost, in one step
@@ -47,6 +49,7 @@ Inside:
 
 vocabularies     tiktoken's vocabularies without a network
 quick_tokens     the same counts as tiktoken's, six times as quick
+single_answers   answers of a large file, each read when it is asked for
 answers_to       a model's answers to a few questions
 odd_lines        lines that are no strict JSON, and what other readers see in them
 secret_forms     how a key may be written

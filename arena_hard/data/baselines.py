@@ -8,7 +8,7 @@ asked for, for a table as for a run, unless something shows that they are not: j
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 
 from arena_hard.data import jsonl
-from arena_hard.data.known_records import Judged, judgments_at_hand
+from arena_hard.data.known_records import Judged, judgments_at_hand, known_judgments
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.nameless import Origin, origin_of
-from arena_hard.data.paths import Bench
+from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.presets import is_published, usual_baseline
 from arena_hard.data.record_folder import record_files
-from arena_hard.data.record_index import Records
+from arena_hard.data.record_index import Records, Row, index_file, known
 from arena_hard.data.record_values import text_of
 from arena_hard.data.records import UserError
 
@@ -117,12 +117,13 @@ class JudgmentFolder:
     """The files of one judge, as a run finds them: which one a judgment against a baseline belongs in.
 
     group_of: the group of each question, of which each may have a baseline of its own (v2.0's categories); empty
-    names where all questions have the same.
+    names where all questions have the same. models: those that are judged in this run, all of whose judgments matter.
     """
 
     bench: Bench
     judge: str
     group_of: Mapping[str, str]
+    models: Container[str] = ()
 
     def __post_init__(self) -> None:
         self.at_hand: dict[Path, Records[Judged]] = {}  # what is known of large files
@@ -138,12 +139,23 @@ class JudgmentFolder:
     def _named_in(self, file: Path, each: bool) -> Iterable[tuple[str, str]]:
         """As `named_in`, of a large file by what is known of it; unless `each` matters, a baseline comes once."""
         records = judgments_at_hand(self.bench, file)
+        if records is None and name_of(file) in self.models:
+            records, said = known_judgments(self.bench, file)
+            jsonl.say(said)
         if records is None:
-            return named_in(file)
+            return self._kept_names(file)
         self.at_hand[file] = records
         if not each:
             return [("", kind.baseline or "") for kind in records.kinds]
         return ((key, kind.baseline or "") for key, kind in records.all())
+
+    def _kept_names(self, file: Path) -> Iterable[tuple[str, str]]:
+        """As `named_in`; of a large file, which may be of a model that nobody judges now, it is read once."""
+
+        def read(_: list[jsonl.Remark]) -> Iterator[Row[str]]:
+            return ((key, baseline, ()) for key, baseline in named_in(file))
+
+        return known(index_file(self.bench, file, ".baselines"), file, str, read)[0].all()
 
     def file_for(self, model: str, baseline: str | None, group: str, own: bool) -> Path:
         """Where a model's judgments against a baseline are, or are to be written.

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from arena_hard.data import jsonl
+from arena_hard.data import jsonl, record_lines
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.record_folder import is_there
@@ -51,9 +51,14 @@ def load_answers(file: Path) -> dict[str, Answer]:
         jsonl.say(said)
 
 
-def read_answers(file: Path, said: list[jsonl.Remark]) -> dict[str, Answer]:
-    """The answers of a file that is there. said: gets what there is to say of them."""
-    found = list(jsonl.read(file, answer_if_any, said=said))
+def read_answers(
+    file: Path, said: list[jsonl.Remark], places: dict[str, tuple[int, int]] | None = None
+) -> dict[str, Answer]:
+    """The answers of a file that is there. said: gets what there is to say of them; places: the bytes of each."""
+    lines: list[tuple[int, int]] | None = None if places is None else []
+    found = list(jsonl.read(file, answer_if_any, said=said, places=lines))
+    if places is not None and lines is not None:
+        places.update((answer.question_id, place) for answer, place in zip(found, lines) if answer is not None)
     answers = {answer.question_id: answer for answer in found if answer is not None}
     if empty := found.count(None):
         said.append(
@@ -89,4 +94,4 @@ def put_in_order(file: Path, questions: list[Question]) -> None:
     if not file.exists():  # a run that wrote nothing leaves no file
         return
     place = {question.question_id: index for index, question in enumerate(questions)}
-    jsonl.sort(file, place, file.with_name(file.name.removesuffix(".jsonl") + ".superseded"))
+    record_lines.sort(file, place, file.with_name(file.name.removesuffix(".jsonl") + ".superseded"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
@@ -88,11 +88,16 @@ def _odd_spans(line: bytes, decode: Callable[[bytes], Any], number: int, start: 
 
 
 def rows(
-    file: Path, decode: Callable[[bytes], T], complete: bool = False, said: list[Remark] | None = None
+    file: Path,
+    decode: Callable[[bytes], T],
+    complete: bool = False,
+    said: list[Remark] | None = None,
+    places: list[tuple[int, int]] | None = None,
 ) -> Iterator[tuple[int, T]]:
     """(line number, decoded record) of each record; a torn one is passed over with a warning, given here or to `said`.
 
-    Raises UserError for a file or line that cannot be read and, with `complete`, for a torn line.
+    places: gets the bytes [start, end) of each record. Raises UserError for a file or line that cannot be read, and for
+    a torn line with `complete`.
     """
     notes = LineNotes()
     tell = say if said is None else said.extend
@@ -100,6 +105,8 @@ def rows(
         with open(file, "rb") as stream:
             for span in spans(stream, decode, notes=notes):
                 if span.error is None:
+                    if places is not None:
+                        places.append((span.start, span.end))
                     yield span.number, span.value
                 elif span.is_torn and not complete:
                     tell([torn_line(file, span)])
@@ -148,11 +155,15 @@ def line_error(file: Path, number: int, error: Exception) -> UserError:
 
 
 def read(
-    file: Path, parse: Callable[[dict[str, Any]], T], complete: bool = False, said: list[Remark] | None = None
+    file: Path,
+    parse: Callable[[dict[str, Any]], T],
+    complete: bool = False,
+    said: list[Remark] | None = None,
+    places: list[tuple[int, int]] | None = None,
 ) -> Iterator[T]:
     """Each record of a file, through `parse`. Raises UserError with file and line, as `rows` does too."""
 
-    for number, row in rows(file, decode_object, complete, said):
+    for number, row in rows(file, decode_object, complete, said, places):
         try:
             yield parse(row)
         except BROKEN as error:
@@ -161,6 +172,14 @@ def read(
             raise line_error(file, number, error) from None
         except (AttributeError, TypeError):
             raise line_error(file, number, ValueError("a key holds a value of the wrong type")) from None
+
+
+def at(data: bytes, parse: Callable[[dict[str, Any]], T]) -> T | None:
+    """The one record in the bytes of a place; None where there is none."""
+    found = [span for span in spans([data], decode_object) if span.error is None]
+    with contextlib.suppress(*BROKEN, ValueError, AttributeError, TypeError):
+        return parse(found[0].value) if len(found) == 1 else None
+    return None
 
 
 def decode_object(line: bytes) -> dict[str, Any]:
@@ -282,69 +301,3 @@ def replacing(file: Path, lines: Iterable[bytes]) -> Generator[None]:
             os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-class _Keys(msgspec.Struct):
-    """The key of a record in either format."""
-
-    question_id: str = ""
-    uid: str = ""
-
-
-_KEYS = msgspec.json.Decoder(_Keys)
-
-
-def sort(file: Path, order: Mapping[str, int], replaced: Path) -> None:
-    """Bring the records of a file into the order of their questions; unknown ones come last.
-
-    Of several records of a question the last one stays, the others move to the end of `replaced`, torn ones to
-    FILE.torn. Only the places of the lines are held in memory, not the lines. Raises UserError for a broken line.
-    """
-    repair(file)
-    last: dict[str, Span] = {}
-    old: list[Span] = []
-    torn: list[Span] = []
-    with open(file, "rb") as stream:
-        for span in spans(stream, _KEYS.decode):
-            if span.is_torn:
-                torn.append(span)
-                continue
-            if span.error is not None:
-                raise span_error(file, span)
-            key = span.value.question_id or span.value.uid
-            old += [last.pop(key)] if key in last else []
-            last[key] = span
-        in_order = [last[key] for key in sorted(last, key=lambda key: order.get(key, len(order)))]
-        if not old and in_order == list(last.values()):
-            return
-        old.sort(key=lambda span: span.start)  # oldest first
-        with replacing(file, _lines_at(stream, in_order)):  # which needs the most room, and is tried first
-            for target, moved in ((replaced, old), (torn_file(file), torn)):
-                if moved:
-                    append(target, b"".join(_lines_at(stream, moved)))
-
-
-def lines(file: Path) -> Iterator[bytes]:
-    """Each record of a file as a line of its own, and each line that is none, but torn ones. Raises OSError."""
-    with open(file, "rb") as stream, open(file, "rb") as source:
-        yield from _lines_at(source, (span for span in spans(stream, _KEYS.decode) if not span.is_torn))
-
-
-def name_of_line(line: bytes) -> str:
-    """What a line is told from others by: its question id, or all of it where it has none."""
-    keys = next(spans([line], _KEYS.decode), None)
-    known = keys.value.question_id or keys.value.uid if keys and keys.value else ""
-    return known or line.decode("utf-8", errors="replace").strip()
-
-
-def equal(line: bytes, other: bytes) -> bool:
-    """Whether two lines hold the same record, however it is spaced and ordered."""
-    one, two = ([span.value for span in spans([each], decode_object)] for each in (line, other))
-    return line.strip() == other.strip() or (one == two and None not in one)
-
-
-def _lines_at(stream: BinaryIO, places: Iterable[Span]) -> Iterator[bytes]:
-    for place in places:
-        stream.seek(place.start)
-        line = stream.read(place.end - place.start)
-        yield line if line.endswith(b"\n") else line + b"\n"

@@ -1,11 +1,12 @@
 """Answers and judgments without their texts, by the index of their files: which there are, and how they were made.
 
-Texts are read where they are needed: those of a file of answers together, the first time that one is asked for.
+Texts are read where they are needed, of a large file of answers one by one.
 """
 
 from __future__ import annotations
 
 import functools
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,17 @@ from typing import Any
 import msgspec
 
 from arena_hard.data import jsonl
-from arena_hard.data.bench_files import answer_if_any, load_answers, read_answers
+from arena_hard.data.bench_files import load_answers, read_answers
+from arena_hard.data.columns import Column
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_folder import is_there
 from arena_hard.data.record_index import (
-    Column,
     Records,
     Row,
     Stamp,
     found_in,
     index_file,
+    is_large,
     known,
     mark_of,
     records_of,
@@ -30,9 +32,11 @@ from arena_hard.data.record_index import (
 )
 from arena_hard.data.records import Answer, Game, Judgment, Question, UserError, judgment_from_row
 from arena_hard.data.saved import MARK
+from arena_hard.data.single_answers import SingleAnswers, open_answers
 from arena_hard.data.verdicts import standard_label
 
 NO_MARK = bytes(MARK)
+_PLACES = struct.Struct("<QQ")  # of a record: the bytes [start, end) of its file, as long as a mark
 
 # ----------------------------------------------------------------------------------------- judgments
 
@@ -111,10 +115,13 @@ class Answered(msgspec.Struct, frozen=True, array_like=True):
     hashed: bool
 
 
-def answered_row(key: str, answer: Answer) -> Row[Answered]:
-    """What is known of an answer. Its marks are those of what is judged of its texts, and of its question's hash."""
+_TEXTS, _QUESTION, _PLACE = range(3)  # the columns of marks
+
+
+def answered_row(key: str, answer: Answer, place: tuple[int, int]) -> Row[Answered]:
+    """What is known of an answer. Its marks: of what is judged of its texts, of its question's hash, and its place."""
     kind = Answered(answer.model, answer.settings_hash, len(answer.turns), answer.question_hash is not None)
-    return key, kind, (_texts_mark(answer), mark_of([answer.question_hash or ""]))
+    return key, kind, (_texts_mark(answer), mark_of([answer.question_hash or ""]), _PLACES.pack(*place))
 
 
 def _texts_mark(answer: Answer) -> bytes:
@@ -127,7 +134,7 @@ class Answers(Mapping[str, Answer]):
     def __init__(self, bench: Bench, file: Path) -> None:
         self.file = file
         self._loaded: dict[str, Answer] | None = None
-        self._found: dict[str, Answer] = {}
+        self._single: SingleAnswers | None = None
         self._stamp: Stamp | None = stamp_of(file)
         if not is_there(file):
             self._loaded, self.records = {}, records_of([], Answered)
@@ -136,9 +143,10 @@ class Answers(Mapping[str, Answer]):
         jsonl.say(said)
 
     def _read(self, said: list[jsonl.Remark]) -> Iterator[Row[Answered]]:
-        self._loaded = read_answers(self.file, said)
+        places: dict[str, tuple[int, int]] = {}
+        self._loaded = read_answers(self.file, said, places)
         for key, answer in self._loaded.items():
-            yield answered_row(key, answer)
+            yield answered_row(key, answer, places[key])
 
     @functools.cached_property
     def facts(self) -> Column[Answered]:
@@ -148,18 +156,31 @@ class Answers(Mapping[str, Answer]):
     @functools.cached_property
     def marks(self) -> dict[str, bytes]:
         """The mark of each one's texts."""
-        return dict(self.records.marked())
+        return dict(self.records.marked(_TEXTS))
 
     def __getitem__(self, key: str) -> Answer:
         if key not in self.facts:
             raise KeyError(key)
-        if key in self._found:
-            return self._found[key]
+        if self._loaded is None and (answer := self._alone(key)):
+            return answer
+        answers = self.load()
+        if key not in answers:
+            raise UserError(f"{self.file} was changed while this run was planned. Run again.")
+        return answers[key]
+
+    def load(self) -> dict[str, Answer]:
+        """Have all texts there, for those who need most of them."""
         if self._loaded is None:
             self._loaded = load_answers(self.file)
-        if key not in self._loaded:
-            raise UserError(f"{self.file} was changed while this run was planned. Run again.")
-        return self._loaded[key]
+        return self._loaded
+
+    def _alone(self, key: str) -> Answer | None:
+        """One answer at its place; None where it is not there any more."""
+        self._single = self._single or open_answers(self.file, self.records.stamp)
+        answer = self._single and self._single.at(*_PLACES.unpack(self.records.mark(key, _PLACE)))
+        if not answer or answer.question_id != key or _texts_mark(answer) != self.records.mark(key, _TEXTS):
+            return None
+        return msgspec.structs.replace(answer, model=self.facts[key].model)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.facts)
@@ -171,17 +192,12 @@ class Answers(Mapping[str, Answer]):
         return key in self.facts
 
     def forget(self) -> None:
-        """Let the texts go until one is needed again."""
-        self._loaded = None if self.file.is_file() else self._loaded
-
-    def find(self, key: str) -> None:
-        """Look for one answer, to be had without those behind it in the file."""
-        if self._loaded is not None or key not in self.facts:
-            return
-        for answer in jsonl.read(self.file, answer_if_any, said=[]):
-            if answer and answer.question_id == key and _texts_mark(answer) == self.marks[key]:
-                self._found[key] = msgspec.structs.replace(answer, model=self.facts[key].model)
-                return
+        """Let the texts of a large file go: from now on each is read when it is needed."""
+        if is_large(self._stamp):
+            self._loaded = None
+        if self._single:
+            self._single.close()
+            self._single = None
 
     def stamp(self) -> Stamp | None:
         """That of the file before anything was read of it."""
@@ -191,7 +207,9 @@ class Answers(Mapping[str, Answer]):
         """The ids of those that answer other questions than today's, as Answer.is_to_other_words says it."""
         hashes, turns = _hashes(questions)
         hashed = self.facts.where(lambda each: each.hashed)
-        edited = {key for key, mark in self.records.marked(1) if hashes.get(key, mark) != mark and key in hashed}
+        edited = {
+            key for key, mark in self.records.marked(_QUESTION) if hashes.get(key, mark) != mark and key in hashed
+        }
         ours = self.facts.where(lambda each: not each.hashed and each.settings_hash is not None)
         return edited | {key for key in ours & turns.keys() if self.facts[key].turns != turns[key]}
 

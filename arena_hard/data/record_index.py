@@ -8,12 +8,11 @@ time. An index may be deleted, torn, or written by two runs at once: what does n
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 import time
 from array import array
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -22,17 +21,16 @@ import msgspec
 
 from arena_hard import __version__
 from arena_hard.data import jsonl
+from arena_hard.data.columns import Column, Places
 from arena_hard.data.paths import Bench
 from arena_hard.data.saved import MARK, digest_of, opened, save
 
-V = TypeVar("V")
-W = TypeVar("W")
 K = TypeVar("K", bound=Hashable)
 
 FRESH_SECONDS = 2.0  # the coarsest clock that a file system may have
 SMALL = 1 << 17  # bytes of a file that is read as quickly as its index
 _WORTH = 250_000_000  # bytes of records that are read in half a second: of fewer, who only reads leaves nothing
-_FORMAT = f"2 {__version__}"  # how a record is read belongs to the version
+_FORMAT = f"3 {__version__}"  # how a record is read belongs to the version
 _IDS_KEPT = 8  # lists of ids; the files of a bench mostly have the same
 
 
@@ -60,9 +58,13 @@ NO_STAMP = Stamp(0, 0, 0, 0)
 def stamp_of(file: Path | str) -> Stamp | None:
     """The stamp of a file; None where it is not there."""
     try:
-        status = os.stat(file)
+        return stamp_from(os.stat(file))
     except OSError:
         return None
+
+
+def stamp_from(status: os.stat_result) -> Stamp:
+    """The stamp of a file of which the system says this."""
     return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
@@ -74,69 +76,6 @@ def is_large(stamp: Stamp | None) -> bool:
 def is_worth_keeping(size: int) -> bool:
     """Whether so many bytes of records are worth a file that spares somebody their reading."""
     return size >= _WORTH
-
-
-class Places:
-    """The ids of a file's records, in its order, and the place of the last record of each."""
-
-    def __init__(self, ids: list[str]) -> None:
-        self.ids = ids
-
-    @functools.cached_property
-    def of(self) -> dict[str, int]:
-        """The place by id."""
-        return {key: place for place, key in enumerate(self.ids)}
-
-
-class Column(Mapping[str, V], Generic[V]):
-    """A value for each id, of which there are few different ones, in a byte or four for each record."""
-
-    def __init__(self, places: Places, kinds: Sequence[V], codes: Sequence[int]) -> None:
-        self.places, self.kinds, self._codes = places, kinds, codes
-
-    def __getitem__(self, key: str) -> V:
-        return self.kinds[self._codes[self.places.of[key]]]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.places.of)
-
-    def __len__(self) -> int:
-        return len(self.places.of)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.places.of
-
-    def keys(self) -> Any:
-        """The ids, as quick as those of a dict."""
-        return self.places.of.keys()
-
-    def mapped(self, function: Callable[[V], W]) -> Column[W]:
-        """The same with other values; each different value is asked for once."""
-        return Column(self.places, list(map(function, self.kinds)), self._codes)
-
-    def where(self, is_meant: Callable[[V], bool]) -> set[str]:
-        """The ids whose value is meant; each different value is asked about once."""
-        meant = {code for code, kind in enumerate(self.kinds) if is_meant(kind)}
-        return {key for key, place in self.places.of.items() if self._codes[place] in meant} if meant else set()
-
-
-def different(values: Mapping[str, K]) -> Set[K]:
-    """The different values of a mapping, and of a column perhaps some more, of records that a later one replaces."""
-    return set(values.kinds) if isinstance(values, Column) else set(values.values())
-
-
-def where(values: Mapping[str, V], is_meant: Callable[[V], bool]) -> set[str]:
-    """The ids whose value is meant; of a column each different value is asked about once."""
-    if isinstance(values, Column):
-        return values.where(is_meant)
-    return {key for key, value in values.items() if is_meant(value)}
-
-
-def mapped(values: Mapping[str, V], function: Callable[[V], W]) -> Mapping[str, W]:
-    """The same ids with other values; of a column each different value is asked for once."""
-    if isinstance(values, Column):
-        return values.mapped(function)
-    return {key: function(value) for key, value in values.items()}
 
 
 Row = tuple[str, K, tuple[bytes, ...]]  # a record's id, what it has in common with many others, digests of its own
@@ -183,6 +122,11 @@ class Records(Generic[K]):
     def all(self) -> Iterator[tuple[str, K]]:
         """The id and the kind of each record, in the order of the file."""
         return zip(self.places.ids, map(self.kinds.__getitem__, self.codes))
+
+    def mark(self, key: str, column: int = 0) -> bytes:
+        """The mark of an id's last record. Raises KeyError."""
+        place = MARK * self.places.of[key]
+        return self.marks[column][place : place + MARK]
 
     def marked(self, column: int = 0) -> Iterator[tuple[str, bytes]]:
         """The mark of each record, in the order of the file."""

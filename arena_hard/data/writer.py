@@ -22,7 +22,7 @@ from typing import IO, Any, BinaryIO, NamedTuple
 
 import filelock
 
-from arena_hard.data import jsonl
+from arena_hard.data import jsonl, record_lines
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import UserError
 
@@ -251,8 +251,8 @@ class _OpenFile:
     def _lost(self) -> list[bytes]:
         """The records of this run that are not in the file."""
         there: dict[str, list[bytes]] = {}
-        for line in jsonl.lines(self.path):
-            name = jsonl.name_of_line(line)
+        for line in record_lines.lines(self.path):
+            name = record_lines.name_of_line(line)
             there.setdefault(name, []).extend([line] if name in self._replacing else [])
         return list({name: line for name, line in self._written() if not self._is_there(name, line, there)}.values())
 
@@ -260,7 +260,7 @@ class _OpenFile:
         """Whether a record that this run wrote is among those of its question, and not just an older one."""
         if name not in self._replacing:
             return name in there
-        return any(jsonl.equal(line, other) for other in there.get(name, ()))
+        return any(record_lines.equal(line, other) for other in there.get(name, ()))
 
     def remove_if_empty(self) -> None:
         """Remove a file that holds nothing, if it is a plain file still."""
@@ -284,7 +284,7 @@ class _OpenFile:
         if self._copy is None:
             return []
         self._copy.seek(0)
-        lines = [(jsonl.name_of_line(line), line) for line in self._copy]
+        lines = [(record_lines.name_of_line(line), line) for line in self._copy]
         self._copy.seek(0, os.SEEK_END)
         return lines
 

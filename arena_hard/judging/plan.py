@@ -14,15 +14,15 @@ from arena_hard.calling.record_run import Job, RunOutput
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.calling.selection import chosen_models, records_to_redo, redo_name
 from arena_hard.data.baselines import JudgmentFolder, named_in
+from arena_hard.data.columns import mapped, where
 from arena_hard.data.known_records import Played
 from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.paths import Bench
-from arena_hard.data.record_index import mapped, where
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.verdicts import is_verdict
 from arena_hard.judging.cache_order import in_blocks
 from arena_hard.judging.label_question import ROOM, tokens_beside_prompt
-from arena_hard.judging.shown import can_be_shown, needed_answers, prompts_of
+from arena_hard.judging.shown import can_be_shown, prompts_of, shown_for
 from arena_hard.judging.stage import AtHand, Candidate, Stage, bill_label, label_of, load_judged
 from arena_hard.judging.unchanged import changed_judgments, in_words
 
@@ -46,26 +46,25 @@ def plan_judge(stage: Stage) -> list[Candidate]:
     """What there is and what is missing of each model. Raises UserError."""
     names = chosen_models(stage.args, stage.settings.model_list)
     own = stage.settings.baseline_model if stage.settings.baseline and not stage.settings.categories else None
-    # the baseline is not judged against itself
-    folder = judgment_folder(stage)
-    parts = [(name, part) for name in names if name != own for part in files_of(stage, folder, name).items()]
+    names = [name for name in names if name != own]  # the baseline is not judged against itself
+    folder = judgment_folder(stage, names)
+    parts = [(name, part) for name in names for part in files_of(stage, folder, name).items()]
     candidates: list[Candidate] = []
     for name, (file, questions) in parts:
         candidates.append(plan_candidate(stage, name, file, questions, folder.at_hand))
         folder.at_hand.pop(file, None)
         candidates[-1].known.forget_prompts()
-        if not candidates[-1].missing:
-            candidates[-1].answers.forget()
+        candidates[-1].answers.forget()
     check_answers(stage.bench, candidates)
     if not stage.args.keep_mixed:
         check_words(stage, candidates)
     return candidates
 
 
-def judgment_folder(stage: Stage) -> JudgmentFolder:
-    """What the judge's folders hold; categories matter only where the config knows them."""
+def judgment_folder(stage: Stage, names: Sequence[str]) -> JudgmentFolder:
+    """What the judge's folders hold, in all of these models' files; categories matter where the config knows them."""
     groups = {each.question_id: each.category if stage.settings.categories else "" for each in stage.all_questions}
-    return JudgmentFolder(stage.bench, stage.judge.name, groups)
+    return JudgmentFolder(stage.bench, stage.judge.name, groups, frozenset(names))
 
 
 def files_of(stage: Stage, folder: JudgmentFolder, name: str) -> dict[Path, list[Question]]:
@@ -167,16 +166,19 @@ def check_answers(bench: Bench, candidates: list[Candidate]) -> None:
 
 def check_words(stage: Stage, candidates: list[Candidate]) -> None:
     """An answer is judged against the words that it is an answer to. Raises UserError."""
-    edited: dict[str, set[str]] = {}
+    of_file: dict[Path, set[str]] = {}  # the ids of answers to other words
+    edited: dict[tuple[Path, str], set[str]] = {}
     for candidate, question in ((each, question) for each in candidates for question in each.missing):
-        for answer in needed_answers(stage, candidate, question):
-            if answer and answer.is_to_other_words(question):
-                edited.setdefault(answer.model, set()).add(question.question_id)
-    for name, keys in edited.items():
+        for answers in [candidate.answers, *shown_for(stage.shown, stage.settings, question)]:
+            if answers.file not in of_file:
+                of_file[answers.file] = answers.to_other_words(stage.questions)
+            key = question.question_id
+            if key in of_file[answers.file]:
+                edited.setdefault((answers.file, answers.facts[key].model), set()).add(key)
+    for (file, name), keys in edited.items():
         raise UserError(
-            f"{stage.bench.answer_file(name)}: {counted(len(keys), 'answer is', 'answers are')} to questions that were "
-            "edited since. Run "
-            f"gen_answer.py --models {name} --redo {name} first; --keep-mixed judges them as they are."
+            f"{file}: {counted(len(keys), 'answer is', 'answers are')} to questions that were edited since. "
+            f"Run gen_answer.py --models {name} --redo {name} first; --keep-mixed judges them as they are."
         )
 
 
@@ -204,6 +206,12 @@ def jobs_in_order(stage: Stage, outputs: list[tuple[Candidate, RunOutput]], widt
                 candidate=candidate,
                 shared_by=sum(key in keys for keys in missing.values()),
             )
+
+
+def forget_texts(stage: Stage) -> None:
+    """Let go what planning has read of the answers that all models are shown beside."""
+    for answers in [*stage.shown.baselines.values(), *stage.shown.references]:
+        answers.forget()
 
 
 def prompts_to_send(stage: Stage, candidates: Sequence[Candidate]) -> Prompts:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.data import jsonl
+from arena_hard.data.columns import Column, Places, different
 from arena_hard.data.known_records import Answers, Judged, known_judgments
 from arena_hard.data.name_lists import counted, first_lines, shortened
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.record_folder import is_there
-from arena_hard.data.record_index import Column, Places, Records, different, mark_of
+from arena_hard.data.record_index import Records, mark_of
 from arena_hard.data.records import Question
 from arena_hard.data.settings import JudgeSettings, ModelSettings, short_hash
 from arena_hard.judging.prompts import judgment_shaping_settings

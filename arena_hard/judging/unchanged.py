@@ -14,13 +14,16 @@ from pathlib import Path
 import msgspec
 
 from arena_hard import __version__
+from arena_hard.data.columns import different, where
 from arena_hard.data.known_records import Answers
-from arena_hard.data.record_index import different, index_file, is_large, is_settled, mark_of, stamp_of, where
+from arena_hard.data.record_index import index_file, is_large, is_settled, mark_of, stamp_of
 from arena_hard.data.records import Question
 from arena_hard.data.saved import MARK, opened, save
 from arena_hard.judging.prompts import first_user_prompt, opening_messages, user_prompt
 from arena_hard.judging.shown import abridged, can_be_shown, needed_answers, shown_for, shown_texts
 from arena_hard.judging.stage import Candidate, Stage
+
+_MANY = 1000  # texts that are read together as quickly as one by one
 
 
 class _Checked(msgspec.Struct, array_like=True):
@@ -47,14 +50,17 @@ def changed_judgments(stage: Stage, candidate: Candidate) -> set[str]:
         return set(before.changed)
     known = {before.same[place : place + MARK] for place in range(0, len(before.same), MARK)}
     found = _Checked(everything, [], b"")
-    same: list[bytes] = []
     ours = where(candidate.judged, lambda each: each.settings_hash in today and each.shown)
-    for question in (question for question in candidate.questions if question.question_id in ours):
-        made_of = _digest_of(stage, candidate, question)
-        if made_of is None:  # an answer has gone, which is no change
-            continue
-        if made_of in known or not has_changed(stage, candidate, question):
-            same.append(made_of)
+    judged = [question for question in candidate.questions if question.question_id in ours]
+    made_of = [(question, _digest_of(stage, candidate, question)) for question in judged]
+    there = [(question, digest) for question, digest in made_of if digest]  # one that has gone is no change
+    if sum(digest not in known for _, digest in there) > _MANY:
+        for answers in _sources(stage, candidate):
+            answers.load()
+    same: list[bytes] = []
+    for question, digest in there:
+        if digest in known or not has_changed(stage, candidate, question):
+            same.append(digest)
         else:
             found.changed.append(question.question_id)
     found.same = b"".join(same)

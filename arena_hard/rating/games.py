@@ -14,11 +14,12 @@ import numpy as np
 
 from arena_hard.data.baselines import judgment_files, no_judgments
 from arena_hard.data.beside import Copy
+from arena_hard.data.columns import Places
 from arena_hard.data.jsonl import Remark, say, warn
 from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, name_of
-from arena_hard.data.record_index import Places, is_worth_keeping
+from arena_hard.data.record_index import is_worth_keeping
 from arena_hard.data.records import UserError
 from arena_hard.data.typed_jsonl import InputFile
 from arena_hard.rating.arrays import BoolArray, FloatArray, IntArray

@@ -41,7 +41,7 @@ def test_as_many_places_are_used_as_there_are(tmp_path: Path) -> None:
     with benched(tmp_path, server) as made:
         answered(made.run("gen_answer.py"), made)
     assert server.requests <= 60 + 22 + 12  # the first burst, and what was tried beside it
-    assert server.took <= 4 * 6 * 0.2
+    assert server.took <= 10.0  # one after the other it would be twelve seconds
 
 
 @pytest.mark.parametrize(("limit", "tells"), [(Tokens(20, 10), "seconds"), (Windows(20, 1.0), "nothing")])
@@ -50,7 +50,7 @@ def test_a_rate_is_kept(tmp_path: Path, limit: Any, tells: str) -> None:
     with benched(tmp_path, server) as made:
         answered(made.run("gen_answer.py"), made)
     assert server.requests <= 60 + 3 * 32
-    assert server.took <= 4 * 2.5
+    assert server.took <= 8 * 2.5
 
 
 @pytest.mark.parametrize(("status", "entry"), [(429, {"deadline": 1}), (503, {"give_up_after": 1})])
@@ -75,8 +75,8 @@ def test_what_one_endpoint_refuses_goes_to_the_other(tmp_path: Path) -> None:
         with benched(folder, refusing, good, parallel=8) as made:
             answered(made.run("gen_answer.py"), made)
         assert good.requests == 60
-        assert refusing.requests <= 8
-        assert good.took <= 5
+        assert refusing.requests <= 20
+        assert good.took <= 20  # it would be thirty seconds if the other were waited for
 
 
 def test_after_one_endpoint_is_given_up_the_other_goes_on(tmp_path: Path) -> None:
@@ -84,11 +84,11 @@ def test_after_one_endpoint_is_given_up_the_other_goes_on(tmp_path: Path) -> Non
     with benched(tmp_path, refusing, good, parallel=8, give_up_after=0.5) as made:
         answered(made.run("gen_answer.py"), made)
     assert good.taken == 60
-    assert refusing.requests <= 8
+    assert refusing.requests <= 20
 
 
 def test_a_wrong_key_that_is_refused_late_costs_four_requests(tmp_path: Path) -> None:
-    server = Limited(key="another", key_seconds=2.0)
+    server = Limited(key="another", key_seconds=1.0)
     with benched(tmp_path, server, parallel=64) as made:
         done = made.run("gen_answer.py")
     assert done.returncode == 1 and "No such key" in done.stdout

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena_hard.browse.index import BenchIndex
-from arena_hard.data import jsonl, typed_jsonl
+from arena_hard.data import jsonl, record_lines, typed_jsonl
 from arena_hard.data.baselines import JudgmentFolder, named_in
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.lengths import answer_lengths
@@ -200,7 +200,7 @@ def assert_nothing_is_lost(path: Path, made: File, is_same: Any) -> None:
     jsonl.repair(path)
     assert is_same()
     backwards = {name: place for place, name in enumerate(reversed(list(made.expected)))}
-    jsonl.sort(path, backwards, path.with_suffix(".superseded"))
+    record_lines.sort(path, backwards, path.with_suffix(".superseded"))
     assert is_same()
     ids = [str(row["question_id"]) for row in jsonl.read(path, dict)]
     assert ids == list(backwards)
@@ -254,7 +254,7 @@ def test_records_with_a_comma_behind_each_are_read_by_every_reader() -> None:
         assert read_judgments(bench, ["j"]).table.questions == ["a", "b", "c"]
         jsonl.repair(path)
         assert path.read_bytes() == before + b"\n"
-        jsonl.sort(path, {"c": 0, "b": 1, "a": 2}, path.with_suffix(".superseded"))
+        record_lines.sort(path, {"c": 0, "b": 1, "a": 2}, path.with_suffix(".superseded"))
         assert list(load_judgments(path)) == ["c", "b", "a"]
 
 

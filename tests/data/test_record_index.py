@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import warnings
@@ -12,11 +13,13 @@ from typing import Any
 
 import pytest
 
-from arena_hard.data import jsonl, known_records, record_index
+from arena_hard.data import jsonl, known_records, record_index, single_answers
 from arena_hard.data.bench_files import load_answers, load_questions
+from arena_hard.data.columns import Column, Places, different
 from arena_hard.data.known_records import Answers, known_judgments
 from arena_hard.data.paths import Bench
-from arena_hard.data.record_index import Column, Places, Records, different, known, records_of
+from arena_hard.data.record_index import Records, known, records_of
+from arena_hard.data.records import UserError
 from tests.support.pipeline_bench import answer, question, question_id, write_rows
 
 AGO = 1_700_000_000_000_000_000  # nanoseconds
@@ -239,16 +242,76 @@ def test_answers_are_those_that_are_loaded_with_their_texts(bench: Bench) -> Non
     assert len(Answers(bench, bench.answer_file("nobody"))) == 0
 
 
-def test_one_answer_is_found_without_the_others(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [answer(1, "m", "old"), answer(2, "m"), answer(1, "m", "new") | {"model_id": None}, answer(3, "m")]
-    write_rows(bench.answer_file("m"), rows)
-    expected = load_answers(bench.answer_file("m"))
-    Answers(bench, bench.answer_file("m"))
+def large(bench: Bench, name: str, count: int = 300) -> Path:
+    """A file of answers that is worth an index, with what makes places odd."""
+    made = [answer(number, name, f"{name} says {number} " + "x" * 900) for number in range(1, count + 1)]
+    lines = [json.dumps(each).encode() for each in made]
+    file = bench.answer_file(name)
+    file.parent.mkdir(exist_ok=True)
+    two, marked = lines[3] + b" " + lines[4], b"\xef\xbb\xbf" + lines[7]
+    failed = json.dumps(answer(9, name, "$ERROR$")).encode()
+    old = json.dumps(answer(1, name, "old")).encode()
+    parts = [old, *lines[:3], two, *lines[5:7], marked, failed, b"", *(line + b"\r" for line in lines[9:20])]
+    file.write_bytes(b"\n".join([*parts, *lines[20:]]) + b"\n")
+    return file
+
+
+def test_answers_of_a_large_file_are_read_one_by_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = large(bench, "m")
+    expected = load_answers(file)
+    Answers(bench, file).forget()
     monkeypatch.setattr(known_records, "load_answers", lambda file: pytest.fail("all were read"))
-    found = Answers(bench, bench.answer_file("m"))
-    found.find(question_id(1))
-    found.find(question_id(4))
-    assert found[question_id(1)] == expected[question_id(1)] and found.get(question_id(4)) is None
+    found = Answers(bench, file)
+    found.forget()
+    assert dict(found) == expected and len(expected) == 299
+    assert found.get(question_id(9)) is None
+    found.forget()
+    assert not single_answers._now_open
+
+
+@pytest.mark.parametrize("how", ["replaced", "added to", "removed"])
+def test_answers_stay_those_that_were_planned_with(bench: Bench, how: str) -> None:
+    file = large(bench, "m")
+    expected = load_answers(file)
+    found = Answers(bench, file)
+    found.forget()
+    assert found[question_id(2)] == expected[question_id(2)]
+    rows = [answer(number, "m", "another text") for number in range(1, 301)]
+    if how == "removed":
+        file.unlink()
+    elif how == "added to":
+        with open(file, "ab") as stream:
+            stream.write(json.dumps(rows[0]).encode() + b"\n")
+    else:
+        write_rows(bench.answer_file("other"), rows)
+        os.replace(bench.answer_file("other"), file)
+    assert dict(found) == expected
+    found.forget()
+
+
+def test_of_a_file_that_was_written_over_the_texts_are_read_as_they_are(bench: Bench) -> None:
+    file = large(bench, "m")
+    found = Answers(bench, file)
+    found.forget()
+    assert found[question_id(2)].turns[0].content.startswith("m says 2 ")
+    file.write_bytes(file.read_bytes().replace(b"says", b"said").replace(b"says 300", b"says 3"))
+    assert found[question_id(3)].turns[0].content.startswith("m said 3 ")
+    write_rows(file, [answer(1, "m")])
+    found.forget()
+    with pytest.raises(UserError, match="was changed while this run was planned"):
+        found[question_id(3)]
+
+
+def test_more_files_than_may_be_open_are_read_as_wholes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(single_answers, "_OPEN", 1)
+    answers = [Answers(bench, large(bench, name)) for name in ("m", "n")]
+    for each in answers:
+        each.forget()
+    for each, name in zip(answers, ("m", "n")):
+        assert dict(each) == load_answers(bench.answer_file(name))
+    assert len(single_answers._now_open) == 1
+    for each in answers:
+        each.forget()
 
 
 def test_answers_to_edited_questions_are_those_that_their_records_tell_of(bench: Bench) -> None:

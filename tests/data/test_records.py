@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arena_hard.browse.index import BenchIndex
-from arena_hard.data import jsonl, typed_jsonl
+from arena_hard.data import jsonl, record_lines, typed_jsonl
 from arena_hard.data.bench_files import load_answers
 from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.lengths import served_length
@@ -116,7 +116,7 @@ def test_a_byte_order_mark_belongs_to_the_file(tmp_path: Path) -> None:
     file.write_bytes(jsonl.BOM + b'{"uid": "1", "a": 1}\n{"uid": "0", "a": 0}')
     assert [row["a"] for row in read_rows(file)] == [1, 0]
     assert [row.a for rows in Reader(_Row).blocks(file) for row in rows] == [1, 0]
-    jsonl.sort(file, {"0": 0, "1": 1}, tmp_path / "f.superseded")
+    record_lines.sort(file, {"0": 0, "1": 1}, tmp_path / "f.superseded")
     assert [row["a"] for row in read_rows(file)] == [0, 1]
 
 

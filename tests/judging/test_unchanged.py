@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from arena_hard.data import bench_files, jsonl, known_records, record_index
+from arena_hard.data import baselines, bench_files, jsonl, known_records, record_index
 from arena_hard.data.records import UserError
 from arena_hard.judging import plan, unchanged
+from arena_hard.judging.shown import prompts_of
 from tests.support.pipeline_bench import Scratch, answer, question, question_id, rows, write_rows
 from tests.support.plans import bench, plan_answers, stage
 
@@ -90,6 +91,32 @@ def test_what_is_known_is_planned_without_reading_any_record(made: Scratch, monk
     monkeypatch.setattr(bench_files, "read_answers", read)
     monkeypatch.setattr(unchanged, "has_changed", read)
     assert outcome(made) == expected
+
+
+def test_one_more_model_is_planned_without_reading_any_text(made: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what nobody judges any more (`old`) is read once for whom it is against; prompts are made of single texts."""
+    shutil.copyfile(made.judgment_file("m"), made.judgment_file("old"))
+    put(made.answer_file("m"), rows(made.answer_file("m")))
+    outcome(made)
+    made.judgment_file("m").unlink()
+
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("more was read than is needed")
+
+    for module, name in (
+        (known_records, "read_answers"),
+        (known_records, "load_answers"),
+        (bench_files, "read_answers"),
+        (baselines, "named_in"),
+    ):
+        monkeypatch.setattr(module, name, read)
+    planned = stage(made, model_list=["m", "n"])
+    candidates = plan.plan_judge(planned)
+    assert [len(each.missing) for each in candidates] == [6, 0]
+    question_ = planned.questions[3]
+    first, second = (each[-1]["content"] for each in prompts_of(planned, candidates[0], question_))
+    assert first.index(_answer(made, 4, "base")) < first.index(_answer(made, 4, "m"))
+    assert second.index(_answer(made, 4, "base")) > second.index(_answer(made, 4, "m"))
 
 
 def test_one_more_answer_is_all_that_is_compared(made: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,11 +87,11 @@ def test_two_shards_run_side_by_side_in_one_folder_and_all_of_it_waits_for_them(
     tmp_path: Path, server: Server, prompts: list[Planted]
 ) -> None:
     bench = LabelBench(tmp_path, server.openai_base, prompts)
-    server.configure(reply="echo", auto_verdict=False, latency=0.5)
+    server.configure(reply="echo", auto_verdict=False, latency=4.0)  # in which another program has started
     with bench.start("--shard", "1/2") as one, bench.start("--shard", "2/2") as two:
         wait_until(lambda: len(bench.label_files) == 2)
         refused = bench.run()
-        assert (one.wait(20), two.wait(20)) == (0, 0)
+        assert (one.wait(60), two.wait(60)) == (0, 0)
     assert refused.returncode == 2 and "is being written by another run, over some of these prompts" in refused.stderr
     asked = server.stats()["requests"]
     assert asked == 12 and bench.run().returncode == 0 and server.stats()["requests"] == asked
