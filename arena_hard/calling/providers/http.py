@@ -6,7 +6,6 @@ import email.utils
 import importlib
 import math
 import re
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -139,13 +138,17 @@ async def post(sdk: str, client: Any, path: str, body: dict[str, Any], read: Rea
     except direct.Refused as refused:
         raise _refusal(refused.response, body) from refused
     except Exception as error:
-        module = sys.modules.get(sdk)  # whose errors there are none of before it is imported
-        if not isinstance(error, ValueError) and not (module and isinstance(error, module.APIError)):
+        if not isinstance(error, ValueError) and not is_of(error, sdk, "APIError"):
             raise
         raise call_error(importlib.import_module(sdk), error, client, body) from error
     found = read(decoded(response.content, response.charset_encoding), body)
     quotas = quotas_of(response.headers)
     return replace(found, quotas=quotas) if quotas else found
+
+
+def is_of(value: object, sdk: str, name: str) -> bool:
+    """Whether a value is of this class of an SDK, which may not be imported, or just now by another thread."""
+    return any((each.__name__, each.__module__.partition(".")[0]) == (name, sdk) for each in type(value).__mro__)
 
 
 def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallError:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from typing import Any
 
 from arena_hard.calling.providers import constraints
 from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request
 from arena_hard.calling.providers.fields import Fields, whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
-from arena_hard.calling.providers.http import error_beside, error_told, post
+from arena_hard.calling.providers.http import error_beside, error_told, is_of, post
 from arena_hard.calling.providers.late_openai import LateOpenAI, can_wait
 from arena_hard.calling.providers.token_odds import FEW, MOST, holds_odds, tokens_in
 from arena_hard.calling.providers.usage import openai_usage
@@ -86,8 +85,7 @@ def _sdk_client(connection: Connection, http: Any) -> Any:
 
 def is_azure(client: Any) -> bool:
     """Whether a client is the SDK's for Azure."""
-    sdk = sys.modules.get("openai")  # of which there is no client before it is imported
-    return sdk is not None and isinstance(client, sdk.AsyncAzureOpenAI)
+    return is_of(client, "openai", "AsyncAzureOpenAI")
 
 
 def _check_headers() -> None:
