@@ -9,6 +9,7 @@ from typing import Any
 
 from arena_hard.calling.doubts import LOGPROBS_HOLD, Doubts
 from arena_hard.calling.form_probes import untried_form
+from arena_hard.calling.gate import Gate
 from arena_hard.calling.models import Clock, Endpoint, Model
 from arena_hard.calling.providers.base import CallError, Request
 from arena_hard.calling.waiting_line import next_place
@@ -21,8 +22,8 @@ class Asking:
     """A live call on its way through its tries.
 
     place: where it stands in the model's line; endpoint: where it was sent last, or why it was not; failed: where it
-    should not be sent next; errors: what came of the tries; out_of_time: whether the deadline came before a slot;
-    body: of the last try, in the dialect that was `spoken` then.
+    should not be sent next; refused: where it was refused for what it asks; errors: what came of the tries;
+    out_of_time: whether the deadline came before a slot; body: of the last try, in the dialect that was `spoken` then.
     """
 
     model: Model
@@ -30,6 +31,7 @@ class Asking:
     clock: Clock
     endpoint: Endpoint
     failed: Endpoint | None = None
+    refused: list[Endpoint] = field(default_factory=list["Endpoint"])
     place: float = field(default_factory=next_place)
     failures: int = 0
     errors: list[CallError] = field(default_factory=list)
@@ -41,6 +43,16 @@ class Asking:
     def seconds_left(self) -> float:
         """Until the record's deadline."""
         return self.model.settings.deadline - self.clock.age()
+
+    def avoided(self) -> list[Gate]:
+        """The gates of the endpoints that it should not be sent to next."""
+        return [each.gate for each in (*self.refused, *([self.failed] if self.failed else []))]
+
+    def others(self) -> list[Endpoint]:
+        """Endpoints that may still answer what the last one will not."""
+        left = self.seconds_left()
+        asked = (self.endpoint, *self.refused)
+        return [each for each in self.model.endpoints if each not in asked and each.gate.opens_within(left)]
 
     def begin(self) -> dict[str, Any]:
         """The body of the next try, in what the endpoint is known to take."""

@@ -142,6 +142,7 @@ async def persistently(model: Model, request: Request, clock: Clock) -> Reply:
                 continue
             asking.failures += error.kind == "transient"
             asking.failed = None if error.kind == "rate limit" else asking.endpoint
+            asking.refused += [asking.endpoint] if error.refuses_request() else []
             empty += error.finish_reason is not None
             wait = _wait_before_retry(asking, error) if empty < EMPTY_TRIES else None
             if wait is None or wait > asking.seconds_left():
@@ -252,10 +253,9 @@ async def _slot(asking: Asking) -> tuple[Gate, Slot]:
     # providers count the prompt and all of max_tokens against their limits
     tokens = sum(len(message["content"]) for message in request.messages) / 4 + request.max_tokens
     left = max(asking.seconds_left(), 0.0)
-    avoid = asking.failed.gate if asking.failed else None
     try:
         longest = math.inf if asking.clock.started is None else left
-        gate, slot = await model.line.enter(asking.place, tokens, left, avoid, longest)
+        gate, slot = await model.line.enter(asking.place, tokens, left, asking.avoided(), longest)
     except asyncio.TimeoutError:
         asking.out_of_time = True
         raise CallError("final", asking.no_other_try()) from None
@@ -272,9 +272,8 @@ def _wait_before_retry(asking: Asking, error: CallError) -> float | None:
     if error.kind == "rate limit":
         return 0.0  # the gate is closed for as long as the server asks
     if error.kind == "final":
-        left = asking.seconds_left()
-        others = [other for other in asking.model.endpoints if other is not asking.endpoint]
-        return 0.0 if error.endpoint_wide and any(other.gate.opens_within(left) for other in others) else None
+        is_of_server = error.finish_reason is None  # what another one may do otherwise
+        return 0.0 if is_of_server and not asking.out_of_time and asking.others() else None
     if asking.failures >= settings.attempts:
         return None
     longest = min(LONGEST_WAIT, settings.backoff * 2 ** (asking.failures - 1))

@@ -7,7 +7,7 @@ import bisect
 import itertools
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from arena_hard.calling.gate import Gate, Slot
@@ -34,14 +34,14 @@ class NoSlot(Exception):
 class _Waiter:
     """Who waits for a slot, for how many tokens, and the longest closing that it waits out.
 
-    avoid: the endpoint that failed it just now; another one is preferred.
+    avoid: the endpoints that failed it; others are preferred.
     """
 
     place: float
     granted: asyncio.Future[tuple[Gate, Slot]]
     tokens: float
     patience: float
-    avoid: Gate | None
+    avoid: Collection[Gate]
 
 
 class Line:
@@ -68,7 +68,7 @@ class Line:
         place: float,
         tokens: float,
         patience: float = math.inf,
-        avoid: Gate | None = None,
+        avoid: Collection[Gate] = (),
         longest: float = math.inf,
     ) -> tuple[Gate, Slot]:
         """Wait for a slot, and for its endpoint. `tokens`: what the request will cost of the tokens per minute.
@@ -115,7 +115,8 @@ class Line:
     def _gate_for(self, waiter: _Waiter) -> Gate | None:
         """The emptiest of the gates that are open for this request; with none, each gate comes back when it is."""
         alive = [gate for gate in self.gates if gate.opens_within(waiter.patience)]
-        delays = {gate: gate.delay(waiter.tokens) for gate in alive if gate is not waiter.avoid or len(alive) == 1}
+        meant = [gate for gate in alive if gate not in waiter.avoid] or alive
+        delays = {gate: gate.delay(waiter.tokens) for gate in meant}
         ready = [gate for gate, delay in delays.items() if delay <= 0]
         if ready:
             return min(ready, key=Gate.load)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from arena_hard.calling.calls import request_body
 from arena_hard.calling.models import Model, Models
@@ -17,7 +21,9 @@ from arena_hard.data import secrets
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import EndpointSettings, ModelSettings
 from arena_hard.data.usage import Usage
+from tests.support.pipeline_bench import Scratch
 from tests.support.small_server import KEY, Answer, Answered, ask, completion, error
+from tests.support.threaded_server import serving
 
 OPENAI_RATE = (
     "Rate limit reached for gpt-4o in organization org-x on requests per min (RPM): Limit 3, Used 3, Requested 1. "
@@ -266,6 +272,41 @@ def test_another_endpoint_takes_what_one_keeps_waiting() -> None:
     hours = error(429, "slow down", {"retry-after": "7200"})
     asked = ask(at_first(hours), prompts=6, deadline=5.0, bases=["http://{}/v1", "http://{}/other/v1"])
     assert asked.contents == ["fine"] * 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "The model `m` does not exist"),
+        (400, "This model's maximum context length is 8 tokens. However, you requested 111 tokens"),
+        (422, "nope"),
+        (413, "too large"),
+    ],
+)
+def test_another_endpoint_is_asked_what_one_refuses(tmp_path: Path, status: int, message: str) -> None:
+    """Once each: what all refuse is not asked again."""
+    asked: Counter[str] = Counter()
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        if request.method != "POST":
+            return web.Response(status=404)
+        place = request.rel_url.path.split("/")[1]
+        asked[place] += 1
+        content = (await request.json())["messages"][0]["content"]
+        if place != "good" or "Question 2?" in content:
+            return web.json_response({"error": {"message": message}}, status=status)
+        await asyncio.sleep(0.05)
+        return web.json_response({"choices": [{"message": {"content": "fine"}, "finish_reason": "stop"}]})
+
+    with serving(answer) as root:
+        made = Scratch(tmp_path, root, questions=12)
+        endpoints = [{"api_base": f"{root}/{name}/v1", "api_key": "k"} for name in ("one", "two", "good")]
+        made.models["m"]["endpoints"] = endpoints
+        done = made.run("gen_answer.py")
+    assert done.returncode == 1 and len(made.answered_ids()) == 11, done.stdout
+    assert "1 × " in done.stdout, done.stdout
+    assert max(asked.values()) <= 12 and asked["good"] == 12
 
 
 # ------------------------------------------------------------------------- what is shown, and where

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import os
 from collections.abc import Awaitable, Callable
@@ -116,6 +117,42 @@ def test_nobody_there_is_a_connect_error_with_the_bare_reason() -> None:
 
     with pytest.raises(httpx2.ConnectError, match="^Connection refused$"):
         asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (["content-length: 8", "content-length: 8"], b'{"a": 1}'),
+        (["content-length: 8", "transfer-encoding: chunked"], b'8\r\n{"a": 1}\r\n0\r\n\r\n'),
+        ([*(f"x-{number}: a" for number in range(150)), "content-length: 8"], b'{"a": 1}'),
+    ],
+)
+def test_what_the_sdks_own_transport_reads_is_read_from_the_second_time_on(headers: list[str], body: bytes) -> None:
+    """It is paid for, and asking again brings the same; the request is the same too."""
+    seen: list[bytes] = []
+    sent = {"X-Odd": "a  b", "content-type": "text/plain"}
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n") + await reader.readexactly(4))
+        writer.write("\r\n".join(["HTTP/1.1 200 OK", *headers, "connection: close", "", ""]).encode() + body)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server, http_client(base) as client:
+            got: list[int] = []
+            for _ in range(4):
+                with contextlib.suppress(httpx2.RemoteProtocolError):
+                    response = await client.post(f"{base}/v1", content=b"asks", headers=sent)
+                    got.append(response.json()["a"])
+            assert got[-3:] == [1] * 3
+
+    asyncio.run(run())
+    first, *others = (sorted(each.lower().split(b"\r\n")) for each in seen)
+    assert [first] * 3 == others
 
 
 def test_a_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

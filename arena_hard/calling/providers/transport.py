@@ -18,6 +18,7 @@ from yarl import URL
 
 from arena_hard.calling.providers import direct, redirects, tls
 from arena_hard.calling.providers.direct import Came, Sendable
+from arena_hard.calling.providers.lenient import LenientSender, is_unparsed
 from arena_hard.data.environment import Proxy, proxy_for
 from arena_hard.data.records import UserError
 
@@ -32,6 +33,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         self._verify = verify
         self._context: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._lenient: LenientSender | None = None  # once a response has come that aiohttp does not read
         self._doubted = True  # whether the server might speak TLS where it is asked without, or want more of it
 
     def prepare_tls(self) -> ssl.SSLContext:
@@ -70,6 +72,16 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
     async def send(self, sendable: Sendable, content: bytes) -> Came:
         """One request with its body, answered as a whole. Raises aiohttp.ClientError, TimeoutError, OSError."""
+        if self._lenient:
+            return await self._lenient.send(sendable, content)
+        try:
+            return await self._send(sendable, content)
+        except aiohttp.ClientError as error:
+            if is_unparsed(error) and not self._lenient:
+                self._lenient = LenientSender(sendable.ssl if isinstance(sendable.ssl, ssl.SSLContext) else None)
+            raise
+
+    async def _send(self, sendable: Sendable, content: bytes) -> Came:
         headers = sendable.headers
         if content:
             headers = headers.copy()
@@ -91,6 +103,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         """Close every connection."""
         if self._session is not None:
             await self._session.close()
+        if self._lenient is not None:
+            await self._lenient.aclose()
 
     def _opened(self) -> aiohttp.ClientSession:
         """The session; made by the first request, because it belongs to the loop that runs."""

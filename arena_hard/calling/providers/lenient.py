@@ -1,0 +1,58 @@
+"""Responses that aiohttp's parser refuses and the SDKs' own transport reads, such as one that tells its length twice.
+
+They are paid for, and to ask again brings the same. So after the first one a server is asked through that transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import aiohttp
+import httpx2
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from arena_hard.calling.providers.direct import Came, Sendable
+
+if TYPE_CHECKING:
+    import ssl
+
+
+def is_unparsed(error: BaseException) -> bool:
+    """Whether a response came that aiohttp's parser refuses."""
+    return isinstance(error, aiohttp.ClientResponseError)
+
+
+class LenientSender:
+    """Sends through the transport that the SDKs have of their own. context: whom it trusts; None without TLS."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        limits = httpx2.Limits(max_connections=None)
+        self._transport = httpx2.AsyncHTTPTransport(verify=context or False, limits=limits)
+
+    async def send(self, sendable: Sendable, content: bytes) -> Came:
+        """As AiohttpTransport.send does. Raises aiohttp.ClientError, TimeoutError, OSError."""
+        waits = {"connect": sendable.timeout.sock_connect, "read": sendable.timeout.sock_read}
+        request = httpx2.Request(
+            sendable.method,
+            str(sendable.url),
+            headers=[(name, value) for name, value in sendable.headers.items() if name.lower() != "content-length"],
+            content=content or None,
+            extensions={"timeout": waits},
+        )
+        try:
+            response = await self._transport.handle_async_request(request)
+            try:
+                whole = b"".join([part async for part in response.aiter_raw()])
+            finally:
+                await response.aclose()
+        except httpx2.TimeoutException as error:
+            raise asyncio.TimeoutError(str(error)) from error
+        except httpx2.TransportError as error:
+            raise aiohttp.ClientPayloadError(str(error) or type(error).__name__) from error
+        headers = CIMultiDictProxy(CIMultiDict(response.headers.multi_items()))
+        return Came(response.status_code, headers, tuple(response.headers.raw), whole)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._transport.aclose()
