@@ -121,12 +121,12 @@ class TicketFor:
 def may_be_billed(outcome: Outcome | None) -> bool:
     """Whether a provider may take money for an outcome of which it told no usage.
 
-    It may for a reply, and for work that was broken off: time-outs, lost connections, errors within the server. It
-    does not for what it refused, or could not be asked.
+    It may for a reply, also where a gateway has put a page in its place, and for work that was broken off: time-outs,
+    lost connections, errors within the server. It does not for what it refused, or could not be asked.
     """
     if not isinstance(outcome, CallError):
         return True
-    if outcome.finish_reason is not None:
+    if outcome.finish_reason is not None or outcome.is_page:
         return True
     return outcome.kind == "transient" and not (outcome.not_taken or outcome.wrong_address)
 

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.slow
         (Billing(("well", "hang up")), {}),
         (Billing(("silent",)), {}),
         (Billing(("429", "well")), {}),
+        (Billing(("page", "well")), {}),
+        (Billing(("refused", "well")), {}),
         (Billing(("cut",)), {"retry_truncated": True}),
         (Billing(("cut", "empty", "500", "well"), hidden=500), {"retry_truncated": True}),
         (Billing(("cut",), beyond=40), {}),

@@ -22,7 +22,8 @@ PRICE = {"input": 1.0, "output": 100.0}  # that of `Billing`, per million tokens
 class Billing:
     """How it answers: the ways of odd requests come round in this order, one for each request.
 
-    ways: "well", "empty", "cut", "500", "hang", "hang up", "silent" (no usage), "429".
+    ways: "well", "empty", "cut", "500", "hang", "hang up", "silent" (no usage), "429", "page" (a web page in place
+        of the reply), "refused" (a 400 that tells its usage).
     hidden: prompt tokens beside the text's; beyond: tokens of a reply beyond max_tokens; price: dollars per token.
     replies: those that a script can take; seconds: until one comes.
     cached, thought: tokens that it counts beside the prompt and the completion, as some gateways do.
@@ -61,6 +62,10 @@ class Billing:
             request.transport.close()
         if way == "500":
             return web.json_response({"error": {"message": "after the work"}}, status=500)
+        if way == "page":
+            return web.Response(text="<html>Just a moment</html>", content_type="text/html")
+        if way == "refused":
+            return web.json_response({"error": {"message": "blocked"}, "usage": usage}, status=400)
         self.replies += way != "empty"
         text, finish = {"empty": ("", "stop"), "cut": ("half", "length")}.get(way, (self.text, "stop"))
         choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}

@@ -108,6 +108,7 @@ class CallError(Exception):
     usage: the tokens that were paid for all the same.
     key: the call's name in a mailbox.
     wrong_address: whether the server did not know the path that was asked, or sent a web page.
+    is_page: whether that web page came in the place of a reply, with a status that says that all is well.
     not_taken: whether nobody worked on it: the server could not be reached, or was too busy to begin.
     busy: whether the server said that it takes no more for now: every 'rate limit', and what may pass of that kind.
     unheard: whether the line failed, or no answer came in time, so that nothing is known of what the server takes.
@@ -147,6 +148,7 @@ class CallError(Exception):
         self.unheard = unheard
         self.too_long: TooLong | None = None
         self.about_request = False
+        self.is_page = False
 
     def refuses_request(self) -> bool:
         """Whether it says something of this request, as `about_request` does, and nothing of the server."""
@@ -266,3 +268,8 @@ def printable(word: str) -> str:
 def host_of(url: str) -> str:
     """How a server is called in messages: its name and port, without the user and password of a URL."""
     return urlsplit(url).netloc.rpartition("@")[2] or url
+
+
+def is_of(value: object, sdk: str, name: str) -> bool:
+    """Whether a value is of this class of an SDK, which may not be imported, or just now by another thread."""
+    return any((each.__name__, each.__module__.partition(".")[0]) == (name, sdk) for each in type(value).__mro__)

@@ -13,7 +13,7 @@ from typing import Any
 
 from arena_hard.calling.providers import direct
 from arena_hard.calling.providers.addresses import shown, understood
-from arena_hard.calling.providers.base import CallError, Reply, without_secrets
+from arena_hard.calling.providers.base import CallError, Reply, is_of, without_secrets
 from arena_hard.calling.providers.context_length import too_long
 from arena_hard.calling.providers.decoding import decoded, readable
 from arena_hard.calling.providers.error_bodies import (
@@ -30,6 +30,7 @@ from arena_hard.calling.providers.fields import alone
 from arena_hard.calling.providers.finish_reasons import is_known
 from arena_hard.calling.providers.lessons import teach
 from arena_hard.calling.providers.quotas import Quota, quota_from
+from arena_hard.calling.providers.usage import usage_told
 
 # Codes, types and reasons by which providers say that nothing will be taken any more ...
 _NO_QUOTA = {
@@ -141,14 +142,13 @@ async def post(sdk: str, client: Any, path: str, body: dict[str, Any], read: Rea
         if not isinstance(error, ValueError) and not is_of(error, sdk, "APIError"):
             raise
         raise call_error(importlib.import_module(sdk), error, client, body) from error
-    found = read(decoded(response.content, response.charset_encoding), body)
+    try:
+        found = read(decoded(response.content, response.charset_encoding), body)
+    except CallError as error:
+        error.is_page = error.wrong_address
+        raise
     quotas = quotas_of(response.headers)
     return replace(found, quotas=quotas) if quotas else found
-
-
-def is_of(value: object, sdk: str, name: str) -> bool:
-    """Whether a value is of this class of an SDK, which may not be imported, or just now by another thread."""
-    return any((each.__name__, each.__module__.partition(".")[0]) == (name, sdk) for each in type(value).__mro__)
 
 
 def call_error(sdk: Any, error: Any, client: Any, body: dict[str, Any]) -> CallError:
@@ -177,6 +177,7 @@ def _refusal(response: Any, body: dict[str, Any]) -> CallError:
     told, status = _told(response), response.status_code
     text = without_secrets(message_of(told or f"Error code: {status}") + _moved(response))
     found = status_error(status, response.headers, told, text)
+    found.usage = usage_told(told)
     teach(found, status, told, text, body)
     return found
 

@@ -7,10 +7,10 @@ import os
 from typing import Any
 
 from arena_hard.calling.providers import constraints
-from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request
+from arena_hard.calling.providers.base import CallError, Connection, Dialect, Reply, Request, is_of
 from arena_hard.calling.providers.fields import Fields, whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
-from arena_hard.calling.providers.http import error_beside, error_told, is_of, post
+from arena_hard.calling.providers.http import error_beside, error_told, post
 from arena_hard.calling.providers.late_openai import LateOpenAI, can_wait
 from arena_hard.calling.providers.token_odds import FEW, MOST, holds_odds, tokens_in
 from arena_hard.calling.providers.usage import openai_usage

@@ -41,6 +41,15 @@ def anthropic_usage(usage: Fields, has_text: bool) -> Usage | None:
     return _beside(usage, _ANTHROPIC, ("cache_read_input_tokens", "cache_creation_input_tokens"), has_text)
 
 
+def usage_told(refusal: Any) -> Usage | None:
+    """What a refusal cost, by its own words: the work may have been done before it."""
+    usage = refusal.get("usage") if isinstance(refusal, Mapping) else None
+    if not isinstance(usage, Mapping):
+        return None
+    of = anthropic_usage if "input_tokens" in usage else openai_usage
+    return of(Fields(usage), False)
+
+
 def bedrock_usage(usage: Fields, has_text: bool) -> Usage | None:
     """As Anthropic counts."""
     return _beside(usage, _BEDROCK, ("cacheReadInputTokens", "cacheWriteInputTokens"), has_text)
