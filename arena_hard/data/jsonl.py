@@ -156,14 +156,17 @@ def line_error(file: Path, number: int, error: Exception) -> UserError:
 
 def read(
     file: Path,
-    parse: Callable[[dict[str, Any]], T],
+    parse: Callable[[Any], T],
     complete: bool = False,
     said: list[Remark] | None = None,
     places: list[tuple[int, int]] | None = None,
+    decode: Callable[[bytes], Any] | None = None,
 ) -> Iterator[T]:
-    """Each record of a file, through `parse`. Raises UserError with file and line, as `rows` does too."""
+    """Each record of a file, through `parse`. Raises UserError with file and line, as `rows` does too.
 
-    for number, row in rows(file, decode_object, complete, said, places):
+    decode: what makes of a line what `parse` takes; the object in it if there is none.
+    """
+    for number, row in rows(file, decode or decode_object, complete, said, places):
         try:
             yield parse(row)
         except BROKEN as error:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arena_hard.data import jsonl, known_records, record_index, single_answers
 from arena_hard.data.bench_files import load_answers, load_questions
@@ -19,7 +21,7 @@ from arena_hard.data.columns import Column, Places, different
 from arena_hard.data.known_records import Answers, known_judgments
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_index import Records, known, records_of
-from arena_hard.data.records import UserError
+from arena_hard.data.records import UserError, judgment_from_row
 from tests.support.pipeline_bench import answer, question, question_id, write_rows
 
 AGO = 1_700_000_000_000_000_000  # nanoseconds
@@ -345,3 +347,33 @@ def test_a_text_that_is_no_text_is_said_of_judgments_each_time(bench: Bench) -> 
     with open(file, "ab") as stream:
         stream.write(b'{"question_id": "2", "ga')
     assert [[type(each) for each in known_judgments(bench, file)[1]] for _ in range(2)] == [[jsonl.TornLine]] * 2
+
+
+ODD = st.sampled_from([None, "", "A>B", "x", 1, 3.0, True, [], ["a"], {}, {"kept": 0.5}, {"answer": "a"}, float("nan")])
+GAMES = st.one_of(
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.dictionaries(st.sampled_from(["score", "user_prompt", "prompt", "judgment", "truncated", "usage"]), ODD),
+        ),
+        max_size=3,
+    ),
+    ODD,
+)
+NAMES = ("question_id", "uid", "model", "judge", "baseline", "category", "settings_hash", "tstamp")
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), ODD), GAMES, st.booleans())
+def test_a_judgment_is_known_alike_however_quickly_it_is_read(row: dict[str, Any], games: Any, plain: bool) -> None:
+    """Or refused alike, whatever stands where."""
+    usual = {"question_id": "q", "model": "m", "settings_hash": "h"} if plain else {}
+    line = json.dumps(row | usual | {"games": games}).encode()
+
+    def read(decode: Callable[[bytes], Any], parse: Callable[[Any], Any]) -> Any:
+        try:
+            return parse(decode(line))
+        except (*jsonl.BROKEN, ValueError, AttributeError, TypeError) as error:
+            return type(error), str(error)
+
+    whole = read(jsonl.decode_object, lambda found: known_records.judged_row(judgment_from_row(found)))
+    assert read(known_records._decoded, known_records._row_of) == whole

@@ -86,7 +86,7 @@ def test_what_is_known_is_planned_without_reading_any_record(made: Scratch, monk
     def read(*_: object, **__: object) -> None:
         raise AssertionError("a record was read")
 
-    monkeypatch.setattr(known_records, "judged_row", read)
+    monkeypatch.setattr(known_records, "_row_of", read)
     monkeypatch.setattr(known_records, "read_answers", read)
     monkeypatch.setattr(bench_files, "read_answers", read)
     monkeypatch.setattr(unchanged, "has_changed", read)
