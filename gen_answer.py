@@ -18,7 +18,8 @@ from arena_hard.answering.plan import ModelPlan, most_it_may_cost, plan_model, p
 from arena_hard.answering.requests import opening_messages, prompts_of, replies_shown_again, room_for_reply
 from arena_hard.calling import selection
 from arena_hard.calling.batch import Waiting
-from arena_hard.calling.context_check import print_context
+from arena_hard.calling.context import Prompts
+from arena_hard.calling.context_check import print_contexts
 from arena_hard.calling.local_server import serving
 from arena_hard.calling.manifest import earlier_notes, finish_killed
 from arena_hard.calling.progress import Progress
@@ -28,7 +29,7 @@ from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Answer, AnswerTurn, Question, answer_row
-from arena_hard.data.settings import AnswerSettings
+from arena_hard.data.settings import AnswerSettings, ModelSettings
 from arena_hard.data.tokens import TokenCounter
 from arena_hard.money.account import Account, print_costs
 from arena_hard.money.quotes import output_seen_in_answers, quote, quote_lines, texts_seen_in_answers
@@ -68,13 +69,13 @@ def main() -> int:
     print_plan(bench, chosen, plans)
     if args.dry_run:
         print_requests(plans, settings, chosen)
-        print_contexts(plans, settings)
+        print_contexts(to_send(plans, settings))
         return 0
     complete = [plan for plan in plans if not plan.missing]
     plans = [plan for plan in plans if plan.missing]
     if args.quote:
         print_quote(stage.account, plans, settings)
-        print_contexts(plans, settings)
+        print_contexts(to_send(plans, settings))
         return 0
     for plan in complete:
         finish_killed(plan.output.path, questions)
@@ -128,10 +129,9 @@ def print_requests(plans: list[ModelPlan], settings: AnswerSettings, questions: 
         selection.print_request(plan.settings, first, settings.temperature, settings.max_tokens)
 
 
-def print_contexts(plans: list[ModelPlan], settings: AnswerSettings) -> None:
-    for plan in plans:
-        if prompts := prompts_to_send(plan, settings):
-            print_context(plan.settings, prompts)
+def to_send(plans: list[ModelPlan], settings: AnswerSettings) -> list[tuple[ModelSettings, Prompts]]:
+    prompts = ((plan.settings, prompts_to_send(plan, settings)) for plan in plans)
+    return [(model, those) for model, those in prompts if those]
 
 
 def print_quote(account: Account, plans: list[ModelPlan], settings: AnswerSettings) -> None:

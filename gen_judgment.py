@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import utils
 from arena_hard.calling import selection
-from arena_hard.calling.context_check import print_context
+from arena_hard.calling.context_check import print_contexts
 from arena_hard.calling.local_server import serving
 from arena_hard.calling.manifest import earlier_notes, finish_killed
 from arena_hard.calling.progress import Progress
@@ -83,7 +83,7 @@ def main() -> int:
         show = print_requests if args.dry_run else print_quote
         for stage, candidates in zip(stages, plans):
             show(stage, candidates)
-            print_context(stage.judge, prompts_to_send(stage, candidates))
+        print_contexts((stage.judge, prompts_to_send(stage, candidates)) for stage, candidates in zip(stages, plans))
         return 0
     try:
         code = max(judge_with(stage, candidates, questions) for stage, candidates in zip(stages, plans))

@@ -22,7 +22,7 @@ from arena_hard.building.settings import BuildSettings, PassSettings
 from arena_hard.building.steps import Context, Output, Step
 from arena_hard.building.tables import Table, arrow
 from arena_hard.building.thresholds import check_thresholds
-from arena_hard.calling.context_check import planned_line
+from arena_hard.calling.context_check import planned_lines
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import short_hash
@@ -131,8 +131,7 @@ class LabelStep(Step):
         yield from stage.plan_lines()
         if stage.missing:
             yield from quote_lines([stage.quote()], "labels by")
-            if line := planned_line(stage.model, stage.context_prompts()):
-                yield f"note: {line}"
+            yield from (f"note: {line}" for line in planned_lines([(stage.model, stage.context_prompts())]))
 
     def questions_to_plan(self, context: Context) -> tuple[list[Question] | None, bool]:
         """The prompts that this pass labels and whether that is certain, else all that may come so far."""

@@ -29,6 +29,7 @@ form_probes    one request that tries a form for all
 doubts         what a server may not take, told by failures alone
 time_limits    a limit in time for what is waited for
 waiting_line   who waits for a slot of a model's endpoints
+looks          what a run asks of servers beside its calls, each once
 trust          which endpoints may be asked for much at once
 gate           the limits of an endpoint: what may go to it now
 opening        how many requests go before its first reply

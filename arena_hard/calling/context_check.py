@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ from arena_hard.data.settings import ModelSettings
 
 
 async def look(model: Model, shortens: bool = False) -> Context | None:
-    """What is known of a model's context: the config's word, else the least of its servers', each asked once.
+    """What is known of a model's context: the config's word, else the least of its servers'.
 
     shortens: whether prompts may be shortened, for which the servers are asked all the same: some refuse none.
     """
@@ -39,16 +40,12 @@ def known(model: Model) -> Context | None:
 
 
 async def _ask(endpoint: Endpoint, model_name: str) -> None:
-    async with endpoint.looking:
-        if endpoint.context_asked:
-            return
-        endpoint.context_asked = True
-        there = endpoint.connection
-        if not hasattr(endpoint.client, "get") or not (
-            there.api_type in LISTING or (there.api_type == "openai" and there.base_url)
-        ):
-            return
-        found = await _told(endpoint, model_name)
+    there = endpoint.connection
+    if not hasattr(endpoint.client, "get") or not (
+        there.api_type in LISTING or (there.api_type == "openai" and there.base_url)
+    ):
+        return
+    found = await _told(endpoint, model_name)
     endpoint.engine = found.engine if found else ""
     if found and found.length:
         silent = found.engine == context_length.OLLAMA
@@ -56,7 +53,7 @@ async def _ask(endpoint: Endpoint, model_name: str) -> None:
 
 
 async def _told(endpoint: Endpoint, model_name: str) -> Listed | None:
-    listing = await looked_at(endpoint.client, endpoint.listing)
+    listing = await endpoint.once("models", partial(looked_at, endpoint.client, endpoint.listing))
     endpoint.lists_model = context_length.lists(listing, model_name)
     found = context_length.listed(listing, model_name)
     place = context_length.PLACES.get(found.engine) if found and not found.length else None
@@ -64,31 +61,38 @@ async def _told(endpoint: Endpoint, model_name: str) -> Listed | None:
         return found
     parts = urlsplit(endpoint.listing)
     root = f"{parts.scheme}://{parts.netloc}{re.sub(r'(/v1)?/models$', '', parts.path)}"
-    return context_length.told_by(found.engine, await looked_at(endpoint.client, root + place), model_name)
+    told = await endpoint.once(place, partial(looked_at, endpoint.client, root + place))
+    return context_length.told_by(found.engine, told, model_name)
 
 
-def planned_line(settings: ModelSettings, prompts: Prompts) -> str | None:
+def planned_lines(asked: Iterable[tuple[ModelSettings, Prompts]]) -> list[str]:
     """What is to be said of a run that is only planned. A server of one's own that runs is asked for its length."""
-    if next(iter(prompts.each()), None) is None:
-        return None
-    context = stated(settings)
-    if context is None and settings.api_type == "openai" and settings.endpoints and not settings.serve:
-        context = asyncio.run(_looked(settings))
-    return fit_line(settings, context, prompts) if context else None
+    sending = [(settings, prompts) for settings, prompts in asked if next(iter(prompts.each()), None) is not None]
+    contexts = asyncio.run(_looked([settings for settings, _ in sending]))
+    known = ((*each, context) for each, context in zip(sending, contexts) if context)
+    return list(filter(None, (fit_line(settings, context, prompts) for settings, prompts, context in known)))
 
 
-def print_context(settings: ModelSettings, prompts: Prompts) -> None:
+def print_contexts(asked: Iterable[tuple[ModelSettings, Prompts]]) -> None:
     """Print it."""
-    if line := planned_line(settings, prompts):
+    for line in planned_lines(asked):
         print(f"note: {line}")
 
 
-async def _looked(settings: ModelSettings) -> Context | None:
+async def _looked(planned: Sequence[ModelSettings]) -> list[Context | None]:
     models = Models()
+
+    async def context_of(settings: ModelSettings) -> Context | None:
+        is_ours = settings.api_type == "openai" and settings.endpoints and not settings.serve
+        if stated(settings) or not is_ours:
+            return stated(settings)
+        try:
+            return await look(models.open(settings))
+        except UserError:  # the run itself will say what is wrong
+            return None
+
     try:
-        return await look(models.open(settings))
-    except UserError:  # the run itself will say what is wrong
-        return None
+        return await asyncio.gather(*map(context_of, planned))
     finally:
         await models.close()
 

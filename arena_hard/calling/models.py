@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from arena_hard.calling.batch import Mailbox
 from arena_hard.calling.context import Context
@@ -16,6 +15,7 @@ from arena_hard.calling.form_probes import FormProbes, Turns
 from arena_hard.calling.gate import Gate
 from arena_hard.calling.kept_replies import KeptReplies
 from arena_hard.calling.listeners import watch_over
+from arena_hard.calling.looks import Looks, server_and_key
 from arena_hard.calling.probe import Probed
 from arena_hard.calling.prompt_sizes import PromptSizes
 from arena_hard.calling.providers import addresses
@@ -36,7 +36,9 @@ from arena_hard.calling.waiting_line import Line
 from arena_hard.data.certificates import check_key_log
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import UserError
-from arena_hard.data.settings import ModelSettings, short_hash
+from arena_hard.data.settings import ModelSettings
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -49,10 +51,8 @@ class Endpoint:
     gate: Gate
     dialect: Dialect = field(default_factory=set)
     failed_in_a_row: int = 0
-    advice: addresses.Advice | None = None
-    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    looks: Looks = field(default_factory=Looks)
     context: Context | None = None
-    context_asked: bool = False
     forms: FormProbes = field(default_factory=FormProbes)
     engine: str = ""  # who runs the server, as its list of models tells
     lists_model: bool = False  # whether that list was seen, with the model in it
@@ -84,10 +84,14 @@ class Endpoint:
         """Where a server lists its models in the OpenAI protocol."""
         return f"{str(self.client.base_url).rstrip('/')}/models"
 
+    async def once(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the server tells whoever has this key; of the first endpoint of the run that asks for it."""
+        return await self.looks.once((what, *server_and_key(self.connection)), ask)
+
     async def explain(self, error: CallError) -> None:
         """Say what is behind an error: that the run's own server has ended, or which address would be right.
 
-        For the latter the server is looked at once, at the first such error.
+        For the latter the server is looked at, at the first such error.
         """
         watch = watch_over(self.connection.base_url)
         if watch and error.kind == "transient" and watch.is_gone():
@@ -99,10 +103,9 @@ class Endpoint:
             return
         if not (error.wrong_address and hasattr(self.client, "get")):  # only the SDKs' clients can look around
             return
-        async with self.looking:
-            self.advice = self.advice or await addresses.advice(self.client, self.connection.api_type)
-        error.message = f"{error.message.rstrip('. ')}. {self.advice.text}"
-        if self.advice.found:
+        advice = await self.once("address", lambda: addresses.advice(self.client, self.connection.api_type))
+        error.message = f"{error.message.rstrip('. ')}. {advice.text}"
+        if advice.found:
             error.kind, error.endpoint_wide = "final", True
 
 
@@ -159,6 +162,7 @@ class Models:
         self._endpoints: dict[tuple[Any, ...], Endpoint] = {}
         self.opened: list[Model] = []
         self.probes: dict[str, Probed] = {}  # by the name of the entry
+        self._looks = Looks()
         self._noted = set[str]()
 
     def open(self, model: ModelSettings, embeds: bool = False) -> Model:
@@ -174,8 +178,7 @@ class Models:
         return self.opened[-1]
 
     def _endpoint(self, adapter: Adapter, connection: Connection, model: ModelSettings) -> Endpoint:
-        place = (connection.api_type, connection.base_url, connection.verify, short_hash(connection.options))
-        key = (*place, connection.api_key, model.model_name)
+        key = (*server_and_key(connection), model.model_name)
         give_up_after = min(model.give_up_after, model.deadline)  # no record waits longer than its deadline
         bounds = (model.parallel, model.requests_per_minute, model.tokens_per_minute, give_up_after)
         if key in self._endpoints:
@@ -189,7 +192,7 @@ class Models:
             except Exception as error:
                 reason = without_secrets(f"{type(error).__name__}: {error}")
                 raise UserError(f"{model.line_of()}{model.name}: the endpoint cannot be used: {reason}.") from None
-            self._endpoints[key] = Endpoint(adapter, connection, client, gate)
+            self._endpoints[key] = Endpoint(adapter, connection, client, gate, looks=self._looks)
         return self._endpoints[key]
 
     @property

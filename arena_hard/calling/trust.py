@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 
 from arena_hard.calling.models import Endpoint
 from arena_hard.calling.providers.addresses import refuses_strangers
@@ -14,12 +15,12 @@ from arena_hard.calling.providers.base import NO_KEY
 
 
 async def trust(endpoints: Iterable[Endpoint]) -> None:
-    """Open the gates of those wider; each server is asked once, all side by side."""
-    by_server: dict[str, list[Endpoint]] = {}
-    for endpoint in endpoints:
-        if endpoint.lists_model and endpoint.connection.api_key != NO_KEY:
-            by_server.setdefault(endpoint.listing, []).append(endpoint)
-    asked = (refuses_strangers(group[0].client, listing) for listing, group in by_server.items())
-    for knows_us, group in zip(await asyncio.gather(*asked), by_server.values()):
-        for endpoint in group if knows_us else ():
+    """Open the gates of those wider; a server is asked once, whichever keys there are for it, all side by side."""
+    listed = [each for each in endpoints if each.lists_model and each.connection.api_key != NO_KEY]
+    asked = (
+        each.looks.once(("stranger", each.listing), partial(refuses_strangers, each.client, each.listing))
+        for each in listed
+    )
+    for endpoint, knows_us in zip(listed, await asyncio.gather(*asked)):
+        if knows_us:
             endpoint.gate.trust()
