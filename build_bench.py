@@ -7,6 +7,11 @@ inputs and settings are what they were is not done again.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before what takes long to import
+    from arena_hard.data import interrupts
+
+    interrupts.end_at_once()
+
 import argparse
 import os
 from collections.abc import Sequence

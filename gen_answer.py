@@ -6,6 +6,11 @@ Reads config/gen_answer_config.yaml (which models, how they are asked) and confi
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before what takes long to import
+    from arena_hard.data import interrupts
+
+    interrupts.end_at_once()
+
 import argparse
 import asyncio
 import time

@@ -8,6 +8,11 @@ because judges favour a place. What is judged already is not judged again.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before what takes long to import
+    from arena_hard.data import interrupts
+
+    interrupts.end_at_once()
+
 import argparse
 import asyncio
 from functools import partial

@@ -8,6 +8,11 @@ python qa_browser.py --export site                  the pages as files that open
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before what takes long to import
+    from arena_hard.data import interrupts
+
+    interrupts.end_at_once()
+
 import argparse
 import os
 from pathlib import Path

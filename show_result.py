@@ -7,6 +7,11 @@ Intervals follow the original's bootstrap by default; README.md says when to use
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before what takes long to import
+    from arena_hard.data import interrupts
+
+    interrupts.end_at_once()
+
 import argparse
 import datetime
 import sys
@@ -111,10 +116,7 @@ def result_of(args: argparse.Namespace, expected: Expected) -> tuple[list[Result
 def load(
     args: argparse.Namespace, expected: Expected, copy: Copy
 ) -> tuple[list[Part], tuple[InputFile, ...], list[Text]]:
-    """The parts to rate, the files they come from, and notes. copy: of this process, to leave work to.
-
-    Raises UserError.
-    """
+    """The parts to rate, their files, and notes. copy: of this process, to leave work to. Raises UserError."""
     if args.battles:
         found = battle_files.read_battles(args.battles)
         return [Part("", anchor_of(found, args.battles, args.baseline or expected.baseline()), found)], (), []

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from arena_hard import __version__
-from arena_hard.data import config_checks, jsonl, secret_sources, settings, streams
+from arena_hard.data import config_checks, interrupts, jsonl, secret_sources, settings, streams
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.places import Place, lines_within
 from arena_hard.data.presets import with_usual_values
@@ -56,6 +56,7 @@ def run_main(main: Callable[[], int]) -> None:
     secret_sources.know_environment()
     warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)
     try:
+        interrupts.end_in_order()
         for number in (signal.SIGTERM, signal.SIGHUP):  # end like Ctrl-C: what was started is stopped
             if signal.getsignal(number) != signal.SIG_IGN:  # nohup wants a run to outlive its terminal
                 signal.signal(number, signal.default_int_handler)
@@ -65,10 +66,8 @@ def run_main(main: Callable[[], int]) -> None:
         print(f"error: {error}{streams.locale_remedy(str(error))}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
-        print(
-            "\nInterrupted. Everything received so far is saved; rerun the same command to continue.", file=sys.stderr
-        )
-        code = 130
+        print(interrupts.SAID, file=sys.stderr)
+        code = interrupts.CODE
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output (head, less) has gone
         code = 0

@@ -29,6 +29,7 @@ certificates   certificates that configs and variables name
 secrets        the keys of this run, and what takes them out of all that leaves the program
 secret_sources  where keys come from: configs, the environment, files
 streams        text for terminals of any encoding
+interrupts     Ctrl-C, from a script's first import on
 sample         samples of questions: stratified, seeded, nested
 nameless       whom judgments are against that do not name their baseline
 beside         work in a copy of this process, on a second core
