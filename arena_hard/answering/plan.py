@@ -9,8 +9,7 @@ from arena_hard.answering.requests import answer_shaping_settings, prompts_of, s
 from arena_hard.calling.context import Prompts
 from arena_hard.calling.manifest import open_failures
 from arena_hard.calling.origins import origins
-from arena_hard.calling.record_run import RunOutput
-from arena_hard.calling.run_tally import RunTally
+from arena_hard.calling.run_tally import RunOutput, RunTally
 from arena_hard.calling.selection import records_to_redo, redo_name
 from arena_hard.data.columns import Column, Places
 from arena_hard.data.known_records import Answers
@@ -69,7 +68,8 @@ def plan_model(
     one_choice = settings.num_choices == 1 and not model.retry_truncated
     one_call = one_choice and all(len(question.turns) == 1 for question in wanted)
     written = {label_of(model.name, key): key for key in found} if wanted else {}
-    output = RunOutput(tally, model.name, [shaping], keeps_replies=not one_call, written=written)
+    missing = [label_of(model.name, question.question_id) for question in wanted]
+    output = RunOutput(tally, model.name, [shaping], not one_call, written, missing)
     return ModelPlan(model, existing, wanted, output)
 
 

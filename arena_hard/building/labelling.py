@@ -20,8 +20,8 @@ from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.origins import origins
 from arena_hard.calling.progress import failure_lines, kept_line
 from arena_hard.calling.providers.base import CallError, Reply
-from arena_hard.calling.record_run import Group, Job, RecordRun, Row, RunOutput
-from arena_hard.calling.run_tally import RunTally, remark_lines
+from arena_hard.calling.record_run import Group, Job, RecordRun, Row
+from arena_hard.calling.run_tally import RunOutput, RunTally, remark_lines
 from arena_hard.data.name_lists import counted
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import ModelSettings
@@ -111,6 +111,7 @@ def _output(stage: LabelStage, tally: RunTally) -> RunOutput:
         [stage.instrument.shaping],
         keeps_replies=several,
         written=written,
+        missing=[label_of(stage, each.question_id, stage.attempt_at(each)) for each in stage.missing],
         part=str(stage.shard or ""),
         beside=[file for file in stage.files if file != stage.file],
     )

@@ -29,8 +29,8 @@ from arena_hard.calling.models import Clock, Models
 from arena_hard.calling.origins import origins
 from arena_hard.calling.progress import failure_lines
 from arena_hard.calling.providers.base import CallError, Message, Reply
-from arena_hard.calling.record_run import Group, Job, RecordRun, Row, RunOutput
-from arena_hard.calling.run_tally import RunTally
+from arena_hard.calling.record_run import Group, Job, RecordRun, Row
+from arena_hard.calling.run_tally import RunOutput, RunTally
 from arena_hard.data import jsonl
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import file_name
@@ -274,13 +274,13 @@ async def _make(stage: NameStage, settings: ModelSettings) -> list[tuple[str, st
     """Ask for the missing names. Returns what failed, and why."""
     context, models = stage.context, Models()
     tally = RunTally(stage.file, short_hash(shaping(stage.model)), endpoints=origins(stage.model))
-    output = RunOutput(tally, stage.bill, [shaping(stage.model)], keeps_replies=settings.retry_truncated)
-    missing = stage.missing
+    missing, several = stage.missing, settings.retry_truncated
+    labels = {each.key: f"topic {each.topic} {each.key}" for each in missing}
+    output = RunOutput(tally, stage.bill, [shaping(stage.model)], several, missing=list(labels.values()))
     questions = {each.key: Question(each.key, (each.prompt,)) for each in missing}
     finish_killed(stage.file, list(questions.values()))
     jobs = [
-        _NameJob(output=output, question=questions[each.key], label=f"topic {each.topic} {each.key}", named=each)
-        for each in missing
+        _NameJob(output=output, question=questions[each.key], label=labels[each.key], named=each) for each in missing
     ]
 
     async def get(job: _NameJob, clock: Clock) -> Row:

@@ -41,7 +41,8 @@ kept_replies   replies of records that are not finished
 redo           a --redo that is broken off and goes on
 killed_runs    what a run that was killed wrote
 stored_requests  requests on disk, without the keys that they are sent with
-open_batches   batches of a mailbox that were begun and not collected
+open_batches   the folders of mailboxes: what was begun and not collected, what came and was not read
+posting        the mailbox of a model in a run
 batch_sizes    how many requests make a batch
 listeners      whether what listens at an address is the server of this run
 process_guard  stops a local server with its run, and all that it started

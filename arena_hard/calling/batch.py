@@ -13,19 +13,19 @@ On disk, in one folder for each stage and model, each step before the next one:
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import filelock
 
+from arena_hard.calling import open_batches
 from arena_hard.calling.batch_sizes import Lots, Refused
 from arena_hard.calling.form_probes import untried_form
 from arena_hard.calling.kept_replies import reply_from_row, reply_row
-from arena_hard.calling.open_batches import Batch, begun_in, notes_of
+from arena_hard.calling.open_batches import Batch, begun_in, notes_of, records_in, replies_of
 from arena_hard.calling.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
 from arena_hard.calling.providers.batches import Batches, Line, TooMuch, understood, unstreamed
 from arena_hard.calling.providers.constraints import in_choices
@@ -52,7 +52,7 @@ class Mailbox:
     """The requests and replies of one stage and model. Use as a context manager: it holds a lock.
 
     finish_live: what a batch brought no reply for is asked live, once. say: a line for people. model: whose
-    replies they are.
+    replies they are; records: those that are to be made.
     """
 
     def __init__(
@@ -65,12 +65,14 @@ class Mailbox:
         poll: tuple[float, float] = POLL_SECONDS,
         *,
         model: ModelSettings | None = None,
+        records: Set[str] = frozenset(),
     ) -> None:
         self._folder, self._batches, self._adapter = folder, batches, adapter
         self._say, self._finish_live, self._poll = say, finish_live, poll
-        self._model = model or ModelSettings()
-        self._lock = filelock.FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
+        self._model, self._to_make = model or ModelSettings(), records
+        self._lock = open_batches.lock_of(folder)
         self._replies: dict[str, Reply] = {}
+        self._records: dict[str, str] = {}  # for which the replies are
         self._pending: dict[str, Request] = {}
         self._misses: dict[str, list[CallError]] = {}
         self._came: dict[str, list[Reply | CallError]] = {}  # each with the tokens of its own try
@@ -88,6 +90,7 @@ class Mailbox:
         except filelock.Timeout:
             raise UserError(f"{self._folder} is being used by another run. Wait for it to end, or stop it.") from None
         self._folder.mkdir(exist_ok=True)
+        open_batches.take_over(self._folder, self._to_make)
         self._load()
         return self
 
@@ -99,12 +102,17 @@ class Mailbox:
         """Whether batches of an earlier run have not been collected yet."""
         return bool(self._open)
 
-    def reply(self, key: str, request: Request, rounds: int = ROUNDS) -> Reply | None:
-        """The reply to a call; None when it is to be asked live, and the reply to be kept here.
+    def find(self, key: str) -> Reply | None:
+        """The reply to a call, where it is there."""
+        return self._replies.get(key)
+
+    def reply(self, key: str, request: Request, rounds: int = ROUNDS, record: str = "") -> Reply | None:
+        """The reply to a call for a record; None when it is to be asked live, and the reply to be kept here.
 
         Raises Waiting when it will come with the next batch, CallError when the provider refused it or
         `rounds` batches brought none.
         """
+        self._records[key] = record or self._records.get(key, "")
         if key in self._replies:
             return self._replies[key]
         misses = self._misses.get(key, [])
@@ -157,7 +165,8 @@ class Mailbox:
         """Put a reply that was asked live beside those of the batches: the record may be played again."""
         self._came.setdefault(key, [])
         self._replies[key] = replace(reply, key=key)
-        append_rows(self._folder / "replies.jsonl", [reply_row(self._replies[key])])
+        self._note({"step": "live", **self._of([key])})
+        append_rows(replies_of(self._folder), [reply_row(self._replies[key])])
         return self._replies[key]
 
     async def exchange(self) -> None:
@@ -187,14 +196,16 @@ class Mailbox:
                 refused.append((len(batch.keys), refusal))
         return refused
 
-    def archive(self) -> None:
-        """All records are written: put the replies away, so that asking again asks anew."""
+    def archive(self, records: Set[str]) -> None:
+        """Put the replies for these records away, so that asking again asks anew; those for others stay.
+
+        Without a name (""): those whose records are not known, for they came in an earlier version.
+        """
         if self._open or not any(self._folder.iterdir()):
             return
-        done = self._folder.parent / "done"
-        done.mkdir(exist_ok=True)
-        self._replies.clear()
-        self._folder.rename(done / f"{self._folder.name}-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:4]}")
+        left = {key: reply for key, reply in self._replies.items() if self._records.get(key, "") not in records}
+        open_batches.put_away(self._folder, [jsonl.encode(reply_row(reply)) for reply in left.values()])
+        self._replies = left
 
     # ------------------------------------------------------------------------------------ steps
 
@@ -203,7 +214,7 @@ class Mailbox:
         rows = [jsonl.encode({"key": key, **stored(body)}) for key, body in lines]
         self._folder.mkdir(exist_ok=True)
         jsonl.replace(self._input(batch), rows)
-        self._note({"step": "prepared", "marker": batch.marker, "keys": batch.keys})
+        self._note({"step": "prepared", "marker": batch.marker, **self._of(batch.keys)})
         self._open.append(batch)
 
     async def _submit(self, batch: Batch) -> None:
@@ -277,7 +288,7 @@ class Mailbox:
             else:
                 self._miss(key, outcome)
         self._replies |= {str(reply.key): reply for reply in replies}
-        append_rows(self._folder / "replies.jsonl", list(map(reply_row, replies)))
+        append_rows(replies_of(self._folder), list(map(reply_row, replies)))
         self._close(batch, len(replies))
         self._say(f"batch {batch.batch_id}: {len(replies)} of {counted(len(batch.keys), 'reply', 'replies')} collected")
 
@@ -320,6 +331,10 @@ class Mailbox:
         """What is asked, as it is sent."""
         return {row["key"]: restored(row) for row in jsonl.read(self._input(batch), dict)}
 
+    def _of(self, keys: list[str]) -> dict[str, Any]:
+        """Calls, and the records that they are for."""
+        return {"keys": keys, "records": [self._records.get(key, "") for key in keys]}
+
     def _note(self, row: dict[str, Any]) -> None:
         append_rows(notes_of(self._folder), [row])
 
@@ -327,5 +342,6 @@ class Mailbox:
         """Where an earlier run stopped."""
         self._open, known = begun_in(self._folder)
         self._known |= known
-        for row in rows_in(self._folder / "replies.jsonl"):
+        self._records = records_in(self._folder)
+        for row in rows_in(replies_of(self._folder)):
             self._replies[row["key"]] = reply_from_row(row)

@@ -79,6 +79,8 @@ async def _ask(model: Model, request: Request, clock: Clock, label: str, rounds:
         if model.mailbox is None and clock.kept is None:
             return await persistently(model, request, clock)
         key = key_of(request, label, clock.asked)
+        if clock.looks:
+            return clock.had(model.mailbox or clock.kept, key)
         if model.mailbox is not None:
             posted = await _posted(model, model.mailbox, key, request, clock, rounds)
             if posted:
@@ -97,7 +99,7 @@ async def _posted(
     """A reply by batch, None when it is to be asked live. Raises Waiting, CallError, and NoRoom for another batch."""
     clock.purse.receive(key, mailbox.tries(key))
     try:
-        return mailbox.reply(key, request, rounds)
+        return mailbox.reply(key, request, rounds, clock.record)
     except Waiting:
         if mailbox.tries_form(key, request) and (reply := await _tried_live(model, mailbox, key, request, clock)):
             return reply
@@ -289,13 +291,8 @@ def _given_up(asking: Asking) -> CallError:
         if endpoint.failed_in_a_row >= GIVE_UP_AFTER:
             rest = f"{message}; nothing else succeeded, so the rest was not sent"
             endpoint.gate.shut(CallError("final", rest, endpoint_wide=True))
-    ended = CallError(
-        "final",
-        f"{endpoint.host}: {message}",
-        endpoint_wide=error.endpoint_wide,
-        finish_reason=error.finish_reason,
-        usage=paid_for(asking.errors),
-    )
+    how = {"endpoint_wide": error.endpoint_wide, "finish_reason": error.finish_reason}
+    ended = CallError("final", f"{endpoint.host}: {message}", **how, usage=paid_for(asking.errors))
     ended.about_request = error.refuses_request() and not asking.out_of_time
     return ended
 

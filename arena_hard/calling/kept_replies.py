@@ -7,7 +7,7 @@ forgotten when its record is written. So a kill between two games, or a second g
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -90,9 +90,14 @@ class KeptReplies:
         self._redo, self._anew, self._all_anew = redo, anew, all_anew
         writer.open(file)
         files = [*(each for each in beside if each.is_file()), file]
-        rows = [row for each in files for row in jsonl.read(each, dict[str, Any]) if self._counts(row)]
-        found = (reply_from_row({key: row[key] for key in row if key not in _OF_THE_RECORD}) for row in rows)
-        self._replies = {str(reply.key): reply for reply in found}
+        self._replies: dict[str, Reply] = {}
+        self._take(row for each in files for row in jsonl.read(each, dict[str, Any]))
+
+    def _take(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Those of some lines that count are found from now on."""
+        counting = (row for row in rows if self._counts(row))
+        found = (reply_from_row({key: row[key] for key in row if key not in _OF_THE_RECORD}) for row in counting)
+        self._replies |= {str(reply.key): reply for reply in found}
 
     def _counts(self, row: dict[str, Any]) -> bool:
         """Whether the record of a line is still to be written, and the line belongs to it."""
@@ -103,7 +108,7 @@ class KeptReplies:
         return self._all_anew or label in self._anew
 
     def find(self, key: str) -> Reply | None:
-        """The reply that an earlier run was given, or None."""
+        """The reply that an earlier run was given; once tidy, also this run for a record that is not written."""
         return self._replies.get(key)
 
     async def keep(self, key: str, label: str, reply: Reply) -> Reply:
@@ -118,13 +123,13 @@ class KeptReplies:
         self._written.add(label)
 
     def tidy(self) -> None:
-        """Leave only the replies of records that are not written, and no file where there are none."""
+        """Leave only the replies of records that are not written, which are found now, and no file without any."""
         self._writer.finish(self._file)
         if not self._file.exists():  # nothing was kept
             return
-        rows = jsonl.read(self._file, dict[str, Any])
-        lines = [jsonl.encode(row) for row in rows if row["label"] not in self._written]
-        if lines:
-            jsonl.replace(self._file, lines)
+        rows = [row for row in jsonl.read(self._file, dict[str, Any]) if row["label"] not in self._written]
+        if rows:
+            self._take(rows)
+            jsonl.replace(self._file, list(map(jsonl.encode, rows)))
         else:
             self._file.unlink()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from arena_hard.calling.batch import Mailbox
+from arena_hard.calling.batch import Mailbox, Waiting
 from arena_hard.calling.context import Context
 from arena_hard.calling.form_probes import FormProbes, Turns
 from arena_hard.calling.gate import Gate
@@ -231,16 +231,27 @@ def _kept_for_good() -> Iterator[None]:
 class Clock:
     """The time that one record takes, from its first request on (waiting for a slot before it is free).
 
-    name: what people call the record; asked: how often it has asked the same; kept: replies that outlive the run, for
-    records of several calls; purse: what its requests are paid from.
+    name: what people call the record; record: what no other of the same model is called; asked: how often it has asked
+    the same; kept: replies that outlive the run, for records of several calls; purse: what its requests are paid from;
+    looks: whether nothing is sent, and what is not there is waited for; found: how many replies were there.
     """
 
     label: str = ""
     name: str = ""
+    record: str = ""
     started: float | None = None
     asked: dict[str, int] = field(default_factory=dict)
     kept: KeptReplies | None = None
     purse: Purse = field(default_factory=Unwatched)
+    looks: bool = False
+    found: int = 0
+
+    def had(self, kept: Mailbox | KeptReplies | None, key: str) -> Reply:
+        """A reply that was had before. Raises Waiting where it was not."""
+        if not (reply := kept and kept.find(key)):
+            raise Waiting
+        self.found += 1
+        return reply
 
     def start(self) -> None:
         """The first request goes out."""

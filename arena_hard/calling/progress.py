@@ -59,7 +59,6 @@ class Progress:
     def finish(self, label: str) -> None:
         """A record is on disk."""
         self._clocks.pop(label, None)
-        self.unfinished.pop(label, None)
         self.done += 1
         self._bar.update(1)
 

@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,47 +25,21 @@ from arena_hard.calling.job_queue import run_exchanges
 from arena_hard.calling.kept_replies import KeptReplies, unfinished_file
 from arena_hard.calling.manifest import begin_run, end_run
 from arena_hard.calling.models import Clock, Model, Models
-from arena_hard.calling.open_batches import check_division, note_of_open
+from arena_hard.calling.open_batches import notes_of_open
+from arena_hard.calling.posting import folder_of, mailbox_of
 from arena_hard.calling.probe import Probed, asking
 from arena_hard.calling.progress import Progress
 from arena_hard.calling.providers.base import CallError, Message, Reply
-from arena_hard.calling.providers.batches import batches_of
 from arena_hard.calling.providers.recorded import recording_row
-from arena_hard.calling.run_tally import RunTally, begins_anew
+from arena_hard.calling.run_tally import RunOutput, RunTally, begins_anew
 from arena_hard.calling.spending import Budget, CountingPurse, NoRoom
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import put_in_order
 from arena_hard.data.name_lists import counted
-from arena_hard.data.paths import Bench, file_name
+from arena_hard.data.paths import Bench
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import ModelSettings
 from arena_hard.data.writer import RecordWriter
-
-
-@dataclass
-class RunOutput:
-    """A record file that a run adds to.
-
-    bill: the name under which its calls are billed; shapings: the settings that shape its records, each once;
-    keeps_replies: whether a record takes several calls, so that the replies of an unfinished one are kept;
-    written: the question ids of the records that are there, by label; against: the further baseline that it is for;
-    part: which of several runs side by side this is; beside: record files of the same kind, whose kept replies count.
-    """
-
-    tally: RunTally
-    bill: str
-    shapings: Sequence[Mapping[str, Any]]
-    keeps_replies: bool = True
-    written: dict[str, str] = field(default_factory=dict)
-    against: str = ""
-    part: str = ""
-    beside: Sequence[Path] = ()
-    kept: KeptReplies | None = None
-
-    @property
-    def path(self) -> Path:
-        """Where it lies."""
-        return self.tally.records
 
 
 @dataclass(kw_only=True)
@@ -121,6 +95,7 @@ class RecordRun(Generic[J]):
         self.progress: Progress
         self.is_shown = True  # whether the progress is, else somebody else tells it, and of idle endpoints too
         self.idle_notes: list[str] = []
+        self._begun: dict[str, J] = {}  # records that may have replies which are kept, by label
         self._numbers: dict[str, int] = {}  # of the questions in the benchmark, by which people know them
         self._contexts = ContextChecks()
         self._writer = RecordWriter(_say)
@@ -202,8 +177,6 @@ class RecordRun(Generic[J]):
                         loop.call_later(_UNDER_WAY, loop.run_in_executor, None, meanwhile)
                     side_by_side = [(group.jobs, width(group.model)) for group in groups]
                     await run_exchanges(side_by_side, work, mailboxes)
-                for mailbox in mailboxes if not (self.progress.failures or self.account.not_sent) else []:
-                    mailbox.archive()
         finally:
             for output in self.outputs:
                 end_run(output.tally)
@@ -215,13 +188,16 @@ class RecordRun(Generic[J]):
             put_in_order(output.path, questions)
             if output.kept:
                 output.kept.tidy()
+        await self._count_kept(get)
 
     async def _ask(self, job: J, get: Callable[[J, Clock], Awaitable[Row]], purse: CountingPurse) -> None:
         """Get one record and write it, or note why it could not be had."""
         output = job.output
         number = self._numbers.get(job.question.question_id)
         clock = self.progress.begin(job.label, job.label.replace(job.question.question_id, f"question {number}"))
-        clock.kept, clock.purse = output.kept, purse
+        clock.kept, clock.purse, clock.record = output.kept, purse, output.record(job.label)
+        if output.kept or self.args.batch:
+            self._begun[job.label] = job
         job.replies = []
         try:
             row = await get(job, clock)
@@ -234,8 +210,6 @@ class RecordRun(Generic[J]):
             _note(await self._contexts.learn(error, output.path))
             return
         finally:
-            if job.replies and (output.kept or self.args.batch):
-                self.progress.unfinished[job.label] = len(job.replies)
             output.tally.saw(job.replies)
             output.tally.paid(*purse.take_counts())
         writing = self._writer.writing(output.path, row)
@@ -256,6 +230,7 @@ class RecordRun(Generic[J]):
         if output.kept:
             output.kept.record_written(job.label)
         output.tally.count(job.question.question_id, job.replies)
+        self._begun.pop(job.label, None)
         job.replies = []  # the jobs of a run stay in memory, texts would too
         self.progress.finish(job.label)
 
@@ -297,34 +272,46 @@ class RecordRun(Generic[J]):
     @contextlib.contextmanager
     def _posting(self, groups: Sequence[Group[J]]) -> Iterator[list[Mailbox]]:
         """With --batch, a mailbox for each model; it is put away when all records are written. Raises UserError."""
+        against, parts = ([getattr(output, name) for output in self.outputs] for name in ("against", "part"))
         with contextlib.ExitStack() as stack:
             boxes: list[Mailbox] = []
             for group in groups:
                 model = group.model
-                folder = self.bench.folder / "batch" / self._batch_name(model.settings.name)
+                folder = folder_of(self.bench, self.unit, model.settings.name, against, parts)
+                to_make = {output.record(label) for output in group.outputs for label in output.missing}
                 if not self.args.batch:
-                    for note in self.models.unsaid([note_of_open(folder)]):
+                    for note in self.models.unsaid(notes_of_open(folder, to_make)):
                         _note(note)
                     continue
-                batches = batches_of(model.settings.api_type, model.endpoints[0].client)
-                if batches is None:
-                    raise UserError(f"{model.settings.name}: no batches for api_type {model.settings.api_type}.")
-                check_division(folder)
-                box = Mailbox(folder, batches, model.adapter, _say, self.args.finish_live, model=model.settings)
+                box = mailbox_of(model, folder, to_make, _say, self.args.finish_live)
                 model.mailbox = stack.enter_context(box)
                 if begins_anew(output.tally for output in group.outputs):  # which is not to read the old replies again
                     if model.mailbox.busy:
                         raise UserError(f"--redo: {folder} has open batches of an earlier run. {_TAKE_IN}")
-                    model.mailbox.archive()
+                    model.mailbox.archive({"", *self._records(group)})
                 boxes.append(model.mailbox)
             yield boxes
+            if not (self.progress.failures or self.account.not_sent):
+                for group, box in zip(groups, boxes):
+                    box.archive(self._records(group))
 
-    def _batch_name(self, model: str) -> str:
-        """Batches against further baselines, or of one part, have a folder of their own, put away when all are in."""
-        further = sorted({output.against for output in self.outputs if output.against})
-        parts = sorted({output.part for output in self.outputs if output.part})
-        name = " against ".join([f"{self.unit} by {file_name(model)}", *map(file_name, further)])
-        return ", ".join([name, *parts])
+    @staticmethod
+    def _records(group: Group[J]) -> set[str]:
+        """What a group's records are called in its mailbox, those that are there and those to be made."""
+        labels = ((output, {*output.written, *output.missing}) for output in group.outputs)
+        return {output.record(label) for output, those in labels for label in those}
+
+    async def _count_kept(self, get: Callable[[J, Clock], Awaitable[Row]]) -> None:
+        """Of records that were begun and not finished, count the replies that the next run goes on from.
+
+        Each is made again of what is there, for only so all of its calls are seen, whichever one it ended at.
+        """
+        for label, job in self._begun.items():
+            clock, job.replies = Clock(label, kept=job.output.kept, looks=True), []
+            with contextlib.suppress(Waiting, CallError):
+                await get(job, clock)
+            if clock.found:
+                self.progress.unfinished[label] = clock.found
 
 
 def _say_what_goes_on(tally: RunTally) -> None:

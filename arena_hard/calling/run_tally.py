@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from arena_hard import __version__
+from arena_hard.calling.kept_replies import KeptReplies
 from arena_hard.calling.probe import Probed
 from arena_hard.calling.progress import Progress, failure_lines, kept_line
 from arena_hard.calling.providers.base import Reply
@@ -149,6 +150,38 @@ class RunTally:
             "python": platform.python_version(),
             "packages": versions(),
         }
+
+
+@dataclass
+class RunOutput:
+    """A record file that a run adds to.
+
+    bill: the name under which its calls are billed; shapings: the settings that shape its records, each once;
+    keeps_replies: whether a record takes several calls, so that the replies of an unfinished one are kept;
+    written: the question ids of the records that are there, by label; missing: the labels of those to be made;
+    against: the further baseline that it is for; part: which of several runs side by side this is; beside: record files
+    of the same kind, whose kept replies count.
+    """
+
+    tally: RunTally
+    bill: str
+    shapings: Sequence[Mapping[str, Any]]
+    keeps_replies: bool = True
+    written: dict[str, str] = field(default_factory=dict)
+    missing: Collection[str] = ()
+    against: str = ""
+    part: str = ""
+    beside: Sequence[Path] = ()
+    kept: KeptReplies | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.tally.records
+
+    def record(self, label: str) -> str:
+        """What a record of this file is called among those of all files for the same model."""
+        return f"{self.path.parent.name}/{self.path.name} {label}"
 
 
 def _others(what: str, before: Set[str], now: Set[str]) -> list[str]:

@@ -10,8 +10,8 @@ from arena_hard.calling.context import Prompts, reply_tokens
 from arena_hard.calling.manifest import open_failures
 from arena_hard.calling.origins import origins
 from arena_hard.calling.providers.base import Message
-from arena_hard.calling.record_run import Job, RunOutput
-from arena_hard.calling.run_tally import RunTally
+from arena_hard.calling.record_run import Job
+from arena_hard.calling.run_tally import RunOutput, RunTally
 from arena_hard.calling.selection import chosen_models, records_to_redo, redo_name
 from arena_hard.data.baselines import JudgmentFolder, named_in
 from arena_hard.data.columns import mapped, where
@@ -186,8 +186,9 @@ def output_of(stage: Stage, candidate: Candidate) -> RunOutput:
     """The record file of a model's judgments, as a run needs it."""
     shapings = list({id(each): each for each in map(stage.shaping, candidate.missing)}.values())
     written = {label_of(candidate, key): key for key in candidate.judged}
-    label = bill_label(stage, candidate)
-    return RunOutput(candidate.tally, label, shapings, written=written, against=candidate.against)
+    missing = [label_of(candidate, question.question_id) for question in candidate.missing]
+    bill = bill_label(stage, candidate)
+    return RunOutput(candidate.tally, bill, shapings, written=written, missing=missing, against=candidate.against)
 
 
 def jobs_in_order(stage: Stage, outputs: list[tuple[Candidate, RunOutput]], width: int) -> Iterator[JudgmentJob]:

@@ -16,8 +16,7 @@ from arena_hard.building.label_stage import REFUSED, LabelStage
 from arena_hard.building.labelling import LabelJob, refused
 from arena_hard.building.settings import BuildSettings, load_build_settings
 from arena_hard.calling.providers.base import CallError, Reply
-from arena_hard.calling.record_run import RunOutput
-from arena_hard.calling.run_tally import RunTally
+from arena_hard.calling.run_tally import RunOutput, RunTally
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import Question, UserError
 from arena_hard.data.settings import ModelSettings

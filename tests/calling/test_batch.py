@@ -259,11 +259,16 @@ def test_two_runs_never_share_a_mailbox(tmp_path: Path) -> None:
         pass
 
 
-def test_put_away_replies_are_not_used_again(tmp_path: Path) -> None:
+def test_put_away_replies_are_not_used_again_and_those_for_other_records_are(tmp_path: Path) -> None:
     provider = Provider()
     with mailbox(tmp_path, provider) as box:
-        play(box, ["a"])
+        play(box, ["a", "b"])
         asyncio.run(box.exchange())
-        box.archive()
+        box.archive({"a"})
+        assert contents(play(box, ["b"])) == {"b": "re: b"}
     with mailbox(tmp_path, provider) as box:
+        assert contents(play(box, ["b"])) == {"b": "re: b"}
         assert isinstance(play(box, ["a"])["a"], Waiting)
+        asyncio.run(box.exchange())
+        box.archive({"a", "b"})
+    assert not (tmp_path / "box").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from arena_hard.calling.open_batches import begun_in, check_division, note_of_open, notes_of
+from arena_hard.calling.open_batches import begun_in, check_division, notes_of, notes_of_open
 from arena_hard.data.records import UserError
 from tests.support.pipeline_bench import write_rows
 
@@ -29,7 +29,7 @@ def test_a_batch_is_open_until_it_is_collected(tmp_path: Path, steps: list[dict[
     found, known = begun_in(tmp_path)
     assert [batch.marker for batch in found] == ["one"] * is_open
     assert known == ({"batch-1"} if SUBMITTED in steps else set())
-    assert (note_of_open(tmp_path) is not None) == is_open
+    assert bool(notes_of_open(tmp_path, set())) == is_open
 
 
 @pytest.mark.parametrize(

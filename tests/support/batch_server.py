@@ -16,7 +16,10 @@ Say = Callable[[dict[str, Any]], Any]  # a request's body → the body of its re
 
 
 class BatchServer:
-    """OpenAI's files and batches, Anthropic's message batches, and calls. A batch has ended when it is made."""
+    """OpenAI's files and batches, Anthropic's message batches, and calls. A batch has ended when it is made.
+
+    holds: whether those of OpenAI have not ended yet.
+    """
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -25,6 +28,7 @@ class BatchServer:
         self.live: list[dict[str, Any]] = []
         self.batched: list[dict[str, Any]] = []
         self.address = ""
+        self.holds = False
         self.knows = "/"  # what the paths begin with that it knows
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
@@ -77,8 +81,9 @@ class BatchServer:
         if anthropic:
             counts = {"succeeded": len(self._batches[name])}
             return {"id": name, "processing_status": "ended", "request_counts": counts}
+        status = "in_progress" if self.holds else "completed"
         return {"id": name, "object": "batch", "endpoint": "/v1/chat/completions", "input_file_id": "f",
-                "completion_window": "24h", "status": "completed", "created_at": 0, "output_file_id": name,
+                "completion_window": "24h", "status": status, "created_at": 0, "output_file_id": name,
                 "error_file_id": None, "metadata": {}}  # fmt: skip
 
 

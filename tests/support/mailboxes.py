@@ -69,7 +69,7 @@ def mailbox(folder: Path, provider: Provider, **options: Any) -> Mailbox:
 
 
 def ask(box: Mailbox, text: str, asked: dict[str, int]) -> Reply | None:
-    return box.reply(key_of(request(text), text, asked), request(text))
+    return box.reply(key_of(request(text), text, asked), request(text), record=text)
 
 
 def play(box: Mailbox, texts: list[str]) -> dict[str, Any]:
