@@ -7,10 +7,7 @@ import contextlib
 import functools
 import hashlib
 import pickle
-import signal
-import sys
 import tempfile
-import time
 import uuid
 import zipfile
 from collections import deque
@@ -22,6 +19,7 @@ from typing import Any, Generic, TypeVar
 import arena_hard
 from arena_hard.building.parallel import in_order
 from arena_hard.building.steps import Context
+from arena_hard.data import dask_cluster
 from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.records import UserError
 
@@ -30,9 +28,6 @@ A = TypeVar("A")
 B = TypeVar("B")
 BACKENDS = ("loky", "dask")
 _AHEAD = 2  # pieces for each worker that wait or are done
-CONNECT_SECONDS = 20.0
-NOTE_SECONDS, WORKER_SECONDS = 3.0, 60.0  # without a worker, until that is said, and until the run ends
-_LOOK_SECONDS = 0.5
 
 
 class Shards(Generic[K]):
@@ -92,28 +87,13 @@ def _known(file: str) -> Any:
 @contextlib.contextmanager
 def cluster(address: str | None, processes: int) -> Iterator[Any]:
     """A client of a cluster whose workers have this package, for the time of the body. Raises UserError."""
-    client = _client(address, processes)
+    client = dask_cluster.client_of(address, processes)
     try:
         if address is not None:  # else the scheduler is in this process, and would take the package from there as well
-            wait_for_workers(client)
             _send_package(client)
         yield client
     finally:
         client.close()
-
-
-def wait_for_workers(client: Any) -> None:
-    """Until a cluster has a worker, which is said to be missing. Raises UserError where none comes."""
-    began, is_said = time.monotonic(), False
-    while not client.nthreads():
-        waited = time.monotonic() - began
-        start = f"Start some: dask worker {client.scheduler.address}"
-        if waited >= WORKER_SECONDS:
-            raise UserError(f"--backend dask: the cluster had no worker for {WORKER_SECONDS:.0f} s. {start}")
-        if waited >= NOTE_SECONDS and not is_said:
-            print(f"note: the Dask cluster has no worker; waiting for one. {start}", file=sys.stderr, flush=True)
-            is_said = True
-        time.sleep(_LOOK_SECONDS)
 
 
 def result_of(client: Any, future: Any) -> Any:
@@ -128,20 +108,10 @@ def wait_for_any(client: Any, futures: Sequence[Any]) -> None:
 
     while True:
         try:
-            wait(futures, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED")
+            wait(futures, timeout=dask_cluster.LOOK_SECONDS, return_when="FIRST_COMPLETED")
             return
         except (TimeoutError, asyncio.TimeoutError):  # two of them in Python 3.10
-            wait_for_workers(client)
-
-
-@contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """What is started in the body hears no Ctrl-C: the terminal sends it to all, and this process tells the others."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+            dask_cluster.wait_for_workers(client)
 
 
 def _send_package(client: Any) -> None:
@@ -180,21 +150,3 @@ def _package(folder: Path) -> tuple[Path, str]:
             packed.write(each, name)
     version = f"arena_hard-{digest.hexdigest()[:16]}"
     return packing.rename(folder / f"{version}-{uuid.uuid4().hex}.zip"), version
-
-
-def _client(address: str | None, processes: int) -> Any:
-    """A cluster that is there, or one on this machine. Raises UserError."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise UserError("--backend dask needs more packages: pip install dask distributed") from None
-    if address is None:
-        with _deaf():
-            return Client(n_workers=processes, threads_per_worker=1, dashboard_address=None)
-    try:
-        return Client(address, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise UserError(
-            f"--address {address}: no Dask scheduler answers ({reason}). Start one with: dask scheduler"
-        ) from None

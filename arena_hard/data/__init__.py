@@ -33,6 +33,7 @@ interrupts     Ctrl-C, from a script's first import on
 sample         samples of questions: stratified, seeded, nested
 nameless       whom judgments are against that do not name their baseline
 beside         work in a copy of this process, on a second core
+dask_cluster   a Dask cluster that has workers
 lengths        how long a model's answers are
 tokens         counting tokens
 style_counts   headers, lists and bold of an answer

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from arena_hard.data.dask_cluster import client_of
 from arena_hard.data.records import UserError
 
 T = TypeVar("T")
 
 BACKENDS = ("loky", "dask", "ray")
 _ROUNDS_OF_TASK = 10
-WORKER_SECONDS = 60.0  # in which a Dask cluster has to have a worker
 
 
 def in_tasks(
@@ -37,35 +36,15 @@ def in_tasks(
 
 def connect(backend: str, jobs: int, address: str | None) -> Callable[[], None]:
     """Join or start a cluster; returns what to call when done. Raises UserError."""
+    if backend == "dask":
+        return client_of(address, max(jobs, 1)).close
+    if backend != "ray":
+        return lambda: None
     try:
-        if backend == "dask":
-            from distributed import Client
-
-            local: dict[str, Any] = {"n_workers": max(jobs, 1), "threads_per_worker": 1, "dashboard_address": None}
-            return (_joined(address) if address else Client(**local)).close
-        if backend == "ray":
-            import ray
-            from ray.util.joblib import register_ray
-
-            ray.init(address=address, ignore_reinit_error=True)
-            register_ray()
-            return ray.shutdown
+        import ray
+        from ray.util.joblib import register_ray
     except ImportError:
-        package = "dask distributed" if backend == "dask" else "ray"
-        raise UserError(f"--backend {backend} needs more packages: pip install {package}") from None
-    return lambda: None
-
-
-def _joined(address: str) -> Any:
-    """A client of a cluster that is there, and has a worker. Raises UserError."""
-    from distributed import Client
-
-    try:
-        client: Any = Client(address, timeout=20)
-        client.wait_for_workers(1, timeout=WORKER_SECONDS)
-    except (OSError, ValueError, asyncio.TimeoutError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise UserError(
-            f"--address {address}: no Dask scheduler with a worker answers ({reason}). Start both."
-        ) from None
-    return client
+        raise UserError("--backend ray needs more packages: pip install ray") from None
+    ray.init(address=address, ignore_reinit_error=True)
+    register_ray()
+    return ray.shutdown
