@@ -9,14 +9,18 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any, TypeVar
 
 import pytest
+from anthropic import AsyncAnthropic
+from openai import AsyncOpenAI
 
-from arena_hard.calling.providers import direct, openai_chat
-from arena_hard.calling.providers.base import CallError, Request
-from arena_hard.calling.providers.late_openai import of_this_machine
-from arena_hard.calling.providers.registry import PROVIDERS
+from arena_hard.calling.providers import direct, late_sdk
+from arena_hard.calling.providers.base import CallError, Connection, Request
+from arena_hard.calling.providers.late_sdk import LateClient, of_this_machine
+from arena_hard.calling.providers.registry import PROVIDERS, adapter_of
+from arena_hard.data.settings import ModelSettings
 from tests.calling.test_errors_with_200 import ERRORS
 from tests.calling.test_odd_replies import ODD as ODD_FIELDS
 from tests.calling.test_odd_replies import ODD_ANTHROPIC, WRAPPED
@@ -64,7 +68,7 @@ def test_the_same_bytes_are_sent(monkeypatch: pytest.MonkeyPatch, api_type: str)
     assert past.requests == through.requests and len(past.requests) == 5
     assert KEY.encode() in past.requests[0]
     # without what is known beforehand: one for each model, and one for streams
-    assert (past.through_sdk, through.through_sdk) == (3 if api_type in ("azure", "anthropic") else 1, 5)
+    assert (past.through_sdk, through.through_sdk) == (3 if api_type == "azure" else 1, 5)
 
 
 @pytest.mark.parametrize(("model", "asked_of_sdk"), [("gemini-x", 1), ("claude-x", 3)])
@@ -86,50 +90,79 @@ def test_the_same_bytes_are_sent_for_vectors(monkeypatch: pytest.MonkeyPatch) ->
 
 
 ODD_BASES = ("/v1/", "/V1%20x", "/v1?a=b", "/v1#x", "//v1", "/ü", "/v1/./x")
+VARIABLES = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS")
+LATE = pytest.mark.parametrize("api_type", ["openai", "anthropic"])
+VERSIONS = {"openai": "4.0.0", "anthropic": "1.9.0"}  # of which nothing is known here
 
 
-@pytest.mark.parametrize("odd", [*ODD_BASES, "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "machine"])
-def test_the_same_bytes_are_sent_where_the_sdk_adds_its_own(monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+@LATE
+@pytest.mark.parametrize("odd", [*ODD_BASES, *VARIABLES, "machine", "version"])
+def test_the_same_bytes_are_sent_where_the_sdk_adds_its_own(
+    monkeypatch: pytest.MonkeyPatch, api_type: str, odd: str
+) -> None:
     """It is asked, unless it is known what it does."""
 
     def base(root: str) -> str:
         return root + (odd if "/" in odd else "/v1")
 
-    if odd.startswith("OPENAI"):
+    if odd in VARIABLES:
         monkeypatch.setenv(odd, "x-own: 1")
     with monkeypatch.context() as patched:
         if odd == "machine":
             patched.setattr(platform, "machine", lambda: "riscv64")
+        if odd == "version":
+            patched.setattr(metadata, "version", VERSIONS.__getitem__)
         of_this_machine.cache_clear()
-        found = asked("openai", [GOOD], some_bodies, base=base)
+        found = asked(api_type, [GOOD], some_bodies, base=base)
     of_this_machine.cache_clear()
-    monkeypatch.setattr(openai_chat, "can_wait", lambda _: False)
-    of_sdk = asked("openai", [GOOD], some_bodies, base=base)
+    monkeypatch.setattr(late_sdk, "can_wait", lambda *_: False)
+    of_sdk = asked(api_type, [GOOD], some_bodies, base=base)
     found.requests = [each.replace(b"arch: other:riscv64", b"arch: x64") for each in found.requests]
     assert found.requests == of_sdk.requests and len(found.requests) == 5
-    assert found.through_sdk == (1 if odd in ("/v1/", "/v1/./x") else 3)
+    plain = ("/v1/", "/v1/./x", *(["//v1"] if api_type == "anthropic" else []))  # to whose base /v1 does not belong
+    waits = odd in plain or odd in VARIABLES and not odd.startswith(api_type.upper())
+    assert found.through_sdk == (1 if waits else 3)
 
 
-def test_the_same_bytes_look_around(monkeypatch: pytest.MonkeyPatch) -> None:
+@LATE
+@pytest.mark.parametrize("key", ["sk-ant-api03-x", "sk-ant-oat01-x", "EMPTY", "a b"])
+def test_the_same_bytes_are_sent_whatever_the_key_looks_like(
+    monkeypatch: pytest.MonkeyPatch, api_type: str, key: str
+) -> None:
+    past, through = both(monkeypatch, lambda: asked(api_type, [GOOD], some_bodies, key=key))
+    assert past.requests == through.requests and past.through_sdk == 1
+
+
+@LATE
+def test_the_same_bytes_look_around(monkeypatch: pytest.MonkeyPatch, api_type: str) -> None:
     def look() -> Heard:
-        return asked("openai", [GOOD], lambda _: [], looks=True)
+        return asked(api_type, [GOOD], lambda _: [], looks=True)
 
     late = look()
-    monkeypatch.setattr(openai_chat, "can_wait", lambda _: False)
+    monkeypatch.setattr(late_sdk, "can_wait", lambda *_: False)
     assert late.requests == look().requests and late.requests[0].startswith(b"GET /v1/models ")
 
 
+@LATE
+def test_without_an_address_it_is_the_sdks_own(monkeypatch: pytest.MonkeyPatch, api_type: str) -> None:
+    monkeypatch.delenv(f"{api_type.upper()}_BASE_URL", raising=False)
+    client = adapter_of(ModelSettings(api_type=api_type)).open(Connection(api_type, None, KEY, None, 20.0))
+    sdk = {"openai": AsyncOpenAI, "anthropic": AsyncAnthropic}[api_type](api_key=KEY)
+    assert isinstance(client, LateClient) and client.base_url == f"{str(sdk.base_url).rstrip('/')}/"
+
+
 @pytest.mark.slow
-def test_where_all_goes_well_the_sdk_is_not_even_imported() -> None:
+@LATE
+def test_where_all_goes_well_the_sdk_is_not_even_imported(api_type: str) -> None:
     program = (
         "import sys; from tests.support.raw_wire import asked, response\n"
-        "bodies = lambda adapter: [{'model': 'm', 'messages': []}] * 2\n"
-        f"heard = asked('openai', [{GOOD!r}], bodies, looks=True)\n"
-        "print(len(heard.requests), len(heard.outcomes), 'openai' in sys.modules)\n"
-        "asked('openai', [response(401, b'no')], bodies)\n"
-        "print('openai' in sys.modules)\n"
-        "asked('openai', [response(301, b'', 'location: /x')], bodies)\n"
-        "print('openai' in sys.modules)\n"
+        "bodies = lambda adapter: [{'model': 'm', 'max_tokens': 9, 'messages': []}] * 2\n"
+        f"heard = asked('{api_type}', [{GOOD!r}], bodies, looks=True)\n"
+        f"print(len(heard.requests), len(heard.outcomes), '{api_type}' in sys.modules)\n"
+        f"asked('{api_type}', [response(401, b'no')], bodies)\n"
+        f"print('{api_type}' in sys.modules)\n"
+        f"asked('{api_type}', [response(301, b'', 'location: /x')], bodies)\n"
+        f"print('{api_type}' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("3 2 False\nFalse\nTrue\n", 0), done.stderr
@@ -137,7 +170,7 @@ def test_where_all_goes_well_the_sdk_is_not_even_imported() -> None:
 
 # -------------------------------------------------------------------------------------- what comes
 
-REASONS = {"finish_reason": "tool_calls"}
+REASONS: dict[str, Any] = {"finish_reason": "tool_calls"}
 TOOL = {"content": None, "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}
 PACKED = json.dumps(anthropic() | openai()).encode()
 LIMITS = ("x-ratelimit-limit-requests: 9", "x-ratelimit-remaining-requests: 8", "x-ratelimit-reset-requests: 1s")
@@ -215,7 +248,7 @@ def test_what_comes_is_the_same(monkeypatch: pytest.MonkeyPatch, api_type: str, 
     assert past.requests == through.requests
     is_refused = all(each.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5")) for each in answers)
     if name in PLAIN or is_refused and name not in SDKS:
-        assert past.through_sdk == (api_type == "anthropic") * (1 if name in PLAIN else 3)
+        assert past.through_sdk == 0
     else:
         assert past.through_sdk > 0
 
@@ -230,7 +263,7 @@ def test_what_is_odd_in_a_body_is_the_same(monkeypatch: pytest.MonkeyPatch, api_
         monkeypatch, lambda: asked(api_type, answers, lambda adapter: [body_of(adapter)] * len(answers))
     )
     assert past.told() == through.told() and len(past.outcomes) == len(answers)
-    assert past.through_sdk == (api_type == "anthropic")
+    assert past.through_sdk == 0
 
 
 def test_silence_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

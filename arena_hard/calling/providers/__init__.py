@@ -27,7 +27,7 @@ vertex              Google's Vertex AI
 own                 providers of one's own
 own_reply           what an adapter of the user's brings, in the types that are expected
 http                what the adapters over HTTP share: errors told apart
-late_openai         the openai SDK, imported when something comes that needs it
+late_sdk            the SDKs, imported when something comes that needs them
 direct              requests that an SDK prepared once, sent with other bodies
 error_bodies        what an error's body says, in any of its shapes
 failures_beside     whether what stands beside an answer tells that it broke off

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -10,6 +11,7 @@ from arena_hard.calling.providers.base import Connection, Dialect, Reply, Reques
 from arena_hard.calling.providers.fields import whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words
 from arena_hard.calling.providers.http import error_beside, post
+from arena_hard.calling.providers.late_sdk import ANTHROPIC, client_of
 from arena_hard.calling.providers.usage import anthropic_usage
 
 OWN_ADDRESS = "https://api.anthropic.com"
@@ -24,19 +26,12 @@ class AnthropicMessages:
     """Adapter over the anthropic SDK."""
 
     def open(self, connection: Connection) -> Any:
-        """One AsyncAnthropic over the transport of transport.py."""
-        import anthropic
-
+        """One AsyncAnthropic over the transport of transport.py, or what stands for it."""
         from arena_hard.calling.providers.transport import http_client
 
-        base = connection.base_url.removesuffix("/v1") if connection.base_url else None
-        return anthropic.AsyncAnthropic(
-            api_key=connection.api_key,
-            base_url=base,
-            timeout=connection.timeout,
-            max_retries=0,  # retries happen in one place, the call loop
-            http_client=http_client(connection.base_url or OWN_ADDRESS, connection.verify),
-        )
+        base = (connection.base_url or OWN_ADDRESS).removesuffix("/v1")
+        http = http_client(base, connection.verify)
+        return client_of(ANTHROPIC, base, connection, http, functools.partial(_sdk_client, connection, base, http))
 
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
         """The JSON of one call; the part that all models' prompts share may be cached."""
@@ -65,6 +60,18 @@ class AnthropicMessages:
     async def close(self, client: Any) -> None:
         """Close its connections."""
         await client.close()
+
+
+def _sdk_client(connection: Connection, base: str, http: Any) -> Any:
+    import anthropic
+
+    return anthropic.AsyncAnthropic(
+        api_key=connection.api_key,
+        base_url=base,
+        timeout=connection.timeout,
+        max_retries=0,  # retries happen in one place, the call loop
+        http_client=http,
+    )
 
 
 def _is_long(body: dict[str, Any]) -> bool:

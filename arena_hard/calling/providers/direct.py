@@ -4,7 +4,7 @@ An SDK builds, for every request, its URL, its headers and two responses anew; t
 send it (benchmarks/calls.py). Here it builds one that is not sent, for its transport to tell what would be. A plain
 reply is handed on as it is. Whatever else comes (a refusal, a redirection, a cookie, a cut connection) is given to
 the SDK as if it had asked, so that there is one way to read it. What the transport does not tell, or an SDK that
-changes bodies, goes through the SDK alone. A client that can wait for its SDK (late_openai.py) tells what would be sent
+changes bodies, goes through the SDK alone. A client that can wait for its SDK (late_sdk.py) tells what would be sent
 itself, and a refusal is read without it: to import an SDK then would hold up the replies that come meanwhile.
 """
 

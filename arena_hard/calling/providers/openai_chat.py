@@ -11,7 +11,7 @@ from arena_hard.calling.providers.base import CallError, Connection, Dialect, Re
 from arena_hard.calling.providers.fields import Fields, whole_reply
 from arena_hard.calling.providers.finish_reasons import in_our_words, tells_failure
 from arena_hard.calling.providers.http import error_beside, error_told, post
-from arena_hard.calling.providers.late_openai import LateOpenAI, can_wait
+from arena_hard.calling.providers.late_sdk import OPENAI, client_of
 from arena_hard.calling.providers.token_odds import FEW, MOST, holds_odds, tokens_in
 from arena_hard.calling.providers.usage import openai_usage
 from arena_hard.data.records import UserError
@@ -27,14 +27,13 @@ class OpenAIChat:
 
     def open(self, connection: Connection) -> Any:
         """One AsyncOpenAI (or AsyncAzureOpenAI) over the transport of transport.py, or what stands for it."""
-        from arena_hard.calling.providers.transport import DirectClient, http_client
+        from arena_hard.calling.providers.transport import http_client
 
         _check_headers()
-        http = http_client(connection.base_url or OWN_ADDRESS, connection.verify)
+        base = connection.base_url or OWN_ADDRESS
+        http = http_client(base, connection.verify)
         make = functools.partial(_sdk_client, connection, http)
-        if isinstance(http, DirectClient) and can_wait(connection):
-            return LateOpenAI(connection, http, make)
-        return make()
+        return make() if connection.api_type == "azure" else client_of(OPENAI, base, connection, http, make)
 
     def body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
         """The JSON of one call, in the terms that this server has asked for."""
