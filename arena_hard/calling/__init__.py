@@ -41,6 +41,7 @@ kept_replies   replies of records that are not finished
 redo           a --redo that is broken off and goes on
 killed_runs    what a run that was killed wrote
 stored_requests  requests on disk, without the keys that they are sent with
+patience       a batch interface asked until it answers
 open_batches   the folders of mailboxes: what was begun and not collected, what came and was not read
 posting        the mailbox of a model in a run
 batch_sizes    how many requests make a batch

@@ -8,16 +8,19 @@ On disk, in one folder for each stage and model, each step before the next one:
     prepared   batch.jsonl: marker and keys; MARKER.jsonl: the requests
     submitted  batch.jsonl: the provider's id (after a kill before this note, the batch is found by its marker)
     collected  replies.jsonl: what came; then batch.jsonl
+
+A batch is collected when all came that it says was completed. One whose results are gone for good stays open until
+its MARKER.jsonl is removed: then it is given up, and what is missing is asked for, and paid for, anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import filelock
 
@@ -25,9 +28,11 @@ from arena_hard.calling import open_batches
 from arena_hard.calling.batch_sizes import Lots, Refused
 from arena_hard.calling.form_probes import untried_form
 from arena_hard.calling.kept_replies import reply_from_row, reply_row
-from arena_hard.calling.open_batches import Batch, begun_in, notes_of, records_in, replies_of
-from arena_hard.calling.providers.base import Adapter, CallError, Dialect, Kind, Reply, Request
-from arena_hard.calling.providers.batches import Batches, Line, TooMuch, understood, unstreamed
+from arena_hard.calling.open_batches import Batch, begun_in, notes_of, records_in, replies_of, requests_of, way_out
+from arena_hard.calling.patience import Patience
+from arena_hard.calling.providers.base import Adapter, CallError, Dialect, Reply, Request
+from arena_hard.calling.providers.batch_answers import Failed, TooMuch, Unread
+from arena_hard.calling.providers.batches import Batches, Line, unstreamed
 from arena_hard.calling.providers.constraints import in_choices
 from arena_hard.calling.reading import read_reply
 from arena_hard.calling.spending import as_own_try, bought_by_batch
@@ -40,8 +45,6 @@ from arena_hard.data.settings import ModelSettings
 POLL_SECONDS = (2.0, 60.0)  # the first wait, and the longest
 ROUNDS = 4  # a request that so many batches brought no reply for has failed
 EMPTY_TRIES = 2  # a reply without a text is paid for: one that came so often is not asked for again
-
-T = TypeVar("T")
 
 
 class Waiting(Exception):
@@ -69,6 +72,7 @@ class Mailbox:
     ) -> None:
         self._folder, self._batches, self._adapter = folder, batches, adapter
         self._say, self._finish_live, self._poll = say, finish_live, poll
+        self._patience = Patience(poll, say)
         self._model, self._to_make = model or ModelSettings(), records
         self._lock = open_batches.lock_of(folder)
         self._replies: dict[str, Reply] = {}
@@ -80,6 +84,7 @@ class Mailbox:
         self._dialect: Dialect = set()
         self._has_tried_form = False
         self._open: list[Batch] = []
+        self._unread: list[str] = []
         self._known: set[str] = set()
         self._lots = Lots(batches.limits)
 
@@ -170,7 +175,10 @@ class Mailbox:
         return self._replies[key]
 
     async def exchange(self) -> None:
-        """Send what has gathered, wait for all batches, and take in what they brought. Raises CallError."""
+        """Send what has gathered, wait for all batches, and take in what they brought.
+
+        Raises CallError, and UserError where a batch cannot be read: it stays open.
+        """
         under_way = {key for batch in self._open for key in batch.keys}
         lines = [
             (key, unstreamed(self._adapter.body(request, self._dialect)))
@@ -183,6 +191,8 @@ class Mailbox:
         sent = len(self._open)
         refused = await self._each(self._submit) + await self._each(self._see_through)
         self._lots.learn(refused, taken=sent - len(refused))
+        if self._unread:
+            raise UserError("\n".join(self._unread))
         await self._wait_for_the_queue()
 
     async def _each(self, step: Callable[[Batch], Awaitable[None]]) -> list[Refused]:
@@ -194,6 +204,8 @@ class Mailbox:
             except TooMuch as refusal:
                 self._put_back(batch, refusal)
                 refused.append((len(batch.keys), refusal))
+            except Unread as error:  # the others come first: each run would stop here before them
+                self._unread.append(way_out(self._folder, batch, error.message))
         return refused
 
     def archive(self, records: Set[str]) -> None:
@@ -213,7 +225,7 @@ class Mailbox:
         batch = Batch(uuid.uuid4().hex[:12], [key for key, _ in lines])
         rows = [jsonl.encode({"key": key, **stored(body)}) for key, body in lines]
         self._folder.mkdir(exist_ok=True)
-        jsonl.replace(self._input(batch), rows)
+        jsonl.replace(requests_of(self._folder, batch), rows)
         self._note({"step": "prepared", "marker": batch.marker, **self._of(batch.keys)})
         self._open.append(batch)
 
@@ -221,12 +233,12 @@ class Mailbox:
         if batch.batch_id is not None:
             return
         if not batch.fresh:  # an earlier run may have been stopped between the provider's yes and our note
-            batch.batch_id = await self._patiently(
+            batch.batch_id = await self._patience.read(
                 lambda: self._batches.find(batch.marker, len(batch.keys), self._known)
             )
         if batch.batch_id is None:
             lines = list(self._requests(batch).items())
-            batch.batch_id = await self._patiently(
+            batch.batch_id = await self._patience.ask(
                 lambda: self._batches.submit(lines, batch.marker),
                 ("rate limit",),  # after a lost connection there may be a batch: the next run looks for it
             )
@@ -237,48 +249,38 @@ class Mailbox:
         self._note({"step": "submitted", "marker": batch.marker, "id": batch.batch_id})
 
     async def _see_through(self, batch: Batch) -> None:
-        await self._wait_for(batch)
-        await self._collect(batch)
-
-    async def _wait_for(self, batch: Batch) -> None:
         pause, longest = self._poll
-        while True:
-            status = await self._patiently(lambda: self._batches.status(str(batch.batch_id)))
+        while batch.batch_id is not None:  # else nobody can tell whether it is there
+            status = await self._patience.read(lambda: self._batches.status(str(batch.batch_id)))
             if status.ended:
+                await self._collect(batch)
                 return
             self._say(f"batch {batch.batch_id}: {status.word}; stop at any time, the same command continues")
             await asyncio.sleep(pause)
             pause = min(longest, pause * 1.5)
 
-    async def _patiently(
-        self, ask: Callable[[], Awaitable[T]], kinds: tuple[Kind, ...] = ("rate limit", "transient")
-    ) -> T:
-        """Ask until an answer comes: a batch that is paid for is not given up for a lost connection."""
-        pause, longest = self._poll
-        while True:
-            try:
-                return await understood(ask)
-            except CallError as error:
-                if error.kind not in kinds or isinstance(error, TooMuch):
-                    raise
-                wait = max(pause, error.retry_after or 0.0)
-                self._say(f"{error.message}; retrying in {wait:.0f} s")
-            await asyncio.sleep(wait)
-            pause = min(longest, pause * 1.5)
-
     async def _collect(self, batch: Batch) -> None:
         bodies = self._requests(batch)
         try:
-            outcomes = await self._patiently(lambda: self._batches.results(str(batch.batch_id), bodies))
-        except TooMuch:
+            outcomes = await self._patience.read(lambda: self._batches.results(str(batch.batch_id), bodies))
+        except Unread as error:
+            self._take_in([key for key in batch.keys if key in error.outcomes], error.outcomes, bodies)
             raise
-        except CallError as error:
-            if error.endpoint_wide and not error.wrong_address:  # no way to the server, while the batch stays there
-                raise
-            error.endpoint_wide = True  # the provider refused it as a whole
+        except Failed as error:
+            error.endpoint_wide = True  # of all its requests
             outcomes = dict.fromkeys(batch.keys, error)
+        self._take_in(batch.keys, outcomes, bodies)
+        came = self._close(batch)
+        self._say(f"batch {batch.batch_id}: {came} of {counted(len(batch.keys), 'reply', 'replies')} collected")
+
+    def _take_in(
+        self, keys: Sequence[str], outcomes: Mapping[str, Reply | CallError], bodies: dict[str, dict[str, Any]]
+    ) -> None:
+        """Keep the replies of these requests, and remember what brought none."""
         replies: list[Reply] = []
-        for key in batch.keys:
+        for key in keys:
+            if key in self._replies:  # of a batch that an earlier run could read in part
+                continue
             lost = CallError("transient", "the batch ended without this request", not_taken=True)
             outcome = self._read(outcomes.get(key) or lost, bodies.get(key, {}))
             self._came.setdefault(key, []).append(as_own_try(outcome))
@@ -289,8 +291,6 @@ class Mailbox:
                 self._miss(key, outcome)
         self._replies |= {str(reply.key): reply for reply in replies}
         append_rows(replies_of(self._folder), list(map(reply_row, replies)))
-        self._close(batch, len(replies))
-        self._say(f"batch {batch.batch_id}: {len(replies)} of {counted(len(batch.keys), 'reply', 'replies')} collected")
 
     def _read(self, outcome: Reply | CallError, body: dict[str, Any]) -> Reply | CallError:
         if isinstance(outcome, CallError):
@@ -304,15 +304,18 @@ class Mailbox:
         self._misses.setdefault(key, []).append(error)
         self._dialect |= {error.lesson} if error.lesson else set()
 
-    def _close(self, batch: Batch, replies: int) -> None:
+    def _close(self, batch: Batch) -> int:
+        """Note that nothing more will come of a batch; how many replies did."""
+        replies = sum(key in self._replies for key in batch.keys)
         self._note({"step": "collected", "marker": batch.marker, "replies": replies})
         self._open.remove(batch)
+        return replies
 
     def _put_back(self, batch: Batch, refusal: TooMuch) -> None:
         """Nothing of a batch was taken, or paid for: its records ask again. One that is too large alone has failed."""
         if refusal.kind == "final" and len(batch.keys) == 1:
             self._miss(batch.keys[0], refusal)
-        self._close(batch, 0)
+        self._close(batch)
         self._say(f"{counted(len(batch.keys), 'request was', 'requests were')} rejected as a batch: {refusal.message}")
 
     async def _wait_for_the_queue(self) -> None:
@@ -324,12 +327,9 @@ class Mailbox:
 
     # ------------------------------------------------------------------------------------- disk
 
-    def _input(self, batch: Batch) -> Path:
-        return self._folder / f"{batch.marker}.jsonl"
-
     def _requests(self, batch: Batch) -> dict[str, dict[str, Any]]:
         """What is asked, as it is sent."""
-        return {row["key"]: restored(row) for row in jsonl.read(self._input(batch), dict)}
+        return {row["key"]: restored(row) for row in jsonl.read(requests_of(self._folder, batch), dict)}
 
     def _of(self, keys: list[str]) -> dict[str, Any]:
         """Calls, and the records that they are for."""
@@ -345,3 +345,6 @@ class Mailbox:
         self._records = records_in(self._folder)
         for row in rows_in(replies_of(self._folder)):
             self._replies[row["key"]] = reply_from_row(row)
+        for batch in [each for each in self._open if not requests_of(self._folder, each).exists()]:
+            missing = counted(len(batch.keys) - self._close(batch), "reply", "replies")
+            self._say(f"batch {batch.name}: given up, for its file was removed; {missing} missing")

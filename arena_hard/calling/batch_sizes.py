@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from arena_hard.calling.providers.batches import Limits, Line, TooMuch
+from arena_hard.calling.providers.batch_answers import TooMuch
+from arena_hard.calling.providers.batches import Limits, Line
 
 Refused = tuple[int, TooMuch]  # requests of a batch that the provider took nothing of, and why
 

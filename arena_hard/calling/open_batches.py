@@ -31,6 +31,11 @@ class Batch:
     batch_id: str | None = None
     fresh: bool = True  # prepared by this run: the provider cannot have it yet
 
+    @property
+    def name(self) -> str:
+        """What to call it: the provider's id, or what it is marked with."""
+        return self.batch_id or self.marker
+
 
 def notes_of(folder: Path) -> Path:
     """Where a mailbox notes each step."""
@@ -40,6 +45,20 @@ def notes_of(folder: Path) -> Path:
 def replies_of(folder: Path) -> Path:
     """Where it keeps what came."""
     return folder / "replies.jsonl"
+
+
+def requests_of(folder: Path, batch: Batch) -> Path:
+    """Where the requests of a batch are; without this file an open one is given up."""
+    return folder / f"{batch.marker}.jsonl"
+
+
+def way_out(folder: Path, batch: Batch, problem: str) -> str:
+    """What to do about a batch of which something cannot be read."""
+    return (
+        f"--batch: batch {batch.name}: {problem.rstrip('.')}. It stays open, and the same command looks again. If its "
+        "results are gone for good (OpenAI and Anthropic keep them for some 30 days), remove "
+        f"'{requests_of(folder, batch)}': then that command asks anew for what is missing, which is paid for again."
+    )
 
 
 def begun_in(folder: Path) -> tuple[list[Batch], set[str]]:

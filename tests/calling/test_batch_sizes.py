@@ -15,7 +15,8 @@ import pytest
 from arena_hard.calling.batch import Mailbox, Waiting
 from arena_hard.calling.batch_sizes import split
 from arena_hard.calling.providers.base import CallError
-from arena_hard.calling.providers.batches import AnthropicBatches, Limits, Line, OpenAIBatches, TooMuch
+from arena_hard.calling.providers.batch_answers import TooMuch
+from arena_hard.calling.providers.batches import AnthropicBatches, Limits, Line, OpenAIBatches
 from arena_hard.calling.providers.openai_chat import ADAPTER
 from tests.support.mailboxes import Provider, contents, mailbox, play, request
 

@@ -29,6 +29,7 @@ class BatchServer:
         self.batched: list[dict[str, Any]] = []
         self.address = ""
         self.holds = False
+        self.instead: list[tuple[int, bytes]] = []  # what comes in place of what is asked for, one after the other
         self.knows = "/"  # what the paths begin with that it knows
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
@@ -43,6 +44,9 @@ class BatchServer:
         if request.method == "POST":
             self.live.append(body)
             return _json(self._say(body))
+        if self.instead:
+            status, content = self.instead.pop(0)
+            return web.Response(body=content, status=status)
         if parts[-1] in ("content", "results"):
             return web.Response(body=b"\n".join(self._batches[parts[-2]]) + b"\n")
         if parts[-1] == "batches":
@@ -84,7 +88,8 @@ class BatchServer:
         status = "in_progress" if self.holds else "completed"
         return {"id": name, "object": "batch", "endpoint": "/v1/chat/completions", "input_file_id": "f",
                 "completion_window": "24h", "status": status, "created_at": 0, "output_file_id": name,
-                "error_file_id": None, "metadata": {}}  # fmt: skip
+                "error_file_id": None, "metadata": {}, "request_counts": {"total": len(self._batches[name]),
+                "completed": len(self._batches[name]), "failed": 0}}  # fmt: skip
 
 
 def _text(said: Any) -> str:

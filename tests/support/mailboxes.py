@@ -8,7 +8,8 @@ from typing import Any
 from arena_hard.calling.batch import Mailbox, Waiting
 from arena_hard.calling.kept_replies import key_of
 from arena_hard.calling.providers.base import CallError, Reply, Request
-from arena_hard.calling.providers.batches import Limits, Line, Status, TooMuch
+from arena_hard.calling.providers.batch_answers import TooMuch
+from arena_hard.calling.providers.batches import Limits, Line, Status
 from arena_hard.calling.providers.openai_chat import ADAPTER
 from arena_hard.data.usage import Usage
 

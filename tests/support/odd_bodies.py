@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,10 @@ def live(body: Any, api_type: str = "openai", **settings: Any) -> tuple[Any, int
     return asked.first, len(asked.bodies)
 
 
-def batched(folder: Path, body: Any, api_type: str = "openai", **settings: Any) -> tuple[Any, int]:
-    """The same by batch."""
+def batched(
+    folder: Path, body: Any, api_type: str = "openai", instead: Sequence[tuple[int, bytes]] = (), **settings: Any
+) -> tuple[Any, int]:
+    """The same by batch. instead: what comes first in place of what the batch interface is asked for, by GET."""
 
     async def run(model: ModelSettings) -> Reply | CallError:
         opened = Models().open(model)
@@ -60,6 +63,7 @@ def batched(folder: Path, body: Any, api_type: str = "openai", **settings: Any) 
             await opened.adapter.close(opened.endpoints[0].client)
 
     with batch_server(lambda _: body) as server:
+        server.instead = list(instead)
         endpoints = [EndpointSettings(server.address + ("/v1" if api_type == "openai" else ""), "k")]
         model = ModelSettings(name="m", model_name="m", api_type=api_type, endpoints=endpoints, **settings)
         return asyncio.run(asyncio.wait_for(run(model), 30)), len(server.batched)

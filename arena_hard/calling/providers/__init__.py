@@ -6,6 +6,7 @@ registry            which adapter speaks to a provider, where it lives, whose ke
 base                request, reply, and three kinds of error
 addresses           addresses as people paste them, and the right one where a server did not know what it was asked
 batches             the providers' batch interfaces
+batch_answers       what a batch interface answers, and whether all of it came
 context_length      how many tokens a server takes, from its list of models and its refusals
 quotas              the limits that a server announces with a reply
 finish_reasons      why a reply ended, in one set of words
