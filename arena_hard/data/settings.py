@@ -28,6 +28,7 @@ from arena_hard.data.yaml_files import ConfigNote, plain
 Text = Annotated[str, msgspec.Meta(min_length=1)]  # a pattern in a union with a list of it crashes msgspec 0.22
 Count = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
+Dollars = Annotated[float, msgspec.Meta(ge=0, le=10**9)]  # for a million tokens
 Positive = Annotated[float, msgspec.Meta(gt=0, le=LARGEST)]
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -82,7 +83,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
     retry_truncated: bool = False
     record: Text | None = None
     serve: Text | None = None
-    price: dict[str, float] | None = None
+    price: dict[str, Dollars] | None = None
     model_id: Text | None = None
     aws_region: Text | None = None
     project_id: Text | None = None

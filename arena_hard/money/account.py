@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -127,8 +128,8 @@ class Account:
     """
 
     def __init__(self, limit: float | None = None, by_batch: bool = False, may_go_live: bool = False) -> None:
-        if limit is not None and not limit >= 0:  # NaN is not, either
-            raise UserError(f"--max-cost {limit:g}: must be a number of dollars, 0 or more.")
+        if limit is not None and not 0 <= limit * PER_DOLLAR < math.inf:  # NaN is not, either
+            raise UserError(f"--max-cost {limit:g}: must be a number of dollars, 0 or more. Leave it out for no limit.")
         self.limit = limit
         self.bills: dict[str, Bill] = {}
         self.not_sent, self.begun = 0, 0

@@ -102,6 +102,8 @@ def test_a_key_of_another_place_is_told_where_it_belongs(
         ),
         (ModelSettings, "timeout: 0", "timeout is 0 and must be a number above 0. Write it like timeout: 600.0"),
         (ModelSettings, "price: {input: much}", "price: input is 'much' and must be a number"),
+        (ModelSettings, "price: {input: .nan}", "price: input is NaN and must be a number of at least 0"),
+        (ModelSettings, "price: {input: 1, output: 1e400}", "price: output is Infinity and must be a number"),
         (ModelSettings, "model_name: {x}", "must be a text. Put it into quotes if the braces"),
         (ModelSettings, "model_name: ${NAME}", "environment variables are read in endpoints only"),
         (ModelSettings, "thinking: {type: enabled}", "thinking is a mapping and must be a whole number"),

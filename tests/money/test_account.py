@@ -177,6 +177,12 @@ def test_the_limit_is_never_passed_and_is_used_as_far_as_is_safe() -> None:
     assert account.not_sent == 21 and "--max-cost 1" in account.lines()[-1]
 
 
+@pytest.mark.parametrize("limit", [float("inf"), float("nan"), -1.0, 1e300])
+def test_a_limit_is_a_number_of_dollars(limit: float) -> None:
+    with pytest.raises(UserError, match=f"--max-cost {limit:g}: must be a number of dollars".replace("+", r"\+")):
+        Account(limit)
+
+
 def test_records_wait_for_what_is_in_flight_before_they_are_given_up() -> None:
     account = Account(limit=0.25)
     account.open("judge", model())
