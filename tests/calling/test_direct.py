@@ -16,8 +16,8 @@ import pytest
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
-from arena_hard.calling.providers import direct, late_sdk
-from arena_hard.calling.providers.base import CallError, Connection, Request
+from arena_hard.calling.providers import direct, late_sdk, openai_chat
+from arena_hard.calling.providers.base import CallError, Connection, Reply, Request
 from arena_hard.calling.providers.late_sdk import LateClient, of_this_machine
 from arena_hard.calling.providers.registry import PROVIDERS, adapter_of
 from arena_hard.data.settings import ModelSettings
@@ -122,6 +122,40 @@ def test_the_same_bytes_are_sent_where_the_sdk_adds_its_own(
     plain = ("/v1/", "/v1/./x", *(["//v1"] if api_type == "anthropic" else []))  # to whose base /v1 does not belong
     waits = odd in plain or odd in VARIABLES and not odd.startswith(api_type.upper())
     assert found.through_sdk == (1 if waits else 3)
+
+
+def with_login(root: str) -> str:
+    return root.replace("//", "//us%40er:pa%3Ass-9876@") + "/v1"
+
+
+def test_a_login_in_the_address_is_sent_as_the_bare_sdk_sends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bare(connection: Any, http: Any) -> Any:
+        return AsyncOpenAI(base_url=connection.base_url, api_key=connection.api_key, timeout=20.0, max_retries=0)
+
+    def lines(request: bytes) -> set[bytes]:
+        head, _, body = request.partition(b"\r\n\r\n")
+        first, *headers = head.split(b"\r\n")
+        return {
+            first,
+            body,
+            *(name.lower() + b": " + value for name, value in (each.split(b": ", 1) for each in headers)),
+        }
+
+    past = asked("openai", [GOOD], some_bodies, base=with_login)
+    monkeypatch.setattr(openai_chat, "_sdk_client", bare)
+    of_sdk = asked("openai", [GOOD], some_bodies, base=with_login)
+    assert all(isinstance(each, Reply) for each in past.outcomes)
+    assert [*map(lines, past.requests)] == [*map(lines, of_sdk.requests)] and len(past.requests) == 5
+    assert b"authorization: Basic dXNAZXI6cGE6c3MtOTg3Ng==" in lines(past.requests[-1])
+
+
+@pytest.mark.parametrize("api_type", ["openai", "azure", "anthropic"])
+def test_a_login_in_the_address_is_sent_by_all_and_never_told(monkeypatch: pytest.MonkeyPatch, api_type: str) -> None:
+    answers = [GOOD, response(401, b"no"), b""]
+    past, through = both(monkeypatch, lambda: asked(api_type, answers, some_bodies, base=with_login))
+    assert past.requests == through.requests and len(past.requests) == 5
+    assert all(b"authorization: Basic " in each for each in past.requests)
+    assert past.told() == through.told() and "9876" not in str(past.told()) and "OTg3N" not in str(past.told())
 
 
 @LATE

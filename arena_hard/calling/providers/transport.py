@@ -64,7 +64,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         waits = request.extensions.get("timeout", {})
         return Sendable(
             request.method,
-            URL(str(request.url), encoded=True),
+            URL(str(request.url.copy_with(userinfo=b"")), encoded=True),  # the client has made a header of it
             CIMultiDict(request.headers.multi_items()),
             ssl=self.prepare_tls() if request.url.scheme == "https" else True,
             timeout=aiohttp.ClientTimeout(sock_connect=waits.get("connect"), sock_read=waits.get("read")),
