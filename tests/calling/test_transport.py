@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import json
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -172,3 +173,61 @@ def test_a_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
     asyncio.run(run())
     assert seen == ["GET http://model.invalid/v1/models HTTP/1.1"]
+
+
+# ------------------------------------------------------------------------------------ long errors
+
+LONG, FOLDED = b"y" * 5_000_000, gzip.compress(b"y" * 5_000_000)
+
+
+def refused(
+    way: str, body: bytes | None, headers: str, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> tuple[Any, int]:
+    """The second of two refusals with this body, or one that never ends, and how many connections were made."""
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                await reader.readexactly(len(sent))
+                length = 10**12 if body is None else len(body)
+                writer.write(f"HTTP/1.1 400 No\r\ncontent-length: {length}\r\n{headers}\r\n".encode() + (body or b""))
+                while body is None:
+                    writer.write(b"x" * 65_536)
+                    await writer.drain()
+        writer.close()
+
+    async def run() -> Any:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        if way == "proxy":
+            monkeypatch.setenv("http_proxy", base)
+            base = "http://model.invalid"
+        async with server, http_client(base) as client:
+            await client.post(base, content=sent)
+            return await client.post(base, content=sent)
+
+    return asyncio.run(asyncio.wait_for(run(), 20)), connections
+
+
+@pytest.mark.parametrize("way", ["straight", "proxy"])
+@pytest.mark.parametrize(
+    ("body", "headers"), [(None, ""), (LONG, ""), (FOLDED, "content-encoding: gzip\r\n"), (FOLDED, "")]
+)
+def test_a_long_error_is_read_up_to_a_bound(
+    way: str, body: bytes | None, headers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    response, connections = refused(way, body, headers, monkeypatch, b"asked")
+    assert response.status_code == 400 and 50_000 < len(response.content) < 200_000
+    assert set(response.content) <= {ord("x"), ord("y")}
+    assert connections == (1 if body is FOLDED else 2)  # what is not read to its end cannot go on
+
+
+@pytest.mark.parametrize("way", ["straight", "proxy"])
+def test_an_error_that_repeats_the_request_is_read_as_a_whole(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = b'"' * 300_000
+    body = json.dumps({"input": sent.decode(), "message": "too long"}).encode()
+    response, connections = refused(way, body, "", monkeypatch, sent)
+    assert response.json()["message"] == "too long" and connections == 1

@@ -31,6 +31,7 @@ http                what the adapters over HTTP share: errors told apart
 late_sdk            the SDKs, imported when something comes that needs them
 direct              requests that an SDK prepared once, sent with other bodies
 error_bodies        what an error's body says, in any of its shapes
+long_errors         bodies of errors that are longer than any words
 failures_beside     whether what stands beside an answer tells that it broke off
 decoding            the bytes of a reply → its JSON
 streams             streams, asked for or not, as the one reply they are

@@ -45,12 +45,15 @@ def readable(content: bytes, charset: str | None = None) -> Any:
         return error.message
 
 
-def unpacked(content: bytes) -> bytes:
-    """A body that a gateway packed, whether or not its headers say so; what came of it where it broke off."""
+def unpacked(content: bytes, most: int = _MOST_BYTES) -> bytes:
+    """A body that a gateway packed, whether or not its headers say so; what came of it where it broke off.
+
+    most: bytes that it may unfold to; the rest is left out.
+    """
     if not content.startswith(_PACKED):
         return content
     with contextlib.suppress(zlib.error):
-        return zlib.decompressobj(_EITHER).decompress(content, _MOST_BYTES) or content
+        return zlib.decompressobj(_EITHER).decompress(content, most) or content
     return content
 
 

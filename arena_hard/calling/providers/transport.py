@@ -13,10 +13,10 @@ from typing import Any
 
 import aiohttp
 import httpx2
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from arena_hard.calling.providers import direct, redirects, tls
+from arena_hard.calling.providers import direct, long_errors, redirects, tls
 from arena_hard.calling.providers.direct import Came, Sendable
 from arena_hard.calling.providers.lenient import LenientSender, is_unparsed
 from arena_hard.data.environment import Proxy, proxy_for
@@ -95,9 +95,12 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             ssl=sendable.ssl,
             timeout=sendable.timeout,
         ) as response:
-            whole = await response.read()
+            if response.status < 400:
+                came = Came(response.status, response.headers, response.raw_headers, await response.read())
+            else:
+                came = await _refusal(response, content)
         self._doubted = False
-        return Came(response.status, response.headers, response.raw_headers, whole)
+        return came
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -132,6 +135,19 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         return type(found)(f"{found}{refused}", request=request) if isinstance(refused, str) else refused or found
 
 
+async def _refusal(response: aiohttp.ClientResponse, request: bytes) -> Came:
+    """An error, read as far as there may be words in it; its connection is closed where more comes."""
+    parts = response.content.iter_any()
+    found = await long_errors.read(parts, response.raw_headers, long_errors.most_of(request))
+    if not found.is_all:
+        response.close()
+    headers = CIMultiDict(
+        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+        for name, value in found.headers
+    )
+    return Came(response.status, CIMultiDictProxy(headers), found.headers, found.content)
+
+
 class ProxiedTransport(httpx2.AsyncHTTPTransport):
     """httpx2's own transport, which knows proxies; its errors say which proxy a request went through."""
 
@@ -143,10 +159,21 @@ class ProxiedTransport(httpx2.AsyncHTTPTransport):
         """One request through the proxy. Raises httpx2.TransportError."""
         way = f"(through the proxy of {self._proxy.variable})"
         try:
-            return await super().handle_async_request(request)
+            response = await super().handle_async_request(request)
+            return response if response.status_code < 400 else await self._refusal(response, await request.aread())
         except httpx2.TransportError as error:
             found = tls.fault(error, self._verify) or error
             raise type(found)(f"{found or type(error).__name__} {way}", request=request) from error
+
+    @staticmethod
+    async def _refusal(response: httpx2.Response, request: bytes) -> httpx2.Response:
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        try:
+            parts = aiter(response.stream)
+            found = await long_errors.read(parts, response.headers.raw, long_errors.most_of(request))
+        finally:
+            await response.aclose()
+        return httpx2.Response(response.status_code, headers=list(found.headers), content=found.content)
 
 
 def transport_error(error: Exception, request: httpx2.Request) -> httpx2.TransportError:
