@@ -130,7 +130,14 @@ def warn(notes: Iterable[str]) -> None:
 
 def unreadable(file: Path, error: OSError) -> UserError:
     """The message for a file that the system does not give out."""
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{file} is not there any more. Run again, or bring it back.")
     return UserError(f"{file} cannot be read: {error.strerror or error}. Fix its permissions or move it away.")
+
+
+def changed_meanwhile(file: Path) -> UserError:
+    """The message for a file that is not, when it is looked into again, what it was when it was read."""
+    return UserError(f"{file} was changed while it was read. Run again.")
 
 
 def torn_line(file: Path, span: Span) -> TornLine:

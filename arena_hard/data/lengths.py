@@ -15,7 +15,7 @@ from arena_hard.data.bench_files import ERROR_MARK
 from arena_hard.data.beside import Copy
 from arena_hard.data.paths import Bench, name_of
 from arena_hard.data.record_folder import is_there, record_files
-from arena_hard.data.record_index import Gathered, Records, found_in, index_file, is_worth_keeping, known
+from arena_hard.data.record_index import Gathered, Records, found_in, index_file, is_worth_keeping, known, stamp_of
 from arena_hard.data.record_values import token_count
 from arena_hard.data.typed_jsonl import Reader
 
@@ -116,7 +116,7 @@ def lengths_ahead(
 
 
 def _size_of(files: Iterable[Path]) -> int:
-    return sum(file.stat().st_size for file in files)
+    return sum(stamp.size for file in files if (stamp := stamp_of(file)))
 
 
 # ------------------------------------------------------------------------------------------- of a file

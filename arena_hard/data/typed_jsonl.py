@@ -106,19 +106,26 @@ class Reader(Generic[T]):
             elif span.is_torn:
                 tell([jsonl.torn_line(file, span)])
             else:
-                raise jsonl.span_error(file, self._in_file(file, span))
+                raise jsonl.span_error(file, self._broken(file))
         return found
 
-    def _in_file(self, file: Path, span: jsonl.Span) -> jsonl.Span:
-        """The first broken span of a file, whose number is that in the whole file."""
+    def _broken(self, file: Path) -> jsonl.Span:
+        """The first broken span of a file, whose number is that in the whole file. Raises UserError."""
         with open(file, "rb") as stream:
-            found = jsonl.spans(stream, self._decoder.decode)
-            return next((each for each in found if each.error is not None and not each.is_torn), span)
+            for each in jsonl.spans(stream, self._decoder.decode):
+                if each.error is not None and not each.is_torn:
+                    return each
+        raise jsonl.changed_meanwhile(file)
 
     def line_of(self, file: Path, is_meant: Callable[[T], bool]) -> int:
-        """The number of the first line whose row is meant (0 when none is)."""
-        rows = jsonl.rows(file, self._decoder.decode)
-        return next((number for number, row in rows if is_meant(row)), 0)
+        """The number of the first line whose row is meant, as a reading of the file has shown.
+
+        Raises UserError when none is any more.
+        """
+        for number, row in jsonl.rows(file, self._decoder.decode):
+            if is_meant(row):
+                return number
+        raise jsonl.changed_meanwhile(file)
 
     def check_ids(self, file: Path, ids: Container[str]) -> None:
         """Raises UserError with its line when one of a file's records has no id."""

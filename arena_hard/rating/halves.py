@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from arena_hard.data.beside import Copy, beside
+from arena_hard.data.record_index import stamp_of
 
 T = TypeVar("T")
 
@@ -16,7 +17,7 @@ _LARGE = 16 << 20  # bytes of judgments; fewer are read as quickly as another pr
 
 def size_of(files: Sequence[Path]) -> int:
     """The bytes of some files."""
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return sum(stamp.size for file in files if (stamp := stamp_of(file)))
 
 
 def read_all(

@@ -2,19 +2,23 @@
 
 import contextlib
 import pickle
+import re
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Generator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
+from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating import halves
+from arena_hard.rating.game_records import GameReader
 from arena_hard.rating.games import read_judgments
 from tests.support.pipeline_bench import question_id, write_rows
 
@@ -82,9 +86,12 @@ def test_files_are_divided_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 IN_TWO_PROCESSES = """
 import os, sys, warnings
 from pathlib import Path
+from typing import Any
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
+from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating import halves
+from arena_hard.rating.game_records import GameReader
 from arena_hard.rating.games import read_judgments
 
 copies, fork = [], os.fork
@@ -121,3 +128,38 @@ def test_what_is_odd_in_the_second_half_is_said(bench: Bench, end: str, torn: in
     *said, found, copies = done.stdout.splitlines()
     assert (found, copies) == (expected, "1 copy")
     assert [("incomplete" in each) for each in said] == [True] * torn
+
+
+@pytest.mark.parametrize(("left", "words"), [(True, "was changed while it was read. Run again."), (False, "not there")])
+@pytest.mark.parametrize("with_probabilities", [False, True])
+def test_a_file_that_is_changed_before_its_odd_score_is_looked_for_is_said(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, with_probabilities: bool, left: bool, words: str
+) -> None:
+    file, read = bench.judgment_folder("j") / "m.jsonl", GameReader.read
+    odd = {"label_probabilities": {"A>B": 7}, "score": "A>B"} if with_probabilities else {"score": "odd"}
+    write_rows(file, [judgment("m", 1) | {"games": [odd, odd]}])
+
+    def then_replaced(reader: GameReader, each: Path) -> object:
+        found = read(reader, each)
+        write_rows(file, [judgment("m", 1)]) if left else file.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(GameReader, "read", then_replaced)
+    with pytest.raises(UserError, match=re.escape(words)):
+        read_judgments(bench, ["j"], with_probabilities=with_probabilities)
+
+
+@pytest.mark.parametrize("broken", ['{"games": []}\n', "no record\n"])
+def test_a_broken_line_that_has_gone_is_not_named_by_another_number(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    file, decode = bench.judgment_folder("j") / "m.jsonl", Reader[Any]._decode
+    file.write_text(broken)
+
+    def then_mended(reader: Reader[Any], *rest: Any) -> object:
+        write_rows(file, [judgment("m", 1)])
+        return decode(reader, *rest)
+
+    monkeypatch.setattr(Reader, "_decode", then_mended)
+    with pytest.raises(UserError, match=r"m\.jsonl was changed while it was read"):
+        read_judgments(bench, ["j"])
