@@ -99,8 +99,8 @@ def build_app(site: Site) -> Any:
         return secrets.mask(site.show(str(address)))
 
     def decide(decision: dict[str, Any]) -> str:
-        bench, judge, name, label = (str(decision[key]) for key in ("bench", "judge", "name", "label"))
-        return site.decide(bench, judge, name, int(decision["place"]), label)
+        bench, judge, name, label, mark = (str(decision[key]) for key in ("bench", "judge", "name", "label", "mark"))
+        return site.decide(bench, judge, name, int(decision["place"]), label, mark)
 
     script = (PARTS / "page.js").read_text(encoding="utf-8")
     start = "\narenaHard(element, (address) => server.show_page(address), (decision) => server.decide(decision));"

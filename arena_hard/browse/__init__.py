@@ -12,6 +12,7 @@ Inside:
 address           the state of a page and its query string
 index             where every record lies in its file, so that no text is held in memory
 judged            what one judge has judged, as matrices
+question_file     the questions, as they are in their file now
 reading           reads record files, while pages are shown where they are large
 record_file       one record file: offsets and facts of its rows
 search            text search over files

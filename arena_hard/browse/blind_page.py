@@ -12,7 +12,9 @@ from arena_hard.browse import blind_check, game_selection, games_page
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.numbers import signed
+from arena_hard.browse.record_file import Changed
 from arena_hard.data.name_lists import shortened
+from arena_hard.data.record_index import mark_of
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.data.verdicts import LABELS
@@ -131,18 +133,44 @@ def lacking(index: BenchIndex, judge: str, settings: JudgeSettings | None) -> La
     return Lack(words, index.commands.answer("--models", *missing), hidden < len(places))
 
 
-def game_of(index: BenchIndex, view: View, check: Check, place: int) -> dict[str, Any]:
-    """The texts of one planned game, without names."""
-    planned = check.plan[place]
+class Texts(NamedTuple):
+    """The texts of a planned game by turn: the question's, then each answer's in the order of the game.
+
+    changed: a file whose texts are not here, because it was changed since it was read.
+    """
+
+    question: tuple[str, ...]
+    answers: list[list[str]]
+    changed: Changed | None
+
+    @property
+    def mark(self) -> str:
+        """What tells them from any others: a decision is on those that were shown."""
+        return mark_of([repr((self.question, self.answers))]).hex()
+
+
+def texts_of_game(index: BenchIndex, planned: Planned) -> Texts:
+    """What is decided in a planned game."""
     code = index.question_code(planned.question_id)
     question = index.questions[code] if code is not None else None
     order = [planned.baseline, planned.model] if planned.game == 1 else [planned.model, planned.baseline]
-    answers = [index.answer(model, code) if code is not None else None for model in order]
-    shown = [[games_page.text_of(turn.content, view) for turn in answer.turns] if answer else [] for answer in answers]
+    read = [partial(index.answer, model, code) for model in order] if code is not None else []
+    found = [game_selection.unless_changed(each) for each in read] or [(None, None)] * 2
+    answers = [[turn.content for turn in answer.turns] if answer else [] for answer, _ in found]
+    changed = next((changed for _, changed in found if changed), None)
+    return Texts(tuple(question.turns) if question else (), answers, changed)
+
+
+def game_of(index: BenchIndex, view: View, check: Check, place: int) -> dict[str, Any]:
+    """The texts of one planned game, without names."""
+    texts = texts_of_game(index, check.plan[place])
+    answers = [[games_page.text_of(turn, view) for turn in turns] for turns in texts.answers]
     return {
-        "prompts": [games_page.text_of(turn, view) for turn in question.turns] if question else [],
-        "answers": list(zip("AB", shown)),
+        "prompts": [games_page.text_of(turn, view) for turn in texts.question],
+        "answers": list(zip("AB", answers)),
         "chosen": check.decisions.get(place, ""),
+        "changed": texts.changed,
+        "mark": texts.mark,
     }
 
 
@@ -167,11 +195,15 @@ def result_of(index: BenchIndex, view: View, check: Check) -> dict[str, Any]:
 
 
 def longer(index: BenchIndex, planned: Planned) -> int:
-    """1 where the first answer of a game has more characters than the second, -1 where it has fewer, else 0."""
+    """1 where the first answer of a game has more characters than the second, -1 where it has fewer, else 0.
+
+    Also 0 while a file is being read again that was changed.
+    """
     code = index.question_code(planned.question_id)
     if code is None:
         return 0
-    answers = [index.answer(model, code) for model in (planned.baseline, planned.model)]
+    read = [partial(index.answer, model, code) for model in (planned.baseline, planned.model)]
+    answers = [game_selection.unless_changed(each)[0] for each in read]
     lengths = [sum(len(turn.content) for turn in answer.turns) if answer else None for answer in answers]
     if lengths[0] is None or lengths[1] is None:
         return 0
@@ -195,9 +227,20 @@ def _direction(words: str, more: Estimate, judge: str, people: str) -> str:
     return f"Of the two, {one} prefers {words} more: by {abs(more.value):.0f} points ({low} to {high})."
 
 
-def decide(index: BenchIndex, judge: str, name: str, place: int, label: str) -> None:
-    """Store a decision of a check that was begun. Raises UserError."""
+def decide(index: BenchIndex, judge: str, name: str, place: int, label: str, mark: str = "") -> None:
+    """Store a decision of a check that was begun. mark: of the texts that were shown, where it is known.
+
+    Raises UserError, also when the texts are no longer those.
+    """
     check = blind_agreement.load(blind_agreement.check_file(index.bench, judge, name))
     if check is None:
         raise UserError(f"{name} has not started a blind check of {judge}.")
+    if 0 <= place < len(check.plan):
+        texts = texts_of_game(index, check.plan[place])
+        if texts.changed:
+            raise texts.changed
+        if mark and mark != texts.mark:
+            raise UserError(
+                "The texts of this game have changed since they were shown. Load the page anew and look again."
+            )
     blind_check.decide(check, place, label)

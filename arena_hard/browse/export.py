@@ -17,7 +17,7 @@ from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
 from arena_hard.browse.site import PAGES, Site, completed, render, titles
 from arena_hard.data import secrets
-from arena_hard.data.jsonl import written
+from arena_hard.data.jsonl import changed_meanwhile, written
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import JudgeSettings
 
@@ -182,6 +182,8 @@ def _write_games(work: Export, progress: Callable[[Iterable[Any]], Iterable[Any]
         context = games_page.page_of(
             work.index, view, game_selection.Selection(kept.models, kept.questions, place), work.settings
         )
+        if changed := context["pair"].changed:
+            raise changed_meanwhile(changed.file)
         work.write(view, "games.html", context)
         listed.append(games_page.listed(work.index, view, model, question, bool(own[model, question])))
     return len(rows) + _write_lists(work, base, listed)

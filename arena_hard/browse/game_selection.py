@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from arena_hard.browse import search
 from arena_hard.browse.address import View
 from arena_hard.browse.index import BenchIndex
-from arena_hard.browse.record_file import NO_GAME, UNREADABLE
+from arena_hard.browse.record_file import NO_GAME, UNREADABLE, Changed
 from arena_hard.data.bench_files import ERROR_MARK, has_error_mark
 from arena_hard.data.presets import usual_baseline
 from arena_hard.data.records import Answer, Game, Judgment, Question
 from arena_hard.data.settings import JudgeSettings
 from arena_hard.data.verdicts import LABELS
 from arena_hard.rating.arrays import BoolArray, IntArray
+
+T = TypeVar("T")
 
 NO_VERDICTS = {"unreadable": UNREADABLE, "none": NO_GAME}
 _COUNTED = {"disagree", "unreadable", "won", "lost", "even"}  # what other pages count, without what says nothing
@@ -44,11 +48,15 @@ class Side:
     role: str
     answer: Answer | None
     missing: str = ""
+    changed: Changed | None = None
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Everything that is shown of one question and model: both games with their texts."""
+    """Everything that is shown of one question and model: both games with their texts.
+
+    changed: the first file whose text is not shown, because it was changed since it was read.
+    """
 
     question_id: str
     question: Question | None
@@ -56,6 +64,7 @@ class Pair:
     baseline: Side
     judgment: Judgment | None
     codes: tuple[int, int]
+    changed: Changed | None = None
 
     def sides(self, game: int) -> tuple[Side, Side]:
         """Assistant A and B of game 1 (A = baseline) or game 2 (A = model)."""
@@ -282,20 +291,34 @@ def load(index: BenchIndex, judge: str, model: int, question: int, settings: Jud
     """One question and model with everything that is shown of it, read from the files."""
     first, second = verdict_codes(index, judge, [model])
     name = index.models[model]
-    baseline = baseline_name(index, judge, model, question, settings)
+    own = side(index, name, "model", question)
+    other = side(index, baseline_name(index, judge, model, question, settings), "baseline", question)
+    judgment, changed = unless_changed(lambda: index.judgment(judge, model, question))
     return Pair(
         question_id=index.question_ids[question],
         question=index.questions[question],
-        model=side(index, name, "model", question),
-        baseline=side(index, baseline, "baseline", question),
-        judgment=index.judgment(judge, model, question),
+        model=own,
+        baseline=other,
+        judgment=judgment,
         codes=(int(first[0, question]), int(second[0, question])),
+        changed=changed or own.changed or other.changed,
     )
+
+
+def unless_changed(read: Callable[[], T | None]) -> tuple[T | None, Changed | None]:
+    """What was read, or that its file was changed since the index was made."""
+    try:
+        return read(), None
+    except Changed as changed:
+        return None, changed
 
 
 def side(index: BenchIndex, model: str, role: str, question: int) -> Side:
     """A model's answer to a question, or the words that say why it is not there."""
-    answer, file = index.answer(model, question), f"{index.bench.name}/model_answer/{model}.jsonl"
+    answer, changed = unless_changed(lambda: index.answer(model, question))
+    if changed:
+        return Side(model, role, None, str(changed), changed)
+    file = f"{index.bench.name}/model_answer/{model}.jsonl"
     again = index.commands.answer("--models", model)
     if answer is not None and has_error_mark(answer):
         why = f"The call failed, and {file} has {ERROR_MARK} in the place of an answer. {again} asks for it again."

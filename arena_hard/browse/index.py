@@ -12,22 +12,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 
 from arena_hard.browse.commands import Commands
 from arena_hard.browse.judged import Judged
-from arena_hard.browse.reading import Reading, Scan, Scans, Wanted
-from arena_hard.browse.record_file import UNREADABLE, RecordFile, each_once, part_of, read_record, spans_of
-from arena_hard.data import jsonl
+from arena_hard.browse.question_file import QuestionFile
+from arena_hard.browse.reading import Facts, Reading, Scan, Scans, Wanted, answer_facts, game_kind
+from arena_hard.browse.record_file import (
+    UNREADABLE,
+    JudgmentHead,
+    RecordFile,
+    each_once,
+    first_in,
+    part_of,
+    read_record,
+    renumbered,
+)
 from arena_hard.data.baselines import Origin, Standing, standing
 from arena_hard.data.bench_files import answer_if_any
 from arena_hard.data.columns import Places
-from arena_hard.data.lengths import AnswerKind
+from arena_hard.data.lengths import AnswerRow
 from arena_hard.data.owners import owners
 from arena_hard.data.paths import Bench, JudgmentSet, by_name
-from arena_hard.data.record_folder import in_place_of, look_into
-from arena_hard.data.record_index import Stamp, stamp_of
-from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row, question_from_row
+from arena_hard.data.record_folder import look_into
+from arena_hard.data.record_index import stamp_of
+from arena_hard.data.records import Answer, Judgment, Question, judgment_from_row
 from arena_hard.rating.arrays import BoolArray, IntArray
 from arena_hard.rating.game_codes import UNKNOWN
 from arena_hard.rating.game_records import GameKind, codes_of
@@ -35,8 +45,8 @@ from arena_hard.rating.same_records import Overruled
 from arena_hard.showing.footnotes import overruled_notes
 from arena_hard.showing.notes import whole
 
-Facts = tuple[int, int, int, int, int]  # a row of RecordFile.facts
 K = TypeVar("K")
+_NO_PLACES: tuple[Places, IntArray] = Places([]), np.zeros(0, dtype=np.int32)
 
 
 @dataclass
@@ -63,17 +73,15 @@ class BenchIndex:
         self._most_named: dict[str, dict[str, str]] = {}
         self._codes: dict[str, int] = {}
         self._baseline_codes: dict[str, int] = {}
-        self._question_stamp: Stamp | None = None
+        self._question_file = QuestionFile(self.bench.question_file)
         self._model_codes: dict[str, int] = {}
         self._judgment_files: dict[tuple[str, str], RecordFile] = {}
-        self._question_problems: list[str] = []
-        self._question_notes: list[str] = []
         self._folder_notes: dict[str, list[str]] = {}
         self._overruled: list[Overruled] = []
         self._owner_notes: list[str] = []
         self._lock = threading.Lock()
         self._scans = Scans(self.bench)
-        self._of_places: tuple[Places, IntArray] = Places([]), np.zeros(0, dtype=np.int32)
+        self._of_places = _NO_PLACES
 
     # ------------------------------------------------------------------------------- building
 
@@ -91,28 +99,20 @@ class BenchIndex:
             return changed
 
     def _refresh_questions(self) -> bool:
-        instead = in_place_of(self.bench.question_file)
-        if instead:
-            self._question_notes = [instead]
+        """Number the questions as a new index would: those of the file in its order, then others that records name."""
+        if not self._question_file.refresh():
             return False
-        stamp = stamp_of(self.bench.question_file)
-        if stamp is None and self._question_stamp is None:
-            self._question_notes = [f"{self.bench.question_file} is not there: questions are shown by their ids."]
-        if stamp is None or stamp == self._question_stamp:
-            return False
-        known: dict[str, Question] = {}
-        self._question_problems, self._question_notes = [], []
-        file, said = self.bench.question_file, (self._question_problems, self._question_notes)
-        for span in spans_of(file, jsonl.decode_object, *said):
-            try:
-                question = question_from_row(span.value)
-                known.setdefault(question.question_id, question)
-            except (ValueError, AttributeError, TypeError) as error:
-                self._question_problems.append(f"{file}:{span.number}: {error}")
-        for question_id in known:
-            self._code(question_id)
-        self.questions = [known.get(question_id) for question_id in self.question_ids]
-        self._question_stamp = stamp
+        names, known = self.question_ids, self._question_file.known
+        self._codes, self._of_places = {name: code for code, name in enumerate(known)}, _NO_PLACES
+        for file in self._files():
+            codes, first = np.unique(file.question, return_index=True)
+            for code in codes[np.argsort(first)].tolist():
+                self._codes.setdefault(names[code], len(self._codes))
+        self.question_ids = list(self._codes)
+        self.questions = [known.get(name) for name in self.question_ids]
+        now = np.array([self._codes.get(name, -1) for name in names], dtype=np.int32)
+        self.answers = renumbered(self.answers, now)
+        self._judgment_files = renumbered(self._judgment_files, now)
         return True
 
     def _files_of_answers(self) -> dict[str, Path]:
@@ -140,7 +140,7 @@ class BenchIndex:
         size = sum(stamp.size for stamp in stamps.values())
         scans = {scan.path: scan for scan in self._scans.of(new, in_background, size)}
         before = (self.answers.keys(), self._judgment_files.keys())
-        self.answers = self._with(scans, answers, self.answers, _answer_facts)
+        self.answers = self._with(scans, answers, self.answers, answer_facts)
         self._judgment_files = self._with(scans, judgments, self._judgment_files, self._judgment_facts)
         return bool(scans) or before != (self.answers.keys(), self._judgment_files.keys())
 
@@ -256,13 +256,13 @@ class BenchIndex:
     @property
     def problems(self) -> list[str]:
         """Lines that could not be read, with file and number."""
-        return self._question_problems + [problem for file in self._files() for problem in file.problems]
+        return self._question_file.problems + [problem for file in self._files() for problem in file.problems]
 
     @property
     def notes(self) -> list[str]:
         """What is odd in and beside the files, though everything in them could be read."""
         beside = [note for notes in self._folder_notes.values() for note in notes]
-        within = self._question_notes + [note for file in self._files() for note in file.notes] + self._owner_notes
+        within = self._question_file.notes + [note for file in self._files() for note in file.notes] + self._owner_notes
         empty = [str(file.path) for file in self._files() if not file.length.size]
         beside += [f"{file} is empty: it holds no record." for file in empty if file not in "\n".join(beside)]
         return beside + within + [whole(note) for note in overruled_notes(self._overruled)]
@@ -301,22 +301,36 @@ class BenchIndex:
         return list(range(len(self.models))) if table is None else np.flatnonzero((table.row >= 0).any(1)).tolist()
 
     def answer(self, model: str, question: int) -> Answer | None:
-        """A model's answer, read from its file: of several the last; None when there is none."""
+        """A model's answer, read from its file: of several the last; None when there is none. Raises Changed."""
         file = self.answers.get(model)
         if file is None:
             return None
         rows = np.flatnonzero(file.question == question)[::-1]
-        found = (read_record(file, int(row), answer_if_any) for row in rows)
+        found = (read_record(file, int(row), self.is_answer, answer_if_any) for row in rows)
         return next((answer for answer in found if answer is not None), None)
 
     def judgment(self, judge: str, model: int, question: int) -> Judgment | None:
-        """A judgment, read from its file; None when there is none."""
+        """A judgment, read from its file; None when there is none. Raises Changed."""
         table = self.judged.get(judge)
         row = -1 if table is None else int(table.row[model, question])
         if table is None or row < 0:
             return None
         file = self.judgments[judge, self.models[model]][int(table.file[model, question])]
-        return read_record(file, row, judgment_from_row)
+        return read_record(file, row, self.is_judgment, judgment_from_row)
+
+    def is_answer(self, file: RecordFile, row: int, line: bytes) -> bool:
+        """Whether a line is an answer to the question that a row is of."""
+        head = first_in(line, msgspec.json.Decoder(AnswerRow).decode)
+        return head is not None and (head.question_id or head.uid) == self.question_ids[file.question[row]]
+
+    def is_judgment(self, file: RecordFile, row: int, line: bytes) -> bool:
+        """Whether a line is the judgment that a row is of: question, model, baseline and verdicts."""
+        head = first_in(line, msgspec.json.Decoder(JudgmentHead).decode)
+        first, second, baseline, model, shortened = file.facts[row].tolist()
+        names = list(self._model_codes)[model], self.baselines[baseline] if baseline >= 0 else ""
+        known = GameKind(*names, "", first, second, bool(shortened))
+        key = self.question_ids[file.question[row]]
+        return head is not None and (head.question_id or head.uid, game_kind(head)) == (key, known)
 
     def answered(self, model: str) -> BoolArray:
         """[question] whether the model has an answer."""
@@ -332,8 +346,3 @@ class BenchIndex:
         if file is not None:
             result[file.question] = values(file)
         return result
-
-
-def _answer_facts(kind: AnswerKind) -> Facts:
-    tokens = -1 if kind.tokens is None else int(kind.tokens)
-    return tokens, int(kind.is_cut_off), int(kind.has_failed), 0, 0

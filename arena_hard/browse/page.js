@@ -135,9 +135,9 @@ function arenaHard(root, fetchPage, decide) {
   }
 
   async function decideGame(button) {
-    const { bench, judge, name, place, decide: label } = button.dataset;
+    const { bench, judge, name, place, mark, decide: label } = button.dataset;
     button.closest(".decide").querySelectorAll("button").forEach((each) => (each.disabled = true));
-    const trouble = await decide({ bench, judge, name, place, label }).catch(() => "The server does not answer.");
+    const trouble = await decide({ bench, judge, name, place, label, mark }).catch(() => "The server does not answer.");
     if (trouble) return alert(trouble);
     const next = new URLSearchParams(page().dataset.address);
     next.delete("at");

@@ -21,6 +21,7 @@ from arena_hard.rating.game_records import GameKind, GameReader
 
 LARGE = 16 << 20  # bytes of files that nobody should wait for
 
+Facts = tuple[int, int, int, int, int]  # a row of RecordFile.facts
 Known = Records[GameKind] | Records[AnswerKind]
 
 
@@ -150,7 +151,7 @@ def _read_line_by_line(file: Wanted) -> Scan:
     notes: list[str] = []
     stamp = stamp_of(file.path) or NO_STAMP
     if file.is_judged:
-        rows = _rows(file.path, JudgmentHead, _game_kind, problems, notes)
+        rows = _rows(file.path, JudgmentHead, game_kind, problems, notes)
         return Scan(file.path, stamp, records_of(rows, GameKind), problems, notes)
     rows = _rows(file.path, AnswerRow, lambda row: AnswerKind(*answer_kind(row)), problems, notes)
     return Scan(file.path, stamp, records_of(rows, AnswerKind), problems, notes)
@@ -167,9 +168,16 @@ def _rows(
             problems.append(f"{path}:{span.number}: the key question_id or uid is missing")
 
 
-def _game_kind(row: JudgmentHead) -> GameKind:
+def game_kind(row: JudgmentHead) -> GameKind:
+    """What a GameKind says of a judgment; odd scores are as unreadable here as none."""
     games = (row.games or [])[:2]
     verdicts = [UNREADABLE if game is None else verdict_code(game.score) for game in games]
     verdicts += [ABSENT] * (2 - len(verdicts))
     shortened = any(game and game.truncated for game in games)
     return GameKind(row.model or "", row.baseline or "", "", verdicts[0], verdicts[1], shortened)
+
+
+def answer_facts(kind: AnswerKind) -> Facts:
+    """What a RecordFile has of an answer."""
+    tokens = -1 if kind.tokens is None else int(kind.tokens)
+    return tokens, int(kind.is_cut_off), int(kind.has_failed), 0, 0

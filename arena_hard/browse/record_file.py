@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -13,10 +14,14 @@ from arena_hard.data import jsonl
 from arena_hard.data.foreign_files import misfit
 from arena_hard.data.line_notes import LineNotes
 from arena_hard.data.record_folder import rank
-from arena_hard.data.record_index import Stamp
+from arena_hard.data.record_index import Stamp, stamp_from
+from arena_hard.data.records import UserError
 from arena_hard.data.verdicts import LABELS, standard_label
 from arena_hard.rating.arrays import BoolArray, IntArray
 from arena_hard.rating.same_records import Overruled
+
+K = TypeVar("K")
+T = TypeVar("T")
 
 UNREADABLE = -1  # the judge wrote, but no verdict could be read
 NO_GAME = -2  # there is no such game, or no judgment at all
@@ -60,6 +65,11 @@ def part_of(file: RecordFile, rows: IntArray | BoolArray) -> RecordFile:
     """The file as if it held these rows alone."""
     columns = (file.question[rows], file.offset[rows], file.length[rows], file.facts[rows])
     return RecordFile(file.path, file.stamp, *columns, file.problems, file.notes)
+
+
+def renumbered(files: dict[K, RecordFile], now: IntArray) -> dict[K, RecordFile]:
+    """The files with other codes of the questions. now: [codes] the new code of each."""
+    return {key: file._replace(question=now[file.question]) for key, file in files.items()}
 
 
 def each_once(files: list[RecordFile], model: str) -> tuple[list[RecordFile], list[Overruled]]:
@@ -122,17 +132,46 @@ def spans_of(path: Path, decode: Callable[[bytes], Any], problems: list[str], no
         problems.append(str(jsonl.unreadable(path, error)))
 
 
-def read_row(file: RecordFile, row: int) -> dict[str, Any] | None:
-    """One record as it stands in the file; None when the file was changed under the index."""
-    with open(file.path, "rb") as stream:
-        stream.seek(int(file.offset[row]))
-        line = stream.read(int(file.length[row]))
-    span = next(jsonl.spans([line], jsonl.decode_object), None)
+class Changed(UserError):
+    """A record file was changed under the index, so that another record may be where one was."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file} was changed, and is being read again.")
+        self.file = file
+
+
+def read_row(file: RecordFile, row: int, is_it: Callable[[RecordFile, int, bytes], bool]) -> dict[str, Any] | None:
+    """One record as it stands in the file; None where it cannot be read.
+
+    is_it: whether a line is the record that the index knows in this row, which is asked where the file is not as it
+    was: others may only have been added. Raises Changed where it is another one, or none.
+    """
+    try:
+        with open(file.path, "rb") as stream:
+            is_same = stamp_from(os.fstat(stream.fileno())) == file.stamp
+            stream.seek(int(file.offset[row]))
+            line = stream.read(int(file.length[row]))
+    except FileNotFoundError:
+        raise Changed(file.path) from None
+    if not is_same and not is_it(file, row, line):
+        raise Changed(file.path)
+    return first_in(line, jsonl.decode_object)
+
+
+def first_in(line: bytes, decode: Callable[[bytes], T]) -> T | None:
+    """The first record in some bytes; None where they begin with something else."""
+    span = next(jsonl.spans([line], decode), None)
     return span.value if span else None
 
 
-def read_record(file: RecordFile, row: int, parse: Callable[[dict[str, Any]], Any]) -> Any:
-    values = read_row(file, row)
+def read_record(
+    file: RecordFile,
+    row: int,
+    is_it: Callable[[RecordFile, int, bytes], bool],
+    parse: Callable[[dict[str, Any]], T | None],
+) -> T | None:
+    """One record as `parse` understands it; None where it cannot. Raises Changed, as `read_row` does."""
+    values = read_row(file, row, is_it)
     try:
         return None if values is None else parse(values)
     except (ValueError, AttributeError, TypeError, msgspec.ValidationError):

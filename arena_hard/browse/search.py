@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from arena_hard.browse.index import BenchIndex
-from arena_hard.browse.record_file import RecordFile, last_rows, read_row
+from arena_hard.browse.record_file import Changed, RecordFile, last_rows, read_row
 from arena_hard.data.records import Question, answer_from_row, judgment_from_row
 from arena_hard.rating.arrays import BoolArray
 
@@ -45,7 +45,8 @@ def in_judgments(index: BenchIndex, judge: str, model: str, words: str) -> BoolA
 def _of_file(index: BenchIndex, file: RecordFile | None, words: str, kind: str) -> BoolArray:
     found = np.zeros(len(index.question_ids), dtype=bool)
     if file is not None:
-        rows = np.intersect1d(_rows_with(_Same(file), words.casefold(), kind), last_rows(file))
+        is_it = index.is_answer if kind == "answer" else index.is_judgment
+        rows = np.intersect1d(_rows_with(_Same(file, is_it), words.casefold(), kind), last_rows(file))
         found[file.question[rows.astype(np.int64)]] = True
     return found
 
@@ -53,8 +54,8 @@ def _of_file(index: BenchIndex, file: RecordFile | None, words: str, kind: str) 
 class _Same:
     """A record file as a key: the same as long as path, stamp and the rows are."""
 
-    def __init__(self, file: RecordFile) -> None:
-        self.file = file
+    def __init__(self, file: RecordFile, is_it: Callable[[RecordFile, int, bytes], bool]) -> None:
+        self.file, self.is_it = file, is_it
         self.key = (file.path, file.stamp, file.offset.tobytes())
 
     def __hash__(self) -> int:
@@ -69,7 +70,7 @@ def _rows_with(same: _Same, words: str, kind: str) -> tuple[int, ...]:
     """The rows whose texts hold the words; `words` is casefolded."""
     file = same.file
     texts_of = _answer_texts if kind == "answer" else _judgment_texts
-    return tuple(row for row in _candidates(file, words) if _row_holds(file, row, words, texts_of))
+    return tuple(row for row in _candidates(file, words) if _row_holds(same, row, words, texts_of))
 
 
 def _candidates(file: RecordFile, words: str) -> Iterable[int]:
@@ -77,7 +78,10 @@ def _candidates(file: RecordFile, words: str) -> Iterable[int]:
     key = _plain_run(words)
     if not key:
         return range(len(file.question))
-    data = Path(file.path).read_bytes().lower()
+    try:
+        data = Path(file.path).read_bytes().lower()
+    except FileNotFoundError:
+        return []
     ends = file.offset + file.length
     rows: list[int] = []
     place = data.find(key.encode())
@@ -95,11 +99,11 @@ def _plain_run(words: str) -> str:
     return max(re.findall(r"[ !#-.0-\[\]-~]+", words), key=len, default="")
 
 
-def _row_holds(file: RecordFile, row: int, words: str, texts_of: Callable[[Any], Iterable[str]]) -> bool:
-    values = read_row(file, row)
+def _row_holds(same: _Same, row: int, words: str, texts_of: Callable[[Any], Iterable[str]]) -> bool:
     try:
+        values = read_row(same.file, row, same.is_it)
         return values is not None and any(words in text.casefold() for text in texts_of(values))
-    except (ValueError, AttributeError, TypeError):
+    except (Changed, ValueError, AttributeError, TypeError):
         return False
 
 

@@ -93,11 +93,12 @@ class Site:
             except (UserError, OSError) as error:
                 return render("error.html", view, title="Error", words=str(error), pages={}, benches=[])
 
-    def decide(self, bench: str, judge: str, name: str, place: int, label: str) -> str:
-        """Store a decision of a blind check; returns what went wrong in words, or nothing."""
+    def decide(self, bench: str, judge: str, name: str, place: int, label: str, mark: str = "") -> str:
+        """Store a decision of a blind check, as blind_page does; returns what went wrong in words, or nothing."""
         with self._lock:
             try:
-                blind_page.decide(self.index(bench if bench in self.benches() else ""), judge, name, place, label)
+                index = self.index(bench if bench in self.benches() else "")
+                blind_page.decide(index, judge, name, place, label, mark)
             except (UserError, OSError) as error:
                 return str(error)
         return ""
