@@ -41,6 +41,7 @@ foreign_files  what lies in the place of a file: a pointer, a web page, an archi
 record_folder  the record files of a folder, and what stands beside them or in their place
 columns        facts of many records in few bytes each
 record_index   what is known of a record file that has not changed since it was read
+readers        which code reads records, for what is kept of what it has read
 program        which program this is, for what is kept of what it computes
 saved          files that may be lost, in one step
 known_records  answers and judgments without their texts, by the index of their files

@@ -1,9 +1,10 @@
 """What is known of a record file that has not changed since it was read: the id and the facts of each record, no texts.
 
-Kept in data/BENCH/cache/index/, a file for each record file and each kind of reader. It counts only while the record
-file is provably the same (inode, size, both its times); one that was written within the last seconds could change once
-more without showing it, and one of which something has to be said to people is read each time, so that it is said each
-time. An index may be deleted, torn, or written by two runs at once: what does not fit its own digest is no index.
+Kept in data/BENCH/cache/index/, a file for each record file and each kind of reader. It counts only for the code that
+made it (readers.py), and only while the record file is provably the same (inode, size, both its times); one that was
+written within the last seconds could change once more without showing it, and one of which something has to be said to
+people is read each time, so that it is said each time. An index may be deleted, torn, or written by two runs at once:
+what does not fit its own digest is no index.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from arena_hard import __version__
 from arena_hard.data import jsonl
 from arena_hard.data.columns import Column, Places
 from arena_hard.data.paths import Bench
+from arena_hard.data.readers import READERS, code_of
 from arena_hard.data.saved import MARK, digest_of, opened, save
 
 K = TypeVar("K", bound=Hashable)
@@ -30,7 +31,6 @@ K = TypeVar("K", bound=Hashable)
 FRESH_SECONDS = 2.0  # the coarsest clock that a file system may have
 SMALL = 1 << 17  # bytes of a file that is read as quickly as its index
 _WORTH = 250_000_000  # bytes of records that are read in half a second: of fewer, who only reads leaves nothing
-_FORMAT = f"3 {__version__}"  # how a record is read belongs to the version
 _IDS_KEPT = 8  # lists of ids; the files of a bench mostly have the same
 
 
@@ -134,6 +134,11 @@ class Records(Generic[K]):
         return zip(self.places.ids, (marks[place : place + MARK] for place in range(0, len(marks), MARK)))
 
 
+def _format() -> str:
+    """What an index must have been made by to be believed: this layout, and the same readers."""
+    return f"4 {code_of(*READERS).hex()}"
+
+
 class _Head(msgspec.Struct, array_like=True):
     """What stands before the ids in the file of an index."""
 
@@ -231,7 +236,7 @@ def _head_of(rows: Iterable[Row[K]] | Gathered[K]) -> tuple[_Head, bytes]:
     packed = array("I", found.codes).tobytes() if wide else bytes(list(found.codes))
     ids = _joined(found.ids)
     kinds, whole = (msgspec.Raw(msgspec.msgpack.encode(each)) for each in (list(found.kinds), found.whole))
-    head = _Head(_FORMAT, NO_STAMP, kinds, packed, wide, list(found.marks), digest_of(ids), whole)
+    head = _Head(_format(), NO_STAMP, kinds, packed, wide, list(found.marks), digest_of(ids), whole)
     head.digest = digest_of(msgspec.msgpack.encode(head))
     return head, ids
 
@@ -284,7 +289,7 @@ def _load(index: Path, stamp: Stamp, kind: type[K]) -> Records[K] | None:
     try:
         with opened(index) as (data, rest):
             head = msgspec.msgpack.decode(data, type=_Head)
-            if head.format != _FORMAT or head.stamp != stamp:
+            if head.stamp != stamp or head.format != _format():
                 return None
             ids = b"" if head.ids in _known_places else rest()
             if ids and digest_of(ids) != head.ids:

@@ -1,7 +1,8 @@
 """Which judgments are of other texts than today's: a judgment keeps its first prompt, which is filled anew.
 
 That takes all texts of a model. So what was found to be unchanged is kept beside the index of the judgments, by a
-digest of all that the prompt was filled with, and where nothing at all has changed, a digest of it all says so.
+digest of all that the prompt was filled with and of the code that fills it, and where nothing at all has changed, a
+digest of it all says so.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from arena_hard import __version__
 from arena_hard.data.columns import different, where
 from arena_hard.data.known_records import Answers
+from arena_hard.data.readers import READERS, code_of
 from arena_hard.data.record_index import index_file, is_large, is_settled, mark_of, stamp_of
 from arena_hard.data.records import Question
 from arena_hard.data.saved import MARK, opened, save
@@ -136,7 +137,7 @@ def _beside(stage: Stage, questions: list[Question]) -> dict[str, bytes]:
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:
-    digest = hashlib.blake2b(__version__.encode(), digest_size=MARK)
+    digest = hashlib.blake2b(code_of(*READERS) + code_of("judging/*.py"), digest_size=MARK)
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)
     return digest.digest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena_hard.data import jsonl, known_records, record_index, single_answers
+from arena_hard.data import jsonl, known_records, readers, record_index, single_answers
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.columns import Column, Places, different
 from arena_hard.data.known_records import Answers, known_judgments
@@ -97,6 +98,48 @@ CHANGES: dict[str, Callable[[Path], None]] = {
     "replaced": replaced,
     "emptied": lambda file: write(file, ""),
 }
+
+
+def test_an_index_counts_for_the_code_that_made_it_alone(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+    code = [file.with_name(f"{name}.py") for name in ("one", "other")]
+    write(code[0], "yes = 'A>B'")
+    monkeypatch.setattr(readers, "files_of", lambda _: [each for each in code if each.exists()])
+
+    def read_by_this_code() -> int:
+        readers.code_of.cache_clear()
+        reads.clear()
+        assert keys(file, reads) == ["a", "b", "c"]
+        return len(reads)
+
+    try:
+        assert [read_by_this_code(), read_by_this_code()] == [3, 0]
+        write(code[0], "yes = 'A>B'")  # as a checkout does
+        assert read_by_this_code() == 0
+        write(code[0], "yes = 'B>A'")
+        assert [read_by_this_code(), read_by_this_code()] == [3, 0]
+        write(code[1], "")
+        assert read_by_this_code() == 3
+    finally:
+        readers.code_of.cache_clear()
+
+
+def test_all_code_that_reads_for_an_index_is_among_its_readers() -> None:
+    """Whoever makes an index, and all that they import; what fills prompts is bound to its own code (unchanged.py)."""
+    room = Path(record_index.__file__).parents[1]
+    wanted = [file for file in room.rglob("*.py") if "index_file(" in file.read_text() and "judging" not in file.parts]
+    found: set[Path] = set()
+    while wanted:
+        file = wanted.pop()
+        named = re.findall(r"^ *from (arena_hard[.\w]*) import (.*)$", file.read_text(), re.MULTILINE)
+        modules = [module for module, _ in named] + [
+            f"{m}.{each.strip()}" for m, names in named for each in names.split(",")
+        ]
+        places = {room.parent / f"{module.replace('.', '/')}.py" for module in modules}
+        wanted += [place for place in places if place.is_file() and place not in found]
+        found |= {file, *filter(Path.is_file, places)}
+    assert room / "data/verdicts.py" in found and room / "rating/game_codes.py" in found
+    assert found <= {*readers.files_of(readers.READERS)}
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -131,6 +131,14 @@ def test_one_more_answer_is_all_that_is_compared(made: Scratch, monkeypatch: pyt
     assert compared == [question_id(2)]
 
 
+def test_what_other_code_has_found_is_compared_again(made: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, compared, before = outcome(made), set[str](), unchanged.has_changed
+    monkeypatch.setattr(unchanged, "has_changed", lambda *each: compared.add(each[2].question_id) or before(*each))
+    assert outcome(made) == expected and not compared
+    monkeypatch.setattr(unchanged, "code_of", lambda *_: b"a later commit")
+    assert outcome(made) == expected and len(compared) == 6
+
+
 @pytest.mark.parametrize("what", ["question", "answer", "baseline", "judgment", "taken back"])
 def test_an_edited_text_is_noticed(made: Scratch, what: str) -> None:
     assert "changed" not in str(outcome(made))
