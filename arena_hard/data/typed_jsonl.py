@@ -19,6 +19,7 @@ import msgspec
 from arena_hard.data import jsonl
 from arena_hard.data.beside import is_core_left
 from arena_hard.data.line_notes import LineNotes
+from arena_hard.data.record_index import Stamp, stamp_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -30,12 +31,22 @@ BLOCK_BYTES = 1 << 17  # what is read, looked at, hashed and decoded one after t
 
 
 class InputFile(msgspec.Struct, frozen=True):
-    """What a result was computed from: a file as it was when it was read."""
+    """What a result was computed from: a file as it was when it was read.
+
+    inode, ctime_ns: which tell on this machine whether somebody has written to it since; 0 where they are not known.
+    """
 
     name: str
     size: int
     mtime_ns: int
     sha256: str
+    inode: int = 0
+    ctime_ns: int = 0
+
+
+def input_file(name: str, stamp: Stamp, sha256: str) -> InputFile:
+    """A file that had this stamp."""
+    return InputFile(name, stamp.size, stamp.written, sha256, stamp.inode, stamp.changed)
 
 
 class Reader(Generic[T]):
@@ -188,13 +199,13 @@ def name_in(base: Path, file: Path) -> str:
 
 
 def is_unchanged(file: Path, known: InputFile) -> bool:
-    """Whether a file is still what it was; its bytes are read only when its time has changed."""
+    """Whether a file is still what it was; its bytes are read where its stamp is another, as that of a copy is."""
+    stamp = stamp_of(file)
+    if stamp is None or stamp.size != known.size:
+        return False
+    if input_file(known.name, stamp, known.sha256) == known:
+        return True
     try:
-        status = file.stat()
-        if status.st_size != known.size:
-            return False
-        if status.st_mtime_ns == known.mtime_ns:
-            return True
         with open(file, "rb") as stream:
             digest = hashlib.sha256()
             while chunk := stream.read(BLOCK_BYTES):

@@ -24,8 +24,9 @@ from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
 from arena_hard.data.presets import DEFAULT_BASELINE, DEFAULT_BENCH, DEFAULT_JUDGE
 from arena_hard.data.program import program
+from arena_hard.data.record_index import Stamp, stamp_of
 from arena_hard.data.records import UserError
-from arena_hard.data.typed_jsonl import InputFile, Reader, is_unchanged, name_in
+from arena_hard.data.typed_jsonl import InputFile, Reader, input_file, is_unchanged, name_in
 from arena_hard.rating import battle_files
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles, most_rows
@@ -234,12 +235,12 @@ def round_lines(models: Sequence[str], rounds: FloatArray) -> Iterable[bytes]:
 # ----------------------------------------------------------------------------------------- writing
 
 
-_unwritten: set[Path] = set()
+_left: dict[Path, dict[Path, Stamp]] = {}
 
 
-def was_written(file: Path) -> bool:
-    """Whether this process could leave a cache where it wanted to leave one."""
-    return file not in _unwritten
+def as_left(file: Path) -> dict[Path, Stamp] | None:
+    """The stamps of a cache and its note as this process left them; None where it could not, or another run came."""
+    return _left.get(file)
 
 
 def save(file: Path, lines: Iterable[bytes], note: Note) -> str | None:
@@ -247,28 +248,54 @@ def save(file: Path, lines: Iterable[bytes], note: Note) -> str | None:
 
     Returns why it could not be written, or None.
     """
-    _unwritten.discard(file)
-    old = read_note(file)
-    if old is not None and _made_from(old) == _made_from(note):
-        return None
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    digest = hashlib.sha256()
+    _left.pop(file, None)
+    stamp, old = stamp_of(file), read_note(file)
+    try:
+        if stamp and old and old.itself and _made_from(old) == _made_from(note):
+            note = msgspec.structs.replace(note, itself=input_file(file.name, stamp, old.itself.sha256))
+            with contextlib.suppress(OSError):  # what is there is the same, but for the stamps of files
+                of_note = stamp_of(note_file(file)) if note == old else _write_note(file, note)
+                _leave({file: stamp, note_file(file): of_note})
+            return None
+        stamp, digest = _write(file, lines)
+        if stamp:
+            note = msgspec.structs.replace(note, itself=input_file(file.name, stamp, digest))
+            _leave({file: stamp, note_file(file): _write_note(file, note)})
+    except OSError as error:
+        return f"{file} could not be written ({error.strerror}); the result is not affected."
+    return None
+
+
+def _leave(stamps: dict[Path, Stamp | None]) -> None:
+    """Note how a cache and its note were left, if they are still so."""
+    if all(stamp and stamp == stamp_of(file) for file, stamp in stamps.items()):
+        _left[next(iter(stamps))] = {file: stamp for file, stamp in stamps.items() if stamp}
+
+
+def _write_note(file: Path, note: Note) -> Stamp | None:
+    return _write(note_file(file), [msgspec.json.encode(note)])[0]
+
+
+def _write(file: Path, chunks: Iterable[bytes]) -> tuple[Stamp | None, str]:
+    """Write a file in one step. Returns its stamp, None where another run's is there by now, and its SHA-256.
+
+    Raises OSError.
+    """
+    temporary, digest = file.with_name(f".{file.name}.{os.getpid()}.tmp"), hashlib.sha256()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as stream:  # what can be made again needs no fsync
-            for chunk in lines:
+            for chunk in chunks:
                 stream.write(chunk)
                 digest.update(chunk)
+        inode = temporary.stat().st_ino
         os.replace(temporary, file)
-        status = file.stat()
-        itself = InputFile(file.name, status.st_size, status.st_mtime_ns, digest.hexdigest())
-        note_file(file).write_bytes(msgspec.json.encode(msgspec.structs.replace(note, itself=itself)))
-    except OSError as error:
+    except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        _unwritten.add(file)
-        return f"{file} could not be written ({error.strerror}); the result is not affected."
-    return None
+        raise
+    stamp = stamp_of(file)
+    return stamp if stamp and stamp.inode == inode else None, digest.hexdigest()
 
 
 def _made_from(note: Note) -> tuple[list[tuple[str, str]], Note]:

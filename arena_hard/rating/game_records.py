@@ -14,7 +14,7 @@ import numpy as np
 from arena_hard.data import jsonl
 from arena_hard.data.paths import Bench
 from arena_hard.data.record_index import Gathered, Records, found_in, index_file, known
-from arena_hard.data.typed_jsonl import InputFile, Reader, name_in
+from arena_hard.data.typed_jsonl import InputFile, Reader, input_file, name_in
 from arena_hard.rating.arrays import IntArray
 from arena_hard.rating.game_codes import (
     JudgmentHead,
@@ -68,8 +68,7 @@ class FileGames:
 
     def input(self, base: Path) -> InputFile:
         """The file as it was when it was read, named relative to `base`."""
-        stamp = self.records.stamp
-        return InputFile(name_in(base, self.file), stamp.size, stamp.written, self.records.whole)
+        return input_file(name_in(base, self.file), self.records.stamp, self.records.whole)
 
 
 class GameReader:

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ class KeptPage:
 
         def keep(page: str, results: Sequence[Any]) -> None:
             if self.is_kept and not said and secrets.mask(page) == page:
-                self._keep(page, {str(file): stamp_of(file) for file in self._left(results)})
+                self._keep(page, [caches.as_left(file) for file in self._left(results)])
 
         warnings.showwarning = noted
         try:
@@ -91,23 +91,23 @@ class KeptPage:
         finally:
             warnings.showwarning = show
 
-    def _keep(self, page: str, left: Stamps) -> None:
+    def _keep(self, page: str, each: Sequence[Mapping[Path, Stamp] | None]) -> None:
+        """each: the stamps of a file of the results, and of its note, as this run has left them."""
         is_settled = all(is_old(stamp, self._began) for stamp in self._stamps.values() if stamp)
-        are_left = None not in left.values() and all(caches.was_written(Path(file)) for file in left)
-        if not (is_settled and are_left and _stamps_in(self.bench) == self._stamps):
+        if not is_settled or None in each or _stamps_in(self.bench) != self._stamps:
             return
+        left: Stamps = {str(file): stamp for files in each for file, stamp in (files or {}).items()}
         with contextlib.suppress(UnicodeEncodeError):  # names that no text holds
             save(self._file, msgspec.msgpack.encode(_Kept(self._made_of(), left, page)))
             _tidy(self._file.parent)
 
     def _left(self, results: Sequence[Any]) -> Iterator[Path]:
-        """The files that results leave in the data folder."""
+        """The files that results leave in the data folder, beside which there is a note."""
         for result in results:
             case = flags.case(self.args, result.part.category, result.part.baseline)
-            files = [caches.battle_file(self.bench, case)]
+            yield caches.battle_file(self.bench, case)
             if result.fit.rounds is not None and not self.args.control_features:
-                files.append(caches.round_file(self.bench, case, self.args.interval))
-            yield from (*files, *map(caches.note_file, files))
+                yield caches.round_file(self.bench, case, self.args.interval)
 
     def _made_of(self) -> bytes:
         files = (f"{name} {stamp}" for name, stamp in self._stamps.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -17,7 +18,10 @@ import pytest
 
 import show_result
 from arena_hard.data import beside, record_index
+from arena_hard.data.paths import Bench
+from arena_hard.data.records import UserError
 from arena_hard.rating import caches
+from arena_hard.showing.kept_page import KeptPage
 from tests.support.pipeline_bench import write_rows
 
 VERDICTS = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
@@ -324,3 +328,63 @@ def test_a_page_is_not_kept_where_remarks_may_not_be_heard(
         context.setattr(warnings, "warn", lambda *_, **__: None)
         shown(monkeypatch, capsys)
     assert any("incomplete" in remark for remark in shown(monkeypatch, capsys)[1:])
+
+
+@pytest.mark.slow
+def test_battles_of_a_file_that_only_looks_the_same_are_stale(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown(monkeypatch, capsys)
+    battles = next((folder / "cache").glob("battles*.jsonl"))
+    edited(folder / "model_judgment" / "j" / "m.jsonl")
+    with pytest.raises(UserError, match=r"m\.jsonl has changed since it was made"):
+        shown(monkeypatch, capsys, "--load-battles")
+    shown(monkeypatch, capsys)
+    shown(monkeypatch, capsys, "--load-battles")
+    status = battles.stat()
+    battles.write_text(battles.read_text().replace('"model_a":"base","model_b":"m"', '"model_a":"m","model_b":"base"'))
+    os.utime(battles, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert "does not record its inputs" in shown(monkeypatch, capsys, "--load-battles")[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_old", [False, True])
+def test_battles_that_are_copied_with_their_judgments_stay_good(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_old: bool
+) -> None:
+    shown(monkeypatch, capsys)
+    expected = shown(monkeypatch, capsys, "--load-battles")
+    note = next((folder / "cache").glob("battles*.meta.json"))
+    if is_old:  # without what only this machine knows
+        note.write_text(re.sub(r',"(inode|ctime_ns)":\d+', "", note.read_text()))
+    copy = shutil.copytree(folder.parents[1], folder.parents[2] / "elsewhere", copy_function=shutil.copyfile)
+    monkeypatch.chdir(copy)
+    assert shown(monkeypatch, capsys, "--load-battles") == expected
+    battles = copy / "data/b/cache" / note.name.replace(".meta.json", ".jsonl")
+    stamp = record_index.stamp_of(battles)
+    shutil.rmtree(copy / "data/b/cache/pages")
+    shown(monkeypatch, capsys)
+    assert record_index.stamp_of(battles) == stamp
+    monkeypatch.setattr("hashlib.sha256", never)  # the note knows the copies' stamps by now
+    known = caches.read_note(battles)
+    assert known is not None and not caches.changed_inputs(known, Bench(Path("data"), "b"))
+
+
+@pytest.mark.slow
+def test_a_page_whose_files_another_run_has_replaced_is_made_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two runs at once with other rounds: those of one of them are left, and its page alone."""
+    kept, others = KeptPage._keep, [0]
+
+    def after_another(*given: Any) -> None:
+        monkeypatch.setattr(KeptPage, "_keep", kept)
+        others.append(len(shown(monkeypatch, capsys, "--seed", "2")))
+        kept(*given)
+
+    monkeypatch.setattr(KeptPage, "_keep", after_another)
+    shown(monkeypatch, capsys, "--seed", "1")
+    assert len(others) == 2
+    shown(monkeypatch, capsys, "--seed", "2", "--load-battles", "--load-bootstrap")
+    assert shown(monkeypatch, capsys, "--seed", "1")[0] == without_cache(folder, monkeypatch, capsys, "--seed", "1")[0]
+    shown(monkeypatch, capsys, "--seed", "1", "--load-battles", "--load-bootstrap")
