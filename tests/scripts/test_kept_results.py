@@ -21,7 +21,6 @@ from arena_hard.data import beside, record_index
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.rating import caches
-from arena_hard.showing.kept_page import KeptPage
 from tests.support.pipeline_bench import write_rows
 
 VERDICTS = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
@@ -375,16 +374,17 @@ def test_a_page_whose_files_another_run_has_replaced_is_made_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two runs at once with other rounds: those of one of them are left, and its page alone."""
-    kept, others = KeptPage._keep, [0]
+    made = show_result.result_of
 
-    def after_another(*given: Any) -> None:
-        monkeypatch.setattr(KeptPage, "_keep", kept)
-        others.append(len(shown(monkeypatch, capsys, "--seed", "2")))
-        kept(*given)
+    def then_another(*given: Any) -> Any:
+        monkeypatch.setattr(show_result, "result_of", made)
+        found, ours = made(*given), dict(caches._left)
+        shown(monkeypatch, capsys, "--seed", "2")
+        monkeypatch.setattr(caches, "_left", ours)  # of this run's process
+        return found
 
-    monkeypatch.setattr(KeptPage, "_keep", after_another)
+    monkeypatch.setattr(show_result, "result_of", then_another)
     shown(monkeypatch, capsys, "--seed", "1")
-    assert len(others) == 2
     shown(monkeypatch, capsys, "--seed", "2", "--load-battles", "--load-bootstrap")
     assert shown(monkeypatch, capsys, "--seed", "1")[0] == without_cache(folder, monkeypatch, capsys, "--seed", "1")[0]
     shown(monkeypatch, capsys, "--seed", "1", "--load-battles", "--load-bootstrap")
