@@ -32,12 +32,13 @@ from arena_hard.data.typed_jsonl import InputFile
 from arena_hard.rating import battle_files, battles, caches, intervals, ratings, same_place
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
-from arena_hard.rating.categories import NO_CATEGORIES, Part, assumed_baseline, covered, cut, without_half_read
+from arena_hard.rating.categories import Part, covered, cut, without_half_read
 from arena_hard.rating.coverage import Coverage, judged_in
 from arena_hard.rating.games import Judgments, read_judgments, without_own
 from arena_hard.rating.intervals import Fit
 from arena_hard.rating.stopped import looked_in
 from arena_hard.showing import comparisons, config_values, flags, footnotes, formats, leaderboard, rounds_bar
+from arena_hard.showing.category_files import cached_cases, forget_others, whole_of
 from arena_hard.showing.kept_page import KeptPage
 from arena_hard.showing.notes import Text, as_data, from_data
 from utils import load_judge_settings, parser, run_main
@@ -142,7 +143,7 @@ def load(
         parts.append(Part(category, baseline, fought, read, judged, looked, silent, said))
     notes += footnotes.files_notes(judgments)
     notes += footnotes.other_baseline_notes(judgments.table, parts) if not args.category else []
-    return parts, judgments.inputs, notes + write_battles(args, bench, parts, judgments, notes)
+    return parts, judgments.inputs, notes + write_battles(args, expected, parts, judgments, notes)
 
 
 def anchor_of(found: Battles, file: Path, baseline: str) -> str:
@@ -154,16 +155,17 @@ def anchor_of(found: Battles, file: Path, baseline: str) -> str:
 
 
 def write_battles(
-    args: argparse.Namespace, bench: Bench, parts: Sequence[Part], judgments: Judgments, notes: Sequence[Text]
+    args: argparse.Namespace, expected: Expected, parts: Sequence[Part], judgments: Judgments, notes: Sequence[Text]
 ) -> list[str]:
     """Write the battles for --load-battles and for other tools; a folder that takes no file is but a note."""
-    problems = []
-    for part in parts if flags.leaves_files(args) else ():
-        case = flags.case(args, part.category, part.baseline)
+    problems: list[str | None] = []
+    cases = [flags.case(args, part.category, part.baseline) for part in parts if flags.leaves_files(args)]
+    for case, part in zip(cases, parts):
         lines = battle_files.game_lines(part.battles) if args.soft else battle_files.battle_lines(part.battles)
-        said, most = [as_data(part.said), as_data(notes)], part.battles.most
-        note = caches.Note(case, judgments.inputs, judged=part.judged, most=most, said=said, silent=tuple(part.silent))
-        problems.append(caches.save(caches.battle_file(bench, case), lines, note))
+        said = {"said": [as_data(part.said), as_data(notes)], "silent": tuple(part.silent), "judged": part.judged}
+        note = caches.Note(case, judgments.inputs, most=part.battles.most, whole=whole_of(args, cases), **said)
+        problems.append(caches.save(caches.battle_file(expected.bench, case), lines, note))
+    forget_others(args, expected, cases)
     return [problem for problem in problems if problem]
 
 
@@ -172,8 +174,8 @@ def load_cached(args: argparse.Namespace, expected: Expected) -> tuple[list[Part
     parts: list[Part] = []
     inputs: tuple[InputFile, ...] = ()
     notes: list[Text] = [footnotes.JUDGES_IN_ONE] if len(args.judge_name) > 1 else []
-    for category in cached_categories(args, expected):
-        case = flags.case(args, category, args.baseline or assumed_baseline(expected, args.judge_name, category))
+    cases, lacking = cached_cases(args, expected)
+    for case in cases:
         file, note = caches.find_battles(expected.bench, case)
         parts.append(cached_part(file, note or caches.Note(case, ())))
         if note is None:
@@ -181,7 +183,7 @@ def load_cached(args: argparse.Namespace, expected: Expected) -> tuple[list[Part
             continue
         inputs = note.inputs
         notes += [each for each in from_data(note.said[1] if note.said else []) if each not in notes]
-    return parts, inputs, notes
+    return parts, inputs, notes + lacking
 
 
 def cached_part(file: Path, note: caches.Note) -> Part:
@@ -189,14 +191,6 @@ def cached_part(file: Path, note: caches.Note) -> Part:
     case, found = note.case, caches.battles_of(file, note)
     anchor, said = anchor_of(found, file, case.baseline), from_data(note.said[0] if note.said else [])
     return Part(case.category, anchor, found, judged=note.judged, silent=note.silent, said=said)
-
-
-def cached_categories(args: argparse.Namespace, expected: Expected) -> list[str]:
-    """The categories asked for, else those that a run without --category has rated on their own; "" is all in one."""
-    if args.category:
-        return [""] if args.category == [NO_CATEGORIES] else args.category
-    cases = [flags.case(args, name, baseline) for name, baseline in expected.categories(args.baseline)]
-    return [case.category for case in cases if caches.battle_file(expected.bench, case).is_file()] or [""]
 
 
 def questions_of(args: argparse.Namespace, bench: Bench) -> tuple[list[Question], list[str]]:

@@ -61,7 +61,8 @@ class Note(msgspec.Struct, frozen=True):
 
     judged: beside battles, what was judged; a question without a readable verdict has no battle. most: how many rows a
     question is at most. said: what had to be said of the judgments, in a form that only those who said it know;
-    silent: models of which the games say nothing. made_of: beside many rounds, a digest of what they come from.
+    silent: models of which the games say nothing. made_of: beside many rounds, a digest of what they come from. whole:
+    beside a category's battles, all cases of the run that has rated each category.
     """
 
     case: Case
@@ -73,6 +74,7 @@ class Note(msgspec.Struct, frozen=True):
     said: Any = None
     silent: tuple[str, ...] = ()
     made_of: str = ""
+    whole: tuple[Case, ...] = ()
 
 
 def default_battle_file(bench: Bench) -> Path:

@@ -13,6 +13,7 @@ formats            a result in each printed form
 figures            intervals drawn into a file
 correlation_table  the table of --correlate
 kept_page          the page of a large benchmark as it was printed last
+category_files     which battle files of categories belong together, and which are left over
 csv_files          the CSV files of --output, a name for each case
 config_values      what the judge's config says where no flag does
 sections           a small table with a title and remarks, and how its numbers are written

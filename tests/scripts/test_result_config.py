@@ -104,6 +104,33 @@ def test_its_categories_are_rated_each_on_its_own(folder: Path, categories: dict
     assert models(result(folder, "--category", "none")) == [["base", "m"]]
 
 
+def test_battles_of_a_category_that_is_rated_otherwise_now_are_not_left_over(folder: Path) -> None:
+    """Its judgments against the config's baseline are taken away: those against another one count, and are found."""
+    judge(folder, "ckpt", inside="vs_ckpt", only="hard")
+    configure(folder, categories=CATEGORIES)
+    assert models(result(folder)) == models(result(folder, "--load-battles")) == [["base", "m"], ["ckpt", "m"]]
+    (folder / "data/mine/model_judgment/J/vs_ckpt/m.jsonl").unlink()
+    assert models(result(folder)) == models(result(folder, "--load-battles")) == [["base", "m"], ["base", "m"]]
+    names = sorted(file.name for file in (folder / "data/mine/cache").glob("battles*"))
+    assert names == [
+        f"battles_J_vs_base_weight3_{category}.{ending}"
+        for category in ("easy", "hard")
+        for ending in ("jsonl", "meta.json")
+    ]
+
+
+def test_categories_that_an_earlier_run_has_not_rated_are_said(folder: Path) -> None:
+    configure(folder, categories={"easy": {}, "hard": {}})
+    result(folder, "--category", "hard")
+    some = result(folder, "--load-battles")
+    assert models(some) == [["base", "m"]] and "of some categories alone, and not of easy. Run without" in some["said"]
+    assert "of some categories" not in result(folder, "--load-battles", "--category", "hard")["said"]
+    result(folder)
+    result(folder, "--category", "hard")
+    whole = result(folder, "--load-battles")
+    assert models(whole) == [["base", "m"]] * 2 and "of some categories" not in whole["said"]
+
+
 def test_categories_of_the_config_that_no_question_has_do_not_matter(folder: Path) -> None:
     configure(folder, categories=CATEGORIES)
     (folder / "data/mine/question.jsonl").unlink()
