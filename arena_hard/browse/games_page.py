@@ -90,12 +90,23 @@ class Listed(NamedTuple):
 def build(index: BenchIndex, view: View, settings: JudgeSettings | None) -> tuple[str, dict[str, Any]]:
     """Template and values of the page."""
     selection = game_selection.select(index, view, settings)
+    view = view if index.reading else shown_view(index, view, selection)  # what was asked for may be read soon
     context = {
+        "own_view": view,
         "filters": filters(index, view),
         "questions": question_choices(index, view, selection),
         "active": active_filters(view),
     }
     return "games.html", context | page_of(index, view, selection, settings)
+
+
+def shown_view(index: BenchIndex, view: View, selection: Selection) -> View:
+    """The view whose game is shown: that of an address may be none that its filters leave."""
+    if not view.question or selection.place < 0:
+        return view
+    model = index.models[int(selection.models[selection.place])]
+    question = index.question_ids[int(selection.questions[selection.place])]
+    return view.but(question=question, at=view.at and model)
 
 
 def page_of(index: BenchIndex, view: View, selection: Selection, settings: JudgeSettings | None) -> dict[str, Any]:

@@ -112,6 +112,7 @@ class Site:
         settings, asked = self.settings_of(bench), view
         view = completed(view.but(bench=bench), index, settings)
         template, context = PAGES[view.tab].build(index, view, settings)
+        view = context.pop("own_view", view)
         context |= {"benches": benches, "pages": titles(), "data_dir": self.data_dir}
         return render(template, view, index=index, not_shown=not_shown(asked, view, index, settings), **context)
 

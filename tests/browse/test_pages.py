@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -222,6 +223,25 @@ def test_compare_finds_where_two_models_differ_most(index: BenchIndex) -> None:
 
 
 # ----------------------------------------------------------------------------------- blind check
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("model=alpha&question=q-sum&text=Rome", "model=alpha&question=q-plan&text=Rome"),
+        ("at=beta&question=q-sum&first=B>>A", "at=alpha&question=q-plan&first=B%3E%3EA"),
+        ("model=alpha&question=q-sum&text=2 %2B 2", "model=alpha&question=q-sum&text=2+%2B+2"),
+        ("question=q-time&show=missing", "question=q-time&show=missing"),
+        ("model=alpha&text=nowhere&question=q-sum", "model=alpha&question=q-sum&text=nowhere"),
+        ("model=alpha&question=nope", "model=alpha&question=q-sum"),
+    ],
+)
+def test_the_address_of_a_page_is_that_of_the_game_that_it_shows(tmp_path: Path, asked: str, shown: str) -> None:
+    write_bench(tmp_path / "small")
+    html = Site(tmp_path).show(f"?tab=games&{asked}")
+    own = unescape(html.partition('data-address="')[2].partition('"')[0])
+    assert own == f"?tab=games&bench=small&judge=judy&{shown}"
+    assert "nope" in asked or Site(tmp_path).show(own) == html
 
 
 def test_of_a_model_that_the_judge_says_nothing_of_no_points_are_told(tmp_path: Path) -> None:
