@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class Slow:
 
 
 @pytest.fixture
-def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slow:
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     write_bench(tmp_path / "small")
     for file in tmp_path.glob("small/*/**/*.jsonl"):
         padded(file)
@@ -69,7 +69,8 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slow:
     monkeypatch.setattr(reading, "LARGE", 0)
     monkeypatch.setattr(reading._Reader, "read", waiting)
     site.in_background = True
-    return Slow(site, go)
+    yield Slow(site, go)
+    go.set()
 
 
 def padded(file: Path) -> None:
