@@ -168,6 +168,7 @@ def test_what_a_stopped_redo_has_not_come_to_stays_for_a_run_without_it(six: Scr
 def test_a_redo_by_batch_does_not_take_the_batches_of_a_run_before_it(six: Scratch, wire: Server) -> None:
     folder = six.bench / "batch" / "answers by m"
     write_rows(folder / "batch.jsonl", [{"step": "prepared", "marker": "one", "keys": ["k"]}])
+    write_rows(folder / "one.jsonl", [{"key": "k", "model": "m"}])
     wire.reset()
     done = six.run("gen_answer.py", "--batch", "--redo", "m")
     assert done.returncode == 2 and wire.stats()["requests"] == 0
