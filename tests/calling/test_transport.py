@@ -156,6 +156,31 @@ def test_what_the_sdks_own_transport_reads_is_read_from_the_second_time_on(heade
     assert [first] * 3 == others
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_long_error_is_read_up_to_a_bound_by_that_transport_too(packed: bool) -> None:
+    body = gzip.compress(bytes(30_000_000)) if packed else b"x" * 3_000_000
+    told = ["HTTP/1.1 400 Bad Request", *[f"content-length: {len(body)}"] * 2, "content-encoding: gzip" * packed]
+    head = "\r\n".join([*filter(None, told), "connection: close", "", ""])
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head.encode() + body)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server, http_client(base) as client:
+            with pytest.raises(httpx2.RemoteProtocolError, match="response cannot be read"):
+                await client.post(f"{base}/v1")
+            response = await client.post(f"{base}/v1")
+            assert response.status_code == 400 and 1000 < len(response.content) <= 100_001
+
+    asyncio.run(run())
+
+
 def test_a_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 

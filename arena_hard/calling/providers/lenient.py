@@ -12,6 +12,7 @@ import aiohttp
 import httpx2
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from arena_hard.calling.providers import long_errors
 from arena_hard.calling.providers.direct import Came, Sendable
 
 if TYPE_CHECKING:
@@ -43,16 +44,25 @@ class LenientSender:
         try:
             response = await self._transport.handle_async_request(request)
             try:
-                whole = b"".join([part async for part in response.aiter_raw()])
+                return await _came(response, content)
             finally:
                 await response.aclose()
         except httpx2.TimeoutException as error:
             raise asyncio.TimeoutError(str(error)) from error
         except httpx2.TransportError as error:
             raise aiohttp.ClientPayloadError(str(error) or type(error).__name__) from error
-        headers = CIMultiDictProxy(CIMultiDict(response.headers.multi_items()))
-        return Came(response.status_code, headers, tuple(response.headers.raw), whole)
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._transport.aclose()
+
+
+async def _came(response: httpx2.Response, request: bytes) -> Came:
+    """A response as it was sent; of an error as much as is read of any."""
+    raw, parts = tuple(response.headers.raw), response.aiter_raw()
+    if response.status_code < 400:
+        whole = b"".join([part async for part in parts])
+    else:
+        whole, raw, _ = await long_errors.read(parts, raw, long_errors.most_of(request))
+    headers = httpx2.Headers(list(raw))
+    return Came(response.status_code, CIMultiDictProxy(CIMultiDict(headers.multi_items())), raw, whole)

@@ -179,6 +179,8 @@ class ProxiedTransport(httpx2.AsyncHTTPTransport):
 def transport_error(error: Exception, request: httpx2.Request) -> httpx2.TransportError:
     """What aiohttp raised, in the terms that the SDKs understand."""
     text = _reason(error.os_error) if isinstance(error, aiohttp.ClientConnectorError) else str(error)
+    if isinstance(error, aiohttp.ClientResponseError):  # whose status is aiohttp's own
+        text = f"the server's response cannot be read ({' '.join(error.message.split())})"
     text = text or type(error).__name__
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return httpx2.ConnectTimeout(text, request=request)
