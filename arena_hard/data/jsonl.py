@@ -12,6 +12,7 @@ import contextlib
 import os
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
+from errno import EMFILE, ENOENT
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
@@ -132,7 +133,8 @@ def unreadable(file: Path, error: OSError) -> UserError:
     """The message for a file that the system does not give out."""
     if isinstance(error, FileNotFoundError):
         return UserError(f"{file} is not there any more. Run again, or bring it back.")
-    return UserError(f"{file} cannot be read: {error.strerror or error}. Fix its permissions or move it away.")
+    remedy = "Raise the limit: ulimit -n 4096" if error.errno == EMFILE else "Fix its permissions or move it away"
+    return UserError(f"{file} cannot be read: {error.strerror or error}. {remedy}.")
 
 
 def changed_meanwhile(file: Path) -> UserError:
@@ -274,8 +276,8 @@ def written(file: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        gone = isinstance(error, FileNotFoundError)
-        remedy = f"{'Bring back its folder' if gone else 'Free some space or fix its permissions'}, then run again"
+        remedies = {ENOENT: "Bring back its folder", EMFILE: "Raise the limit of open files (ulimit -n 4096)"}
+        remedy = f"{remedies.get(error.errno or 0, 'Free some space or fix its permissions')}, then run again"
         said = f"{file} cannot be written: {error.strerror or error}. {remedy}; nothing that was there is lost."
         raise UserError(said) from None
 

@@ -348,7 +348,7 @@ def test_of_a_file_that_was_written_over_the_texts_are_read_as_they_are(bench: B
 
 
 def test_more_files_than_may_be_open_are_read_as_wholes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single_answers, "_OPEN", 1)
+    monkeypatch.setattr(single_answers.resource, "getrlimit", lambda _: (8, 8))
     answers = [Answers(bench, large(bench, name)) for name in ("m", "n")]
     for each in answers:
         each.forget()
