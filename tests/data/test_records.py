@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from arena_hard.data.records import (
 )
 from arena_hard.data.typed_jsonl import Reader
 from arena_hard.data.usage import Usage, usage_from_row
-from arena_hard.data.writer import RecordWriter
+from arena_hard.data.writer import LOTS_APART, RecordWriter
 from tests.support.pipeline_bench import answer, question, write_rows
 
 ROWS = st.lists(st.dictionaries(st.text(), st.text() | st.integers(-(2**60), 2**60) | st.none()), max_size=6)
@@ -245,6 +246,41 @@ def test_everything_awaited_is_on_disk(tmp_path: Path) -> None:
         asyncio.run(write_all(writer))
         found = [row["n"] for file in files for row in read_rows(file)]
     assert sorted(found) == list(range(200))
+
+
+def test_records_that_come_fast_share_their_way_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda number: (synced.append(number), fsync(number))[1])
+    file = tmp_path / "f.jsonl"
+
+    async def write_all(writer: RecordWriter) -> float:
+        begin, written = time.monotonic(), []
+        for number in range(100):
+            written.append(asyncio.ensure_future(writer.write(file, lambda n=number: {"n": n})))
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*written)
+        return time.monotonic() - begin
+
+    with RecordWriter() as writer:
+        writer.open(file)
+        seconds = asyncio.run(write_all(writer))
+        assert [row["n"] for row in read_rows(file)] == list(range(100))
+    assert len(synced) <= seconds / LOTS_APART + 1
+
+
+def test_a_writer_that_is_closed_writes_what_waits_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arena_hard.data.writer.LOTS_APART", 60.0)
+    file = tmp_path / "f.jsonl"
+
+    async def begin(writer: RecordWriter) -> None:
+        await writer.write(file, lambda: {"n": 1})
+        writer.writing(file, lambda: {"n": 2})
+
+    with RecordWriter() as writer:
+        writer.open(file)
+        asyncio.run(begin(writer))
+    assert read_rows(file) == [{"n": 1}, {"n": 2}]
 
 
 def test_a_second_writer_is_refused_until_the_first_ends(tmp_path: Path) -> None:
