@@ -12,8 +12,11 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any, TypeVar
 
+import httpx2
 import pytest
 from anthropic import AsyncAnthropic
+from hypothesis import example, given
+from hypothesis import strategies as st
 from openai import AsyncOpenAI
 
 from arena_hard.calling.providers import direct, late_sdk, openai_chat
@@ -34,8 +37,6 @@ TEXT = 'äöü {braces} 🙂 \u2028 \x7f \t"\\'
 
 
 async def through_the_sdk(client: Any, path: str, body: dict[str, Any], **how: Any) -> Any:
-    import httpx2
-
     return await client.post(path, body=body, cast_to=httpx2.Response, **how)
 
 
@@ -53,6 +54,17 @@ def body_of(adapter: Any, text: str = TEXT, model: str = "m") -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------- what is sent
+
+WORDS = st.text() | st.characters().map(lambda letter: f"a{letter}b")
+SCALARS = WORDS | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+JSONS = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(WORDS, inner), max_leaves=8)
+
+
+@given(st.dictionaries(WORDS, JSONS, max_size=4))
+@example({"temperature": 1e-7, "top_p": 1e16, "min_p": 0.0001, "seed": 2**70, "bias": {"1": -0.0}})
+def test_any_body_is_written_as_the_sdks_write_it(body: dict[str, Any]) -> None:
+    assert direct.encoded(body) == httpx2.Request("POST", "http://127.0.0.1/", json=body).content
+
 
 GOOD = response(200, json.dumps(anthropic() | openai() | {"data": [{"embedding": [1.0]}]}).encode())
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
+import msgspec
+
 if TYPE_CHECKING:
     import ssl
 
@@ -138,7 +140,19 @@ CALL: ContextVar[Call | None] = ContextVar("CALL", default=None)
 
 def encoded(body: Mapping[str, Any]) -> bytes:
     """A body as both SDKs write it. Raises ValueError, TypeError for what is no JSON."""
-    return _ENCODER.encode(body).encode()
+    return msgspec.json.encode(body) if _is_common(body) else _ENCODER.encode(body).encode()
+
+
+def _is_common(value: Any) -> bool:
+    """Whether msgspec, ten times as quick, writes the same as the SDKs' encoder: not of numbers with an exponent."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return True
+    if kind is float:
+        return value == 0 or 1e-4 <= abs(value) < 1e16
+    if kind is dict:
+        return all(type(name) is str and _is_common(each) for name, each in value.items())
+    return kind is list and all(map(_is_common, value))
 
 
 async def post(client: Any, path: str, body: dict[str, Any], **how: Any) -> Any:
