@@ -195,4 +195,4 @@ def _dates(providers: Any) -> list[Any]:
 
 def money(dollars: float) -> str:
     """Dollars with the digits that matter."""
-    return f"${dollars:,.2f}" if dollars >= 0.995 or dollars == 0 else f"${dollars:.2g}"
+    return f"${dollars:,.2f}" if dollars >= 0.0995 or dollars == 0 else f"${dollars:.2g}"

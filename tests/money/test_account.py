@@ -340,8 +340,8 @@ def test_the_report_sums_all_records_and_what_they_replaced(tmp_path: Path) -> N
     lines = report_lines(past_bills(bench, {"judge": model()}))
     # 4 games with usage: each 50k at 2, 50k at 0.5, 10k at 10 dollars a million
     assert "judgments by judge of m: 5 requests, 400,000 input tokens (200,000 of them cached)" in lines[1]
-    assert "$0.9" in lines[1] and "saved $0.3" in lines[1] and "1 request reported no usage" in lines[1]
-    assert lines[-2] == "  total: $0.9"
+    assert "$0.90" in lines[1] and "saved $0.30" in lines[1] and "1 request reported no usage" in lines[1]
+    assert lines[-2] == "  total: $0.90"
 
 
 def test_the_report_says_which_prices_it_lacks(tmp_path: Path) -> None:
