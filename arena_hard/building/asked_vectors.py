@@ -272,13 +272,15 @@ async def _ask(
 
     try:
         model: Model = models.open(settings, embeds=True)
+        bound = models.bound_by_system()
         async with progress.shown():
             await run_jobs(batches, work, width(model))
     finally:
         await models.close()
         if refused and len(kept):  # a server that takes nothing says nothing of a text
             await asyncio.to_thread(kept.refuse, refused)
-    return progress, models.idle_notes([reason for _, reason in progress.failures])
+    idle = models.idle_notes([reason for _, reason in progress.failures])
+    return progress, [*([bound] if bound else []), *idle]
 
 
 async def _halves(batch: Batch, work: Any) -> None:

@@ -35,6 +35,7 @@ from arena_hard.calling.spending import Purse, Unwatched
 from arena_hard.calling.waiting_line import Line
 from arena_hard.data.certificates import check_key_log
 from arena_hard.data.name_lists import counted
+from arena_hard.data.open_files import most_open, room_for_connections
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings
 
@@ -199,6 +200,20 @@ class Models:
     def endpoints(self) -> list[Endpoint]:
         """Every endpoint, once."""
         return list(self._endpoints.values())
+
+    def bound_by_system(self) -> str | None:
+        """Have no more requests in flight than the system allows connections. Returns a note where these are fewer."""
+        widths = [endpoint.gate.width for endpoint in self.endpoints]
+        wanted = sum(width.ceiling for width in widths)
+        room = room_for_connections(wanted)
+        if room >= wanted:
+            return None
+        for width in widths:
+            width.cap(max(1, width.ceiling * room // wanted))
+        return (
+            f"{room} of {wanted} requests go at once, for this program may have {most_open():.0f} files and "
+            f"connections open. To allow more: ulimit -n {most_open() + wanted - room:.0f}"
+        )
 
     def idle_notes(self, failed: Collection[str] = ()) -> list[str]:
         """Those of all models."""

@@ -155,12 +155,7 @@ class RecordRun(Generic[J]):
         """
         self.progress = Progress(sum(group.count for group in groups), self.unit, self.models, self.is_shown)
         self._numbers = {question.question_id: number for number, question in enumerate(questions, 1)}
-        for output in self.outputs:
-            self._open_kept(output)
-        for note in await self._contexts.begin((g.model, g.prompts, [o.path for o in g.outputs]) for g in groups):
-            _note(note)
-        for group in groups:
-            await self._probe(group.model.settings, group.outputs)
+        await self._begin(groups)
 
         async def work(job: J) -> None:
             job.worst = worst(job)
@@ -189,6 +184,17 @@ class RecordRun(Generic[J]):
             if output.kept:
                 output.kept.tidy()
         await self._count_kept(get)
+
+    async def _begin(self, groups: Sequence[Group[J]]) -> None:
+        """What comes before the first record."""
+        for output in self.outputs:
+            self._open_kept(output)
+        for note in self.models.unsaid([self.models.bound_by_system()]):
+            _note(note)
+        for note in await self._contexts.begin((g.model, g.prompts, [o.path for o in g.outputs]) for g in groups):
+            _note(note)
+        for group in groups:
+            await self._probe(group.model.settings, group.outputs)
 
     async def _ask(self, job: J, get: Callable[[J, Clock], Awaitable[Row]], purse: CountingPurse) -> None:
         """Get one record and write it, or note why it could not be had."""

@@ -57,6 +57,10 @@ class Width:
         self.growing, self._settled = False, True
         self.ceiling = self.start = self.limit = ceiling
 
+    def cap(self, ceiling: int) -> None:
+        """There can never be more than this; `auto` finds how many there may be below it."""
+        self.ceiling, self.start, self.limit = (min(each, ceiling) for each in (self.ceiling, self.start, self.limit))
+
     def delay(self, in_flight: int, now: float) -> float:
         """Seconds until one more may go beside so many: none while there is room, else until one more is tried."""
         if in_flight < self.limit:

@@ -32,6 +32,7 @@ streams        text for terminals of any encoding
 interrupts     Ctrl-C, from a script's first import on
 sample         samples of questions: stratified, seeded, nested
 nameless       whom judgments are against that do not name their baseline
+open_files     how many files and connections a program may have open
 beside         work in a copy of this process, on a second core
 dask_cluster   a Dask cluster that has workers
 lengths        how long a model's answers are

@@ -276,10 +276,14 @@ def written(file: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        remedies = {ENOENT: "Bring back its folder", EMFILE: "Raise the limit of open files (ulimit -n 4096)"}
-        remedy = f"{remedies.get(error.errno or 0, 'Free some space or fix its permissions')}, then run again"
-        said = f"{file} cannot be written: {error.strerror or error}. {remedy}; nothing that was there is lost."
-        raise UserError(said) from None
+        raise not_writable(file, error) from None
+
+
+def not_writable(file: Path, error: OSError) -> UserError:
+    """For a file or folder that cannot be written."""
+    remedies = {ENOENT: "Bring back its folder", EMFILE: "Raise the limit of open files (ulimit -n 4096)"}
+    remedy = f"{remedies.get(error.errno or 0, 'Free some space or fix its permissions')}, then run again"
+    return UserError(f"{file} cannot be written: {error.strerror or error}. {remedy}; nothing that was there is lost.")
 
 
 def encode(row: dict[str, Any]) -> bytes:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import functools
 import os
-import resource
 import weakref
 from pathlib import Path
 
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import answer_if_any
+from arena_hard.data.open_files import most_answer_files
 from arena_hard.data.record_index import Stamp, stamp_from
 from arena_hard.data.records import Answer
 
-_OPEN, _SHARE = 64, 8  # files at once, of which a system may allow 256 or fewer; and at most one in so many
 _KEPT = 128  # answers of each file, which are shown again and again
 
 _now_open = weakref.WeakSet["SingleAnswers"]()
@@ -39,7 +38,7 @@ class SingleAnswers:
 
 def open_answers(file: Path, stamp: Stamp) -> SingleAnswers | None:
     """The answers of a file in this state; None where it is in another one, or too many are open."""
-    if len(_now_open) >= _most_open():
+    if len(_now_open) >= most_answer_files():
         return None
     try:
         descriptor = os.open(file, os.O_RDONLY)
@@ -49,11 +48,6 @@ def open_answers(file: Path, stamp: Stamp) -> SingleAnswers | None:
         os.close(descriptor)
         return None
     return SingleAnswers(descriptor)
-
-
-def _most_open() -> int:
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _OPEN if limit == resource.RLIM_INFINITY else min(_OPEN, limit // _SHARE)
 
 
 def _read(descriptor: int, start: int, end: int) -> Answer | None:

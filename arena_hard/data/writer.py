@@ -58,7 +58,7 @@ def alone_in(folder: Path) -> Generator[None]:
     except filelock.Timeout:
         raise UserError(f"{folder} is being worked on by another run. Wait for it to end, or stop it.") from None
     except OSError as error:
-        raise UserError(f"{folder} cannot be written: {error.strerror or error}.") from None
+        raise jsonl.not_writable(folder, error) from None
     try:
         yield
     finally:
@@ -104,7 +104,7 @@ class RecordWriter:
         except filelock.Timeout:
             raise UserError(f"{file} is being written by another run. Wait for it to end, or stop it.") from None
         except OSError as error:
-            raise UserError(f"{file} cannot be written: {error.strerror or error}.") from None
+            raise jsonl.not_writable(file, error) from None
         return torn
 
     async def write(self, file: Path, make_row: Callable[[], dict[str, Any]]) -> None:
@@ -189,7 +189,7 @@ class RecordWriter:
             opened.append([jsonl.encode(item.make_row()) for item in items])
             error = None
         except OSError as failure:
-            error = UserError(f"{file} cannot be written: {failure.strerror}. Free some space, then run again.")
+            error = jsonl.not_writable(file, failure)
         except Exception as failure:  # whatever it is, the one who waits must hear of it
             error = failure
         with contextlib.suppress(RuntimeError):  # a loop that has ended waits no more
@@ -201,9 +201,9 @@ class _OpenFile:
 
     def __init__(self, path: Path, replacing: frozenset[str]) -> None:
         self.path, self._replacing = path, replacing
+        self._copy = _temporary()  # from the start: a record that was paid for must not wait for a file to be opened
         self._stream: BinaryIO = open(path, "a+b", buffering=0)  # noqa: SIM115 - open for the whole run
         self._left = _stamp(self._stream.fileno())
-        self._copy: IO[bytes] | None = None
 
     def append(self, lines: list[bytes]) -> None:
         """Write whole lines. Raises OSError, with the file as it was."""
@@ -215,8 +215,6 @@ class _OpenFile:
             raise
         # not of the path, where another file may be by now, and with the size that it has if nobody else wrote
         self._left = _stamp(self._stream.fileno())._replace(size=size + len(data))
-        if self._copy is None:
-            self._copy = tempfile.TemporaryFile(prefix="arena-hard-")  # noqa: SIM115 - gone with this object
         self._copy.write(data)
 
     def was_changed(self) -> bool:
@@ -281,14 +279,13 @@ class _OpenFile:
             saved = folder / f"{self.path.name}.rescued"
             with contextlib.suppress(OSError), open(saved, "ab") as stream:
                 stream.write(data)
-                self._copy = None  # each record is put aside once
+                self._copy.seek(0)  # each record is put aside once
+                self._copy.truncate()
                 return saved
         raise OSError(f"{len(data)} bytes of records could not be kept anywhere")
 
     def _written(self) -> list[tuple[str, bytes]]:
         """What this run wrote: each line with its name."""
-        if self._copy is None:
-            return []
         self._copy.seek(0)
         lines = [(record_lines.name_of_line(line), line) for line in self._copy]
         self._copy.seek(0, os.SEEK_END)
@@ -297,8 +294,15 @@ class _OpenFile:
     def close(self) -> None:
         """Close the stream, and forget the copy."""
         self._stream.close()
-        if self._copy is not None:
-            self._copy.close()
+        self._copy.close()
+
+
+def _temporary() -> IO[bytes]:
+    """A file without a name. Raises UserError."""
+    try:
+        return tempfile.TemporaryFile(prefix="arena-hard-")
+    except OSError as error:
+        raise jsonl.not_writable(Path(tempfile.tempdir or "/tmp"), error) from None
 
 
 class _Stamp(NamedTuple):

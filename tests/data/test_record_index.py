@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena_hard.data import jsonl, known_records, readers, record_index, single_answers
+from arena_hard.data import jsonl, known_records, open_files, readers, record_index, single_answers
 from arena_hard.data.bench_files import load_answers, load_questions
 from arena_hard.data.columns import Column, Places, different
 from arena_hard.data.known_records import Answers, known_judgments
@@ -348,7 +348,7 @@ def test_of_a_file_that_was_written_over_the_texts_are_read_as_they_are(bench: B
 
 
 def test_more_files_than_may_be_open_are_read_as_wholes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single_answers.resource, "getrlimit", lambda _: (8, 8))
+    monkeypatch.setattr(open_files.resource, "getrlimit", lambda _: (8, 8))
     answers = [Answers(bench, large(bench, name)) for name in ("m", "n")]
     for each in answers:
         each.forget()
