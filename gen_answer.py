@@ -14,7 +14,6 @@ if __name__ == "__main__":  # before what takes long to import
 import argparse
 import asyncio
 import time
-from dataclasses import dataclass
 
 import msgspec
 
@@ -50,8 +49,7 @@ EXAMPLES = """\
 """
 
 
-@dataclass
-class Stage:
+class Stage(msgspec.Struct):
     """All that planning and asking need. questions: those of the bench, in the order of its file."""
 
     args: argparse.Namespace
@@ -154,8 +152,7 @@ def print_quote(account: Account, plans: list[ModelPlan], settings: AnswerSettin
 # ----------------------------------------------------------------------------------------- run
 
 
-@dataclass(kw_only=True)
-class AnswerJob(Job):
+class AnswerJob(Job, kw_only=True):
     """One answer to get, and from whom."""
 
     plan: ModelPlan

@@ -30,8 +30,7 @@ from arena_hard.data.writer import is_being_written
 _REASONS = 5  # that are shown, of why labels could not be read
 
 
-@dataclass(kw_only=True)
-class LabelJob(Job):
+class LabelJob(Job, kw_only=True):
     """One label to get. attempt: which it is, counted over all runs; last: whether it is not tried again if refused."""
 
     attempt: int

@@ -265,8 +265,7 @@ def read_name(reply: Reply) -> str | None:
 # ---------------------------------------------------------------------------------------------------- run
 
 
-@dataclass(kw_only=True)
-class _NameJob(Job):
+class _NameJob(Job, kw_only=True):
     named: NamedTopic
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Set
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from arena_hard.calling.doubts import LOGPROBS_HOLD, Doubts
 from arena_hard.calling.form_probes import untried_form
@@ -17,8 +18,7 @@ from arena_hard.calling.waiting_line import next_place
 NO_ANSWER = "no answer within"
 
 
-@dataclass
-class Asking:
+class Asking(msgspec.Struct):
     """A live call on its way through its tries.
 
     place: where it stands in the model's line; endpoint: where it was sent last, or why it was not; failed: where it
@@ -31,14 +31,14 @@ class Asking:
     clock: Clock
     endpoint: Endpoint
     failed: Endpoint | None = None
-    refused: list[Endpoint] = field(default_factory=list["Endpoint"])
-    place: float = field(default_factory=next_place)
+    refused: list[Endpoint] = []
+    place: float = msgspec.field(default_factory=next_place)
     failures: int = 0
-    errors: list[CallError] = field(default_factory=list)
+    errors: list[CallError] = []
     out_of_time: bool = False
-    body: dict[str, Any] = field(default_factory=dict[str, Any])
+    body: dict[str, Any] = {}
     spoken: Set[str] = frozenset()
-    doubts: Doubts = field(default_factory=Doubts)
+    doubts: Doubts = msgspec.field(default_factory=Doubts)
 
     def seconds_left(self) -> float:
         """Until the record's deadline."""

@@ -18,11 +18,11 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import filelock
+from msgspec.structs import replace
 
 from arena_hard.calling import open_batches
 from arena_hard.calling.batch_sizes import Lots, Refused

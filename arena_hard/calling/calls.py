@@ -7,8 +7,9 @@ import contextlib
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from arena_hard.calling.asking import NO_ANSWER, Asking
 from arena_hard.calling.batch import EMPTY_TRIES, ROUNDS, Mailbox, Waiting

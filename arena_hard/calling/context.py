@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from arena_hard.calling.prompt_tokens import MESSAGE_TOKENS, PromptCounter
 from arena_hard.calling.providers import context_length
@@ -32,8 +33,7 @@ _OWN_TOOL = "llama_server.py"  # of tools/: its --context is of each slot
 _ANY_SERVER = "serve it with a context of {} tokens (vLLM: --max-model-len, SGLang: --context-length, llama.cpp: -c)"
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """Tokens that prompt and reply may have together; source: who says so; engine: who runs it, as it is told by.
 
     counts: whether nobody else may say that a prompt does not fit, because the config states the length, or the server
@@ -56,8 +56,7 @@ def stated(settings: ModelSettings) -> Context | None:
 # ------------------------------------------------------------------------------------------ counting
 
 
-@dataclass(frozen=True)
-class Prompts:
+class Prompts(msgspec.Struct, frozen=True):
     """The prompts of a run, one for each record, made anew by each call of `each`.
 
     unit: what the records are called; max_tokens: of a reply; shortens: whether the run shortens what does not fit
@@ -77,8 +76,7 @@ class Prompts:
         return max(reply_tokens(settings, self.max_tokens), self.beside)
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(msgspec.Struct, frozen=True):
     """How prompts fit: how many there are, how many may be too long, and the tokens of those that were counted.
 
     longest: tokens of the longest; is_own: whether they were counted with the model's own vocabulary.

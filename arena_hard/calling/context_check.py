@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import msgspec
+from msgspec.structs import replace
 
 from arena_hard.calling.context import LISTING, Context, Prompts, fit_line, refusal_line, stated
 from arena_hard.calling.models import Endpoint, Model, Models
@@ -97,14 +99,13 @@ async def _looked(planned: Sequence[ModelSettings]) -> list[Context | None]:
         await models.close()
 
 
-@dataclass
-class ContextCheck:
+class ContextCheck(msgspec.Struct):
     """What a run says of one model's context: before it begins, and when a refusal tells more."""
 
     model: Model
     prompts: Prompts
     said: bool = False
-    learning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    learning: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
 
     async def begin(self) -> str | None:
         """A line before the run, where prompts will not fit."""

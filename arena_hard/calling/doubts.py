@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from arena_hard.calling.providers.base import CallError, Dialect
 from arena_hard.calling.providers.constraints import asked_for
@@ -23,17 +24,16 @@ _REFUSED = re.compile(r"(?:400|422|501)\b")
 _OUT_OF_ORDER = re.compile(r"(?:503|504|529)\b")
 
 
-@dataclass
-class Doubts:
+class Doubts(msgspec.Struct):
     """Those of one call: what was asked for in vain and where, what was left out for it, and the forms given up.
 
     refused: what of it the server did refuse, if without a word.
     """
 
-    tries: dict[str, list[Dialect]] = field(default_factory=dict[str, list[Dialect]])
-    left_out: list[tuple[Dialect, str]] = field(default_factory=list[tuple[Dialect, str]])
-    refused: set[str] = field(default_factory=set[str])
-    forms: list[tuple[Dialect, str]] = field(default_factory=list[tuple[Dialect, str]])
+    tries: dict[str, list[Dialect]] = {}
+    left_out: list[tuple[Dialect, str]] = []
+    refused: set[str] = set()
+    forms: list[tuple[Dialect, str]] = []
     last: str | None = None
 
     def lesson(

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from arena_hard.calling.providers.base import Dialect
 from arena_hard.calling.providers.constraints import asked_for
@@ -22,8 +23,7 @@ def untried_form(body: Mapping[str, Any], dialect: Dialect) -> str | None:
     return asked[0] if asked and f"{asked[0]} holds" not in dialect else None
 
 
-@dataclass
-class Turns:
+class Turns(msgspec.Struct):
     """Who goes to the endpoints of a model while none of them is known to take a form: one request at a time."""
 
     _done: asyncio.Event | None = None
@@ -47,11 +47,10 @@ class Turns:
             done.set()
 
 
-@dataclass
-class FormProbes:
+class FormProbes(msgspec.Struct):
     """The forms that are being tried at one endpoint, of several that a model has."""
 
-    _open: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
+    _open: dict[str, asyncio.Event] = {}
 
     async def wait(self, body: Callable[[], Mapping[str, Any]], dialect: Dialect, left: Callable[[], float]) -> None:
         """While another request tries the form that this one would ask in; body: in what is known by now."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict, replace
 
 from arena_hard.calling.providers.base import Reply, Request
 from arena_hard.calling.providers.token_odds import tokens_from_row, tokens_row

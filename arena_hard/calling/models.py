@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+import msgspec
 
 from arena_hard.calling.batch import Mailbox, Waiting
 from arena_hard.calling.context import Context
@@ -42,19 +44,18 @@ from arena_hard.data.settings import ModelSettings
 T = TypeVar("T")
 
 
-@dataclass
-class Endpoint:
+class Endpoint(msgspec.Struct):
     """One server for a model: its client, its gate, and what it taught about how to be asked."""
 
     adapter: Adapter
     connection: Connection
     client: Any
     gate: Gate
-    dialect: Dialect = field(default_factory=set)
+    dialect: Dialect = set()
     failed_in_a_row: int = 0
-    looks: Looks = field(default_factory=Looks)
+    looks: Looks = msgspec.field(default_factory=Looks)
     context: Context | None = None
-    forms: FormProbes = field(default_factory=FormProbes)
+    forms: FormProbes = msgspec.field(default_factory=FormProbes)
     engine: str = ""  # who runs the server, as its list of models tells
     lists_model: bool = False  # whether that list was seen, with the model in it
 
@@ -110,8 +111,7 @@ class Endpoint:
             error.kind, error.endpoint_wide = "final", True
 
 
-@dataclass
-class Model:
+class Model(msgspec.Struct, dict=True):
     """A model ready to be called: its settings, its adapter and its endpoints, and the line before these."""
 
     settings: ModelSettings
@@ -120,13 +120,14 @@ class Model:
     record: Callable[[list[Message], Reply], Awaitable[None]] | None = None
     backing_off: int = 0
     mailbox: Mailbox | None = None
-    recorded: set[str] = field(default_factory=set)  # replies of the mailbox, which come again and again
-    turns: Turns = field(default_factory=Turns)
-    sizes: PromptSizes = field(default_factory=PromptSizes)
-    line: Line = field(init=False)
+    recorded: set[str] = set()  # replies of the mailbox, which come again and again
+    turns: Turns = msgspec.field(default_factory=Turns)
+    sizes: PromptSizes = msgspec.field(default_factory=PromptSizes)
 
-    def __post_init__(self) -> None:
-        self.line = Line(endpoint.gate for endpoint in self.endpoints)
+    @functools.cached_property
+    def line(self) -> Line:
+        """Who waits for a slot at any of the endpoints."""
+        return Line(endpoint.gate for endpoint in self.endpoints)
 
     def endpoint_behind(self, gate: Gate) -> Endpoint:
         """The endpoint that a gate stands before."""
@@ -242,8 +243,7 @@ def _kept_for_good() -> Iterator[None]:
         gc.enable()
 
 
-@dataclass
-class Clock:
+class Clock(msgspec.Struct):
     """The time that one record takes, from its first request on (waiting for a slot before it is free).
 
     name: what people call the record; record: what no other of the same model is called; asked: how often it has asked
@@ -255,9 +255,9 @@ class Clock:
     name: str = ""
     record: str = ""
     started: float | None = None
-    asked: dict[str, int] = field(default_factory=dict)
+    asked: dict[str, int] = {}
     kept: KeptReplies | None = None
-    purse: Purse = field(default_factory=Unwatched)
+    purse: Purse = msgspec.field(default_factory=Unwatched)
     looks: bool = False
     found: int = 0
 

@@ -8,10 +8,10 @@ import shutil
 import time
 import uuid
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
+import msgspec
 
 from arena_hard.calling.stored_requests import append_rows, rows_in
 from arena_hard.data import jsonl
@@ -22,8 +22,7 @@ _NAME = re.compile(
 )
 
 
-@dataclass
-class Batch:
+class Batch(msgspec.Struct):
     """One batch: what went into it, and how far it is."""
 
     marker: str

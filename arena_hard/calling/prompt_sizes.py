@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from arena_hard.calling.prompt_tokens import PromptCounter
 from arena_hard.calling.providers.base import Message
@@ -45,8 +46,7 @@ def _block_of(character: str) -> str:
     return LATIN if code < _LATIN_ENDS else "cjk" if code >= _CJK_BEGINS else str(code // _BLOCK)
 
 
-@dataclass
-class _Taken:
+class _Taken(msgspec.Struct):
     """A prompt that was answered, with the server's count and ours (0: not yet counted)."""
 
     messages: Sequence[Message]
@@ -54,11 +54,10 @@ class _Taken:
     ours: int = 0
 
 
-@dataclass
-class PromptSizes:
+class PromptSizes(msgspec.Struct):
     """What a model's servers have counted."""
 
-    _taken: dict[str, deque[_Taken]] = field(default_factory=dict[str, "deque[_Taken]"])
+    _taken: dict[str, deque[_Taken]] = {}
 
     def note(self, messages: Sequence[Message], tokens: int) -> None:
         """A prompt was answered, in which the server has counted so many tokens."""

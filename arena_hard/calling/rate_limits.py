@@ -8,7 +8,8 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from arena_hard.calling.providers.quotas import Quota
 
@@ -87,8 +88,7 @@ class GivenPace:
         return max(0.0, self._next - now)
 
 
-@dataclass
-class _Mark:
+class _Mark(msgspec.Struct):
     """A refusal that may be for the pace: when it was sent, how many had been sent, and were refused of them."""
 
     at: float

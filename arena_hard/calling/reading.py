@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from arena_hard.calling.providers.base import (
     RAISE,

@@ -11,11 +11,12 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from arena_hard.calling.batch import Mailbox, Waiting
 from arena_hard.calling.calls import chat_completion, width
@@ -42,15 +43,14 @@ from arena_hard.data.settings import ModelSettings
 from arena_hard.data.writer import RecordWriter
 
 
-@dataclass(kw_only=True)
-class Job:
+class Job(msgspec.Struct, kw_only=True):
     """One record to get. worst: the most dollars that it may cost; replies: what it is made of, as `get` puts it in."""
 
     output: RunOutput
     question: Question
     label: str
     worst: float = 0.0
-    replies: list[Reply] = field(default_factory=list)
+    replies: list[Reply] = []
 
 
 Row = Callable[[], dict[str, Any]]  # the line of a record that was had, made by the thread that writes it
@@ -60,8 +60,7 @@ _UNDER_WAY = 0.02  # seconds in which the first requests have gone out
 _CANCELS, _WRITE_SECONDS = 4, 5.0  # how often, and for how long, a run that is stopped waits for what is being written
 
 
-@dataclass(frozen=True)
-class Group(Generic[J]):
+class Group(msgspec.Struct, Generic[J], frozen=True):
     """Jobs for one model, which is asked for as many records at once as it can take.
 
     count: how many jobs there are; outputs: the files that their records are for; prompts: what will be sent.

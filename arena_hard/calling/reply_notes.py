@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from arena_hard.calling.providers.base import Note
 from arena_hard.calling.providers.template_remains import stop_for
@@ -13,8 +14,7 @@ from arena_hard.calling.providers.template_remains import stop_for
 _MOST_NAMED = 3
 
 
-@dataclass
-class Sighting:
+class Sighting(msgspec.Struct):
     """How many records something was seen in, and one of them; shown: what it looked like there."""
 
     records: int
@@ -22,12 +22,11 @@ class Sighting:
     shown: str = ""
 
 
-@dataclass
-class ReplyNotes:
+class ReplyNotes(msgspec.Struct):
     """The sightings of each kind of Note, by what was seen; and how many records have any of the kind."""
 
-    seen: dict[str, dict[str, Sighting]] = field(default_factory=dict)
-    records: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, dict[str, Sighting]] = {}
+    records: dict[str, int] = {}
 
     def add(self, question_id: str, notes: Iterable[Note]) -> None:
         """A record was written whose replies have these notes."""

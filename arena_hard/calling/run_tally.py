@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,7 @@ _PACKAGES = ("openai", "anthropic", "boto3", "google-auth", "httpx2", "aiohttp",
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True)
-class Earlier:
+class Earlier(msgspec.Struct, frozen=True):
     """What the runs before say of who answered: the models served, their fingerprints, and the last probe."""
 
     served: frozenset[str] = frozenset()
@@ -38,8 +36,7 @@ class Earlier:
     probe: str | None = None
 
 
-@dataclass
-class RunTally:
+class RunTally(msgspec.Struct):
     """What one run did for one record file.
 
     before: the question ids of the records that it was to replace; new: of those that it was to make beside them;
@@ -50,7 +47,7 @@ class RunTally:
 
     records: Path
     settings_hash: str
-    started: float = field(default_factory=time.time)
+    started: float = msgspec.field(default_factory=time.time)
     place: int = 0
     size: int = 0
     written: int = 0
@@ -59,15 +56,15 @@ class RunTally:
     shortened: int = 0
     requests: int = 0
     usage: Usage = Usage()
-    served: set[str] = field(default_factory=set)
-    fingerprints: set[str] = field(default_factory=set)
-    failed: dict[str, str] = field(default_factory=dict)
-    endpoints: list[str] = field(default_factory=list)
-    before: set[str] = field(default_factory=set)
-    new: set[str] = field(default_factory=set)
-    replaced: list[str] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
-    notes: ReplyNotes = field(default_factory=ReplyNotes)
+    served: set[str] = set()
+    fingerprints: set[str] = set()
+    failed: dict[str, str] = {}
+    endpoints: list[str] = []
+    before: set[str] = set()
+    new: set[str] = set()
+    replaced: list[str] = []
+    ids: set[str] = set()
+    notes: ReplyNotes = msgspec.field(default_factory=ReplyNotes)
     redo_name: str = ""
     redo: Redo | None = None
     earlier: Earlier = Earlier()
@@ -152,8 +149,7 @@ class RunTally:
         }
 
 
-@dataclass
-class RunOutput:
+class RunOutput(msgspec.Struct):
     """A record file that a run adds to.
 
     bill: the name under which its calls are billed; shapings: the settings that shape its records, each once;
@@ -167,7 +163,7 @@ class RunOutput:
     bill: str
     shapings: Sequence[Mapping[str, Any]]
     keeps_replies: bool = True
-    written: dict[str, str] = field(default_factory=dict)
+    written: dict[str, str] = {}
     missing: Collection[str] = ()
     against: str = ""
     part: str = ""

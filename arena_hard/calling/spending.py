@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from arena_hard.calling.providers.base import CallError, Reply, Request
 from arena_hard.data.usage import Usage

@@ -8,7 +8,8 @@ import itertools
 import math
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from arena_hard.calling.gate import Gate, Slot
 from arena_hard.calling.providers.base import CallError
@@ -30,8 +31,7 @@ class NoSlot(Exception):
         self.gate, self.error = gate, error
 
 
-@dataclass(frozen=True, eq=False)
-class _Waiter:
+class _Waiter(msgspec.Struct, frozen=True, eq=False):
     """Who waits for a slot, for how many tokens, and the longest closing that it waits out.
 
     avoid: the endpoints that failed it; others are preferred.

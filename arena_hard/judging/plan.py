@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from arena_hard.calling.context import Prompts, reply_tokens
@@ -29,8 +28,7 @@ from arena_hard.judging.unchanged import changed_judgments, in_words
 FEWER_ATTEMPTS = "number_of_judgment_attempts: 1 in the judge's config"
 
 
-@dataclass(kw_only=True)
-class JudgmentJob(Job):
+class JudgmentJob(Job, kw_only=True):
     """One judgment to get. shared_by: how many models are judged on its question in this run.
 
     unanswered: why questions for the label alone brought no answer; untried: why further attempts did not.
@@ -38,8 +36,8 @@ class JudgmentJob(Job):
 
     candidate: Candidate
     shared_by: int = 1
-    unanswered: list[str] = field(default_factory=list)
-    untried: list[str] = field(default_factory=list)
+    unanswered: list[str] = []
+    untried: list[str] = []
 
 
 def plan_judge(stage: Stage) -> list[Candidate]:

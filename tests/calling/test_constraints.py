@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from arena_hard.calling.kept_replies import key_of, reply_from_row, reply_row
 from arena_hard.calling.providers import constraints

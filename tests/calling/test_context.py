@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from arena_hard.calling.context import Context, Prompts, fit_line, measured, refusal_line, reply_tokens
@@ -68,18 +68,18 @@ def test_the_projects_own_server_has_a_flag_of_its_own() -> None:
 
 
 def test_a_question_that_takes_more_than_a_reply_is_counted() -> None:
-    asked = dataclasses.replace(prompts(3400, max_tokens=512), beside=906)
+    asked = msgspec.structs.replace(prompts(3400, max_tokens=512), beside=906)
     assert line(4096, prompts(3400, max_tokens=512)) is None
     said = line(4096, asked) or ""
     assert "max_tokens 512, or the question for the label, takes about 906 of them" in said
     assert "What helps: serve it with --max-model-len 5120; or truncate: answers" in said
-    shortens = line(4096, dataclasses.replace(asked, shortens=True, fewer_turns="fewer attempts")) or ""
+    shortens = line(4096, msgspec.structs.replace(asked, shortens=True, fewer_turns="fewer attempts")) or ""
     told = "where too little would be left of them, the question may not fit. To avoid it: fewer attempts; or"
     assert told in shortens
 
 
 def test_a_refusal_of_a_later_prompt_names_what_makes_it_shorter() -> None:
-    asked = dataclasses.replace(prompts(3000, max_tokens=512), fewer_turns="fewer attempts")
+    asked = msgspec.structs.replace(prompts(3000, max_tokens=512), fewer_turns="fewer attempts")
     first, later = (refusal_line(entry(), TooLong(4096, 4000, later), None, asked) for later in (False, True))
     assert "a prompt of 4,000 tokens" in first and "fewer attempts" not in first
     assert "a prompt of 4,000 tokens with the text before it does not fit" in later

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import asdict
+
 from arena_hard.calling.providers.addresses import looked_at
 from arena_hard.calling.providers.base import CallError, Connection, Reply
 from arena_hard.calling.providers.registry import adapter_of, embedding_adapter_of
@@ -28,10 +30,14 @@ class Heard:
 
     def told(self) -> list[Any]:
         """The outcomes, to compare: all that a reply and an error say, but for the server's port."""
-        return [vars(each) | {"type": type(each), "message": self._shown(each)} for each in self.outcomes]
+        return [_fields(each) | {"type": type(each), "message": self._shown(each)} for each in self.outcomes]
 
     def _shown(self, outcome: Reply | CallError) -> str:
         return str(getattr(outcome, "message", "")).replace(self.host, "HOST")
+
+
+def _fields(outcome: Reply | CallError) -> dict[str, Any]:
+    return asdict(outcome) if isinstance(outcome, Reply) else vars(outcome)
 
 
 def response(status: int = 200, body: bytes = b"", *headers: str) -> bytes:

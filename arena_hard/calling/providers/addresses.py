@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+import msgspec
 
 # What the SDKs add themselves; /models alone is no such tail, for some bases end in it.
 _TAILS = re.compile(
@@ -23,8 +24,7 @@ LOOK_SECONDS = 5.0
 STRANGER_SECONDS = 1.0  # a run waits for it
 
 
-@dataclass(frozen=True)
-class Pasted:
+class Pasted(msgspec.Struct, frozen=True):
     """An address as the SDKs want it, and what else the pasted one said.
 
     deployment, version: of an azure address; changed: whether a user should hear what was understood.
@@ -67,8 +67,7 @@ def web_page(text: str) -> str | None:
     return f'a web page ("{" ".join(title[1].split())}")' if title else "a web page"
 
 
-@dataclass(frozen=True)
-class Advice:
+class Advice(msgspec.Struct, frozen=True):
     """What to say of an address, and whether a better one was found."""
 
     text: str

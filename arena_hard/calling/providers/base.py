@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
+
+import msgspec
 
 from arena_hard.calling.providers.quotas import Quota
 from arena_hard.data import secrets
@@ -21,8 +22,7 @@ RAISE = "raise max_tokens"  # what is said of a reply that was cut before an ans
 OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")  # what bounds a reply's tokens in a request's body
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One completion to ask for. `max_tokens` counts the tokens of the reply.
 
     shared: characters at the start of the first user message that other requests begin with too.
@@ -35,7 +35,7 @@ class Request:
     messages: list[Message]
     temperature: float | None
     max_tokens: int
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = {}
     reasoning_effort: str | None = None
     thinking: int | None = None
     shared: int = 0
@@ -58,8 +58,7 @@ class Token(NamedTuple):
     least: float = 0.0
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """What a server answered. `finish_reason` 'length' means that it was cut at max_tokens.
 
     An adapter fills it with what came: the text as it is, thoughts in it too; `read_reply` of reading.py does the rest.
@@ -76,7 +75,7 @@ class Reply:
     served_model: str | None = None
     fingerprint: str | None = None
     thought: str | None = None
-    quotas: Mapping[str, Quota] = field(default_factory=dict)
+    quotas: Mapping[str, Quota] = {}
     key: str | None = None
     notes: tuple[Note, ...] = ()
     tokens: tuple[Token, ...] | None = None
@@ -170,8 +169,7 @@ class Unforeseen(CallError):
         return False
 
 
-@dataclass(frozen=True)
-class Connection:
+class Connection(msgspec.Struct, frozen=True):
     """Where an adapter sends its requests: all that is needed to open a client.
 
     timeout: seconds that one request may take; it is ended from outside then.
@@ -187,7 +185,7 @@ class Connection:
     timeout: float
     verify: bool | str = True
     notes: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = {}
 
 
 # What a server may have taught about how it wants to be asked: "max_completion_tokens",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -35,16 +34,14 @@ MARK = "arena_hard"
 _ENDED = ("completed", "failed", "expired", "cancelled")
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """The most that one batch may hold; somewhat below what the providers take."""
 
     requests: int
     size: int
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """Where a batch is: whether it has ended, and how the provider says it."""
 
     ended: bool

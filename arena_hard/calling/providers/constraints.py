@@ -12,8 +12,9 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from arena_hard.calling.providers.base import CallError, Dialect, Reply, Request
 

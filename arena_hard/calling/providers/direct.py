@@ -16,7 +16,6 @@ import functools
 import json
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
@@ -102,8 +101,7 @@ _Known = dict[tuple[str, ...], Prepared | None]
 _KNOWN: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
 
 
-@dataclass
-class Call:
+class Call(msgspec.Struct):
     """A request that an SDK builds. came: what came of it already; the transport takes it in place of sending.
 
     is_seen: whether the transport has told what would be sent.

@@ -8,8 +8,9 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from arena_hard.calling.providers import direct
 from arena_hard.calling.providers.addresses import shown, understood

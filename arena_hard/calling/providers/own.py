@@ -16,10 +16,11 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from arena_hard.calling.providers.base import (
     Adapter,
@@ -152,8 +153,7 @@ def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}".rstrip(" :.")
 
 
-@dataclass(frozen=True)
-class _Client:
+class _Client(msgspec.Struct, frozen=True):
     """The provider's client, and the address that messages name."""
 
     client: Any

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+
+import msgspec
 
 _MOST = 1e12  # of requests, tokens or seconds; gateways write the largest integer for "no limit"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-@dataclass(frozen=True)
-class Quota:
+class Quota(msgspec.Struct, frozen=True):
     """What a server said of one of its limits when it took a request.
 
     limit: the size of its bucket; remaining: what is left; reset: seconds until it is full again.

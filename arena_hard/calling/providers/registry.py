@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -35,8 +34,7 @@ REGION = "global"  # of Vertex
 YES_OR_NO = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
 
 
-@dataclass(frozen=True)
-class Provider:
+class Provider(msgspec.Struct, frozen=True):
     """One row of the registry; `key_names` and `base_name` are the variables of the provider's own SDK.
 
     keyless: it needs no api_key. is_own: the adapter is one that the user wrote.
@@ -168,8 +166,7 @@ def know_keys_of(settings: ModelSettings) -> None:
     secret_sources.know_config(msgspec.to_builtins(msgspec.structs.replace(settings, lines={})), settings.name)
 
 
-@dataclass(frozen=True)
-class _Where:
+class _Where(msgspec.Struct, frozen=True):
     """An endpoint in messages: its line, where it comes from a file, its model and its number."""
 
     settings: ModelSettings

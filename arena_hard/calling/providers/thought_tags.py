@@ -5,7 +5,8 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 BARE_FINAL = "assistantfinal"  # what is left of harmony's channels where a server takes special tokens out
 # What certainly stands around thoughts: <think>, <seed:think>, <|begin_of_thought|>, [THINK], ◁think▷ and their kin;
@@ -53,8 +54,7 @@ _HINT = re.compile(
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Tag:
+class Tag(msgspec.Struct, frozen=True):
     """A tag in a text. name: the same for both ends of a pair."""
 
     start: int

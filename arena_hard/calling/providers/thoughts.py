@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from arena_hard.calling.providers.harmony import split_channels
 from arena_hard.calling.providers.thought_tags import (

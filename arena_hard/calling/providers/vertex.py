@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from arena_hard.calling.providers.anthropic_messages import ADAPTER as ANTHROPIC
 from arena_hard.calling.providers.anthropic_messages import read_message
