@@ -57,7 +57,7 @@ def label_on_cluster(stage: LabelStage, address: str | None, processes: int) -> 
         with _token(stage.folder) as token:
             common = ShardTask(
                 replace(stage.instrument, model=settings),
-                replace(stage.bench, data_dir=Path(os.path.abspath(stage.bench.data_dir))),
+                msgspec.structs.replace(stage.bench, data_dir=Path(os.path.abspath(stage.bench.data_dir))),
                 Path(os.path.abspath(stage.folder)),
                 token,
                 _home(stage.folder),

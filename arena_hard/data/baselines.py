@@ -48,8 +48,7 @@ def named_in(file: Path) -> Iterator[tuple[str, str]]:
                     yield key, name or ""
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """Whether judgments without a baseline count as against one, how far that is shown, and whom they show."""
 
     counts: bool

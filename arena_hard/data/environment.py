@@ -10,8 +10,9 @@ import ipaddress
 import os
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
+
+import msgspec
 
 from arena_hard.data.certificates import check_certificates, check_key_log
 from arena_hard.data.records import UserError
@@ -20,8 +21,7 @@ PROXY_KINDS = ("http", "https", "socks5", "socks5h")
 _MODULES = {"pysocks": "socks"}  # what a package is imported as, where that is not its name
 
 
-@dataclass(frozen=True)
-class Proxy:
+class Proxy(msgspec.Struct, frozen=True):
     """A proxy of the environment. variable: who named it; url: with its user and password."""
 
     variable: str

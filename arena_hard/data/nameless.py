@@ -10,11 +10,11 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from arena_hard.data import jsonl
 from arena_hard.data.answers_to import answers_to
@@ -35,8 +35,7 @@ LOOKED_AT = 10  # records whose prompts are held against the models' answers, on
 _TELLING = 20  # characters of an answer, of which fewer may be in another's by chance
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Whom nameless judgments are against.
 
     baseline: empty where nothing shows it. why: what shows it, or why it is not the one asked for (is_not).

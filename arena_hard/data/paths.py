@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
+
+import msgspec
 
 from arena_hard.data.name_lists import shortened
 from arena_hard.data.record_folder import in_place_of, is_ours, record_files
@@ -64,8 +65,7 @@ def name_of(file: Path) -> str:
     return unquote(file.name.removesuffix(".jsonl"))
 
 
-@dataclass(frozen=True)
-class JudgmentSet:
+class JudgmentSet(msgspec.Struct, frozen=True):
     """The judgments of one judge in one folder.
 
     baseline: the one that the folder is for; empty for the judge's own folder, where the original's judgments are.
@@ -84,8 +84,7 @@ class JudgmentSet:
 _AGAINST = "vs_"  # begins the name of a folder within a judge's, which neither reader takes for a judge or a model
 
 
-@dataclass(frozen=True)
-class Bench:
+class Bench(msgspec.Struct, frozen=True):
     """The files of one bench: data/BENCH/…"""
 
     data_dir: Path

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from arena_hard.data.record_values import is_list, is_object
 
@@ -30,8 +31,7 @@ def renamed(key: str, name: str) -> str:
     return Key(name, key.line) if isinstance(key, Key) else name
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A value in a config: its file, the keys above it, the line where it begins, and the value itself.
 
     As a text it is what stands in front of a message: `config/api_config.yaml:7: my-model: endpoints 1`.

@@ -14,7 +14,6 @@ import os
 import time
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -81,8 +80,7 @@ def is_worth_keeping(size: int) -> bool:
 Row = tuple[str, K, tuple[bytes, ...]]  # a record's id, what it has in common with many others, digests of its own
 
 
-@dataclass(frozen=True)
-class Gathered(Generic[K]):
+class Gathered(msgspec.Struct, Generic[K], frozen=True):
     """The records of a file as they were read: the id, and the code of the kind, of each.
 
     marks: columns of MARK bytes a record; whole: what is known of the file as a whole.

@@ -11,9 +11,10 @@ import re
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from arena_hard.data.foreign_files import foreign_kind
 from arena_hard.data.odd_lines import MERGE_MARK
@@ -48,8 +49,7 @@ class ConfigNote(UserWarning):
     """Something in a config file or variable that is passed over or decided, and that its owner should know."""
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """A value that YAML does not read as a text: as written, and as read; `problem` where it cannot be read."""
 
     text: str
