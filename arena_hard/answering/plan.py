@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+
+import msgspec
 
 from arena_hard.answering.requests import answer_shaping_settings, prompts_of, system_prompt
 from arena_hard.calling.context import Prompts
@@ -19,8 +20,7 @@ from arena_hard.data.settings import AnswerSettings, ModelSettings, short_hash
 from arena_hard.money.account import Account
 
 
-@dataclass
-class ModelPlan:
+class ModelPlan(msgspec.Struct):
     """What is to be asked of one model. existing: how many of the chosen questions it has answered."""
 
     settings: ModelSettings

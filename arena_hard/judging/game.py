@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from functools import partial
+
+import msgspec
 
 from arena_hard.calling.calls import finish_reason_of, total_usage
 from arena_hard.calling.providers.base import CallError, Message, Reply
@@ -60,12 +61,11 @@ async def play(ask: Ask, stage: Stage, job: JudgmentJob, answers: Texts, referen
     )
 
 
-@dataclass
-class _Texts:
+class _Texts(msgspec.Struct):
     """What the judge wrote by itself, and what its last text answered; lost: tokens of an attempt that brought none."""
 
     messages: list[Message]
-    replies: list[Reply] = field(default_factory=list)
+    replies: list[Reply] = []
     reading: Reading = Reading(None, missing=True)
     lost: Usage | None = None
 

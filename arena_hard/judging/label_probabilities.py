@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from arena_hard.calling.providers.base import Token
 from arena_hard.data.verdicts import LABELS, standard_label
@@ -187,16 +188,15 @@ def _led_on(path: str, text: str) -> str:
     return path + "".join((text if path else text.lstrip(_BEFORE)).split())
 
 
-@dataclass
-class _Found:
+class _Found(msgspec.Struct):
     """What a walk finds: the mass of each label, that of what may become several, and what tells nothing of labels.
 
     other_cuts: mass of what leads to all labels as the written token does, such as `[` in the place of `[[`; missing:
     the most that what is not listed may have; unseen: mass of labels of which the server told nothing.
     """
 
-    known: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LABELS, 0.0))
-    begun: list[tuple[set[str], float]] = field(default_factory=list[tuple[set[str], float]])
+    known: dict[str, float] = msgspec.field(default_factory=lambda: dict.fromkeys(LABELS, 0.0))
+    begun: list[tuple[set[str], float]] = []
     other_cuts: float = 0.0
     missing: float = 0.0
     unseen: float = 0.0

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from arena_hard.calling.providers.base import RAISE, CallError, Message, Reply
 from arena_hard.calling.providers.constraints import chosen
@@ -49,8 +50,7 @@ class Said(NamedTuple):
         return self.odds and round(self.odds.unknown, 6)
 
 
-@dataclass(frozen=True)
-class LabelQuestion:
+class LabelQuestion(msgspec.Struct, frozen=True):
     """The turn that asks for the label.
 
     choices: what may be answered, each with its label; room: tokens for it; is_wide: whether max_tokens bounds them.

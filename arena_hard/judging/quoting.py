@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import islice
 from operator import add
 from types import MappingProxyType
+
+import msgspec
+from msgspec.structs import replace
 
 from arena_hard.calling.prompt_tokens import PromptCounter
 from arena_hard.data import jsonl
@@ -25,8 +27,7 @@ _MOST_SEEN = 1000  # games that are looked at
 _LOOKED_THROUGH = 20  # times as many judgments, in search of some of today's settings
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """What a game took. ratio: its input tokens for one of its first prompt as we count it, where they are known.
 
     output: its output tokens; was_asked: whether the label was asked for; has_verdict: whether there is one.
@@ -38,8 +39,7 @@ class Taken:
     has_verdict: bool = True
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """A judge's games so far. is_today: whether they were made with today's settings; the latest kind counts alone."""
 
     games: tuple[Taken, ...] = ()
@@ -131,8 +131,7 @@ def _judged_before(candidate: Candidate, keys: Set[str]) -> dict[str, tuple[Game
     return {judgment.question_id: judgment.games for judgment in rows if judgment.question_id in keys}
 
 
-@dataclass(frozen=True)
-class _Asking:
+class _Asking(msgspec.Struct, frozen=True):
     """What games are expected to take by what was seen; most: tokens of a reply; question: those of the label's."""
 
     stage: Stage

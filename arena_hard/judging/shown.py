@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from arena_hard.calling.providers.base import Message
 from arena_hard.data.known_records import Answers

@@ -6,8 +6,10 @@ import argparse
 import functools
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from arena_hard.calling.run_tally import RunTally
 from arena_hard.data import jsonl
@@ -26,8 +28,7 @@ from arena_hard.money.account import Account
 AtHand = Mapping[Path, Records[Judged]]  # what is known of files already
 
 
-@dataclass
-class Known:
+class Known(msgspec.Struct):
     """What is known of a model's judgments by question_id.
 
     digest: of the files that they are in; read_prompts: the marks of their first prompts.
@@ -36,20 +37,21 @@ class Known:
     judged: Mapping[str, Judged]
     read_prompts: Callable[[], Mapping[str, bytes]]
     digest: bytes
+    _prompts: Mapping[str, bytes] | None = None
 
-    @functools.cached_property
+    @property
     def prompts(self) -> Mapping[str, bytes]:
         """The mark of each one's first prompt."""
-        return self.read_prompts()
+        if self._prompts is None:
+            self._prompts = self.read_prompts()
+        return self._prompts
 
     def forget_prompts(self) -> None:
         """Let them go: they matter to planning alone."""
-        self.read_prompts = dict
-        self.__dict__.pop("prompts", None)
+        self.read_prompts, self._prompts = dict, None
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(msgspec.Struct, frozen=True, dict=True):
     """Questions that belong together, in the order of the benchmark, and what planning asks about all of them.
 
     keys: their ids; baselines, shapings: of each; hashes: the different ones of the shapings; found, beside: what was
@@ -61,8 +63,8 @@ class Group:
     baselines: Column[str | None]
     shapings: Column[dict[str, object]]
     hashes: list[str]
-    found: dict[Places, set[str]] = field(default_factory=dict)
-    beside: dict[str, bytes] = field(default_factory=dict)
+    found: dict[Places, set[str]] = {}
+    beside: dict[str, bytes] = {}
 
     def there(self, judged: Mapping[str, Judged]) -> set[str]:
         """Those of their ids that have a judgment; found once for all files with the same records."""
@@ -82,8 +84,7 @@ class Group:
         )
 
 
-@dataclass
-class Candidate:
+class Candidate(msgspec.Struct):
     """A model whose answers are judged, in one file, and what there is of it.
 
     against: the baseline whose folder the file is in; empty for the judge's own. A model has a candidate for each of
@@ -97,8 +98,8 @@ class Candidate:
     answers: Answers
     known: Known
     tally: RunTally
-    missing: list[Question] = field(default_factory=list)
-    without_answer: list[Question] = field(default_factory=list)
+    missing: list[Question] = []
+    without_answer: list[Question] = []
     unreadable: int = 0
     existing: int = 0
 
@@ -113,13 +114,12 @@ class Candidate:
         return f"{self.name} against {self.against}" if self.against else self.name
 
 
-@dataclass
-class Shown:
+class Shown(msgspec.Struct):
     """The answers that the judge sees beside the candidates': by model, then by question_id."""
 
     baselines: dict[str, Answers]
     references: list[Answers]
-    by_file: dict[Path, Answers] = field(default_factory=dict)
+    by_file: dict[Path, Answers] = {}
 
     def answers_of(self, bench: Bench, file: Path) -> Answers:
         """Those of a file, which all judges of a run share."""
@@ -128,8 +128,7 @@ class Shown:
         return self.by_file[file]
 
 
-@dataclass
-class Stage:
+class Stage(msgspec.Struct, dict=True):
     """One judge's part of a run: all that its planning and judging need.
 
     questions: those of this run; all_questions: those of the benchmark.
@@ -143,10 +142,10 @@ class Stage:
     all_questions: list[Question]
     shown: Shown
     account: Account
-    shapings: dict[str, dict[str, object]] = field(default_factory=dict)
-    hashes: dict[str, str] = field(default_factory=dict)
-    groups: dict[int, Group] = field(default_factory=dict)
-    parts: dict[frozenset[str], list[Question]] = field(default_factory=dict)
+    shapings: dict[str, dict[str, object]] = {}
+    hashes: dict[str, str] = {}
+    groups: dict[int, Group] = {}
+    parts: dict[frozenset[str], list[Question]] = {}
 
     @functools.cached_property
     def categories(self) -> list[str]:

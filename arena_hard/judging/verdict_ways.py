@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from arena_hard.calling.providers.base import Reply
 from arena_hard.calling.providers.context_length import too_long
@@ -17,15 +18,14 @@ _ASKING = "verdict: constrained in the setting file would ask for the label alon
 _REASONS = 5  # that are shown, of why questions for the label failed
 
 
-@dataclass
-class VerdictWays:
+class VerdictWays(msgspec.Struct):
     """What is to be said of the verdicts of one run, of all models that a judge judged."""
 
     settings: JudgeSettings
-    ways: Counter[str] = field(default_factory=Counter)
-    forms: Counter[str] = field(default_factory=Counter)
-    unanswered: Counter[str] = field(default_factory=Counter)
-    untried: Counter[str] = field(default_factory=Counter)
+    ways: Counter[str] = msgspec.field(default_factory=Counter)
+    forms: Counter[str] = msgspec.field(default_factory=Counter)
+    unanswered: Counter[str] = msgspec.field(default_factory=Counter)
+    untried: Counter[str] = msgspec.field(default_factory=Counter)
     unreadable: int = 0
     refused: int = 0
     games: int = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -38,8 +37,7 @@ class Spent(msgspec.Struct, frozen=True):
     begun: int = 0
 
 
-@dataclass
-class Bill:
+class Bill(msgspec.Struct):
     """What one model or judge was paid for: every request that was sent.
 
     usage sums what was reported; silent: requests of which no usage is known and that may cost something all the same;
@@ -53,10 +51,10 @@ class Bill:
     requests: int = 0
     silent: int = 0
     usage: Usage = Usage()
-    unsure: list[PaidTicket] = field(default_factory=list)
-    lessons: Lessons = field(default_factory=Lessons)
-    tickets: set[PaidTicket] = field(default_factory=set)
-    siblings: list[Bill] = field(default_factory=list)
+    unsure: list[PaidTicket] = []
+    lessons: Lessons = msgspec.field(default_factory=Lessons)
+    tickets: set[PaidTicket] = set()
+    siblings: list[Bill] = []
     elsewhere: float = 0.0
 
     @property

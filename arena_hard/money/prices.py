@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
 from arena_hard.calling.providers.registry import provider_of
 from arena_hard.data.name_lists import suggestion
@@ -24,8 +24,7 @@ BATCH_SHARE = 0.5  # what the providers that sell batches take for them
 WITH_BATCHES = ("openai", "azure", "anthropic")
 
 
-@dataclass(frozen=True)
-class Price:
+class Price(msgspec.Struct, frozen=True):
     """Dollars per million tokens. `batch` is the price by batch, None where none is sold."""
 
     input: float

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from arena_hard.calling.batch import EMPTY_TRIES
 from arena_hard.calling.prompt_tokens import MESSAGE_TOKENS, PromptCounter
@@ -23,8 +25,7 @@ AT_MOST = (
 TOKENS_PER_SECOND = 50.0  # of one request, where nothing better is known
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """Tokens that a request is expected to bring: mean, spread and most of `seen` requests (0: none seen)."""
 
     mean: float
@@ -49,8 +50,7 @@ NOTHING_SEEN = Output(0.0, 0.0, 0)
 AS_COUNTED = Output(1.0, 0.0, 1)  # the input of a record where it is its first prompt, as we count it
 
 
-@dataclass(frozen=True)
-class Expected:
+class Expected(msgspec.Struct, frozen=True):
     """What records are expected to take together, from least to most; seen: how many of their kind were seen.
 
     longest: the most output tokens of one of these.
@@ -70,8 +70,7 @@ class Expected:
         return Expected(requests, tokens, output, max(self.seen, other.seen), max(self.longest, other.longest))
 
 
-@dataclass(frozen=True)
-class Quote:
+class Quote(msgspec.Struct, frozen=True):
     """What a run would send to one model. Token counts are sums, money is dollars (None: price unknown).
 
     live, batch: what is expected where no request fails; most: what it comes to at the worst.

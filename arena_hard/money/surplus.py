@@ -6,15 +6,14 @@ beyond max_tokens. Before the first reply nobody knows; afterwards the next requ
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from arena_hard.data.usage import Usage
 
 STRANGER_TOKENS = 16_384  # beyond the known bound, each way, until a server has shown how it counts
 
 
-@dataclass
-class Surplus:
+class Surplus(msgspec.Struct):
     """The most that was counted beyond a bound, and the largest bound that was seen.
 
     For a surplus a + c·bound with unknown a and c, the largest seen times the growth of the bound is never too low.
@@ -37,12 +36,11 @@ class Surplus:
         return self.margin * self.most * max(1.0, bound / self.largest)
 
 
-@dataclass
-class Lessons:
+class Lessons(msgspec.Struct):
     """What one model's replies taught; `known` once there was one."""
 
-    prompt: Surplus = field(default_factory=Surplus)
-    reply: Surplus = field(default_factory=lambda: Surplus(margin=2.0))  # thoughts differ more than templates
+    prompt: Surplus = msgspec.field(default_factory=Surplus)
+    reply: Surplus = msgspec.field(default_factory=lambda: Surplus(margin=2.0))  # thoughts differ more than templates
     known: bool = False
 
     def learn(self, size: int, longest: int, usage: Usage | None) -> bool:
