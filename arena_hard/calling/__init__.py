@@ -44,6 +44,7 @@ stored_requests  requests on disk, without the keys that they are sent with
 patience       a batch interface asked until it answers
 open_batches   the folders of mailboxes: what was begun and not collected, what came and was not read
 posting        the mailbox of a model in a run
+made_anew      which of its replies count for records that are made anew
 batch_sizes    how many requests make a batch
 listeners      whether what listens at an address is the server of this run
 process_guard  stops a local server with its run, and all that it started

@@ -110,8 +110,18 @@ def _last_redo(records: Path, runs: Sequence[_Run]) -> Redo | None:
     return redo
 
 
+def withdraw_run(tally: RunTally) -> None:
+    """Take back a run that was refused before it asked for anything. It cannot end any more."""
+    manifest = load(tally.records)
+    del manifest["runs"][tally.place :]
+    tally.place = None
+    _save(tally.records, manifest)
+
+
 def end_run(tally: RunTally) -> None:
     """Note what there is to say of a run that has ended, before its records are put in order."""
+    if tally.place is None:
+        return
     manifest = load(tally.records)
     kept = {key for run in manifest["runs"] for key in run.get("kept", ())}
     tally.replaced = sorted(kept & tally.ids)

@@ -18,13 +18,14 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from arena_hard.calling import made_anew
 from arena_hard.calling.batch import Mailbox, Waiting
 from arena_hard.calling.calls import chat_completion, width
 from arena_hard.calling.context import Prompts
 from arena_hard.calling.context_check import ContextChecks
 from arena_hard.calling.job_queue import run_exchanges
 from arena_hard.calling.kept_replies import KeptReplies, unfinished_file
-from arena_hard.calling.manifest import begin_run, end_run
+from arena_hard.calling.manifest import begin_run, end_run, withdraw_run
 from arena_hard.calling.models import Clock, Model, Models
 from arena_hard.calling.open_batches import notes_of_open
 from arena_hard.calling.posting import folder_of, mailbox_of
@@ -32,7 +33,7 @@ from arena_hard.calling.probe import Probed, asking
 from arena_hard.calling.progress import Progress
 from arena_hard.calling.providers.base import CallError, Message, Reply
 from arena_hard.calling.providers.recorded import recording_row
-from arena_hard.calling.run_tally import RunOutput, RunTally, begins_anew
+from arena_hard.calling.run_tally import RunOutput, RunTally
 from arena_hard.calling.spending import Budget, CountingPurse, NoRoom
 from arena_hard.data import jsonl
 from arena_hard.data.bench_files import put_in_order
@@ -55,7 +56,6 @@ class Job(msgspec.Struct, kw_only=True):
 
 Row = Callable[[], dict[str, Any]]  # the line of a record that was had, made by the thread that writes it
 J = TypeVar("J", bound=Job)
-_TAKE_IN = "Take their replies in by the same command without --redo, then ask anew."
 _UNDER_WAY = 0.02  # seconds in which the first requests have gone out
 _CANCELS, _WRITE_SECONDS = 4, 5.0  # how often, and for how long, a run that is stopped waits for what is being written
 
@@ -95,6 +95,7 @@ class RecordRun(Generic[J]):
         self.is_shown = True  # whether the progress is, else somebody else tells it, and of idle endpoints too
         self.idle_notes: list[str] = []
         self._begun: dict[str, J] = {}  # records that may have replies which are kept, by label
+        self._made = set[str]()  # the records that were written, where mailboxes are to know of them
         self._numbers: dict[str, int] = {}  # of the questions in the benchmark, by which people know them
         self._contexts = ContextChecks()
         self._writer = RecordWriter(_say)
@@ -235,6 +236,7 @@ class RecordRun(Generic[J]):
         if output.kept:
             output.kept.record_written(job.label)
         output.tally.count(job.question.question_id, job.replies)
+        self._made |= {output.record(job.label)} if self.args.batch else set()
         self._begun.pop(job.label, None)
         job.replies = []  # the jobs of a run stay in memory, texts would too
         self.progress.finish(job.label)
@@ -281,20 +283,22 @@ class RecordRun(Generic[J]):
         with contextlib.ExitStack() as stack:
             boxes: list[Mailbox] = []
             for group in groups:
-                model = group.model
-                folder = folder_of(self.bench, self.unit, model.settings.name, against, parts)
+                folder = folder_of(self.bench, self.unit, group.model.settings.name, against, parts)
                 to_make = {output.record(label) for output in group.outputs for label in output.missing}
                 if not self.args.batch:
                     for note in self.models.unsaid(notes_of_open(folder, to_make)):
                         _note(note)
                     continue
-                box = mailbox_of(model, folder, to_make, _say, self.args.finish_live)
-                model.mailbox = stack.enter_context(box)
-                if begins_anew(output.tally for output in group.outputs):  # which is not to read the old replies again
-                    if model.mailbox.busy:
-                        raise UserError(f"--redo: {folder} has open batches of an earlier run. {_TAKE_IN}")
-                    model.mailbox.archive({"", *self._records(group)})
-                boxes.append(model.mailbox)
+                try:
+                    box = stack.enter_context(mailbox_of(group.model, folder, to_make, _say, self.args.finish_live))
+                    made_anew.begin(box, folder, made_anew.records_of(group.outputs))
+                except UserError:  # nothing was asked: a --redo has not begun
+                    for output in self.outputs:
+                        withdraw_run(output.tally)
+                    raise
+                stack.callback(lambda folder=folder: made_anew.end(folder, self._made))
+                group.model.mailbox = box
+                boxes.append(box)
             yield boxes
             if not (self.progress.failures or self.account.not_sent):
                 for group, box in zip(groups, boxes):

@@ -48,7 +48,7 @@ class RunTally(msgspec.Struct):
     records: Path
     settings_hash: str
     started: float = msgspec.field(default_factory=time.time)
-    place: int = 0
+    place: int | None = 0
     size: int = 0
     written: int = 0
     cut: int = 0
@@ -246,12 +246,6 @@ def report_failures(progress: Progress, tallies: Sequence[RunTally], unit: str) 
     print("\n".join(failure_lines(progress.failures)))
     print(remedy(tallies))
     return 1
-
-
-def begins_anew(tallies: Iterable[RunTally]) -> bool:
-    """Whether a --redo begins with this run, and none goes on."""
-    tallies = list(tallies)
-    return any(tally.redo_name for tally in tallies) and not any(tally.goes_on for tally in tallies)
 
 
 def notes_together(tallies: Iterable[RunTally]) -> ReplyNotes:
