@@ -43,6 +43,7 @@ google_session      how Google's token servers are reached
 threads             a call of a blocking SDK in a thread of its own
 tls                 whom an endpoint trusts, and why no encrypted connection comes about
 transport           the HTTP transport that the SDKs get
+unended             streams that are whole when their connection breaks
 lenient             responses that only the SDKs' own transport reads
 redirects           where a server may send a request on to
 """

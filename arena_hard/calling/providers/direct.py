@@ -215,10 +215,23 @@ def _plain(came: Came | Exception) -> Response | None:
     content = came.content
     if "content-encoding" in came.headers:
         try:
-            content = httpx2.Response(200, headers=came.raw_headers, content=content).content
+            content = response_of(came).content
         except httpx2.DecodingError:
             return None
     return Response(content, came.headers, _charset(", ".join(came.headers.getall("content-type", []))))
+
+
+def response_of(came: Came, request: httpx2.Request | None = None) -> httpx2.Response:
+    """What came, unpacked; of a body that is told to be packed and is plain, as it is. Raises httpx2.DecodingError."""
+    import httpx2
+
+    try:
+        return httpx2.Response(came.status, headers=came.raw_headers, content=came.content, request=request)
+    except httpx2.DecodingError:
+        if not came.content.lstrip().startswith((b"{", b"[", b"data:", b"event:")):
+            raise
+        headers = [each for each in came.raw_headers if each[0].lower() != b"content-encoding"]
+        return httpx2.Response(came.status, headers=headers, content=came.content, request=request)
 
 
 def _refusal(came: Came | Exception) -> httpx2.Response | None:
@@ -228,7 +241,7 @@ def _refusal(came: Came | Exception) -> httpx2.Response | None:
     if isinstance(came, Exception) or came.status < 400 or "set-cookie" in came.headers:
         return None
     try:
-        return httpx2.Response(came.status, headers=came.raw_headers, content=came.content)
+        return response_of(came)
     except httpx2.DecodingError:
         return None
 

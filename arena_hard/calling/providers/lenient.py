@@ -12,7 +12,7 @@ import aiohttp
 import httpx2
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from arena_hard.calling.providers import long_errors
+from arena_hard.calling.providers import long_errors, unended
 from arena_hard.calling.providers.direct import Came, Sendable
 
 if TYPE_CHECKING:
@@ -25,11 +25,17 @@ def is_unparsed(error: BaseException) -> bool:
 
 
 class LenientSender:
-    """Sends through the transport that the SDKs have of their own. context: whom it trusts; None without TLS."""
+    """Sends through the transport that the SDKs have of their own."""
 
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        limits = httpx2.Limits(max_connections=None)
-        self._transport = httpx2.AsyncHTTPTransport(verify=context or False, limits=limits)
+    def __init__(self) -> None:
+        self._by_trust: dict[ssl.SSLContext | bool, httpx2.AsyncHTTPTransport] = {}
+
+    def _transport(self, trusted: ssl.SSLContext | bool) -> httpx2.AsyncHTTPTransport:
+        """For requests that trust the same: one may be sent on from http to https."""
+        if trusted not in self._by_trust:
+            limits = httpx2.Limits(max_connections=None)
+            self._by_trust[trusted] = httpx2.AsyncHTTPTransport(verify=trusted, limits=limits)
+        return self._by_trust[trusted]
 
     async def send(self, sendable: Sendable, content: bytes) -> Came:
         """As AiohttpTransport.send does. Raises aiohttp.ClientError, TimeoutError, OSError."""
@@ -42,7 +48,7 @@ class LenientSender:
             extensions={"timeout": waits},
         )
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await self._transport(sendable.ssl).handle_async_request(request)
             try:
                 return await _came(response, content)
             finally:
@@ -54,13 +60,16 @@ class LenientSender:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._transport.aclose()
+        for transport in self._by_trust.values():
+            await transport.aclose()
 
 
 async def _came(response: httpx2.Response, request: bytes) -> Came:
     """A response as it was sent; of an error as much as is read of any."""
     raw, parts = tuple(response.headers.raw), response.aiter_raw()
-    if response.status_code < 400:
+    if response.status_code < 400 and unended.is_stream(response.headers):
+        whole = await unended.read(parts, httpx2.RemoteProtocolError)
+    elif response.status_code < 400:
         whole = b"".join([part async for part in parts])
     else:
         whole, raw, _ = await long_errors.read(parts, raw, long_errors.most_of(request))

@@ -79,7 +79,9 @@ def reply_of(events: list[Any], ended: bool) -> Any:
         return answers[0]
     failure = _failure(parts)
     if failure is not None:
-        usages = [part["usage"] for part in parts if isinstance(part.get("usage"), Mapping)]
+        told = [part.get("message") if part.get("type") == "message_start" else part for part in parts]
+        counted = [each.get("usage") for each in told if isinstance(each, Mapping)]
+        usages = [usage for usage in counted if isinstance(usage, Mapping)]
         return failure | ({"usage": usages[-1]} if usages else {})
     unread = any(event is _UNREAD for event in events)
     if any(part.get("type") == "message_start" for part in parts):

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from typing import Any
+from urllib.request import Request
 
 import aiohttp
 import httpx2
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from arena_hard.calling.providers import direct, long_errors, redirects, tls
+from arena_hard.calling.providers import direct, long_errors, redirects, tls, unended
 from arena_hard.calling.providers.direct import Came, Sendable
 from arena_hard.calling.providers.lenient import LenientSender, is_unparsed
 from arena_hard.data.environment import Proxy, proxy_for
@@ -57,7 +59,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             raise await self._explained(error, request) from error
         if call:
             call.heard(came.headers)
-        return httpx2.Response(came.status, headers=came.raw_headers, content=came.content, request=request)
+        return direct.response_of(came, request)
 
     def sendable(self, request: httpx2.Request) -> Sendable:
         """A request in aiohttp's terms. Raises UserError."""
@@ -78,7 +80,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             return await self._send(sendable, content)
         except aiohttp.ClientError as error:
             if is_unparsed(error) and not self._lenient:
-                self._lenient = LenientSender(sendable.ssl if isinstance(sendable.ssl, ssl.SSLContext) else None)
+                self._lenient = LenientSender()
             raise
 
     async def _send(self, sendable: Sendable, content: bytes) -> Came:
@@ -96,7 +98,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             timeout=sendable.timeout,
         ) as response:
             if response.status < 400:
-                came = Came(response.status, response.headers, response.raw_headers, await response.read())
+                came = Came(response.status, response.headers, response.raw_headers, await _content(response))
             else:
                 came = await _refusal(response, content)
         self._doubted = False
@@ -135,6 +137,12 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         return type(found)(f"{found}{refused}", request=request) if isinstance(refused, str) else refused or found
 
 
+async def _content(response: aiohttp.ClientResponse) -> bytes:
+    if unended.is_stream(response.headers):
+        return await unended.read(response.content.iter_any(), aiohttp.ClientPayloadError)
+    return await response.read()
+
+
 async def _refusal(response: aiohttp.ClientResponse, request: bytes) -> Came:
     """An error, read as far as there may be words in it; its connection is closed where more comes."""
     parts = response.content.iter_any()
@@ -160,10 +168,21 @@ class ProxiedTransport(httpx2.AsyncHTTPTransport):
         way = f"(through the proxy of {self._proxy.variable})"
         try:
             response = await super().handle_async_request(request)
-            return response if response.status_code < 400 else await self._refusal(response, await request.aread())
+            if response.status_code >= 400:
+                return await self._refusal(response, await request.aread())
+            return await self._stream(response) if unended.is_stream(response.headers) else response
         except httpx2.TransportError as error:
             found = tls.fault(error, self._verify) or error
             raise type(found)(f"{found or type(error).__name__} {way}", request=request) from error
+
+    @staticmethod
+    async def _stream(response: httpx2.Response) -> httpx2.Response:
+        try:
+            content = await unended.read(response.aiter_raw(), httpx2.RemoteProtocolError)
+        finally:
+            await response.aclose()
+        came = CIMultiDictProxy(CIMultiDict(response.headers.multi_items()))
+        return direct.response_of(Came(response.status_code, came, tuple(response.headers.raw), content))
 
     @staticmethod
     async def _refusal(response: httpx2.Response, request: bytes) -> httpx2.Response:
@@ -204,18 +223,28 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
-_USUAL: dict[str, Any] = {
-    "timeout": TIMEOUT,
-    "follow_redirects": True,
-    "event_hooks": {"request": [redirects.leave_behind], "response": [redirects.look]},
-}
+class _OnlyWritable(DefaultCookiePolicy):
+    """Takes no cookie that a request cannot carry: its headers are ASCII."""
+
+    def set_ok(self, cookie: Cookie, request: Request) -> bool:
+        return f"{cookie.name}{cookie.value or ''}".isascii() and super().set_ok(cookie, request)
+
+
+def _usual() -> dict[str, Any]:
+    """What all clients have, each its own."""
+    return {
+        "timeout": TIMEOUT,
+        "follow_redirects": True,
+        "event_hooks": {"request": [redirects.leave_behind], "response": [redirects.look]},
+        "cookies": CookieJar(_OnlyWritable()),
+    }
 
 
 class DirectClient(httpx2.AsyncClient):
     """A client without a proxy."""
 
     def __init__(self, transport: AiohttpTransport) -> None:
-        super().__init__(transport=transport, **_USUAL)
+        super().__init__(transport=transport, **_usual())
         self._direct = transport
 
     def prepared(self, method: str, url: str, headers: dict[str, str], timeout: float) -> direct.Prepared:
@@ -234,7 +263,7 @@ def http_client(address: str, verify: tls.Verify = True) -> httpx2.AsyncClient:
     """The client for a server. Raises UserError for a proxy or certificate that cannot be used."""
     proxy = proxy_for(address)
     if proxy is not None:
-        return httpx2.AsyncClient(transport=ProxiedTransport(proxy, verify), **_USUAL)
+        return httpx2.AsyncClient(transport=ProxiedTransport(proxy, verify), **_usual())
     transport = AiohttpTransport(verify)
     if address.startswith("https:"):
         transport.prepare_tls()  # a mistake in it is said before anything is asked
