@@ -119,6 +119,9 @@ def test_the_same_bytes_are_sent_where_the_sdk_adds_its_own(
 
     if odd in VARIABLES:
         monkeypatch.setenv(odd, "x-own: 1")
+    with monkeypatch.context() as patched:  # an SDK keeps what it has once found of a machine
+        patched.setattr(late_sdk, "can_wait", lambda *_: False)
+        asked(api_type, [GOOD], lambda adapter: [body_of(adapter)])
     with monkeypatch.context() as patched:
         if odd == "machine":
             patched.setattr(platform, "machine", lambda: "riscv64")
@@ -129,7 +132,6 @@ def test_the_same_bytes_are_sent_where_the_sdk_adds_its_own(
     of_this_machine.cache_clear()
     monkeypatch.setattr(late_sdk, "can_wait", lambda *_: False)
     of_sdk = asked(api_type, [GOOD], some_bodies, base=base)
-    found.requests = [each.replace(b"arch: other:riscv64", b"arch: x64") for each in found.requests]
     assert found.requests == of_sdk.requests and len(found.requests) == 5
     plain = ("/v1/", "/v1/./x", *(["//v1"] if api_type == "anthropic" else []))  # to whose base /v1 does not belong
     waits = odd in plain or odd in VARIABLES and not odd.startswith(api_type.upper())
