@@ -16,10 +16,14 @@ _COMPUTED_WITH = ("numpy", "scipy", "msgspec")
 
 @functools.cache
 def program() -> bytes:
-    """A digest of this program's files and those that tell the versions of what it computes with, by their stamps."""
+    """A digest of this program's files and those that tell the versions of what it computes with, by their stamps.
+
+    Styles and texts beside the code count like it: they decide what is printed.
+    """
     package = Path(arena_hard.__file__).parent
     found = [spec.origin for name in _COMPUTED_WITH if (spec := find_spec(name)) and spec.origin]
     found += (entry.path for entry in os.scandir(package.parent) if entry.name.endswith(".py"))
-    for folder, _, names in os.walk(package):
-        found += (f"{folder}{os.sep}{name}" for name in names if name.endswith(".py"))
+    for folder, inner, names in os.walk(package):
+        inner[:] = [name for name in inner if name != "__pycache__"]
+        found += (f"{folder}{os.sep}{name}" for name in names)
     return mark_of([sys.version, *(f"{file} {stamp_of(file)}" for file in sorted(found))])
