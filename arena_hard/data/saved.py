@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 MARK = 16  # bytes of a digest
@@ -18,32 +19,48 @@ def digest_of(data: bytes) -> bytes:
 
 
 def save(file: Path, head: bytes, rest: bytes = b"") -> None:
-    """Write something that may be lost, in one step; a disk that is full or may only be read stays as it is."""
+    """Write something in one step; a disk that is full or may only be read stays as it is."""
+    with contextlib.suppress(OSError):
+        write(file, [_MAGIC + len(head).to_bytes(8, "little") + digest_of(head), head, rest])
+
+
+def write(file: Path, chunks: Iterable[bytes]) -> int:
+    """Write a file that may be lost in one step: what can be made again needs no fsync.
+
+    Returns the inode of what was put there. Raises OSError, and leaves nothing behind then.
+    """
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    make_open(file.parent)
     try:
-        if not _is_open(file.parent):
-            return
         with open(temporary, "wb") as stream:
-            stream.write(_MAGIC + len(head).to_bytes(8, "little") + digest_of(head) + head + rest)
+            stream.writelines(chunks)
+        inode = temporary.stat().st_ino
         os.replace(temporary, file)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        raise
+    return inode
 
 
-def _is_open(folder: Path) -> bool:
-    """Make a folder, unless the permissions of the one that it would be made in let nobody write: root always may.
+def make_open(folder: Path) -> None:
+    """Make a folder for what may be lost. Raises OSError, also where its permissions let nobody write.
 
-    Returns whether files may be written into it. Raises OSError.
+    Root may write there all the same, and would leave files where nobody is to leave any.
     """
-    try:
-        return bool(os.stat(folder).st_mode & 0o222)
-    except FileNotFoundError:
-        there = next(each for each in folder.absolute().parents if each.exists())
-        is_writable = bool(there.stat().st_mode & 0o222)
-        if is_writable:
-            folder.mkdir(parents=True, exist_ok=True)
-        return is_writable
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.stat().st_mode & 0o222:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def remove(files: Iterable[Path]) -> None:
+    """Take away what may be lost, by the rule of `make_open`; what cannot be taken away stays."""
+    for file in files:
+        with contextlib.suppress(OSError):
+            if file.exists():
+                make_open(file.parent)
+                file.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

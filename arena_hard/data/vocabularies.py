@@ -16,6 +16,8 @@ from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from arena_hard.data.saved import make_open
+
 HOST = "https://openaipublic.blob.core.windows.net"  # where tiktoken fetches them
 _OWN_CACHES = ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR")  # with which a user says where they are
 _OFFICIAL = {  # SHA-256 of the published files
@@ -86,7 +88,7 @@ def _packaged(encoding: str) -> bytes:
 
 def _write(file: Path, content: bytes) -> None:
     """Whole or not at all: other programs may look for it at the same time. Raises OSError."""
-    file.parent.mkdir(exist_ok=True)
+    make_open(file.parent)
     with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as stream:
         stream.write(content)
     os.chmod(stream.name, 0o644)  # the cache is everybody's

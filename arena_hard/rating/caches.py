@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from arena_hard.data import paths
+from arena_hard.data import paths, saved
 from arena_hard.data.baselines import judgment_files
 from arena_hard.data.name_lists import counted
 from arena_hard.data.paths import Bench
@@ -279,24 +278,15 @@ def _write_note(file: Path, note: Note) -> Stamp | None:
 
 
 def _write(file: Path, chunks: Iterable[bytes]) -> tuple[Stamp | None, str]:
-    """Write a file in one step. Returns its stamp, None where another run's is there by now, and its SHA-256.
+    """Write a file. Returns its stamp, None where another run's is there by now, and its SHA-256. Raises OSError."""
+    digest = hashlib.sha256()
 
-    Raises OSError.
-    """
-    temporary, digest = file.with_name(f".{file.name}.{os.getpid()}.tmp"), hashlib.sha256()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as stream:  # what can be made again needs no fsync
-            for chunk in chunks:
-                stream.write(chunk)
-                digest.update(chunk)
-        inode = temporary.stat().st_ino
-        os.replace(temporary, file)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    stamp = stamp_of(file)
+    def hashed() -> Iterator[bytes]:
+        for chunk in chunks:
+            digest.update(chunk)
+            yield chunk
+
+    inode, stamp = saved.write(file, hashed()), stamp_of(file)
     return stamp if stamp and stamp.inode == inode else None, digest.hexdigest()
 
 

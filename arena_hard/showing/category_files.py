@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from collections.abc import Sequence
 
+from arena_hard.data import saved
 from arena_hard.data.expected import Expected
 from arena_hard.rating import caches
 from arena_hard.rating.caches import Case
@@ -44,9 +44,7 @@ def forget_others(args: argparse.Namespace, expected: Expected, cases: Sequence[
     """
     left = [case for case in _usual(args, expected) if case not in cases] if cases and not args.category else []
     for file in (caches.battle_file(expected.bench, case) for case in left):
-        with contextlib.suppress(OSError):
-            caches.note_file(file).unlink(missing_ok=True)
-            file.unlink(missing_ok=True)
+        saved.remove([caches.note_file(file), file])
 
 
 def _usual(args: argparse.Namespace, expected: Expected) -> list[Case]:

@@ -25,7 +25,7 @@ from arena_hard.data.expected import Expected
 from arena_hard.data.paths import Bench
 from arena_hard.data.program import program
 from arena_hard.data.record_index import Stamp, is_old, is_worth_keeping, mark_of, stamp_of
-from arena_hard.data.saved import opened, save
+from arena_hard.data.saved import opened, remove, save
 from arena_hard.rating import caches
 from arena_hard.showing import flags
 
@@ -140,5 +140,4 @@ def _tidy(folder: Path) -> None:
     """Leave the newest pages alone."""
     with contextlib.suppress(OSError):
         pages: Sequence[Path] = sorted(folder.glob("*.page"), key=lambda file: file.stat().st_mtime_ns)
-        for file in pages[:-MOST]:
-            file.unlink(missing_ok=True)
+        remove(pages[:-MOST])

@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -309,7 +308,7 @@ def test_a_page_whose_run_could_not_leave_its_files_is_not_kept(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as context:
-        context.setattr(caches, "os", SimpleNamespace(replace=full, getpid=os.getpid))
+        context.setattr(os, "replace", full)
         assert "could not be written" in shown(monkeypatch, capsys)[0]
     again = shown(monkeypatch, capsys)
     assert "could not be written" not in again[0] and again == without_cache(folder, monkeypatch, capsys)
@@ -388,3 +387,19 @@ def test_a_page_whose_files_another_run_has_replaced_is_made_again(
     shown(monkeypatch, capsys, "--seed", "2", "--load-battles", "--load-bootstrap")
     assert shown(monkeypatch, capsys, "--seed", "1")[0] == without_cache(folder, monkeypatch, capsys, "--seed", "1")[0]
     shown(monkeypatch, capsys, "--seed", "1", "--load-battles", "--load-bootstrap")
+
+
+@pytest.mark.slow
+def test_nothing_is_left_where_nobody_may_write(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Root, whom no permissions hold back, leaves nothing either."""
+    folder.chmod(0o555)
+    try:
+        said = shown(monkeypatch, capsys)[0]
+        assert not (folder / "cache").exists()
+    finally:
+        folder.chmod(0o755)
+    for kind in ("battles", "rounds-of-rows"):
+        assert re.search(rf"cache/{kind}\S+ could not be written \(Permission denied\); the result is not", said)
+    assert "could not be written" not in shown(monkeypatch, capsys)[0] and (folder / "cache").is_dir()
