@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from arena_hard.data import streams
+from arena_hard.data import jsonl, streams
 from arena_hard.data.bench_files import load_questions
 from arena_hard.data.beside import Copy, copying
 from arena_hard.data.expected import Expected
@@ -34,13 +34,13 @@ from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles
 from arena_hard.rating.categories import Part, covered, cut, without_half_read
 from arena_hard.rating.coverage import Coverage, judged_in
-from arena_hard.rating.games import Judgments, read_judgments, without_own
+from arena_hard.rating.games import read_judgments, without_own
 from arena_hard.rating.intervals import Fit
 from arena_hard.rating.stopped import looked_in
 from arena_hard.showing import comparisons, config_values, flags, footnotes, formats, leaderboard, rounds_bar
-from arena_hard.showing.category_files import cached_cases, forget_others, whole_of
+from arena_hard.showing.category_files import cached_cases, write_battles
 from arena_hard.showing.kept_page import KeptPage
-from arena_hard.showing.notes import Text, as_data, from_data
+from arena_hard.showing.notes import Text, from_data
 from utils import load_judge_settings, parser, run_main
 
 EXAMPLES = """\
@@ -120,16 +120,19 @@ def load(
     """The parts to rate, their files, and notes. copy: of this process, to leave work to. Raises UserError."""
     if args.battles:
         found = battle_files.read_battles(args.battles)
-        return [Part("", anchor_of(found, args.battles, args.baseline or expected.baseline()), found)], (), []
+        anchor = anchor_of(found, args.battles, args.baseline or expected.baseline())
+        return [Part("", anchor, found, n_battles=len(found))], (), []
     if args.load_battles:
         copy.begin()
         return load_cached(args, expected)
     bench = expected.bench
     wanted = [args.baseline] if args.baseline else expected.judged_against(args.judge_name)
-    judgments = read_judgments(bench, args.judge_name, wanted, args.soft, copy, flags.leaves_files(args))
+    with jsonl.hearing() as heard:
+        judgments = read_judgments(bench, args.judge_name, wanted, args.soft, copy, flags.leaves_files(args))
+        cuts = cut(judgments.table, expected, args.baseline, args.category)
     parts: list[Part] = []
     notes: list[Text] = []
-    for category, baseline, every, said in cut(judgments.table, expected, args.baseline, args.category):
+    for category, baseline, every, said, told in cuts:
         games = without_own(every, baseline)
         notes += said + footnotes.own_notes(every, games, baseline)
         read = without_half_read(games) if args.interval == "v2.0" else games
@@ -140,10 +143,10 @@ def load(
         folders = [bench.judgment_folder(judge, own) for judge in args.judge_name for own in ("", baseline)]
         looked, silent = looked_in(folders, fought.models), same_place.same_place(read)
         said = footnotes.games_notes(args, games, read, looked, silent)
-        parts.append(Part(category, baseline, fought, read, judged, looked, silent, said))
+        parts.append(Part(category, baseline, fought, read, judged, looked, silent, said, told, fought.n_games))
     notes += footnotes.files_notes(judgments)
     notes += footnotes.other_baseline_notes(judgments.table, parts) if not args.category else []
-    return parts, judgments.inputs, notes + write_battles(args, expected, parts, judgments, notes)
+    return parts, judgments.inputs, notes + write_battles(args, expected, parts, judgments.inputs, notes, heard)
 
 
 def anchor_of(found: Battles, file: Path, baseline: str) -> str:
@@ -154,29 +157,16 @@ def anchor_of(found: Battles, file: Path, baseline: str) -> str:
     return baseline
 
 
-def write_battles(
-    args: argparse.Namespace, expected: Expected, parts: Sequence[Part], judgments: Judgments, notes: Sequence[Text]
-) -> list[str]:
-    """Write the battles for --load-battles and for other tools; a folder that takes no file is but a note."""
-    problems: list[str | None] = []
-    cases = [flags.case(args, part.category, part.baseline) for part in parts if flags.leaves_files(args)]
-    for case, part in zip(cases, parts):
-        lines = battle_files.game_lines(part.battles) if args.soft else battle_files.battle_lines(part.battles)
-        said = {"said": [as_data(part.said), as_data(notes)], "silent": tuple(part.silent), "judged": part.judged}
-        note = caches.Note(case, judgments.inputs, most=part.battles.most, whole=whole_of(args, cases), **said)
-        problems.append(caches.save(caches.battle_file(expected.bench, case), lines, note))
-    forget_others(args, expected, cases)
-    return [problem for problem in problems if problem]
-
-
 def load_cached(args: argparse.Namespace, expected: Expected) -> tuple[list[Part], tuple[InputFile, ...], list[Text]]:
     """The battles of an earlier run, one part for each category named. Raises UserError for a stale file."""
     parts: list[Part] = []
     inputs: tuple[InputFile, ...] = ()
     notes: list[Text] = [footnotes.JUDGES_IN_ONE] if len(args.judge_name) > 1 else []
     cases, lacking = cached_cases(args, expected)
-    for case in cases:
-        file, note = caches.find_battles(expected.bench, case)
+    with jsonl.hearing() as heard:
+        found = [caches.find_battles(expected.bench, case, not args.category) for case in cases]
+    jsonl.warn(dict.fromkeys(each for _, note in found if note for each in note.remarks if each not in heard))
+    for case, (file, note) in zip(cases, found):
         parts.append(cached_part(file, note or caches.Note(case, ())))
         if note is None:
             notes.append(f"{file} does not record its inputs (the original's files do not); it is used as it is.")
@@ -190,7 +180,8 @@ def cached_part(file: Path, note: caches.Note) -> Part:
     """The part that a cache holds."""
     case, found = note.case, caches.battles_of(file, note)
     anchor, said = anchor_of(found, file, case.baseline), from_data(note.said[0] if note.said else [])
-    return Part(case.category, anchor, found, judged=note.judged, silent=note.silent, said=said)
+    more = {"told": note.told, "n_battles": note.n_battles}
+    return Part(case.category, anchor, found, judged=note.judged, silent=note.silent, said=said, **more)
 
 
 def questions_of(args: argparse.Namespace, bench: Bench) -> tuple[list[Question], list[str]]:
@@ -229,7 +220,7 @@ def rate(
         cells = battles.cells_of(part.battles)
         fit = intervals.fit_with_intervals(part.battles, cells, part.anchor, rule, rounds, rounds_bar.rounds_with_bar)
         if file and fit.rounds is not None:
-            notes = [problem for problem in [file.save(fit.rounds, inputs)] if problem]
+            notes = [problem for problem in [file.save(fit.rounds, inputs, part.told)] if problem]
     fit = intervals.without_ends(fit, part.silent)
     lengths = {model: lengths_of(model) for model in fit.models}
     tokens = {model: length.average for model, length in lengths.items()}

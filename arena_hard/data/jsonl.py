@@ -129,6 +129,23 @@ def warn(notes: Iterable[str]) -> None:
     say(map(Remark, notes))
 
 
+@contextlib.contextmanager
+def hearing() -> Generator[list[str]]:
+    """The remarks that are said in the body, and go where they went before all the same."""
+    heard: list[str] = []
+    show = warnings.showwarning
+
+    def noted(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        heard.extend([str(message)] * issubclass(category, Remark))
+        show(message, category, *place, **more)
+
+    warnings.showwarning = noted
+    try:
+        yield heard
+    finally:
+        warnings.showwarning = show
+
+
 def unreadable(file: Path, error: OSError) -> UserError:
     """The message for a file that the system does not give out."""
     if isinstance(error, FileNotFoundError):

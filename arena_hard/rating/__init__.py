@@ -16,6 +16,7 @@ separation       bounds of models without a finite rating
 caches           battles and rounds on disk
 category_mean    the mean of several categories
 categories       a bench cut into what is rated on its own
+question_categories  the category of each question, and whether it is still so
 coverage         which questions each model was judged on
 outcomes         what each model's games came to by question
 paired           differences on common questions, ranks

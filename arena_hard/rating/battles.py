@@ -58,6 +58,11 @@ class Battles:
         return float(self.rows.sum()) if self.game is not None else int(self.rows.sum())
 
     @property
+    def n_games(self) -> int:
+        """How many games the battles are parts of."""
+        return len(self) if self.game is None else len(np.unique(self.game))
+
+    @property
     def n_questions(self) -> int:
         return len(self.questions) or len(self)
 

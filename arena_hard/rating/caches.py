@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from arena_hard.rating import battle_files
 from arena_hard.rating.arrays import FloatArray
 from arena_hard.rating.battles import Battles, most_rows
 from arena_hard.rating.coverage import JudgedQuestions
+from arena_hard.rating.question_categories import fingerprints, question_categories
 
 MANY_DRAWS = 100_000_000  # of rows, in all rounds
 INFINITE = 1e6  # stands for a rating without an end in the file of rounds, which is plain JSON
@@ -61,7 +62,9 @@ class Note(msgspec.Struct, frozen=True):
     judged: beside battles, what was judged; a question without a readable verdict has no battle. most: how many rows a
     question is at most. said: what had to be said of the judgments, in a form that only those who said it know;
     silent: models of which the games say nothing. made_of: beside many rounds, a digest of what they come from. whole:
-    beside a category's battles, all cases of the run that has rated each category.
+    beside a category's battles, all cases of the run that has rated each category. told, n_battles: as in Part.
+    by_category: whether each category was to be rated that the config names. remarks: what was said of the judgment
+    files while they were read.
     """
 
     case: Case
@@ -74,6 +77,10 @@ class Note(msgspec.Struct, frozen=True):
     silent: tuple[str, ...] = ()
     made_of: str = ""
     whole: tuple[Case, ...] = ()
+    told: Mapping[str, str] | None = None
+    n_battles: int | None = None
+    by_category: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 def default_battle_file(bench: Bench) -> Path:
@@ -119,8 +126,11 @@ def read_note(file: Path) -> Note | None:
 # ----------------------------------------------------------------------------------------- loading
 
 
-def find_battles(bench: Bench, case: Case) -> tuple[Path, Note | None]:
-    """The battle file of a case and its note. Raises UserError when there is none or it is stale."""
+def find_battles(bench: Bench, case: Case, of_all: bool = False) -> tuple[Path, Note | None]:
+    """The battle file of a case and its note. Raises UserError when there is none or it is stale.
+
+    of_all: whether it is to be one of all categories there are.
+    """
     file = battle_file(bench, case)
     if not file.is_file():
         original = default_battle_file(bench)
@@ -129,7 +139,7 @@ def find_battles(bench: Bench, case: Case) -> tuple[Path, Note | None]:
         file = original
     note = read_note(file)
     if note is not None:
-        check_note(file, note, case, bench)
+        check_note(file, note, case, bench, of_all and bool(note.whole))
     return file, note
 
 
@@ -166,8 +176,8 @@ def find_rounds(bench: Bench, case: Case, draw: Draw) -> tuple[Path, Note | None
     return file, note
 
 
-def check_note(file: Path, note: Note, case: Case, bench: Bench) -> None:
-    """Raises UserError when a cache was made from something else."""
+def check_note(file: Path, note: Note, case: Case, bench: Bench, of_all: bool = False) -> None:
+    """Raises UserError when a cache was made from something else. of_all: as in `changed_inputs`."""
     for field in Case.__struct_fields__:
         made, wanted = getattr(note.case, field), getattr(case, field)
         if made != wanted:
@@ -175,7 +185,7 @@ def check_note(file: Path, note: Note, case: Case, bench: Bench) -> None:
                 f"{file} was made with {field.replace('_', ' ')} {_text(made)}, not {_text(wanted)}. "
                 "Run without --load-battles, or with the options that it was made with."
             )
-    changed = changed_inputs(note, bench)
+    changed = changed_inputs(note, bench, of_all)
     if changed:
         more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise UserError(
@@ -189,16 +199,29 @@ def _text(value: Draw | tuple[str, ...] | str | int | None) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value) or "none"
 
 
-def changed_inputs(note: Note, bench: Bench) -> list[str]:
-    """The judgment files that changed, came or went; empty where the judgments are not here at all."""
+def changed_inputs(note: Note, bench: Bench, of_all: bool = False) -> list[str]:
+    """The judgment files that changed, came or went, and question.jsonl where it tells other categories.
+
+    Empty where the judgments are not here at all. of_all: whether the questions of every category matter.
+    """
     files = [file for judge in note.case.judges for file in judgment_files(bench, judge, (note.case.baseline,))]
     now = {name_in(bench.data_dir, file) for file in files}
     known = {known.name: known for known in note.inputs}
     if not now:
         return []
-    return sorted(
+    changed = sorted(
         name for name in now | set(known) if name not in known or not is_unchanged(bench.data_dir / name, known[name])
     )
+    is_told = _is_told(note, bench, of_all or not note.case.category)
+    return changed + [name_in(bench.data_dir, bench.question_file)] * (not is_told)
+
+
+def _is_told(note: Note, bench: Bench, of_all: bool) -> bool:
+    """Whether question.jsonl still tells the categories that a cache was made by. Raises UserError."""
+    if note.told is None:
+        return True
+    now = fingerprints(question_categories(bench.question_file))
+    return now == note.told if of_all else now.get(note.case.category) == note.told.get(note.case.category)
 
 
 def read_rounds(file: Path, models: Sequence[str]) -> FloatArray:
@@ -317,7 +340,9 @@ class RoundFile:
         except (OSError, UserError):
             return None
 
-    def save(self, rounds: FloatArray, inputs: Sequence[InputFile]) -> str | None:
-        """Write the rounds for the next run, --load-bootstrap and other tools, as `save` does."""
-        note = Note(self.case, tuple(inputs), draw=self.draw, made_of=self._made_of)
+    def save(
+        self, rounds: FloatArray, inputs: Sequence[InputFile], told: Mapping[str, str] | None = None
+    ) -> str | None:
+        """Write the rounds for the next run, --load-bootstrap and other tools, as `save` does. told: as in Note."""
+        note = Note(self.case, tuple(inputs), draw=self.draw, made_of=self._made_of, told=told)
         return save(self.file, round_lines(self.battles.models, rounds), note)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 
 from arena_hard.data.baselines import Standing, named_in, standing
@@ -16,15 +15,15 @@ from arena_hard.data.expected import Expected
 from arena_hard.data.nameless import Origin, origin_of
 from arena_hard.data.paths import Bench
 from arena_hard.data.presets import categories_of, is_published
-from arena_hard.data.record_folder import is_there, record_files
+from arena_hard.data.record_folder import record_files
 from arena_hard.data.records import Question, UserError
-from arena_hard.data.typed_jsonl import Reader
 from arena_hard.rating.arrays import distinct, occurring
 from arena_hard.rating.battles import Battles, baseline_of
 from arena_hard.rating.coverage import Coverage, JudgedQuestions, coverage, fought_in
 from arena_hard.rating.game_codes import Codes
 from arena_hard.rating.games import GameTable, against, select
 from arena_hard.rating.itself import outcomes_of_nameless
+from arena_hard.rating.question_categories import fingerprints, question_categories
 from arena_hard.rating.stopped import Looked
 
 NO_CATEGORIES = "none"  # of --category: the benchmark as a whole
@@ -36,7 +35,9 @@ class Part:
     """Games against one baseline; `category` is empty for a whole bench, `table` None for battles from a file.
 
     judged: what was judged, where it is known besides the table; looked: how judging was looked at while it went on,
-    by model; silent: models of which the games say nothing (same_place); said: notes on its games, for people.
+    by model; silent: models of which the games say nothing (same_place); said: notes on its games, for people;
+    told: what question.jsonl says of categories, as in Cut; n_battles: how many battles there are, of which a strong
+    verdict is one, None where rows are all that is known.
     """
 
     category: str
@@ -47,6 +48,8 @@ class Part:
     looked: Mapping[str, Looked] = field(default_factory=dict[str, Looked])
     silent: Sequence[str] = ()
     said: Sequence[Any] = ()
+    told: Mapping[str, str] | None = None
+    n_battles: int | None = None
 
     @property
     def anchor(self) -> int:
@@ -73,12 +76,16 @@ def covered(part: Part, questions: Sequence[Question]) -> Coverage | None:
 
 
 class Cut(NamedTuple):
-    """The games of a category against its baseline, and what has to be said of how it was found."""
+    """The games of a category against its baseline, and what has to be said of how it was found.
+
+    told: the `fingerprints` of categories in question.jsonl; None where it was not asked, as records name their own.
+    """
 
     category: str
     baseline: str
     games: GameTable
     notes: list[str]
+    told: Mapping[str, str] | None = None
 
 
 def cut(table: GameTable, expected: Expected, baseline: str | None, categories: Sequence[str] | None) -> list[Cut]:
@@ -93,17 +100,19 @@ def cut(table: GameTable, expected: Expected, baseline: str | None, categories: 
         return [_part("", table, expected, baseline, shown)]
     if categories is None and not _is_by_category(table, expected, baseline):
         return [_part("", table, expected, baseline, shown)]
+    told: Mapping[str, str] | None = None
     if any(not table.categories[code] for code in occurring(table.category)):
-        table = in_categories(table, question_categories(expected.bench.question_file))
+        category_of = question_categories(expected.bench.question_file)
+        table, told = in_categories(table, category_of), fingerprints(category_of)
     if categories is None and not any(table.categories[code] for code in occurring(table.category)):
-        return [_part("", table, expected, baseline, shown)]
+        return [_part("", table, expected, baseline, shown)._replace(told=told)]
     parts: list[Cut] = []
     for name in _names(table, categories or ["all"]):
         games = select(table, table.category == table.categories.index(name))
         own = _baseline_for(games, expected, name, shown)
         if categories is not None or baseline in (None, own):
             parts.append(_part(name, games, expected, baseline, shown))
-    return parts or [_part("", table, expected, baseline, shown)]
+    return [each._replace(told=told) for each in parts or [_part("", table, expected, baseline, shown)]]
 
 
 def assumed_baseline(expected: Expected, judges: Sequence[str], category: str = "") -> str:
@@ -260,22 +269,6 @@ def _names(table: GameTable, wanted: Sequence[str]) -> list[str]:
     if unknown:
         raise UserError(f"No games in the category {unknown[0]!r}. Categories here: {', '.join(known)}; or all.")
     return list(dict.fromkeys(wanted))
-
-
-class _Question(msgspec.Struct):
-    question_id: str = ""
-    uid: str = ""
-    category: str | None = None
-
-
-def question_categories(file: Path) -> dict[str, str]:
-    """The category of each question by id; empty without a question file. Raises UserError."""
-    if not is_there(file):
-        return {}
-    reader: Reader[_Question] = Reader(_Question)
-    found = {row.question_id or row.uid: row.category or "" for rows in reader.blocks(file) for row in rows}
-    reader.check_ids(file, found)
-    return found
 
 
 def in_categories(table: GameTable, category_of: Mapping[str, str]) -> GameTable:

@@ -124,7 +124,7 @@ def _part_dict(part: Part, fit: Fit, rows: Sequence[Row], notes: Sequence[Text],
     return {
         "category": part.category or None,
         "baseline": part.baseline,
-        "battles": len(part.battles.games().rows),
+        "battles": part.n_battles,
         "rows_of_battles": part.battles.n_rows,
         "clustered_over_rows": fit.ratio,
         "monte_carlo_error": fit.monte_carlo,

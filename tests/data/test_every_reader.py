@@ -30,9 +30,9 @@ from arena_hard.data.odd_lines import Torn, pieces
 from arena_hard.data.paths import Bench
 from arena_hard.data.records import UserError
 from arena_hard.data.verdicts import LABELS
-from arena_hard.rating.categories import question_categories
 from arena_hard.rating.game_codes import JudgmentHead
 from arena_hard.rating.games import read_judgments
+from arena_hard.rating.question_categories import question_categories
 from arena_hard.rating.style_control import style_table
 from tests.support.checked_readers import load_judgments
 

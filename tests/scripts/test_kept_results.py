@@ -389,6 +389,87 @@ def test_a_page_whose_files_another_run_has_replaced_is_made_again(
     shown(monkeypatch, capsys, "--seed", "1", "--load-battles", "--load-bootstrap")
 
 
+def recategorised(folder: Path, category_of: Callable[[int], str], **more: str) -> None:
+    """question.jsonl in another order, with other categories, and with further keys."""
+    rows = [json.loads(line) for line in (folder / "question.jsonl").read_text().splitlines()]
+    rows = [row | {"category": category_of(int(row["question_id"][1:]))} | more for row in reversed(rows)]
+    write_rows(folder / "question.jsonl", rows)
+
+
+STALE = r"question\.jsonl has changed since it was made"
+
+
+@pytest.mark.slow
+def test_battles_of_a_category_are_stale_once_other_questions_belong_to_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recategorised(folder, lambda n: "one" if n < 7 else "two")
+    case = ("--category", "one")
+    shown(monkeypatch, capsys, *case)
+    rounds = (*case, "--load-battles", "--load-bootstrap")
+    expected = shown(monkeypatch, capsys, *rounds)
+    recategorised(folder, lambda n: "one" if n < 7 else "three", topic="other")
+    assert shown(monkeypatch, capsys, *rounds) == expected
+    recategorised(folder, lambda n: "one" if n < 5 else "two")
+    for options in ((*case, "--load-battles"), rounds):
+        with pytest.raises(UserError, match=STALE):
+            shown(monkeypatch, capsys, *options)
+    for more in ((), ("--load-battles",)):
+        shown(monkeypatch, capsys, *case, "--interval", "sandwich", *more)  # which leaves the rounds as they were
+    with pytest.raises(UserError, match=f"rounds.* is stale: .*{STALE}"):
+        shown(monkeypatch, capsys, *rounds)
+    (folder / "question.jsonl").unlink()
+    with pytest.raises(UserError, match=STALE):
+        shown(monkeypatch, capsys, *case, "--load-battles")
+
+
+@pytest.mark.slow
+def test_battles_of_all_categories_are_stale_once_there_is_another_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = Path("config") / "judge_config.yaml"
+    config.parent.mkdir()
+    config.write_text(
+        "bench_name: b\njudge_model: j\nbaseline_model: base\nsystem_prompt: s\n"
+        "prompt_template: ['{question_1} {answer_1} {answer_2}']\ncategories: {one: {}, two: {}, three: {}}\n"
+    )
+    recategorised(folder, lambda n: "one" if n < 7 else "two" if n < 10 else "")
+    shown(monkeypatch, capsys)
+    assert "mean over categories" in shown(monkeypatch, capsys, "--load-battles")[0]
+    recategorised(folder, lambda n: "one" if n < 7 else "two" if n < 10 else "three")
+    with pytest.raises(UserError, match=STALE):
+        shown(monkeypatch, capsys, "--load-battles")
+    shown(monkeypatch, capsys, "--load-battles", "--category", "one")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [(), ("--soft",)])
+def test_battles_count_alike_where_they_are_made_and_loaded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    """A strong verdict is one battle of several rows; a file without a note does not tell which rows are one."""
+    made, loaded = (
+        json.loads(shown(monkeypatch, capsys, "--format", "json", *more, *load)[0])["parts"][0]
+        for load in ((), ("--load-battles",))
+    )
+    assert made["battles"] == loaded["battles"] < loaded["rows_of_battles"]
+    next((folder / "cache").glob("battles*.meta.json")).unlink()
+    if not more:
+        found = json.loads(shown(monkeypatch, capsys, "--format", "json", "--load-battles")[0])["parts"][0]
+        assert found["battles"] is None and found["rows_of_battles"] == made["rows_of_battles"]
+
+
+@pytest.mark.slow
+def test_remarks_on_the_judgments_are_made_with_their_battles_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torn(folder / "model_judgment" / "j" / "m.jsonl")
+    shutil.copyfile(folder / "model_judgment" / "j" / "n.jsonl", folder / "model_judgment" / "j" / "n_backup.jsonl")
+    said = shown(monkeypatch, capsys)[1:]
+    assert any("incomplete" in remark for remark in said) and any("backups" in remark for remark in said)
+    assert sorted(shown(monkeypatch, capsys, "--load-battles")[1:]) == sorted(said)
+
+
 @pytest.mark.slow
 def test_nothing_is_left_where_nobody_may_write(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -138,6 +138,15 @@ def test_categories_of_the_config_that_no_question_has_do_not_matter(folder: Pat
     rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     write_rows(file, [{key: value for key, value in row.items() if key != "category"} for row in rows])
     assert models(result(folder)) == [["base", "m"]]
+    assert "of all questions in one" not in result(folder, "--load-battles")["said"]
+
+
+def test_battles_made_before_the_config_named_categories_are_said_to_be_of_none(folder: Path) -> None:
+    result(folder)
+    configure(folder, categories={"easy": {}, "hard": {}})
+    found = result(folder, "--load-battles")
+    assert models(found) == [["base", "m"]]
+    assert "in one, not of each category that config/judge_config.yaml names. Run without" in found["said"]
 
 
 def test_several_judges_are_an_ensemble_of_those_that_have_judged(folder: Path) -> None:
