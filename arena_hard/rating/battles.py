@@ -12,7 +12,7 @@ from arena_hard.data.name_lists import counted, shortened
 from arena_hard.data.records import UserError
 from arena_hard.data.self_play import may_be_itself
 from arena_hard.data.verdicts import LABELS, outcome
-from arena_hard.rating.arrays import FloatArray, IntArray, occurring, weight_sums
+from arena_hard.rating.arrays import FloatArray, IntArray, distinct, occurring, weight_sums
 from arena_hard.rating.game_codes import UNREADABLE
 from arena_hard.rating.game_rows import rows_of
 from arena_hard.rating.games import GameTable, select
@@ -60,7 +60,7 @@ class Battles:
     @property
     def n_games(self) -> int:
         """How many games the battles are parts of."""
-        return len(self) if self.game is None else len(np.unique(self.game))
+        return len(self) if self.game is None else len(distinct(self.game))
 
     @property
     def n_questions(self) -> int:
