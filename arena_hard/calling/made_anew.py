@@ -22,17 +22,18 @@ _TAKE_IN = "Take their replies in by the same command without --redo and --retry
 
 
 def records_of(outputs: Iterable[RunOutput]) -> dict[str, str]:
-    """The records that a run makes anew, each with a digest of what it is; "" for one that is not there.
+    """The records that a run makes anew, each with what tells this making from another one.
 
-    A --redo takes nothing from before it, also for records that are not there.
+    That is a digest of what is there, and the name of the --redo, which takes nothing from before it, also for records
+    that are not there.
     """
     found: dict[str, str] = {}
     for output in outputs:
-        names = {output.written[label]: output.record(label) for label in output.missing if label in output.written}
-        if output.tally.redo_name:
-            found |= dict.fromkeys(map(output.record, output.missing), "")
-        if names:
-            found |= {names[key]: digest for key, digest in _digests(output.path).items() if key in names}
+        tally, there = output.tally, [label for label in output.missing if label in output.written]
+        redo = (tally.redo.name if tally.redo else tally.redo_name) if tally.redo_name else ""
+        digests = _digests(output.path) if there else {}
+        for label in output.missing if redo else there:
+            found[output.record(label)] = f"{redo} {digests.get(output.written.get(label, ''), '')}".strip()
     return found
 
 
@@ -63,7 +64,7 @@ def end(folder: Path, written: Iterable[str]) -> None:
 
 
 def _begun(folder: Path) -> dict[str, str]:
-    """The records that are being made anew, each with the digest of what it was."""
+    """The records that are being made anew, each as `records_of` tells."""
     found: dict[str, str] = {}
     for row in rows_in(notes_of(folder)):
         if row["step"] == "anew":

@@ -39,7 +39,7 @@ def load(records: Path) -> dict[str, Any]:
     except (*jsonl.BROKEN, TypeError):
         raise UserError(f"{file} is not valid. Move it away; the records do not depend on it.") from None
     except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror or error}. Fix its permissions, or move it.") from None
+        raise jsonl.unreadable(file, error) from None
     return found
 
 
@@ -112,6 +112,8 @@ def _last_redo(records: Path, runs: Sequence[_Run]) -> Redo | None:
 
 def withdraw_run(tally: RunTally) -> None:
     """Take back a run that was refused before it asked for anything. It cannot end any more."""
+    if tally.place is None:
+        return
     manifest = load(tally.records)
     del manifest["runs"][tally.place :]
     tally.place = None

@@ -37,7 +37,7 @@ from arena_hard.calling.spending import Purse, Unwatched
 from arena_hard.calling.waiting_line import Line
 from arena_hard.data.certificates import check_key_log
 from arena_hard.data.name_lists import counted
-from arena_hard.data.open_files import most_open, room_for_connections
+from arena_hard.data.open_files import most_open, needed_for, room_for_connections
 from arena_hard.data.records import UserError
 from arena_hard.data.settings import ModelSettings
 
@@ -203,18 +203,23 @@ class Models:
         return list(self._endpoints.values())
 
     def bound_by_system(self) -> str | None:
-        """Have no more requests in flight than the system allows connections. Returns a note where these are fewer."""
+        """Have no more requests in flight than the system allows connections. Returns a note where these are fewer.
+
+        Raises UserError where they do not suffice for one request to each endpoint.
+        """
         widths = [endpoint.gate.width for endpoint in self.endpoints]
         wanted = sum(width.ceiling for width in widths)
         room = room_for_connections(wanted)
         if room >= wanted:
             return None
+        allowed = f"this program may have {most_open():.0f} files and connections open"
+        if room < len(widths):
+            least = needed_for(len(widths))
+            raise UserError(f"{allowed[0].upper()}{allowed[1:]}, too few for this run. Allow more: ulimit -n {least}")
         for width in widths:
             width.cap(max(1, width.ceiling * room // wanted))
-        return (
-            f"{room} of {wanted} requests go at once, for this program may have {most_open():.0f} files and "
-            f"connections open. To allow more: ulimit -n {most_open() + wanted - room:.0f}"
-        )
+        most = sum(width.ceiling for width in widths)
+        return f"{most} of {wanted} requests go at once, for {allowed}. To allow more: ulimit -n {needed_for(wanted)}"
 
     def idle_notes(self, failed: Collection[str] = ()) -> list[str]:
         """Those of all models."""

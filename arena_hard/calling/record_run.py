@@ -189,12 +189,22 @@ class RecordRun(Generic[J]):
         """What comes before the first record."""
         for output in self.outputs:
             self._open_kept(output)
-        for note in self.models.unsaid([self.models.bound_by_system()]):
+        try:
+            bound = self.models.bound_by_system()
+        except UserError:
+            self._withdraw()
+            raise
+        for note in self.models.unsaid([bound]):
             _note(note)
         for note in await self._contexts.begin((g.model, g.prompts, [o.path for o in g.outputs]) for g in groups):
             _note(note)
         for group in groups:
             await self._probe(group.model.settings, group.outputs)
+
+    def _withdraw(self) -> None:
+        """Nothing was asked: the run, and a --redo that it was to begin, has not begun."""
+        for output in self.outputs:
+            withdraw_run(output.tally)
 
     async def _ask(self, job: J, get: Callable[[J, Clock], Awaitable[Row]], purse: CountingPurse) -> None:
         """Get one record and write it, or note why it could not be had."""
@@ -292,9 +302,8 @@ class RecordRun(Generic[J]):
                 try:
                     box = stack.enter_context(mailbox_of(group.model, folder, to_make, _say, self.args.finish_live))
                     made_anew.begin(box, folder, made_anew.records_of(group.outputs))
-                except UserError:  # nothing was asked: a --redo has not begun
-                    for output in self.outputs:
-                        withdraw_run(output.tally)
+                except UserError:
+                    self._withdraw()
                     raise
                 stack.callback(lambda folder=folder: made_anew.end(folder, self._made))
                 group.model.mailbox = box

@@ -23,14 +23,22 @@ def most_answer_files() -> int:
     return int(min(_ANSWERS, most_open() // _SHARE))
 
 
+def needed_for(connections: int) -> int:
+    """How many files and connections a run must be allowed to have so many connections beside its files."""
+    return _others() + _ANSWERS + connections
+
+
 def room_for_connections(wanted: int) -> int:
-    """How many connections there may be beside the files of a run: `wanted` where they can be had, at least 1.
+    """How many connections there may be beside the files of a run: `wanted` where they can be had, else maybe none.
 
     The bound that a program may raise itself, on macOS 256 at first, is raised as far as it is needed.
     """
-    others = len(os.listdir("/dev/fd")) + _FILES
-    _raise_to(others + _ANSWERS + wanted)
-    return int(min(wanted, max(1, most_open() - others - most_answer_files())))
+    _raise_to(needed_for(wanted))
+    return int(min(wanted, max(0, most_open() - _others() - most_answer_files())))
+
+
+def _others() -> int:
+    return len(os.listdir("/dev/fd")) + _FILES
 
 
 def _raise_to(files: int) -> None:

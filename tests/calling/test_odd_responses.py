@@ -66,11 +66,16 @@ async def test_a_plain_body_that_is_told_to_be_packed_is_read(encoding: str) -> 
         assert (await client.get(base)).json() == {"a": 1}
 
 
+CUT = [  # the texts of answers that are not at their end
+    b"",
+    b'data: {"choices": [{"message": {"content": "[DONE]"}}]}\n\n',
+    b'data: {"type": "content_block_delta", "delta": {"text": "\\"type\\": \\"message_stop\\""}}\n\n',
+]
 DOUBLE = answer(b"{}", "content-length: 2", "content-length: 2")  # of which aiohttp takes none
 
 
 @pytest.mark.parametrize("way", ["straight", "lenient", "proxy"])
-@pytest.mark.parametrize("end", [b"data: [DONE]\n\n", b'event: message_stop\ndata: {"type": "message_stop"}\n\n', b""])
+@pytest.mark.parametrize("end", [b"data: [DONE]\n\n", b'event: message_stop\ndata: {"type": "message_stop"}\n\n', *CUT])
 @in_a_loop
 async def test_a_stream_whose_last_event_has_come_is_whole(
     way: str, end: bytes, monkeypatch: pytest.MonkeyPatch
@@ -87,7 +92,7 @@ async def test_a_stream_whose_last_event_has_come_is_whole(
             if way == "lenient":
                 with pytest.raises(httpx2.RemoteProtocolError, match="cannot be read"):
                     await client.post(base)
-            if end:
+            if end not in CUT:
                 assert (await client.post(base)).content == events
             else:
                 with pytest.raises(httpx2.RemoteProtocolError):

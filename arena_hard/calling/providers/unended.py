@@ -5,10 +5,12 @@ Gateways that are restarted, and proxies that count seconds, leave the end of th
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 
-_TAIL = 200  # bytes in which the last event is
-_ENDS = (b"[DONE]", b"message_stop")  # OpenAI's and Anthropic's; whoever reads the events looks at them closely
+_TAIL = 2000  # bytes in which the last event is
+# OpenAI's and Anthropic's; in a text that says the same, the quotes are escaped
+_END = re.compile(rb"data:\s*(?:\[DONE\]|\{.*\"type\"\s*:\s*\"message_stop\".*\})")
 
 
 def is_stream(headers: Mapping[str, str]) -> bool:
@@ -23,6 +25,6 @@ async def read(parts: AsyncIterator[bytes], broken: type[Exception]) -> bytes:
         async for part in parts:
             found += part
     except broken:
-        if not any(end in found[-_TAIL:] for end in _ENDS):
+        if not _END.fullmatch(re.split(rb"[\r\n]", found[-_TAIL:].rstrip())[-1]):
             raise
     return bytes(found)
