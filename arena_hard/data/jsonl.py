@@ -130,13 +130,13 @@ def warn(notes: Iterable[str]) -> None:
 
 
 @contextlib.contextmanager
-def hearing() -> Generator[list[str]]:
-    """The remarks that are said in the body, and go where they went before all the same."""
+def hearing(kind: type[Warning] = Remark) -> Generator[list[str]]:
+    """What of this kind is said in the body, and goes where it went before all the same."""
     heard: list[str] = []
     show = warnings.showwarning
 
     def noted(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        heard.extend([str(message)] * issubclass(category, Remark))
+        heard.extend([str(message)] * issubclass(category, kind))
         show(message, category, *place, **more)
 
     warnings.showwarning = noted

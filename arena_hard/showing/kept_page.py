@@ -13,14 +13,13 @@ import datetime
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from arena_hard.data import secrets
+from arena_hard.data import jsonl, secrets
 from arena_hard.data.expected import Expected
 from arena_hard.data.paths import Bench
 from arena_hard.data.program import program
@@ -74,22 +73,13 @@ class KeptPage:
     @contextlib.contextmanager
     def making(self) -> Generator[Callable[[str, Sequence[Any]], None]]:
         """Make the page in the body; what is given keeps it, with the results' files, if nothing was said."""
-        said: list[object] = []
-        show = warnings.showwarning
+        with jsonl.hearing(Warning) as said:
 
-        def noted(*warning: Any) -> None:
-            said.append(warning)
-            show(*warning)
+            def keep(page: str, results: Sequence[Any]) -> None:
+                if self.is_kept and not said and secrets.mask(page) == page:
+                    self._keep(page, [caches.as_left(file) for file in self._left(results)])
 
-        def keep(page: str, results: Sequence[Any]) -> None:
-            if self.is_kept and not said and secrets.mask(page) == page:
-                self._keep(page, [caches.as_left(file) for file in self._left(results)])
-
-        warnings.showwarning = noted
-        try:
             yield keep
-        finally:
-            warnings.showwarning = show
 
     def _keep(self, page: str, each: Sequence[Mapping[Path, Stamp] | None]) -> None:
         """each: the stamps of a file of the results, and of its note, as this run has left them."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
 
 import aiohttp
@@ -14,6 +13,7 @@ import pytest
 
 from arena_hard.calling.providers.lenient import LenientSender
 from arena_hard.calling.providers.transport import AiohttpTransport, http_client
+from tests.support.raw_wire import answering
 from tests.support.tls_server import Authority, served
 
 P = ParamSpec("P")
@@ -25,23 +25,6 @@ def in_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]
         asyncio.run(asyncio.wait_for(test(*args, **named), 60))
 
     return run
-
-
-@contextlib.asynccontextmanager
-async def answering(*answers: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A server that gives each connection one of these answers, the last again and again, and the heads it saw."""
-    seen: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(answers[min(len(seen), len(answers)) - 1])
-        with contextlib.suppress(ConnectionError):
-            await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
 
 
 def answer(body: bytes, *headers: str) -> bytes:
@@ -57,13 +40,20 @@ async def test_a_cookie_that_no_header_can_carry_is_not_sent_back() -> None:
     assert b"cookie: other=1\r\n" in seen[1].lower()
 
 
+@pytest.mark.parametrize("way", ["straight", "proxy"])
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
 @in_a_loop
-async def test_a_plain_body_that_is_told_to_be_packed_is_read(encoding: str) -> None:
+async def test_a_plain_body_that_is_told_to_be_packed_is_read(
+    encoding: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     body = b'{"a": 1}'
     told = answer(body, f"content-length: {len(body)}", f"content-encoding: {encoding}")
-    async with answering(told) as (base, _), http_client(base) as client:
-        assert (await client.get(base)).json() == {"a": 1}
+    async with answering(told) as (base, _):
+        if way == "proxy":
+            monkeypatch.setenv("http_proxy", base)
+            base = "http://model.invalid"
+        async with http_client(base) as client:
+            assert (await client.get(base)).json() == {"a": 1}
 
 
 CUT = [  # the texts of answers that are not at their end

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from arena_hard.calling.providers.transport import http_client
+from tests.support.raw_wire import answering
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -130,29 +131,20 @@ def test_nobody_there_is_a_connect_error_with_the_bare_reason() -> None:
 )
 def test_what_the_sdks_own_transport_reads_is_read_from_the_second_time_on(headers: list[str], body: bytes) -> None:
     """It is paid for, and asking again brings the same; the request is the same too."""
-    seen: list[bytes] = []
     sent = {"X-Odd": "a  b", "content-type": "text/plain"}
+    answer = "\r\n".join(["HTTP/1.1 200 OK", *headers, "connection: close", "", ""]).encode() + body
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append(await reader.readuntil(b"\r\n\r\n") + await reader.readexactly(4))
-        writer.write("\r\n".join(["HTTP/1.1 200 OK", *headers, "connection: close", "", ""]).encode() + body)
-        with contextlib.suppress(ConnectionError):
-            await writer.drain()
-        writer.close()
-
-    async def run() -> None:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with server, http_client(base) as client:
+    async def run() -> list[bytes]:
+        async with answering(answer, body=4) as (base, seen), http_client(base) as client:
             got: list[int] = []
             for _ in range(4):
                 with contextlib.suppress(httpx2.RemoteProtocolError):
                     response = await client.post(f"{base}/v1", content=b"asks", headers=sent)
                     got.append(response.json()["a"])
             assert got[-3:] == [1] * 3
+            return seen
 
-    asyncio.run(run())
-    first, *others = (sorted(each.lower().split(b"\r\n")) for each in seen)
+    first, *others = (sorted(each.lower().split(b"\r\n")) for each in asyncio.run(run()))
     assert [first] * 3 == others
 
 
@@ -162,17 +154,8 @@ def test_a_long_error_is_read_up_to_a_bound_by_that_transport_too(packed: bool) 
     told = ["HTTP/1.1 400 Bad Request", *[f"content-length: {len(body)}"] * 2, "content-encoding: gzip" * packed]
     head = "\r\n".join([*filter(None, told), "connection: close", "", ""])
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(head.encode() + body)
-        with contextlib.suppress(ConnectionError):
-            await writer.drain()
-        writer.close()
-
     async def run() -> None:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with server, http_client(base) as client:
+        async with answering(head.encode() + body) as (base, _), http_client(base) as client:
             with pytest.raises(httpx2.RemoteProtocolError, match="response cannot be read"):
                 await client.post(f"{base}/v1")
             response = await client.post(f"{base}/v1")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,3 +125,23 @@ async def _send_all(adapter: Any, client: Any, bodies: Iterable[dict[str, Any]],
 def _is_whole(answer: bytes) -> bool:
     head, _, body = answer.partition(b"\r\n\r\n")
     return b"content-length: %d\r\n" % len(body) in head + b"\r\n"
+
+
+@contextlib.asynccontextmanager
+async def answering(*answers: bytes, body: int = 0) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server that gives each connection one of these answers, the last again and again, and the requests it saw.
+
+    body: bytes of a request behind its head.
+    """
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n") + await reader.readexactly(body))
+        writer.write(answers[min(len(seen), len(answers)) - 1])
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen

@@ -49,10 +49,7 @@ class LenientSender:
         )
         try:
             response = await self._transport(sendable.ssl).handle_async_request(request)
-            try:
-                return await _came(response, content)
-            finally:
-                await response.aclose()
+            return await came_of(response, content)
         except httpx2.TimeoutException as error:
             raise asyncio.TimeoutError(str(error)) from error
         except httpx2.TransportError as error:
@@ -64,14 +61,17 @@ class LenientSender:
             await transport.aclose()
 
 
-async def _came(response: httpx2.Response, request: bytes) -> Came:
-    """A response as it was sent; of an error as much as is read of any."""
+async def came_of(response: httpx2.Response, request: bytes) -> Came:
+    """A response as it was sent, which is closed then; of an error as much as is read of any."""
     raw, parts = tuple(response.headers.raw), response.aiter_raw()
-    if response.status_code < 400 and unended.is_stream(response.headers):
-        whole = await unended.read(parts, httpx2.RemoteProtocolError)
-    elif response.status_code < 400:
-        whole = b"".join([part async for part in parts])
-    else:
-        whole, raw, _ = await long_errors.read(parts, raw, long_errors.most_of(request))
+    try:
+        if response.status_code >= 400:
+            whole, raw, _ = await long_errors.read(parts, raw, long_errors.most_of(request))
+        elif unended.is_stream(response.headers):
+            whole = await unended.read(parts, httpx2.RemoteProtocolError)
+        else:
+            whole = b"".join([part async for part in parts])
+    finally:
+        await response.aclose()
     headers = httpx2.Headers(list(raw))
     return Came(response.status_code, CIMultiDictProxy(CIMultiDict(headers.multi_items())), raw, whole)

@@ -20,7 +20,7 @@ from yarl import URL
 
 from arena_hard.calling.providers import direct, long_errors, redirects, tls, unended
 from arena_hard.calling.providers.direct import Came, Sendable
-from arena_hard.calling.providers.lenient import LenientSender, is_unparsed
+from arena_hard.calling.providers.lenient import LenientSender, came_of, is_unparsed
 from arena_hard.data.environment import Proxy, proxy_for
 from arena_hard.data.records import UserError
 
@@ -168,31 +168,10 @@ class ProxiedTransport(httpx2.AsyncHTTPTransport):
         way = f"(through the proxy of {self._proxy.variable})"
         try:
             response = await super().handle_async_request(request)
-            if response.status_code >= 400:
-                return await self._refusal(response, await request.aread())
-            return await self._stream(response) if unended.is_stream(response.headers) else response
+            return direct.response_of(await came_of(response, await request.aread()), request)
         except httpx2.TransportError as error:
             found = tls.fault(error, self._verify) or error
             raise type(found)(f"{found or type(error).__name__} {way}", request=request) from error
-
-    @staticmethod
-    async def _stream(response: httpx2.Response) -> httpx2.Response:
-        try:
-            content = await unended.read(response.aiter_raw(), httpx2.RemoteProtocolError)
-        finally:
-            await response.aclose()
-        came = CIMultiDictProxy(CIMultiDict(response.headers.multi_items()))
-        return direct.response_of(Came(response.status_code, came, tuple(response.headers.raw), content))
-
-    @staticmethod
-    async def _refusal(response: httpx2.Response, request: bytes) -> httpx2.Response:
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        try:
-            parts = aiter(response.stream)
-            found = await long_errors.read(parts, response.headers.raw, long_errors.most_of(request))
-        finally:
-            await response.aclose()
-        return httpx2.Response(response.status_code, headers=list(found.headers), content=found.content)
 
 
 def transport_error(error: Exception, request: httpx2.Request) -> httpx2.TransportError:
